@@ -1,0 +1,75 @@
+//! What decisions ask for: events to publish and calls to make. This is the only door to the outside
+//! world; there is no producer to get hold of.
+
+use std::sync::Arc;
+
+use events::Events;
+use uuid::Uuid;
+
+use crate::codec::Encoder;
+use crate::outbox::BatchWriter;
+use crate::trace::TraceContext;
+
+/// Collects what the decisions of one batch ask for. Events are encoded at once, into the buffer that
+/// becomes the outbox row.
+pub struct Effects<C> {
+    now_micros: i64,
+    encoder: Arc<Encoder>,
+    pub(crate) outbox: BatchWriter,
+    pub(crate) calls: Vec<C>,
+    pub(crate) changed: Vec<Uuid>,
+    pub(crate) error: Option<crate::codec::EncodeError>,
+    cause: Option<Arc<str>>,
+    trace: Option<TraceContext>,
+}
+
+impl<C> Effects<C> {
+    pub(crate) fn new(now_micros: i64, encoder: Arc<Encoder>) -> Self {
+        Effects {
+            now_micros,
+            encoder,
+            outbox: BatchWriter::default(),
+            calls: Vec::new(),
+            changed: Vec::new(),
+            error: None,
+            cause: None,
+            trace: None,
+        }
+    }
+
+    /// From here on, effects are those of the input with this cause and this trace.
+    pub(crate) fn caused_by(&mut self, cause: Option<Arc<str>>, trace: Option<TraceContext>) {
+        self.cause = cause;
+        self.trace = trace;
+    }
+
+    /// The time of the batch, in microseconds since the Unix epoch, UTC.
+    pub fn now_micros(&self) -> i64 {
+        self.now_micros
+    }
+
+    /// Publishes `event` once the batch is committed. `sequence` counts the events of its key without
+    /// gaps, from 1, across the life of the key: with the key it is the event's id.
+    pub fn publish<E: Events>(&mut self, sequence: i64, event: &E) {
+        if self.error.is_some() {
+            return;
+        }
+        let meta = crate::outbox::EventMeta {
+            sequence,
+            time_micros: self.now_micros,
+            cause: self.cause.as_deref(),
+            trace: self.trace,
+        };
+        self.error = self.encoder.encode(event, &meta, &mut self.outbox).err();
+    }
+
+    /// Makes `call` once the batch, and with it the intent, is committed.
+    pub fn call(&mut self, call: C) {
+        self.calls.push(call);
+    }
+
+    /// Tells those who watch `key` in this replica that it changed. Watchers elsewhere poll.
+    pub fn changed(&mut self, key: Uuid) {
+        self.changed.push(key);
+    }
+}

@@ -1,0 +1,62 @@
+//! Why a batch could not be committed, named by what happens next rather than by where it came from.
+//! There is no third way out: what is not retried stands alone and goes to the dead letters.
+
+/// Why a batch was rolled back.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The world may be better in a moment: the database is away, a deadlock, a lost race. The same
+    /// batch runs again after a pause, for as long as it takes.
+    #[error("the batch has to run again")]
+    Retry(#[source] Box<dyn std::error::Error + Send + Sync>),
+
+    /// Running the same input again would fail the same way. The batch is split until the culprit
+    /// stands alone; then it is dead-lettered.
+    #[error("an input of the batch cannot be processed")]
+    Permanent(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Somebody else changed a row between our load and our save.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} was changed by somebody else meanwhile")]
+pub struct Conflict(pub &'static str);
+
+impl Failure {
+    /// A row of `what` was changed, or inserted, by another transaction since it was loaded.
+    pub fn conflict(what: &'static str) -> Self {
+        Failure::Retry(Box::new(Conflict(what)))
+    }
+
+    /// Running again cannot help.
+    pub fn permanent(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Failure::Permanent(source.into())
+    }
+
+    /// Running again may help.
+    pub fn retry(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Failure::Retry(source.into())
+    }
+
+    /// Whether another transaction was faster, which is worth an immediate second try.
+    pub fn is_conflict(&self) -> bool {
+        match self {
+            Failure::Retry(source) => source.is::<Conflict>(),
+            Failure::Permanent(_) => false,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    /// A constraint or a value that Postgres refuses will be refused again. A unique violation is a
+    /// lost race: the next run loads the row that won. All else is worth another try.
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|e| e.code().map(|c| c.into_owned()));
+        match code.as_deref() {
+            Some("23505") => Failure::conflict("a unique key"),
+            // 22: a value out of range or malformed. 23: an integrity constraint.
+            Some(code) if code.starts_with("22") || code.starts_with("23") => {
+                Failure::Permanent(Box::new(error))
+            }
+            Some(_) | None => Failure::Retry(Box::new(error)),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What a service says of itself, and nothing else: its work (`Service`), what it hears (`Hears`),
+//! and whom it calls outside (`Outside`). Everything behind these three traits is the chassis.
+
+use std::future::Future;
+use std::time::Duration;
+
+use events::Events;
+use sqlx::PgConnection;
+
+use crate::effects::Effects;
+use crate::failure::Failure;
+
+/// A service's work: load the rows that a batch of inputs touches, decide input by input in memory,
+/// save what changed. The executor calls the three in this order inside one transaction.
+pub trait Service: Send + Sync + Sized + 'static {
+    /// The service's name: its consumer group, the `ce_source` of its events, the prefix of its
+    /// dead-letter topic.
+    const NAME: &'static str;
+
+    /// Whatever makes the service act: an event, a command, an outcome of a call, a timer.
+    type Input: Clone + Send + Sync + 'static;
+
+    /// A call to the outside that a decision asks for. [`NoCall`] where there is none.
+    type Call: Clone + Send + Sync + 'static;
+
+    /// What a command's caller is told after the commit. Inputs that are no commands answer too, and
+    /// nobody listens.
+    type Reply: Send + 'static;
+
+    /// The rows of one batch, in memory.
+    type Rows: Send;
+
+    /// Loads every row that `inputs` touch, with a number of statements that does not depend on the
+    /// size of the batch.
+    fn load(
+        &self,
+        db: &mut PgConnection,
+        inputs: &[&Self::Input],
+    ) -> impl Future<Output = Result<Self::Rows, Failure>> + Send;
+
+    /// Applies one input to the rows in memory: no I/O, no clock (`effects.now_micros()` is the time
+    /// of the batch), no randomness. It may run again for the same input after a rollback.
+    fn decide(
+        &self,
+        rows: &mut Self::Rows,
+        input: &Self::Input,
+        effects: &mut Effects<Self::Call>,
+    ) -> Self::Reply;
+
+    /// Writes the rows that changed, one statement per table and kind of change. A row that somebody
+    /// else changed meanwhile is [`Failure::conflict`]: the batch is rolled back and runs again.
+    fn save(
+        &self,
+        db: &mut PgConnection,
+        rows: Self::Rows,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Finds what fell due: timers, and calls whose outcome never came back (a crash between the
+    /// commit of the intent and the outcome). Runs every [`Service::SWEEP_EVERY`]; it marks what it
+    /// returns as looked after, so that two replicas do not sweep the same rows.
+    fn sweep(
+        &self,
+        _db: &mut PgConnection,
+    ) -> impl Future<Output = Result<Due<Self::Input, Self::Call>, Failure>> + Send {
+        async { Ok(Due::default()) }
+    }
+
+    /// How often the sweep runs. A second is well under any deadline a customer notices.
+    const SWEEP_EVERY: Duration = Duration::from_secs(1);
+}
+
+/// What a sweep found. Bounded by the sweep itself: at most a batch's worth of each.
+pub struct Due<I, C> {
+    /// Timers that fell due, as inputs.
+    pub inputs: Vec<I>,
+    /// Calls to ask again, with the same idempotency key as before.
+    pub calls: Vec<C>,
+}
+
+impl<I, C> Default for Due<I, C> {
+    fn default() -> Self {
+        Due { inputs: Vec::new(), calls: Vec::new() }
+    }
+}
+
+/// The call of a service that calls nobody.
+#[derive(Debug, Clone, Copy)]
+pub enum NoCall {}
+
+/// One topic that a service hears, and what each of its events asks of it.
+pub trait Hears<E: Events>: Service {
+    /// Records of the topic that never concern this service. They cost an offset: neither a row nor
+    /// a decoded byte. Names are checked at start.
+    const IGNORES: &'static [&'static str] = &[];
+
+    /// Compensations and retriable steps. A batch that fails because of one of these is retried for
+    /// ever and holds its partition: dead-lettering it would keep a customer's money or goods.
+    const NEVER_DEAD_LETTERED: &'static [&'static str] = &[];
+
+    /// How a redelivery under the same event id is told apart from a new event.
+    const DEDUPLICATION: Deduplication = Deduplication::Inbox;
+
+    /// The input that an event becomes, or `None` when it asks nothing of this service.
+    fn hear(event: E) -> Option<Self::Input>;
+}
+
+/// How a subscription makes sure that the same event has an effect once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deduplication {
+    /// The event's id is inserted into the inbox in the transaction of its effect. The default.
+    Inbox,
+    /// `decide` changes nothing when it hears the same fact again under any id. It is the service's
+    /// promise, proven by its tests; no row is written.
+    Idempotent,
+}
+
+/// Somebody outside the fleet whom a service calls: a payment provider, a carrier.
+pub trait Outside<S: Service>: Send + Sync + 'static {
+    /// The name in logs and metrics.
+    const NAME: &'static str;
+
+    /// Makes one call and turns its outcome into an input. Called outside any transaction, after the
+    /// commit of the intent. Anything but a known outcome is [`Unanswered`]: the same call is made
+    /// again with the same idempotency key, after a pause.
+    fn call(&self, call: S::Call) -> impl Future<Output = Result<S::Input, Unanswered>> + Send;
+}
+
+/// The outcome of a call is not known: a timeout, a broken connection, a server error.
+#[derive(Debug, thiserror::Error)]
+#[error("the outcome of the call is unknown")]
+pub struct Unanswered(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+impl Unanswered {
+    /// Wraps the error that hid the outcome.
+    pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Unanswered(source.into())
+    }
+}
