@@ -27,7 +27,6 @@ macro_rules! topic {
     ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq)]
-        #[allow(missing_docs, reason = "a variant is its record, which is documented")]
         pub enum $Event {
             $($Record($Record)),+
         }
@@ -41,42 +40,48 @@ macro_rules! topic {
             }
         }
 
-        impl Events for $Event {
-            const TOPIC: &'static str = $topic;
-            const RECORDS: &'static [RecordInfo] = &[$(RecordInfo {
-                name: stringify!($Record),
-                full_name: concat!("flotilla.", $owner, ".v1.", stringify!($Record)),
-                topic: $topic,
-                schema: include_str!(concat!(
-                    "../../../schemas/", $owner, "/", stringify!($Record), ".avsc"
-                )),
-            }),+];
+        const _: () = {
+            // The records' places in the list; an enum counts them, which a macro cannot.
+            #[allow(clippy::enum_variant_names, reason = "records of a topic share a prefix")]
+            enum Index {
+                $($Record),+
+            }
 
-            fn record(&self) -> usize {
-                enum Index { $($Record),+ }
-                match self {
-                    $(Self::$Record(_) => Index::$Record as usize),+
+            impl Events for $Event {
+                const TOPIC: &'static str = $topic;
+                const RECORDS: &'static [RecordInfo] = &[$(RecordInfo {
+                    name: stringify!($Record),
+                    full_name: concat!("flotilla.", $owner, ".v1.", stringify!($Record)),
+                    topic: $topic,
+                    schema: include_str!(concat!(
+                        "../../../schemas/", $owner, "/", stringify!($Record), ".avsc"
+                    )),
+                }),+];
+
+                fn record(&self) -> usize {
+                    match self {
+                        $(Self::$Record(_) => Index::$Record as usize),+
+                    }
+                }
+
+                fn key(&self) -> String {
+                    self.$key().to_string()
+                }
+
+                fn read<R: ReadRecord>(record: usize, reader: R) -> Result<Self, R::Error> {
+                    $(if record == Index::$Record as usize {
+                        return reader.read().map(Self::$Record);
+                    })+
+                    panic!("{} has no record with index {record}", Self::TOPIC)
+                }
+
+                fn write<W: WriteRecord>(&self, writer: W) -> Result<W::Ok, W::Error> {
+                    match self {
+                        $(Self::$Record(record) => writer.write(record)),+
+                    }
                 }
             }
-
-            fn key(&self) -> String {
-                self.$key().to_string()
-            }
-
-            fn read<R: ReadRecord>(record: usize, reader: R) -> Result<Self, R::Error> {
-                enum Index { $($Record),+ }
-                $(if record == Index::$Record as usize {
-                    return reader.read().map(Self::$Record);
-                })+
-                panic!("{} has no record with index {record}", Self::TOPIC)
-            }
-
-            fn write<W: WriteRecord>(&self, writer: W) -> Result<W::Ok, W::Error> {
-                match self {
-                    $(Self::$Record(record) => writer.write(record)),+
-                }
-            }
-        }
+        };
 
         $(impl From<$Record> for $Event {
             fn from(record: $Record) -> Self {
