@@ -16,11 +16,34 @@ pub struct Effects<C> {
     now_micros: i64,
     encoder: Arc<Encoder>,
     pub(crate) outbox: BatchWriter,
-    pub(crate) calls: Vec<C>,
+    pub(crate) calls: Vec<Intent<C>>,
     pub(crate) changed: Vec<Uuid>,
+    pub(crate) measures: Vec<Measure>,
     pub(crate) error: Option<crate::codec::EncodeError>,
+    pub(crate) refusal: Option<String>,
     cause: Option<Arc<str>>,
     trace: Option<TraceContext>,
+}
+
+/// Something that a decision measured.
+pub(crate) struct Measure {
+    pub(crate) name: &'static str,
+    pub(crate) label: (&'static str, &'static str),
+    /// A duration; a count of one where there is none.
+    pub(crate) seconds: Option<f64>,
+}
+
+/// A call to make, with what its outcome is caused by.
+pub(crate) struct Intent<C> {
+    pub(crate) call: C,
+    pub(crate) cause: Option<Arc<str>>,
+    pub(crate) trace: Option<TraceContext>,
+}
+
+impl<C> From<C> for Intent<C> {
+    fn from(call: C) -> Self {
+        Intent { call, cause: None, trace: None }
+    }
 }
 
 impl<C> Effects<C> {
@@ -31,7 +54,9 @@ impl<C> Effects<C> {
             outbox: BatchWriter::default(),
             calls: Vec::new(),
             changed: Vec::new(),
+            measures: Vec::new(),
             error: None,
+            refusal: None,
             cause: None,
             trace: None,
         }
@@ -65,7 +90,28 @@ impl<C> Effects<C> {
 
     /// Makes `call` once the batch, and with it the intent, is committed.
     pub fn call(&mut self, call: C) {
-        self.calls.push(call);
+        self.calls.push(Intent { call, cause: self.cause.clone(), trace: self.trace });
+    }
+
+    /// Refuses the present input, an event that asks for something impossible: it becomes a dead
+    /// letter with this reason, in the same transaction. The decision must leave the rows as they were.
+    pub fn refuse(&mut self, reason: impl Into<String>) {
+        self.refusal = Some(reason.into());
+    }
+
+    /// Counts something once the batch is committed. Keep labels few and fixed: never an id.
+    pub fn count(&mut self, name: &'static str, label: (&'static str, &'static str)) {
+        self.measures.push(Measure { name, label, seconds: None });
+    }
+
+    /// Adds a duration to a histogram once the batch is committed.
+    pub fn observe(
+        &mut self,
+        name: &'static str,
+        label: (&'static str, &'static str),
+        seconds: f64,
+    ) {
+        self.measures.push(Measure { name, label, seconds: Some(seconds) });
     }
 
     /// Tells those who watch `key` in this replica that it changed. Watchers elsewhere poll.

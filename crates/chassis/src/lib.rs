@@ -1,1 +1,57 @@
-//! Skeleton.
+//! The chassis: all the plumbing that a service of the fleet stands on. It names no business event.
+//!
+//! What it promises, each kept by a test of that name:
+//!
+//! - An event, command, outcome or timer has its effect once, whatever is redelivered or crashes.
+//! - Events are published in the order of their commits, at least once, never lost.
+//! - What cannot be processed is set aside with its reason, and nothing else is held up by it.
+//! - Everything is bounded: batches, queues, payloads, retries in memory, time.
+//!
+//! A service declares itself with [`App`] and implements [`Service`]. Reading order: `service` (what
+//! a service says), `executor` (how a batch becomes a transaction), `offsets`, `outbox` and `relay`
+//! (how events leave), `consumer` (how they arrive), then the rest.
+
+mod admin;
+mod app;
+mod calls;
+mod codec;
+mod config;
+mod consumer;
+mod database;
+mod dead_letters;
+mod docs_page;
+mod effects;
+mod executor;
+mod failure;
+mod handle;
+mod health;
+mod http;
+mod inbox;
+mod offsets;
+mod outbox;
+mod pace;
+mod problem;
+mod queue;
+mod registry;
+mod relay;
+mod run;
+mod service;
+mod subscription;
+mod sweep;
+mod telemetry;
+pub mod topics;
+mod trace;
+
+pub use app::App;
+pub use codec::MAX_VALUE_BYTES;
+pub use config::{EXIT_CONFIG, Env, PREFIX};
+pub use dead_letters::topic_of as dead_letter_topic;
+pub use effects::Effects;
+pub use failure::{Conflict, Failure};
+pub use handle::{Handle, Refused};
+pub use http::MAX_BODY_BYTES;
+pub use problem::{Json, Path, Problem, Query};
+pub use registry::{COMPATIBILITY, Registry, RegistryError, subject};
+pub use run::main;
+pub use service::{Deduplication, Due, Hears, NoCall, Outside, Service, Unanswered};
+pub use trace::TraceContext;

@@ -1,0 +1,102 @@
+//! The declaration of a service: what it hears, publishes, calls and serves. It reads as the service's
+//! table of contents.
+
+use std::sync::Arc;
+
+use events::{Events, RecordInfo};
+use sqlx::migrate::Migrator;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::calls::{self, Erased};
+use crate::codec::Encoder;
+use crate::handle::Handle;
+use crate::service::{Hears, Outside, Service};
+use crate::subscription::{self, Declared};
+
+/// A service, declared.
+pub struct App<S: Service> {
+    pub(crate) service: Arc<S>,
+    pub(crate) migrations: &'static Migrator,
+    pub(crate) hears: Vec<Declared<S>>,
+    pub(crate) publishes: Vec<Published>,
+    pub(crate) calls: Option<Erased<S>>,
+    pub(crate) routes: Option<fn(Handle<S>) -> OpenApiRouter>,
+}
+
+/// A topic that the service may publish to.
+pub(crate) struct Published {
+    pub(crate) topic: &'static str,
+    pub(crate) records: &'static [RecordInfo],
+    pub(crate) add: fn(&mut Encoder, &[u32]) -> Result<(), apache_avro::Error>,
+}
+
+impl<S: Service> App<S> {
+    /// A service with its state and its migrations.
+    pub fn new(service: S, migrations: &'static Migrator) -> Self {
+        App {
+            service: Arc::new(service),
+            migrations,
+            hears: Vec::new(),
+            publishes: Vec::new(),
+            calls: None,
+            routes: None,
+        }
+    }
+
+    /// Subscribes to the topic of `E`.
+    pub fn hears<E: Events>(mut self) -> Self
+    where
+        S: Hears<E>,
+    {
+        self.hears.push(subscription::declare::<S, E>());
+        self
+    }
+
+    /// Allows publishing to the topic of `E`.
+    pub fn publishes<E: Events>(mut self) -> Self {
+        let add = |encoder: &mut Encoder, ids: &[u32]| encoder.add::<E>(ids);
+        self.publishes.push(Published { topic: E::TOPIC, records: E::RECORDS, add });
+        self
+    }
+
+    /// Makes the calls that decisions ask for through `outside`.
+    pub fn calls<O: Outside<S>>(mut self, outside: O) -> Self {
+        self.calls = Some(calls::erase(outside));
+        self
+    }
+
+    /// Serves routes on the public address.
+    pub fn serves(mut self, routes: fn(Handle<S>) -> OpenApiRouter) -> Self {
+        self.routes = Some(routes);
+        self
+    }
+
+    /// All records whose ids are needed.
+    pub(crate) fn records(&self) -> Vec<&'static RecordInfo> {
+        let heard = self.hears.iter().flat_map(|declared| declared.records);
+        let mut records: Vec<_> =
+            heard.chain(self.publishes.iter().flat_map(|published| published.records)).collect();
+        records.sort_by_key(|record| (record.topic, record.name));
+        records.dedup_by_key(|record| (record.topic, record.name));
+        records
+    }
+
+    /// All topics, its own dead letters included.
+    pub(crate) fn topics(&self) -> Vec<String> {
+        let heard = self.hears.iter().map(|declared| declared.topic);
+        let all = heard.chain(self.publishes.iter().map(|published| published.topic));
+        let mut topics: Vec<String> = all.map(str::to_owned).collect();
+        topics.push(crate::dead_letters::topic_of(S::NAME));
+        topics.sort();
+        topics.dedup();
+        topics
+    }
+
+    /// Names in `IGNORES` or `NEVER_DEAD_LETTERED` that no record has: misspelt, or renamed.
+    pub(crate) fn misspelt(&self) -> Vec<String> {
+        let names = self.hears.iter().flat_map(|declared| {
+            declared.unknown_names.iter().map(|name| format!("{name} on {}", declared.topic))
+        });
+        names.collect()
+    }
+}

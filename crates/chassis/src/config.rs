@@ -1,0 +1,223 @@
+//! Configuration from the environment. All that is missing or contradictory is reported at once, so
+//! that nobody fixes one variable per restart.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Every variable is read under this prefix.
+pub const PREFIX: &str = "FLOTILLA_";
+
+/// The exit code for a configuration that cannot work (`EX_CONFIG` of sysexits.h): restarting does
+/// not help, a supervisor should say so.
+pub const EXIT_CONFIG: u8 = 78;
+
+type Source = Box<dyn Fn(&str) -> Option<String>>;
+
+/// Reads settings and remembers what is wrong with them.
+pub struct Env {
+    read: Source,
+    known: Vec<(String, String)>,
+    problems: Vec<String>,
+}
+
+impl Env {
+    /// The process's environment.
+    pub fn from_process() -> Self {
+        Env::from_fn(|name| std::env::var(name).ok())
+    }
+
+    /// Settings from anywhere, for tests.
+    pub fn from_fn(read: impl Fn(&str) -> Option<String> + 'static) -> Self {
+        Env { read: Box::new(read), known: Vec::new(), problems: Vec::new() }
+    }
+
+    /// A setting that has no default. When it is missing, the problem is recorded and the answer is
+    /// empty.
+    pub fn required(&mut self, name: &str, what: &str) -> String {
+        self.optional(name, what).unwrap_or_else(|| {
+            self.problem(format!("{PREFIX}{name} is not set: {what}"));
+            String::new()
+        })
+    }
+
+    /// A setting that may be left out. An empty value counts as left out.
+    pub fn optional(&mut self, name: &str, what: &str) -> Option<String> {
+        let name = format!("{PREFIX}{name}");
+        let value = (self.read)(&name).filter(|value| !value.trim().is_empty());
+        self.known.push((name, what.to_owned()));
+        value
+    }
+
+    /// A setting with a default. When it is malformed, the problem is recorded and the default
+    /// answered.
+    pub fn parsed<T>(&mut self, name: &str, default: T, what: &str) -> T
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let Some(value) = self.optional(name, what) else { return default };
+        value.parse().unwrap_or_else(|error: T::Err| {
+            self.problem(format!("{PREFIX}{name} is malformed ({error}): {what}"));
+            default
+        })
+    }
+
+    /// Records that settings contradict each other, or anything else that makes a start pointless.
+    pub fn problem(&mut self, problem: impl Into<String>) {
+        self.problems.push(problem.into());
+    }
+
+    /// Everything that is wrong, in the order it was found.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// Every variable that was asked for, with its meaning: the text of `--help`.
+    pub fn known(&self) -> &[(String, String)] {
+        &self.known
+    }
+}
+
+/// The settings that every service has.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) database_url: Secret,
+    pub(crate) kafka_brokers: String,
+    pub(crate) registry_url: String,
+    pub(crate) http_address: SocketAddr,
+    pub(crate) admin_address: SocketAddr,
+    pub(crate) compression: String,
+    pub(crate) shutdown: Duration,
+    pub(crate) otlp_endpoint: Option<String>,
+    pub(crate) sampling: f64,
+    pub(crate) instance: String,
+}
+
+/// Keeps a value out of logs.
+#[derive(Clone)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("(secret)")
+    }
+}
+
+impl Config {
+    pub(crate) fn read(env: &mut Env) -> Self {
+        let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let database_url = database_url(env, "DATABASE_URL");
+        let config = Config {
+            database_url,
+            kafka_brokers: env.required("KAFKA_BROKERS", "host:port of Kafka, comma separated"),
+            registry_url: env
+                .required("REGISTRY_URL", "URL of the schema registry's Confluent API"),
+            http_address: env.parsed("HTTP_ADDRESS", loopback(8080), "address of the public API"),
+            admin_address: env.parsed(
+                "ADMIN_ADDRESS",
+                loopback(9090),
+                "address of health, readiness, metrics and dead letters",
+            ),
+            compression: env
+                .optional("KAFKA_COMPRESSION", "none (default), lz4 or zstd")
+                .unwrap_or_else(|| "none".to_owned()),
+            shutdown: Duration::from_millis(env.parsed(
+                "SHUTDOWN_TIMEOUT_MS",
+                20_000,
+                "how long a graceful stop may take, in milliseconds",
+            )),
+            otlp_endpoint: env.optional("OTLP_ENDPOINT", "gRPC endpoint for traces and metrics"),
+            sampling: env.parsed("TRACE_SAMPLING", 0.01, "share of new traces recorded, 0 to 1"),
+            instance: env
+                .optional("INSTANCE", "name of this replica in logs and metrics")
+                .unwrap_or_else(|| format!("pid-{}", std::process::id())),
+        };
+        config.check(env);
+        config
+    }
+
+    fn check(&self, env: &mut Env) {
+        if !["none", "lz4", "zstd"].contains(&self.compression.as_str()) {
+            env.problem(format!(
+                "{PREFIX}KAFKA_COMPRESSION is {:?}, but must be none, lz4 or zstd",
+                self.compression
+            ));
+        }
+        if !(0.0..=1.0).contains(&self.sampling) {
+            env.problem(format!("{PREFIX}TRACE_SAMPLING is {}, outside 0 to 1", self.sampling));
+        }
+        if self.http_address == self.admin_address && self.http_address.port() != 0 {
+            env.problem(format!(
+                "{PREFIX}HTTP_ADDRESS and {PREFIX}ADMIN_ADDRESS are both {}: the admin routes must \
+                 not be reachable where the public ones are",
+                self.http_address
+            ));
+        }
+        if !self.registry_url.is_empty() && !self.registry_url.starts_with("http") {
+            env.problem(format!("{PREFIX}REGISTRY_URL must begin with http:// or https://"));
+        }
+    }
+}
+
+/// A database URL given as a variable or, so that it need not stand in the environment, as a file.
+pub(crate) fn database_url(env: &mut Env, name: &str) -> Secret {
+    let file_name = format!("{name}_FILE");
+    let url = env.optional(name, "postgres://role:password@host:port/database of this service");
+    let file = env.optional(&file_name, "a file that holds it, in place of the variable");
+    let url = match (url, file) {
+        (Some(_), Some(_)) => {
+            env.problem(format!("{PREFIX}{name} and {PREFIX}{file_name} are both set: choose one"));
+            return Secret(String::new());
+        }
+        (Some(url), None) => url,
+        (None, Some(path)) => match std::fs::read_to_string(&path) {
+            Ok(url) => url.trim().to_owned(),
+            Err(error) => {
+                env.problem(format!(
+                    "{PREFIX}{file_name} names {path}, which cannot be read: {error}"
+                ));
+                return Secret(String::new());
+            }
+        },
+        (None, None) => {
+            env.problem(format!("{PREFIX}{name} is not set: the URL of this service's Postgres"));
+            return Secret(String::new());
+        }
+    };
+    let scheme = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    if !scheme || url.parse::<sqlx::postgres::PgConnectOptions>().is_err() {
+        env.problem(format!(
+            "{PREFIX}{name} is no Postgres URL (postgres://role:password@host/db)"
+        ));
+    }
+    Secret(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_wrong_is_reported_at_once() {
+        let mut env = Env::from_fn(|name| match name {
+            "FLOTILLA_DATABASE_URL" => Some("mysql://x".into()),
+            "FLOTILLA_HTTP_ADDRESS" => Some("not an address".into()),
+            "FLOTILLA_TRACE_SAMPLING" => Some("7".into()),
+            _unset => None,
+        });
+        Config::read(&mut env);
+        let problems = env.problems().join("\n");
+        for name in ["DATABASE_URL", "KAFKA_BROKERS", "REGISTRY_URL", "HTTP_ADDRESS", "SAMPLING"] {
+            assert!(problems.contains(name), "{name} is missing in:\n{problems}");
+        }
+    }
+
+    #[test]
+    fn a_url_given_twice_is_a_contradiction() {
+        let mut env = Env::from_fn(|name| name.contains("DATABASE").then(|| "x".to_owned()));
+        database_url(&mut env, "DATABASE_URL");
+        assert_eq!(env.problems().len(), 1);
+    }
+}

@@ -1,0 +1,123 @@
+//! What happens when partitions come and go, on the polling thread: a partition starts at the
+//! database's offset, whatever Kafka remembers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use sqlx::Connection;
+use tokio::runtime::Handle as Runtime;
+
+use crate::config::Secret;
+use crate::database;
+use crate::health::Health;
+use crate::offsets::{self, Partition, Positions};
+
+/// The pause between attempts to read offsets from a database that is away.
+const DATABASE_PAUSE: Duration = Duration::from_millis(500);
+
+pub(crate) struct Assignments {
+    topics: Vec<&'static str>,
+    positions: Arc<Positions>,
+    database_url: Secret,
+    runtime: Runtime,
+    stop: Arc<AtomicBool>,
+    health: Arc<Health>,
+}
+
+impl Assignments {
+    pub(super) fn new(
+        topics: Vec<&'static str>,
+        positions: Arc<Positions>,
+        database_url: Secret,
+        runtime: Runtime,
+        stop: Arc<AtomicBool>,
+        health: Arc<Health>,
+    ) -> Self {
+        Assignments { topics, positions, database_url, runtime, stop, health }
+    }
+
+    /// The database's offsets, or `None` when it is away and the service is told to stop.
+    pub(super) fn load(&self, partitions: &[Partition]) -> Option<Vec<(Partition, i64)>> {
+        loop {
+            let loaded = self.runtime.block_on(async {
+                let mut db = database::writer(&self.database_url.0, "offsets").await?;
+                let loaded = offsets::load(&mut db, partitions).await?;
+                db.close().await?;
+                Ok::<_, sqlx::Error>(loaded)
+            });
+            match loaded {
+                Ok(loaded) => {
+                    self.health.has("assignment");
+                    return Some(loaded);
+                }
+                Err(error) => {
+                    let reason = format!("offsets cannot be read from the database: {error}");
+                    self.health.waits_for("assignment", reason);
+                    if self.stop.load(Relaxed) {
+                        return None;
+                    }
+                    std::thread::sleep(DATABASE_PAUSE);
+                }
+            }
+        }
+    }
+
+    fn partitions(&self, list: &TopicPartitionList) -> Vec<Partition> {
+        let known = |topic: &str| self.topics.iter().copied().find(|known| *known == topic);
+        let elements = list.elements();
+        let partitions = elements.iter().filter_map(|element| {
+            Some(Partition { topic: known(element.topic())?, number: element.partition() })
+        });
+        partitions.collect()
+    }
+
+    fn assign(&self, list: &TopicPartitionList) {
+        let partitions = self.partitions(list);
+        if partitions.is_empty() {
+            return;
+        }
+        let Some(stored) = self.load(&partitions) else { return };
+        for mut element in list.elements() {
+            let found = stored.iter().find(|(partition, _)| {
+                partition.topic == element.topic() && partition.number == element.partition()
+            });
+            let Some((partition, offset)) = found else { continue };
+            let start = match offset {
+                0 => Offset::Beginning,
+                offset => Offset::Offset(*offset),
+            };
+            if let Err(error) = element.set_offset(start) {
+                tracing::error!(error = %error, "an assigned partition cannot be positioned");
+                continue;
+            }
+            self.positions.assign(*partition, *offset);
+        }
+        tracing::info!(partitions = partitions.len(), "partitions assigned");
+    }
+}
+
+impl ClientContext for Assignments {
+    fn error(&self, error: KafkaError, reason: &str) {
+        // The only place where failing connections, names and credentials show.
+        tracing::warn!(error = %error, "consumer: {reason}");
+    }
+}
+
+impl ConsumerContext for Assignments {
+    fn pre_rebalance(&self, _consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assign(list) => self.assign(list),
+            Rebalance::Revoke(list) => {
+                for partition in self.partitions(list) {
+                    self.positions.revoke(partition);
+                }
+            }
+            Rebalance::Error(error) => tracing::warn!(error = %error, "rebalance"),
+        }
+    }
+}

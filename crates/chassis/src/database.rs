@@ -1,0 +1,123 @@
+//! Connections: one of the executor's own, held across batches, and a pool for reading. A transaction
+//! is never cancelled half-way: a pooled connection in that state poisons its next user.
+
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+
+/// The chassis' own tables.
+pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Connections for reading. A service's reads are single-row look-ups; more connections than this
+/// would only queue inside Postgres.
+const READERS_MAX: u32 = 8;
+/// How long a read waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long any one statement may run. Far beyond the largest batch, well before a stuck lock is noticed
+/// by customers.
+const STATEMENT_TIMEOUT: &str = "30s";
+/// How long to wait for a row that somebody else holds; then the batch runs again.
+const LOCK_TIMEOUT: &str = "5s";
+/// Ends a transaction whose client froze inside it, so that its locks do not outlive it.
+const IDLE_IN_TRANSACTION_TIMEOUT: &str = "10s";
+
+fn options(url: &str, application: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    let options: PgConnectOptions = url.parse()?;
+    Ok(options.application_name(application).disable_statement_logging().options([
+        ("statement_timeout", STATEMENT_TIMEOUT),
+        ("lock_timeout", LOCK_TIMEOUT),
+        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
+    ]))
+}
+
+/// A connection that writes. Its plans are steered: a statement prepared while its table was empty
+/// would otherwise keep a sequential scan for ever, and the huge cost that a forbidden scan gets in a
+/// plan would start the JIT compiler.
+pub(crate) async fn writer(url: &str, application: &str) -> Result<PgConnection, sqlx::Error> {
+    options(url, application)?.options([("enable_seqscan", "off"), ("jit", "off")]).connect().await
+}
+
+/// A pool that connects when first used.
+pub(crate) fn readers(url: &str, service: &str) -> Result<PgPool, sqlx::Error> {
+    Ok(PgPoolOptions::new()
+        .max_connections(READERS_MAX)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_lazy_with(options(url, &format!("{service}-reader"))?))
+}
+
+/// Applies the chassis' and then the service's migrations, as the owner of the schema; then lets the
+/// application's role read and write rows, and nothing more.
+pub(crate) async fn migrate(
+    owner_url: &str,
+    service: &'static Migrator,
+    app_role: Option<&str>,
+) -> anyhow::Result<()> {
+    let connect = |path: &'static str| async move {
+        let options: PgConnectOptions = owner_url.parse()?;
+        options.options([("search_path", path)]).disable_statement_logging().connect().await
+    };
+    let mut db = connect("public").await?;
+    sqlx::query("create schema if not exists flotilla").execute(&mut db).await?;
+    // Each migrator keeps its books in its own schema; in one table they would collide.
+    let mut own = connect("flotilla").await?;
+    MIGRATIONS.run(&mut own).await?;
+    service.run(&mut db).await?;
+    if let Some(role) = app_role {
+        grant(&mut db, role).await?;
+    }
+    own.close().await?;
+    db.close().await?;
+    Ok(())
+}
+
+async fn grant(db: &mut PgConnection, role: &str) -> anyhow::Result<()> {
+    let role: String =
+        sqlx::query_scalar("select quote_ident($1)").bind(role).fetch_one(&mut *db).await?;
+    for schema in ["public", "flotilla"] {
+        for grant in [
+            format!("grant usage on schema {schema} to {role}"),
+            format!(
+                "grant select, insert, update, delete on all tables in schema {schema} to {role}"
+            ),
+            format!("grant usage on all sequences in schema {schema} to {role}"),
+            format!("revoke insert, update, delete on {schema}._sqlx_migrations from {role}"),
+        ] {
+            sqlx::query(sqlx::AssertSqlSafe(grant)).execute(&mut *db).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Which migrations are missing, if any. Newer ones than this build knows are fine: schemas only grow.
+pub(crate) async fn missing_migration(
+    db: &mut PgConnection,
+    service: &'static Migrator,
+) -> Result<Option<String>, sqlx::Error> {
+    for (schema, migrator) in [("flotilla", &MIGRATIONS), ("public", service)] {
+        let exists: bool = sqlx::query_scalar("select to_regclass($1) is not null")
+            .bind(format!("{schema}._sqlx_migrations"))
+            .fetch_one(&mut *db)
+            .await?;
+        let applied: Vec<i64> = match (exists, schema) {
+            (false, _) => Vec::new(),
+            (true, "flotilla") => {
+                applied(db, "select version from flotilla._sqlx_migrations where success").await?
+            }
+            (true, _) => {
+                applied(db, "select version from public._sqlx_migrations where success").await?
+            }
+        };
+        let missing = migrator.iter().find(|migration| !applied.contains(&migration.version));
+        if let Some(missing) = missing {
+            return Ok(Some(format!("{} {} ({schema})", missing.version, missing.description)));
+        }
+    }
+    Ok(None)
+}
+
+async fn applied(db: &mut PgConnection, query: &'static str) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar(query).fetch_all(db).await
+}

@@ -1,0 +1,267 @@
+//! The executor: one loop that turns whatever waits into one transaction. Everything a replica does
+//! goes through it, so there is one writer, large batches under load, and one place where failures are
+//! told apart.
+
+mod attempt;
+mod connection;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use opentelemetry::KeyValue;
+use rand::Rng;
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use crate::calls::CallQueue;
+use crate::codec::Encoder;
+use crate::consumer::OffsetHint;
+use crate::dead_letters::Reason;
+use crate::failure::Failure;
+use crate::handle::Refused;
+use crate::offsets::{Partition, Positions};
+use crate::pace::Pace;
+use crate::queue::{BATCH_MAX, Item, Next, Origin, Queue, Work};
+use crate::relay::HandOver;
+use crate::service::Service;
+use crate::telemetry::Telemetry;
+use attempt::Committed;
+pub(crate) use connection::Writer;
+
+/// The first pause after a transient failure; it doubles, with jitter, up to the last.
+const BACKOFF_FIRST: Duration = Duration::from_millis(20);
+const BACKOFF_LAST: Duration = Duration::from_secs(5);
+/// A batch of this size is full enough; pausing for more would only cost throughput.
+const FULL_ENOUGH: usize = BATCH_MAX / 4;
+/// How long a partition is held whose next event must not be dead-lettered and cannot be processed.
+const HOLD: Duration = Duration::from_secs(5);
+
+/// What the executor is made of.
+pub(crate) struct Executor<S: Service> {
+    pub(crate) service: Arc<S>,
+    pub(crate) writer: Writer,
+    pub(crate) queue: Queue<S>,
+    pub(crate) encoder: Arc<Encoder>,
+    pub(crate) positions: Arc<Positions>,
+    pub(crate) hint: OffsetHint,
+    pub(crate) relay: HandOver,
+    pub(crate) calls: Option<CallQueue<S>>,
+    pub(crate) changes: broadcast::Sender<Uuid>,
+    pub(crate) telemetry: Arc<Telemetry>,
+}
+
+impl<S: Service> Executor<S> {
+    /// Works until every sender is gone and the queue is empty.
+    pub(crate) async fn run(mut self) {
+        let mut pace = Pace::new();
+        loop {
+            match self.queue.next().await {
+                Next::Batch(mut batch) => {
+                    if self.queue.waiting() < FULL_ENOUGH {
+                        let pause = pace.pause();
+                        if !pause.is_zero() {
+                            tokio::time::sleep(pause).await;
+                        }
+                    }
+                    self.queue.fill(&mut batch);
+                    pace.begin();
+                    self.process(batch).await;
+                    pace.end();
+                }
+                Next::Idle => self.store_skipped().await,
+                Next::Closed => break,
+            }
+        }
+        self.store_skipped().await;
+        self.writer.close().await;
+    }
+
+    /// Processes a batch to its end: committed, split around what cannot be, or retried for as long
+    /// as it takes.
+    async fn process(&mut self, mut batch: Vec<Item<S>>) {
+        let mut backoff = BACKOFF_FIRST;
+        loop {
+            self.drop_stale(&mut batch);
+            if batch.is_empty() {
+                return;
+            }
+            if batch.iter().all(|item| matches!(item.work, Work::Ignored)) {
+                return self.skip(&batch);
+            }
+            let started = Instant::now();
+            match self.attempt(&batch).await {
+                Ok(committed) => {
+                    self.telemetry
+                        .metrics
+                        .batch_seconds
+                        .record(started.elapsed().as_secs_f64(), &[]);
+                    self.telemetry.metrics.batch_inputs.record(batch.len() as u64, &[]);
+                    return self.finish(batch, committed);
+                }
+                Err(failure @ Failure::Permanent(_)) if batch.len() == 1 => {
+                    let item = batch.pop().expect("the batch holds one item");
+                    match self.set_aside(item, &failure) {
+                        Some(poisoned) => batch.push(poisoned),
+                        None => return,
+                    }
+                }
+                Err(Failure::Permanent(_)) => {
+                    // Halving finds the culprit in a few small transactions; all others commit.
+                    let rest = batch.split_off(batch.len() / 2);
+                    Box::pin(self.process(batch)).await;
+                    return Box::pin(self.process(rest)).await;
+                }
+                Err(failure) => self.wait_to_retry(&failure, &mut backoff).await,
+            }
+        }
+    }
+
+    /// What was fetched under an assignment that is gone belongs to another replica now, and what is
+    /// before the database's offset is done.
+    fn drop_stale(&self, batch: &mut Vec<Item<S>>) {
+        batch.retain(|item| match &item.origin {
+            Origin::Event(d) => self.positions.is_current(d.partition, d.generation, d.offset),
+            Origin::Command(_) | Origin::Own | Origin::Replay(_) => true,
+        });
+    }
+
+    fn skip(&self, batch: &[Item<S>]) {
+        for item in batch {
+            if let Origin::Event(d) = &item.origin {
+                self.positions.skip_to(d.partition, d.generation, d.offset + 1);
+            }
+        }
+    }
+
+    /// Offsets of ignored events move with the next transaction, or here when there is none.
+    async fn store_skipped(&mut self) {
+        let advances = self.positions.advances(&HashMap::new());
+        if advances.is_empty() {
+            return;
+        }
+        match self.store(&advances).await {
+            Ok(()) => {
+                self.positions.committed(&advances);
+                self.hint.store(&advances);
+            }
+            // Nothing is lost: the same offsets move with the next transaction.
+            Err(failure) => self.recover(&failure).await,
+        }
+    }
+
+    async fn wait_to_retry(&mut self, failure: &Failure, backoff: &mut Duration) {
+        self.recover(failure).await;
+        if failure.is_conflict() {
+            self.telemetry.metrics.retries.add(1, &[KeyValue::new("reason", "conflict")]);
+            tracing::debug!(error = %Chain(failure), "a batch lost a race and runs again");
+        } else {
+            self.telemetry.metrics.retries.add(1, &[KeyValue::new("reason", "failure")]);
+            tracing::warn!(error = %Chain(failure), pause_ms = backoff.as_millis() as u64, "a batch runs again");
+        }
+        let jitter = rand::rng().random_range(0.5..1.0);
+        tokio::time::sleep(backoff.mul_f64(jitter)).await;
+        *backoff = (*backoff * 2).min(BACKOFF_LAST);
+    }
+
+    /// An input that stands alone and cannot be processed. Answers it back as poison where it is to be
+    /// dead-lettered, in a transaction of its own.
+    fn set_aside(&mut self, item: Item<S>, failure: &Failure) -> Option<Item<S>> {
+        let detail = Chain(failure).to_string();
+        match item.origin {
+            Origin::Event(delivery)
+                if delivery.never_dead_lettered || delivery.original.is_empty() =>
+            {
+                tracing::error!(
+                    error = %detail, topic = delivery.partition.topic,
+                    partition = delivery.partition.number, offset = delivery.offset,
+                    "an event that must not be skipped cannot be processed: its partition is held"
+                );
+                self.positions.hold(delivery.partition, HOLD);
+                None
+            }
+            Origin::Event(_) => {
+                let reason = Reason { code: "failed", detail };
+                Some(Item { work: Work::Poison(reason), ..item })
+            }
+            Origin::Command(reply) => {
+                tracing::error!(error = %detail, "a command cannot be processed");
+                // The caller may be gone; then nobody needs the answer.
+                let _gone = reply.send(Err(Refused::Failed(detail)));
+                None
+            }
+            Origin::Own => {
+                tracing::error!(error = %detail, "an outcome or a timer cannot be processed; the sweep brings it back");
+                None
+            }
+            Origin::Replay(replay) => {
+                let _gone = replay.answer.send(Err(detail));
+                None
+            }
+        }
+    }
+
+    /// After the commit: answer, publish, call, note offsets. None of it is needed for correctness
+    /// after a crash: the relay reads rows, the sweep finds calls, callers ask again.
+    fn finish(&mut self, batch: Vec<Item<S>>, committed: Committed<S>) {
+        self.positions.committed(&committed.advances);
+        self.hint.store(&committed.advances);
+        if let Some(outbox) = committed.outbox {
+            self.relay.committed(outbox);
+        }
+        for (item, reply) in batch.into_iter().zip(committed.replies) {
+            match (item.origin, reply) {
+                (Origin::Command(caller), Some(reply)) => {
+                    let _gone = caller.send(Ok(reply));
+                }
+                (Origin::Replay(replay), Some(_)) => {
+                    let refusal = committed.refused.get(&replay.dead_letter);
+                    let answer = refusal.map_or(Ok(()), |reason| Err(reason.clone()));
+                    let _gone = replay.answer.send(answer);
+                }
+                (Origin::Replay(replay), None) => {
+                    let _gone = replay.answer.send(Ok(()));
+                }
+                (Origin::Command(_), None) | (Origin::Event(_) | Origin::Own, _) => {}
+            }
+        }
+        self.telemetry.record(&committed.measures);
+        if let Some(calls) = &self.calls {
+            for call in committed.calls {
+                calls.make(call);
+            }
+        }
+        if self.changes.receiver_count() > 0 {
+            for key in committed.changed {
+                let _nobody = self.changes.send(key);
+            }
+        }
+    }
+}
+
+/// Offsets a batch has processed, by partition.
+fn processed<S: Service>(batch: &[Item<S>]) -> HashMap<Partition, i64> {
+    let mut processed = HashMap::new();
+    for item in batch {
+        if let Origin::Event(delivery) = &item.origin {
+            let next = processed.entry(delivery.partition).or_insert(0);
+            *next = (delivery.offset + 1).max(*next);
+        }
+    }
+    processed
+}
+
+/// An error with its causes on one line.
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn std::error::Error + 'a));
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(formatter, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}

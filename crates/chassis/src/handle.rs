@@ -1,0 +1,151 @@
+//! What a service's routes hold: the way to submit a command, and the way to read.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use sqlx::PgPool;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::health::Health;
+use crate::problem::Problem;
+use crate::queue::{Item, Origin, Work};
+use crate::service::Service;
+use crate::telemetry::Telemetry;
+
+/// How long a command waits for its commit. Longer than a deadlock or a failover of a connection,
+/// shorter than the patience of a load balancer.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A service's routes get one; cheap to clone.
+pub struct Handle<S: Service> {
+    pub(crate) inner: Arc<Inner<S>>,
+}
+
+pub(crate) struct Inner<S: Service> {
+    /// Weak: callers do not keep a stopping executor alive.
+    pub(crate) commands: mpsc::WeakSender<Item<S>>,
+    pub(crate) db: PgPool,
+    pub(crate) changes: broadcast::Sender<Uuid>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) telemetry: Arc<Telemetry>,
+}
+
+impl<S: Service> Clone for Handle<S> {
+    fn clone(&self) -> Self {
+        Handle { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<S: Service> fmt::Debug for Handle<S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Handle<{}>", S::NAME)
+    }
+}
+
+/// Why a command was not carried out, or is not known to have been.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// As many commands wait as may wait.
+    #[error("too many commands are waiting")]
+    Busy,
+    /// The service cannot accept commands now.
+    #[error("{0}")]
+    Unavailable(&'static str),
+    /// The commit did not come in time. The command may still be carried out.
+    #[error("the command was not committed in time")]
+    TimedOut,
+    /// The command itself makes its transaction fail.
+    #[error("the command cannot be processed: {0}")]
+    Failed(String),
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        Problem::from(self).into_response()
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let unavailable = |code| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service cannot do this now")
+                .code(code)
+                .detail(refused.to_string())
+        };
+        match refused {
+            Refused::Busy => Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many requests")
+                .code("busy")
+                .detail("as many commands wait as may wait; try again in a moment")
+                .retry_after(Duration::from_secs(1)),
+            Refused::Unavailable(_) => {
+                unavailable("unavailable").retry_after(Duration::from_secs(5))
+            }
+            Refused::TimedOut => unavailable("outcome_unknown")
+                .detail("not known to be carried out; send it again with the same Idempotency-Key")
+                .retry_after(Duration::from_secs(1)),
+            Refused::Failed(_) => {
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the command failed")
+                    .code("failed")
+                    .detail("its transaction cannot be committed; the service's log says why")
+            }
+        }
+    }
+}
+
+impl<S: Service> Handle<S> {
+    /// Submits a command and answers after the commit that holds its effect.
+    pub async fn submit(&self, input: S::Input) -> Result<S::Reply, Refused> {
+        self.submit_traced(input, &HeaderMap::new()).await
+    }
+
+    /// Like [`Handle::submit`], as part of the caller's trace where the headers name one.
+    pub async fn submit_traced(
+        &self,
+        input: S::Input,
+        headers: &HeaderMap,
+    ) -> Result<S::Reply, Refused> {
+        if let Some(reason) = self.inner.health.refuses_commands() {
+            return Err(Refused::Unavailable(reason));
+        }
+        let (reply, answer) = oneshot::channel();
+        let span = self.inner.telemetry.command_span(S::NAME, headers);
+        let item = Item {
+            work: Work::Input(input),
+            origin: Origin::Command(reply),
+            cause: None,
+            trace: span.context(),
+        };
+        let stopping = Refused::Unavailable("the service is stopping");
+        let Some(commands) = self.inner.commands.upgrade() else { return Err(stopping) };
+        commands.try_send(item).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Refused::Busy,
+            mpsc::error::TrySendError::Closed(_) => stopping,
+        })?;
+        drop(commands);
+        match tokio::time::timeout(COMMAND_TIMEOUT, answer).await {
+            Ok(Ok(reply)) => reply,
+            // The executor dropped the command unanswered: it stopped.
+            Ok(Err(_dropped)) => Err(Refused::TimedOut),
+            Err(_elapsed) => Err(Refused::TimedOut),
+        }
+    }
+
+    /// A pool for reading. Writes go through commands.
+    pub fn db(&self) -> &PgPool {
+        &self.inner.db
+    }
+
+    /// Keys that decisions named with `Effects::changed`, after their commit, in this replica only.
+    pub fn changes(&self) -> broadcast::Receiver<Uuid> {
+        self.inner.changes.subscribe()
+    }
+
+    /// Resolves when the service begins to stop, so that endless answers can end.
+    pub async fn shutting_down(&self) {
+        self.inner.health.stopping().await;
+    }
+}

@@ -1,0 +1,100 @@
+//! Who publishes: one row, taken when its term has run out, with an epoch that fences the former holder.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
+
+/// How long a lease lasts without being renewed: after a kill, publishing pauses for at most this long
+/// and a retry.
+const TERM: Duration = Duration::from_secs(5);
+/// How often the holder renews.
+pub(super) const RENEW_EVERY: Duration = Duration::from_millis(1500);
+/// How often those who stand by try.
+pub(super) const RETRY: Duration = Duration::from_secs(1);
+
+/// This replica's identity.
+pub(super) struct Lease {
+    holder: Uuid,
+}
+
+/// One holder's time in office.
+pub(super) struct Tenure {
+    pub(super) epoch: i64,
+    /// The last batch known to be published.
+    pub(super) published: i64,
+    pub(super) renewed: Instant,
+}
+
+impl Tenure {
+    /// Whether the lease should be renewed before anything else is published. Judged by this process's
+    /// own clock, counted from before the renewal was sent, so it errs on the safe side.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.renewed.elapsed() >= RENEW_EVERY
+    }
+}
+
+impl Lease {
+    pub(super) fn new() -> Self {
+        Lease { holder: Uuid::new_v4() }
+    }
+
+    /// Takes the lease if nobody holds it.
+    pub(super) async fn take(&self, db: &mut PgConnection) -> Result<Option<Tenure>, sqlx::Error> {
+        let asked = Instant::now();
+        let taken: Option<(i64, i64)> = sqlx::query_as(
+            "update flotilla.relay_lease
+             set holder = $1, epoch = epoch + 1, expires_at = now() + make_interval(secs => $2)
+             where expires_at < now() returning epoch, published_batch",
+        )
+        .bind(self.holder)
+        .bind(TERM.as_secs_f64())
+        .fetch_optional(db)
+        .await?;
+        Ok(taken.map(|(epoch, published)| Tenure { epoch, published, renewed: asked }))
+    }
+
+    /// Renews the lease, notes what is published and clears its rows. `None` when somebody else holds
+    /// the lease by now. Its commit need not reach the disk: losing it only publishes once more.
+    pub(super) async fn renew(
+        &self,
+        db: &mut PgConnection,
+        tenure: &Tenure,
+    ) -> Result<Option<Instant>, sqlx::Error> {
+        let asked = Instant::now();
+        let mut tx = db.begin().await?;
+        sqlx::query("set local synchronous_commit = off").execute(&mut *tx).await?;
+        let renewed = sqlx::query(
+            "with mine as (
+                 update flotilla.relay_lease
+                 set expires_at = now() + make_interval(secs => $3), published_batch = $4
+                 where holder = $1 and epoch = $2 returning 1),
+             cleared as (delete from flotilla.outbox where batch <= $4 and exists (select from mine))
+             select 1 from mine",
+        )
+        .bind(self.holder)
+        .bind(tenure.epoch)
+        .bind(TERM.as_secs_f64())
+        .bind(tenure.published)
+        .fetch_optional(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(renewed.map(|_mine| asked))
+    }
+
+    /// Gives the lease back, so that the next holder need not wait for its term to run out.
+    pub(super) async fn release(
+        &self,
+        db: &mut PgConnection,
+        epoch: i64,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "update flotilla.relay_lease set expires_at = 'epoch' where holder = $1 and epoch = $2",
+        )
+        .bind(self.holder)
+        .bind(epoch)
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,211 @@
+//! The only producer of the fleet: a flush of packed batches, in order, acknowledged by all in-sync
+//! replicas or reported as failed. After a failure a new producer starts from the first batch that is
+//! not known to be published: duplicates are possible, gaps are not.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
+
+use chrono::{SecondsFormat, TimeZone, Utc};
+use rdkafka::ClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use tokio::sync::oneshot;
+
+use crate::outbox::{Packed, Unreadable, unpack};
+
+/// How long a message may stay unacknowledged before the flush counts as failed. Long enough for a
+/// leader election; the rows stay, so nothing hangs on it.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the closing producer may take to let go.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the producer is made from.
+#[derive(Clone)]
+pub(crate) struct ProducerSettings {
+    pub(crate) brokers: String,
+    pub(crate) compression: String,
+    pub(crate) service: &'static str,
+}
+
+/// Why a flush failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PublishError {
+    #[error("Kafka did not take the events")]
+    Kafka(#[from] KafkaError),
+    #[error("the events cannot be read from the outbox")]
+    Unreadable(#[from] Unreadable),
+    #[error("the producer went away")]
+    Gone,
+}
+
+/// One flush: counts acknowledgements down and reports the first failure.
+struct Flush {
+    outstanding: AtomicU64,
+    failure: Mutex<Option<KafkaError>>,
+    done: Mutex<Option<oneshot::Sender<()>>>,
+}
+
+impl Flush {
+    fn settle(&self, count: u64) {
+        if self.outstanding.fetch_sub(count, SeqCst) == count
+            && let Some(done) = self.done.lock().expect("no panic under this lock").take()
+        {
+            let _gone = done.send(());
+        }
+    }
+}
+
+struct Context;
+
+impl ClientContext for Context {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(error = %error, "producer: {reason}");
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = Arc<Flush>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, flush: Arc<Flush>) {
+        if let Err((error, _)) = result {
+            let mut failure = flush.failure.lock().expect("no panic under this lock");
+            failure.get_or_insert_with(|| error.clone());
+        }
+        flush.settle(1);
+    }
+}
+
+pub(super) struct Publisher {
+    producer: ThreadedProducer<Context>,
+    service: &'static str,
+}
+
+impl Publisher {
+    pub(super) fn new(settings: &ProducerSettings) -> Result<Self, KafkaError> {
+        let producer = ClientConfig::new()
+            .set("bootstrap.servers", &settings.brokers)
+            .set("client.id", settings.service)
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            // The same key on the same partition as for Java clients.
+            .set("partitioner", "murmur2_random")
+            .set("compression.type", &settings.compression)
+            // A flush is complete when it is sent; waiting for more would only delay it.
+            .set("linger.ms", "0")
+            .set("batch.num.messages", "10000")
+            .set("message.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string())
+            .set("allow.auto.create.topics", "false")
+            .set("socket.nagle.disable", "true")
+            .create_with_context(Context)?;
+        Ok(Publisher { producer, service: settings.service })
+    }
+
+    /// Publishes packed batches and answers how many messages that were, once all are acknowledged.
+    pub(super) async fn publish<'a>(
+        &self,
+        rows: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<u64, PublishError> {
+        let (done, acknowledged) = oneshot::channel();
+        // One more than the messages, so that the flush cannot be done before the last is sent.
+        let flush = Arc::new(Flush {
+            outstanding: AtomicU64::new(1),
+            failure: Mutex::new(None),
+            done: Mutex::new(Some(done)),
+        });
+        let mut count = 0;
+        let mut refused = None;
+        'rows: for row in rows {
+            for message in unpack(row)? {
+                flush.outstanding.fetch_add(1, SeqCst);
+                if let Err(error) = self.send(&message, &flush) {
+                    flush.settle(1);
+                    refused = Some(error);
+                    break 'rows;
+                }
+                count += 1;
+            }
+        }
+        flush.settle(1);
+        // Also after a refusal: what was sent must be settled before anybody sends it again.
+        acknowledged.await.map_err(|_closed| PublishError::Gone)?;
+        let failure = flush.failure.lock().expect("no panic under this lock").take();
+        match refused.or(failure) {
+            None => Ok(count),
+            Some(error) => Err(PublishError::Kafka(error)),
+        }
+    }
+
+    fn send(&self, message: &Packed<'_>, flush: &Arc<Flush>) -> Result<(), KafkaError> {
+        let opaque = Arc::clone(flush);
+        let record = match message {
+            Packed::Event { topic, key, payload, .. } => {
+                BaseRecord::<[u8], [u8], Arc<Flush>>::with_opaque_to(topic, opaque)
+                    .key(key.as_bytes())
+                    .payload(*payload)
+                    .headers(self.headers(message))
+            }
+            Packed::Raw { topic, key, headers, payload } => {
+                let mut owned = OwnedHeaders::new_with_capacity(headers.len());
+                for (name, value) in headers {
+                    owned = owned.insert(Header { key: name, value: *value });
+                }
+                let mut record = BaseRecord::with_opaque_to(topic, opaque).headers(owned);
+                record.key = *key;
+                record.payload = *payload;
+                record
+            }
+        };
+        self.producer.send(record).map_err(|(error, _record)| error)
+    }
+
+    /// CloudEvents in binary mode, W3C trace context, and where the event stands: which order it
+    /// belongs to, what caused it, its place in the sequence of its key.
+    /// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md>
+    fn headers(&self, message: &Packed<'_>) -> OwnedHeaders {
+        let Packed::Event { event_type, key, sequence, time_micros, cause, trace, .. } = message
+        else {
+            unreachable!("only events get derived headers")
+        };
+        let time = Utc.timestamp_micros(*time_micros).single().unwrap_or_default();
+        let time = time.to_rfc3339_opts(SecondsFormat::Micros, true);
+        let sequence = sequence.to_string();
+        let id = format!("{key}/{sequence}");
+        let headers = [
+            ("ce_specversion", "1.0"),
+            ("ce_id", &id),
+            ("ce_source", self.service),
+            ("ce_type", event_type),
+            ("ce_time", &time),
+            ("ce_subject", key),
+            ("ce_sequence", &sequence),
+            ("ce_correlationid", key),
+            ("content-type", "application/vnd.confluent.avro"),
+        ];
+        let mut owned = OwnedHeaders::new_with_capacity(headers.len() + 2);
+        for (name, value) in headers {
+            owned = owned.insert(Header { key: name, value: Some(value) });
+        }
+        if let Some(cause) = cause {
+            owned = owned.insert(Header { key: "ce_causationid", value: Some(*cause) });
+        }
+        if let Some(trace) = trace {
+            owned = owned.insert(Header { key: "traceparent", value: Some(&trace.header()) });
+        }
+        owned
+    }
+
+    /// Lets go of the producer. Its destructor can block, so it gets a thread and a deadline.
+    pub(super) async fn close(self) {
+        if let Some((code, reason)) = self.producer.client().fatal_error() {
+            tracing::error!(error = %code, "the producer failed for good and is replaced: {reason}");
+        }
+        let closing = tokio::task::spawn_blocking(move || drop(self));
+        if tokio::time::timeout(CLOSE_TIMEOUT, closing).await.is_err() {
+            tracing::warn!("the producer did not close in time");
+        }
+    }
+}

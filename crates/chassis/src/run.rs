@@ -1,0 +1,244 @@
+//! The life of a service's process: configuration, start, work, stop. Each dependency that is away is
+//! waited for and named, and the process is not ready meanwhile.
+
+mod start;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use clap::{Parser, Subcommand};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::app::App;
+use crate::config::{self, Config, EXIT_CONFIG, Env, PREFIX};
+use crate::service::Service;
+use crate::{codec, consumer, database};
+use start::Running;
+
+/// Worker threads. The executor, the relay and HTTP are one task each at any moment of load; a third
+/// thread was not seen to help.
+const WORKERS: usize = 2;
+
+#[derive(Parser)]
+#[command(about = "A service of the Flotilla fleet", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the service (the default)
+    Serve,
+    /// Bring the database's schema up to date, as its owner
+    Migrate,
+    /// List every environment variable that is read
+    Settings,
+}
+
+/// The whole of a service's `main`.
+pub fn main<S: Service>(app: fn(&mut Env) -> App<S>) -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut env = Env::from_process();
+    match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(app, env),
+        Command::Migrate => migrate(app, env),
+        Command::Settings => {
+            app(&mut env);
+            Config::read(&mut env);
+            env.known().iter().for_each(|(name, what)| print_line(&format!("{name:36} {what}")));
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn serve<S: Service>(app: fn(&mut Env) -> App<S>, mut env: Env) -> ExitCode {
+    let app = app(&mut env);
+    let config = Config::read(&mut env);
+    for name in app.misspelt() {
+        env.problem(format!("the service names a record that does not exist: {name}"));
+    }
+    if !env.problems().is_empty() {
+        return refuse(&env);
+    }
+    crate::telemetry::init_logs();
+    codec::limit_allocations();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .expect("threads can be started");
+    let ended = runtime.block_on(run(app, config));
+    // Whatever still blocks (a client that cannot reach Kafka) must not keep the process alive.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn migrate<S: Service>(app: fn(&mut Env) -> App<S>, mut env: Env) -> ExitCode {
+    // Only the migrations are of interest; the service's own settings need not be there.
+    let app = app(&mut Env::from_fn(|_| None));
+    let url = config::database_url(&mut env, "OWNER_DATABASE_URL");
+    let role = env.optional("APP_ROLE", "role that gets to read and write rows");
+    if !env.problems().is_empty() {
+        return refuse(&env);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime starts");
+    match runtime.block_on(database::migrate(&url.0, app.migrations, role.as_deref())) {
+        Ok(()) => {
+            print_line(&format!("{}: the schema is up to date", S::NAME));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            print_error(&format!("{}: cannot migrate: {error:#}", S::NAME));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn refuse(env: &Env) -> ExitCode {
+    print_error("the configuration cannot work:");
+    env.problems().iter().for_each(|problem| print_error(&format!("  - {problem}")));
+    print_error(&format!("`settings` lists every variable; all begin with {PREFIX}"));
+    ExitCode::from(EXIT_CONFIG)
+}
+
+async fn run<S: Service>(app: App<S>, config: Config) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let bind = |address| async move {
+        TcpListener::bind(address).await.map_err(|error| {
+            anyhow::anyhow!("cannot listen on {address}: {error}; is another process there?")
+        })
+    };
+    let public = bind(config.http_address).await?;
+    let admin = bind(config.admin_address).await?;
+    let mut stop = Stop::new()?;
+    let starting = start::Starting::new(app, config, public, admin)?;
+    let health = Arc::clone(&starting.health);
+    let running = tokio::select! {
+        running = starting.run() => running?,
+        () = stop.requested() => {
+            tracing::info!("stopped while starting");
+            return Ok(());
+        }
+    };
+    health.set_started();
+    tracing::info!(after_ms = began.elapsed().as_millis() as u64, "ready");
+    tokio::select! {
+        () = stop.requested() => {}
+        () = running.failed() => anyhow::bail!("a part of the service ended unexpectedly"),
+    }
+    tracing::info!("stopping");
+    health.begin_stop();
+    let limit = running.shutdown_timeout;
+    match tokio::time::timeout(limit, running.stop()).await {
+        Ok(()) => tracing::info!("stopped"),
+        // Nothing is lost: what was not committed runs again, what was not published is in its row.
+        Err(_elapsed) => tracing::warn!("the stop took too long and was cut short"),
+    }
+    Ok(())
+}
+
+/// SIGTERM or SIGINT. A second one changes nothing: the stop is under way and bounded.
+struct Stop {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn new() -> std::io::Result<Self> {
+        Ok(Stop {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn requested(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+impl Running {
+    /// Resolves when something ended that should not.
+    async fn failed(&self) {
+        loop {
+            let ended = self.executor.is_finished()
+                || self.relay.is_finished()
+                || self.poller.as_ref().is_some_and(|(thread, _)| thread.is_finished());
+            if ended {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// Stops in the order in which nothing is lost: accept nothing, fetch nothing, finish what waits,
+    /// publish what is committed, leave.
+    async fn stop(self) {
+        let Running { http, poller, stop_polling, senders, executor, relay, .. } = self;
+        join("HTTP", http).await;
+        stop_polling.store(true, Relaxed);
+        let client = match poller {
+            Some((thread, client)) => {
+                let joined = tokio::task::spawn_blocking(move || thread.join());
+                if !matches!(joined.await, Ok(Ok(()))) {
+                    tracing::warn!("the consumer's thread panicked");
+                }
+                Some(client)
+            }
+            None => None,
+        };
+        // The executor ends when nobody can send it anything more and its queue is empty.
+        drop(senders);
+        join("the executor", executor).await;
+        self.stop_relay.0.store(true, Relaxed);
+        self.stop_relay.1.notify_one();
+        self.wake_relay.notify_one();
+        join("the relay", relay).await;
+        if let Some(client) = client {
+            let left = tokio::task::spawn_blocking(move || consumer::leave(client));
+            if left.await.is_err() {
+                tracing::warn!("leaving the group failed; it notices by itself");
+            }
+        }
+        join("the sweep", self.sweep).await;
+        self.admin.abort();
+        let telemetry = self.telemetry;
+        let _flushed = tokio::task::spawn_blocking(move || telemetry.shutdown()).await;
+    }
+}
+
+async fn join(part: &str, task: JoinHandle<()>) {
+    if let Err(error) = task.await {
+        tracing::warn!(error = %error, "{part} did not end well");
+    }
+}
+
+/// Told to stop, and the bell that tells it.
+type StopBell = (Arc<AtomicBool>, Arc<Notify>);
+
+#[expect(clippy::print_stdout, reason = "the answer of a command that a person typed")]
+fn print_line(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "logs are not started yet, and a person reads this")]
+fn print_error(text: &str) {
+    eprintln!("{text}");
+}

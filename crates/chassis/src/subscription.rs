@@ -1,0 +1,176 @@
+//! From a Kafka record to an input, or to the reason why not: the part of consuming that knows a
+//! topic's events, shared by the consumer and the replay of dead letters.
+
+use events::{Events, RecordInfo};
+use rdkafka::message::{BorrowedHeaders, Headers};
+
+use crate::codec::{Datum, SchemaId, TopicDecoder};
+use crate::dead_letters::Reason;
+use crate::service::{Deduplication, Hears, Service};
+
+/// A record as it arrived, from Kafka or from the dead letters.
+pub(crate) struct Raw<'a> {
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) headers: RawHeaders<'a>,
+}
+
+pub(crate) enum RawHeaders<'a> {
+    Kafka(Option<&'a BorrowedHeaders>),
+    Stored(&'a [(String, Option<Vec<u8>>)]),
+}
+
+impl<'a> RawHeaders<'a> {
+    /// All headers, in their order.
+    pub(crate) fn iter(&self) -> Box<dyn Iterator<Item = (&'a str, Option<&'a [u8]>)> + 'a> {
+        match self {
+            RawHeaders::Kafka(None) => Box::new(std::iter::empty()),
+            RawHeaders::Kafka(Some(headers)) => {
+                Box::new(headers.iter().map(|header| (header.key, header.value)))
+            }
+            RawHeaders::Stored(headers) => {
+                Box::new(headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())))
+            }
+        }
+    }
+
+    /// The last header of that name, as text.
+    pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
+        let values = match self {
+            RawHeaders::Kafka(headers) => {
+                let mut found = None;
+                for header in headers.iter().flat_map(|headers| headers.iter()) {
+                    if header.key == name {
+                        found = header.value;
+                    }
+                }
+                found
+            }
+            RawHeaders::Stored(headers) => {
+                headers.iter().rev().find(|(n, _)| n == name).and_then(|(_, v)| v.as_deref())
+            }
+        };
+        values.and_then(|value| std::str::from_utf8(value).ok())
+    }
+}
+
+/// What a record is to the service.
+pub(crate) enum Heard<I> {
+    Input {
+        input: I,
+        cause: String,
+        inbox_id: Option<String>,
+        never_dead_lettered: bool,
+    },
+    Ignored,
+    /// A record name that this build does not know.
+    Unknown,
+    Poison(Reason),
+    /// The registry has to be asked first.
+    NeedsSchema(SchemaId),
+}
+
+/// One subscribed topic, its events' type erased.
+pub(crate) trait Subscription<S: Service>: Send + Sync {
+    fn topic(&self) -> &'static str;
+    fn read(&self, raw: &Raw<'_>) -> Heard<S::Input>;
+    fn learn(&self, id: SchemaId, schema: Option<&str>);
+    fn forget_missing(&self);
+}
+
+type Built<S> = Result<Box<dyn Subscription<S>>, apache_avro::Error>;
+type Build<S> = fn(&[SchemaId]) -> Built<S>;
+
+/// How a subscription is declared, before the registry's ids are known.
+pub(crate) struct Declared<S: Service> {
+    pub(crate) topic: &'static str,
+    pub(crate) records: &'static [RecordInfo],
+    pub(crate) unknown_names: Vec<&'static str>,
+    pub(crate) build: Build<S>,
+}
+
+pub(crate) fn declare<S: Hears<E>, E: Events>() -> Declared<S> {
+    let names = S::IGNORES.iter().chain(S::NEVER_DEAD_LETTERED).copied();
+    let known = |name: &&str| E::RECORDS.iter().any(|record| record.name == *name);
+    Declared {
+        topic: E::TOPIC,
+        records: E::RECORDS,
+        unknown_names: names.filter(|name| !known(name)).collect(),
+        build: |ids| {
+            let mark = |names: &[&str]| {
+                E::RECORDS.iter().map(|record| names.contains(&record.name)).collect()
+            };
+            Ok(Box::new(Typed::<E> {
+                decoder: TopicDecoder::new(ids)?,
+                ignored: mark(S::IGNORES),
+                never_dead_lettered: mark(S::NEVER_DEAD_LETTERED),
+            }))
+        },
+    }
+}
+
+struct Typed<E> {
+    decoder: TopicDecoder<E>,
+    ignored: Vec<bool>,
+    never_dead_lettered: Vec<bool>,
+}
+
+impl<S: Hears<E>, E: Events> Subscription<S> for Typed<E> {
+    fn topic(&self) -> &'static str {
+        E::TOPIC
+    }
+
+    fn read(&self, raw: &Raw<'_>) -> Heard<S::Input> {
+        let record = match self.decoder.inspect(raw.value) {
+            Ok(Datum::Record(record)) if self.ignored[record] => return Heard::Ignored,
+            Ok(Datum::Record(record)) => record,
+            Ok(Datum::Unknown) => return Heard::Unknown,
+            Ok(Datum::NeedsSchema(id)) => return Heard::NeedsSchema(id),
+            Err(error) => return poison("undecodable", error.to_string()),
+        };
+        let (source, id) = match identity(&raw.headers, E::RECORDS[record].full_name) {
+            Ok(identity) => identity,
+            Err(detail) => return poison("headers", detail),
+        };
+        let value = raw.value.expect("inspect refuses a record without a value");
+        match self.decoder.decode(value) {
+            Ok(event) => match S::hear(event) {
+                None => Heard::Ignored,
+                Some(input) => Heard::Input {
+                    input,
+                    cause: format!("{source}/{id}"),
+                    inbox_id: match S::DEDUPLICATION {
+                        Deduplication::Inbox => Some(format!("{source}/{id}")),
+                        Deduplication::Idempotent => None,
+                    },
+                    never_dead_lettered: self.never_dead_lettered[record],
+                },
+            },
+            Err(error) => poison("undecodable", error.to_string()),
+        }
+    }
+
+    fn learn(&self, id: SchemaId, schema: Option<&str>) {
+        self.decoder.learn(id, schema);
+    }
+
+    fn forget_missing(&self) {
+        self.decoder.forget_missing();
+    }
+}
+
+/// The CloudEvents attributes that make an event identifiable: where from, which one, of what type.
+fn identity<'a>(headers: &RawHeaders<'a>, full_name: &str) -> Result<(&'a str, &'a str), String> {
+    let required = |name: &str| {
+        let value = headers.text(name).filter(|value| !value.is_empty());
+        value.ok_or_else(|| format!("header {name} is missing or empty"))
+    };
+    let event_type = required("ce_type")?;
+    if event_type != full_name {
+        return Err(format!("header ce_type says {event_type}, but the value is a {full_name}"));
+    }
+    Ok((required("ce_source")?, required("ce_id")?))
+}
+
+fn poison<I>(code: &'static str, detail: String) -> Heard<I> {
+    Heard::Poison(Reason { code, detail })
+}

@@ -1,0 +1,63 @@
+//! The sweep: every so often, what fell due in the database becomes inputs and calls. It is how timers
+//! work, and how intents are found whose process died between commit and outcome.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::calls::CallQueue;
+use crate::executor::{Chain, Writer};
+use crate::failure::Failure;
+use crate::health::Health;
+use crate::queue::{Item, Origin, Work};
+use crate::service::{Due, Service};
+
+/// The pause after a sweep that failed.
+const FAILURE_PAUSE: Duration = Duration::from_secs(2);
+
+pub(crate) async fn run<S: Service>(
+    service: Arc<S>,
+    mut writer: Writer,
+    outcomes: mpsc::WeakSender<Item<S>>,
+    calls: Option<CallQueue<S>>,
+    health: Arc<Health>,
+) {
+    while !health.is_stopping() {
+        let pause = match sweep(&*service, &mut writer).await {
+            Ok(due) => {
+                let Some(outcomes) = outcomes.upgrade() else { break };
+                for input in due.inputs {
+                    let work = Work::Input(input);
+                    let item = Item { work, origin: Origin::Own, cause: None, trace: None };
+                    if outcomes.send(item).await.is_err() {
+                        return;
+                    }
+                }
+                for call in due.calls {
+                    if let Some(calls) = &calls {
+                        calls.make(call.into());
+                    }
+                }
+                S::SWEEP_EVERY
+            }
+            Err(failure) => {
+                tracing::warn!(error = %Chain(&failure), "the sweep failed and runs again");
+                writer.lost("the sweep lost its connection");
+                FAILURE_PAUSE
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = health.stopping() => {}
+        }
+    }
+    writer.close().await;
+}
+
+async fn sweep<S: Service>(
+    service: &S,
+    writer: &mut Writer,
+) -> Result<Due<S::Input, S::Call>, Failure> {
+    service.sweep(writer.connection().await?).await
+}

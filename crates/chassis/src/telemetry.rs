@@ -1,0 +1,268 @@
+//! Logs, metrics and traces. Metrics always exist, for `/metrics`; export over OTLP only where an
+//! endpoint is configured. Counted per batch, not per message, so that the hot path hardly notices.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, MeterProvider};
+use opentelemetry::trace::{Span, SpanKind, TraceContextExt, Tracer, TracerProvider as _};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_otlp::WithExportConfig;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Config;
+use crate::effects::Measure;
+use crate::trace::TraceContext;
+
+/// Starts JSON logs on stdout, or plain ones where a person reads them on a terminal.
+pub(crate) fn init_logs() {
+    let filter =
+        EnvFilter::try_from_env("FLOTILLA_LOG").unwrap_or_else(|_unset| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    let started = match std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        true => logs.try_init(),
+        false => logs.json().flatten_event(true).try_init(),
+    };
+    if let Err(error) = started {
+        tracing::debug!(error = %error, "logs were started before");
+    }
+}
+
+/// Bounds for how long the steps of a saga take: from a few hops on an idle machine to a deadline.
+const SAGA_SECONDS: [f64; 12] =
+    [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0, 900.0];
+
+enum Instrument {
+    Counter(Counter<u64>),
+    Histogram(Histogram<f64>),
+}
+
+/// Everything that measures.
+pub(crate) struct Telemetry {
+    pub(crate) metrics: Metrics,
+    /// Instruments of the service's own measures, made when first used.
+    own: Mutex<HashMap<&'static str, Instrument>>,
+    meter: Meter,
+    prometheus: prometheus::Registry,
+    meters: SdkMeterProvider,
+    traces: Option<(SdkTracerProvider, SdkTracer)>,
+}
+
+impl Telemetry {
+    /// Must be called inside the runtime: the OTLP exporters spawn tasks.
+    pub(crate) fn start(service: &'static str, config: &Config) -> anyhow::Result<Self> {
+        let resource = Resource::builder()
+            .with_service_name(service)
+            .with_attribute(KeyValue::new("service.instance.id", config.instance.clone()))
+            .build();
+        let prometheus = prometheus::Registry::new();
+        let exporter = opentelemetry_prometheus::exporter()
+            .with_registry(prometheus.clone())
+            .without_target_info()
+            .build()?;
+        let mut meters =
+            SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(exporter);
+        let mut traces = None;
+        if let Some(endpoint) = &config.otlp_endpoint {
+            let metrics = opentelemetry_otlp::MetricExporter::builder()
+                .with_tonic()
+                .with_endpoint(endpoint)
+                .build()?;
+            meters = meters.with_periodic_exporter(metrics);
+            let spans = opentelemetry_otlp::SpanExporter::builder()
+                .with_tonic()
+                .with_endpoint(endpoint)
+                .build()?;
+            let provider = SdkTracerProvider::builder()
+                .with_batch_exporter(spans)
+                .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(
+                    config.sampling,
+                ))))
+                .with_resource(resource)
+                .build();
+            let tracer = provider.tracer("flotilla");
+            traces = Some((provider, tracer));
+        }
+        let meters = meters.build();
+        let meter = meters.meter("flotilla");
+        let metrics = Metrics::new(&meter);
+        Ok(Telemetry { metrics, own: Mutex::default(), meter, prometheus, meters, traces })
+    }
+
+    /// Records what decisions measured.
+    pub(crate) fn record(&self, measures: &[Measure]) {
+        if measures.is_empty() {
+            return;
+        }
+        let mut own = self.own.lock().expect("no panic under this lock");
+        for Measure { name, label: (key, value), seconds } in measures {
+            let labels = [KeyValue::new(*key, *value)];
+            let instrument = own.entry(name).or_insert_with(|| match seconds {
+                None => Instrument::Counter(self.meter.u64_counter(*name).build()),
+                Some(_) => Instrument::Histogram(
+                    self.meter
+                        .f64_histogram(*name)
+                        .with_unit("s")
+                        .with_boundaries(SAGA_SECONDS.to_vec())
+                        .build(),
+                ),
+            });
+            match (instrument, seconds) {
+                (Instrument::Counter(counter), _) => counter.add(1, &labels),
+                (Instrument::Histogram(histogram), Some(seconds)) => {
+                    histogram.record(*seconds, &labels);
+                }
+                (Instrument::Histogram(_), None) => {}
+            }
+        }
+    }
+
+    /// The metrics in Prometheus' text format.
+    pub(crate) fn render(&self) -> String {
+        let text = prometheus::TextEncoder::new().encode_to_string(&self.prometheus.gather());
+        text.unwrap_or_else(|error| format!("# metrics cannot be rendered: {error}\n"))
+    }
+
+    /// The span of a command, a child of the caller's where the headers name one.
+    pub(crate) fn command_span(&self, service: &'static str, headers: &HeaderMap) -> Traced {
+        let header = headers.get("traceparent").and_then(|value| value.to_str().ok());
+        let parent = header.and_then(TraceContext::parse);
+        let Some((_, tracer)) = &self.traces else { return Traced { span: None, context: parent } };
+        self.child(tracer, format!("command {service}"), SpanKind::Server, parent, &[])
+    }
+
+    /// The span of processing one message, where its trace is recorded. Nothing is created for the
+    /// others: a span that is sampled out costs almost as much as encoding an event.
+    pub(crate) fn process_span(&self, topic: &str, context: Option<TraceContext>) -> Traced {
+        match (&self.traces, context) {
+            (Some((_, tracer)), Some(parent)) if parent.is_sampled() => self.child(
+                tracer,
+                format!("process {topic}"),
+                SpanKind::Consumer,
+                Some(parent),
+                &[
+                    KeyValue::new("messaging.system", "kafka"),
+                    KeyValue::new("messaging.operation.name", "process"),
+                    KeyValue::new("messaging.operation.type", "process"),
+                    KeyValue::new("messaging.destination.name", topic.to_owned()),
+                ],
+            ),
+            (_, context) => Traced { span: None, context },
+        }
+    }
+
+    fn child(
+        &self,
+        tracer: &SdkTracer,
+        name: String,
+        kind: SpanKind,
+        parent: Option<TraceContext>,
+        attributes: &[KeyValue],
+    ) -> Traced {
+        let builder =
+            tracer.span_builder(name).with_kind(kind).with_attributes(attributes.to_vec());
+        let parent = match parent {
+            Some(parent) => Context::new().with_remote_span_context(parent.span_context()),
+            None => Context::new(),
+        };
+        let span = tracer.build_with_context(builder, &parent);
+        let context = Some(TraceContext::of(span.span_context()));
+        Traced { span: Some(span), context }
+    }
+
+    /// Sends what is still here, for at most a few seconds.
+    pub(crate) fn shutdown(&self) {
+        if let Some((provider, _)) = &self.traces
+            && let Err(error) = provider.shutdown_with_timeout(Duration::from_secs(3))
+        {
+            tracing::warn!(error = %error, "traces could not all be sent");
+        }
+        if let Err(error) = self.meters.shutdown_with_timeout(Duration::from_secs(3)) {
+            tracing::warn!(error = %error, "metrics could not all be sent");
+        }
+    }
+}
+
+/// A span, if one is recorded, and the context that effects of this work carry. The span ends when it
+/// is dropped.
+pub(crate) struct Traced {
+    span: Option<opentelemetry_sdk::trace::Span>,
+    context: Option<TraceContext>,
+}
+
+impl Traced {
+    pub(crate) fn context(&self) -> Option<TraceContext> {
+        self.context
+    }
+
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.span.is_some()
+    }
+}
+
+/// The chassis' own instruments.
+pub(crate) struct Metrics {
+    pub(crate) batch_inputs: Histogram<u64>,
+    pub(crate) batch_seconds: Histogram<f64>,
+    pub(crate) retries: Counter<u64>,
+    pub(crate) dead_letters: Counter<u64>,
+    pub(crate) unknown_records: Counter<u64>,
+    pub(crate) published: Counter<u64>,
+    pub(crate) flush_seconds: Histogram<f64>,
+    pub(crate) outbox_messages: Gauge<i64>,
+    pub(crate) relay_leader: Gauge<u64>,
+    pub(crate) calls: Counter<u64>,
+    pub(crate) unanswered_calls: Counter<u64>,
+    pub(crate) stopped_partitions: Gauge<u64>,
+}
+
+impl Metrics {
+    fn new(meter: &Meter) -> Self {
+        let counter =
+            |name: &'static str, what| meter.u64_counter(name).with_description(what).build();
+        let seconds = |name: &'static str, what| {
+            let histogram = meter.f64_histogram(name).with_description(what).with_unit("s");
+            histogram
+                .with_boundaries(vec![0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0])
+                .build()
+        };
+        Metrics {
+            batch_inputs: meter
+                .u64_histogram("flotilla_batch_inputs")
+                .with_description("Inputs per transaction")
+                .with_boundaries(vec![1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0])
+                .build(),
+            batch_seconds: seconds("flotilla_batch_duration", "Time of a batch's transaction"),
+            retries: counter("flotilla_batch_retries", "Batches that ran again, by reason"),
+            dead_letters: counter(
+                "flotilla_dead_letters",
+                "Messages set aside, by topic and reason",
+            ),
+            unknown_records: counter("flotilla_unknown_records", "Skipped records of unknown name"),
+            published: counter("flotilla_published_messages", "Messages acknowledged by Kafka"),
+            flush_seconds: seconds(
+                "flotilla_relay_flush_duration",
+                "Produce to last acknowledgement",
+            ),
+            outbox_messages: meter
+                .i64_gauge("flotilla_outbox_messages")
+                .with_description("Committed messages that are not yet published")
+                .build(),
+            relay_leader: meter
+                .u64_gauge("flotilla_relay_leader")
+                .with_description("1 in the replica that publishes")
+                .build(),
+            calls: counter("flotilla_calls", "Outside calls with a known outcome"),
+            unanswered_calls: counter("flotilla_calls_unanswered", "Outside calls made again"),
+            stopped_partitions: meter
+                .u64_gauge("flotilla_stopped_partitions")
+                .with_description("Partitions that cannot go on without an operator")
+                .build(),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Topics as tools see them: what exists, and creating what is missing. A running service only looks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use events::TOPICS;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+/// How long a question to the brokers may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long dead letters stay readable on their topic: longer than the longest holiday.
+const DEAD_LETTER_RETENTION_MS: &str = "2592000000";
+
+/// A topic that the fleet needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicPlan {
+    /// Its name.
+    pub name: String,
+    /// How many partitions it gets when it is created.
+    pub partitions: i32,
+    /// Settings that differ from the broker's.
+    pub settings: Vec<(&'static str, &'static str)>,
+}
+
+/// What became of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It was not there.
+    Created,
+    /// It was there; with so many partitions.
+    Existed(i32),
+}
+
+/// All topics of the fleet: those of the published language, and each service's dead letters. More
+/// partitions let more replicas share the work and cost the broker more requests.
+pub fn plan(partitions: i32, services: &[&str]) -> Vec<TopicPlan> {
+    let language = TOPICS.iter().map(|topic| TopicPlan {
+        name: topic.name.to_owned(),
+        partitions,
+        settings: match topic.compacted {
+            true => vec![("cleanup.policy", "compact")],
+            false => Vec::new(),
+        },
+    });
+    let dead = services.iter().map(|service| TopicPlan {
+        name: crate::dead_letters::topic_of(service),
+        partitions: 1,
+        settings: vec![("retention.ms", DEAD_LETTER_RETENTION_MS)],
+    });
+    language.chain(dead).collect()
+}
+
+/// Creates the topics that are missing. Existing ones are left as they are: changing their partitions
+/// would move keys.
+pub async fn apply(
+    brokers: &str,
+    plan: &[TopicPlan],
+    replication: i32,
+) -> Result<Vec<(String, Applied)>, KafkaError> {
+    let brokers_to_ask = brokers.to_owned();
+    let existing = tokio::task::spawn_blocking(move || existing(&brokers_to_ask))
+        .await
+        .map_err(|_panicked| KafkaError::Canceled)??;
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    let missing: Vec<NewTopic<'_>> = plan
+        .iter()
+        .filter(|topic| !existing.contains_key(&topic.name))
+        .map(|topic| {
+            let new =
+                NewTopic::new(&topic.name, topic.partitions, TopicReplication::Fixed(replication));
+            topic.settings.iter().fold(new, |new, (key, value)| new.set(key, value))
+        })
+        .collect();
+    if !missing.is_empty() {
+        let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
+        for created in admin.create_topics(&missing, &options).await? {
+            match created {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((_, code)) => return Err(KafkaError::AdminOp(code)),
+            }
+        }
+    }
+    let outcome = |topic: &TopicPlan| match existing.get(&topic.name) {
+        Some(partitions) => Applied::Existed(*partitions),
+        None => Applied::Created,
+    };
+    Ok(plan.iter().map(|topic| (topic.name.clone(), outcome(topic))).collect())
+}
+
+/// The topics that exist, with their partitions. Blocks for as long as the brokers take to answer.
+pub fn existing(brokers: &str) -> Result<BTreeMap<String, i32>, KafkaError> {
+    let client: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("allow.auto.create.topics", "false")
+        .create()?;
+    let metadata = client.fetch_metadata(None, TIMEOUT)?;
+    let topics = metadata.topics().iter();
+    Ok(topics.map(|topic| (topic.name().to_owned(), topic.partitions().len() as i32)).collect())
+}
