@@ -11,36 +11,41 @@
 //! a service says), `executor` (how a batch becomes a transaction), `offsets`, `outbox` and `relay`
 //! (how events leave), `consumer` (how they arrive), then the rest.
 
-mod admin;
-mod app;
-mod calls;
-mod codec;
-mod config;
-mod consumer;
-mod database;
-mod dead_letters;
-mod docs_page;
-mod effects;
-mod executor;
-mod failure;
-mod handle;
-mod health;
-mod http;
-mod inbox;
-mod offsets;
-mod outbox;
-mod pace;
-mod problem;
-mod queue;
-mod registry;
-mod relay;
-mod run;
+#![warn(missing_docs)]
+
 mod service;
+mod app;
+mod effects;
+mod failure;
+mod run;
+mod queue;
+mod executor;
+mod offsets;
+mod inbox;
+mod outbox;
+mod relay;
+mod consumer;
 mod subscription;
+mod codec;
+mod calls;
 mod sweep;
+mod dead_letters;
+mod pace;
+mod database;
+mod registry;
+mod config;
+mod health;
+mod handle;
+mod problem;
+mod http;
+mod docs_page;
+mod admin;
 mod telemetry;
-pub mod topics;
 mod trace;
+pub mod tail;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod topics;
 
 pub use app::App;
 pub use codec::MAX_VALUE_BYTES;

@@ -1,0 +1,203 @@
+//! Reading topics from outside the fleet: for people who look, for the audit, and for benchmarks. It
+//! joins no group and moves no offset.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use apache_avro::Schema;
+use apache_avro::reader::datum::GenericDatumReader;
+use rdkafka::Message;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Headers;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::executor::Chain;
+use crate::registry::Registry;
+
+/// How long the brokers may take to tell which partitions there are.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where reading begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// With the first record that the topic still has.
+    Beginning,
+    /// With the first record written after the tail was made.
+    End,
+}
+
+/// A record as it stands on its topic.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Its topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// Its place in the partition.
+    pub offset: i64,
+    /// Its key, which is text on every topic of the fleet.
+    pub key: String,
+    /// When it was written, by the producer's clock, in milliseconds since the Unix epoch.
+    pub timestamp_ms: i64,
+    /// Its headers, in their order; values that are no text are replaced where they are not.
+    pub headers: Vec<(String, String)>,
+    /// Its value, with the frame of five bytes.
+    pub value: Option<Vec<u8>>,
+}
+
+impl Record {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The record's full name, from its `ce_type`; empty when it has none.
+    pub fn event_type(&self) -> &str {
+        self.header("ce_type").unwrap_or_default()
+    }
+}
+
+/// Reads topics, all partitions, as they grow. Blocking: use it on a thread of its own.
+pub struct Tail {
+    consumer: BaseConsumer,
+    /// The end of each partition when the tail was made, for reading up to there.
+    ends: HashMap<(String, i32), i64>,
+}
+
+impl Tail {
+    /// Starts reading. The positions are fixed before this returns: nothing written later is missed.
+    pub fn new(brokers: &str, topics: &[&str], from: From) -> Result<Self, KafkaError> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            // Required by the client library; with assigned partitions and no commits it stays unused.
+            .set("group.id", "tail")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("allow.auto.create.topics", "false")
+            .set("queued.max.messages.kbytes", "16384")
+            .create()?;
+        let metadata = consumer.fetch_metadata(None, METADATA_TIMEOUT)?;
+        let mut assignment = TopicPartitionList::new();
+        let mut ends = HashMap::new();
+        for topic in metadata.topics().iter().filter(|topic| topics.contains(&topic.name())) {
+            for partition in topic.partitions() {
+                let (first, end) =
+                    consumer.fetch_watermarks(topic.name(), partition.id(), METADATA_TIMEOUT)?;
+                let start = match from {
+                    From::Beginning => first,
+                    From::End => end,
+                };
+                let start = Offset::Offset(start);
+                assignment.add_partition_offset(topic.name(), partition.id(), start)?;
+                ends.insert((topic.name().to_owned(), partition.id()), end);
+            }
+        }
+        consumer.assign(&assignment)?;
+        Ok(Tail { consumer, ends })
+    }
+
+    /// The next record, or `None` when none came within `timeout`.
+    pub fn next(&self, timeout: Duration) -> Result<Option<Record>, KafkaError> {
+        let until = Instant::now() + timeout;
+        loop {
+            match self.consumer.poll(until.saturating_duration_since(Instant::now())) {
+                None => return Ok(None),
+                Some(Ok(message)) => return Ok(Some(record(&message))),
+                // The client recovers from these by itself; anything else is the caller's to know.
+                Some(Err(KafkaError::MessageConsumption(_))) if Instant::now() < until => {}
+                Some(Err(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Reads everything that was there when the tail was made, in the order of each partition.
+    pub fn read_to_end(
+        &self,
+        timeout: Duration,
+        mut each: impl FnMut(Record),
+    ) -> Result<(), KafkaError> {
+        let mut open = self.ends.clone();
+        let mut positions = self.consumer.assignment()?;
+        open.retain(|(topic, partition), end| {
+            let found = positions.find_partition(topic, *partition);
+            found.is_some_and(|element| element.offset().to_raw().unwrap_or(0) < *end)
+        });
+        while !open.is_empty() {
+            let Some(record) = self.next(timeout)? else {
+                // Compaction can remove the last records before the end; the position passes them.
+                positions = self.consumer.position()?;
+                open.retain(|(topic, partition), end| {
+                    let found = positions.find_partition(topic, *partition);
+                    found.is_none_or(|element| element.offset().to_raw().unwrap_or(0) < *end)
+                });
+                match open.is_empty() {
+                    true => return Ok(()),
+                    false => return Err(KafkaError::Canceled),
+                }
+            };
+            let partition = (record.topic.clone(), record.partition);
+            let done = open.get(&partition).is_some_and(|end| record.offset + 1 >= *end);
+            if done {
+                open.remove(&partition);
+            }
+            if self.ends.get(&partition).is_some_and(|end| record.offset < *end) {
+                each(record);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn record(message: &impl Message) -> Record {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers = message.headers().map_or_else(Vec::new, |headers| {
+        headers.iter().map(|h| (h.key.to_owned(), h.value.map(text).unwrap_or_default())).collect()
+    });
+    Record {
+        topic: message.topic().to_owned(),
+        partition: message.partition(),
+        offset: message.offset(),
+        key: message.key().map(text).unwrap_or_default(),
+        timestamp_ms: message.timestamp().to_millis().unwrap_or_default(),
+        headers,
+        value: message.payload().map(<[u8]>::to_vec),
+    }
+}
+
+/// Decodes values for people, with whatever schema the registry has for them.
+pub struct Decoder {
+    registry: Registry,
+    schemas: HashMap<u32, Option<Schema>>,
+}
+
+impl Decoder {
+    /// A decoder that asks `registry` once per schema.
+    pub fn new(registry: Registry) -> Self {
+        Decoder { registry, schemas: HashMap::new() }
+    }
+
+    /// The value as JSON, or why it cannot be shown.
+    pub async fn decode(&mut self, value: &[u8]) -> Result<serde_json::Value, String> {
+        let [0, a, b, c, d, body @ ..] = value else {
+            return Err("the value does not begin with a zero byte and a schema id".to_owned());
+        };
+        let id = u32::from_be_bytes([*a, *b, *c, *d]);
+        if !self.schemas.contains_key(&id) {
+            let found = self.registry.schema(id).await.map_err(|e| Chain(&e).to_string())?;
+            let parsed = found.map(|text| Schema::parse_str(&text)).transpose();
+            self.schemas.insert(id, parsed.map_err(|error| error.to_string())?);
+        }
+        let Some(Some(schema)) = self.schemas.get(&id) else {
+            return Err(format!("the registry knows no schema with id {id}"));
+        };
+        let value = GenericDatumReader::builder(schema)
+            .human_readable(true)
+            .build()
+            .and_then(|reader| reader.read_value(&mut &*body))
+            .map_err(|error| error.to_string())?;
+        serde_json::Value::try_from(value).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,93 @@
+//! What tests need to reach into a running fleet: putting bytes on a topic as an outside producer or a
+//! vandal would, and encoding events for it.
+
+use std::time::Duration;
+
+use events::Events;
+use rdkafka::config::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+
+use crate::codec::Encoder;
+use crate::outbox::{BatchWriter, EventMeta, Packed, unpack};
+use crate::registry::{Registry, RegistryError, subject};
+
+/// How long a message may take to be acknowledged.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A producer outside the fleet.
+pub struct Outsider {
+    producer: FutureProducer,
+}
+
+impl Outsider {
+    /// Connects when first used.
+    pub fn new(brokers: &str) -> Result<Self, KafkaError> {
+        let producer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("partitioner", "murmur2_random")
+            .set("acks", "all")
+            .set("linger.ms", "0")
+            .create()?;
+        Ok(Outsider { producer })
+    }
+
+    /// Sends one record, whatever it contains, and waits for the acknowledgement. Answers its partition
+    /// and offset.
+    pub async fn send(
+        &self,
+        topic: &str,
+        key: &str,
+        headers: &[(&str, &str)],
+        value: Option<&[u8]>,
+    ) -> Result<(i32, i64), KafkaError> {
+        let headers = headers.iter().fold(OwnedHeaders::new(), |all, (key, value)| {
+            all.insert(Header { key, value: Some(*value) })
+        });
+        let mut record = FutureRecord::<str, [u8]>::to(topic).key(key).headers(headers);
+        record.payload = value;
+        let sent = self.producer.send(record, TIMEOUT).await.map_err(|(error, _)| error)?;
+        Ok((sent.partition, sent.offset))
+    }
+
+    /// Sends an event as a well-behaved producer does: framed with the registry's id, with the headers
+    /// of a CloudEvent.
+    pub async fn publish<E: Events>(
+        &self,
+        registry: &Registry,
+        source: &str,
+        id: &str,
+        event: &E,
+    ) -> anyhow::Result<(i32, i64)> {
+        let value = encode(registry, event).await?;
+        let record = &E::RECORDS[event.record()];
+        let headers = [
+            ("ce_specversion", "1.0"),
+            ("ce_id", id),
+            ("ce_source", source),
+            ("ce_type", record.full_name),
+        ];
+        Ok(self.send(E::TOPIC, &event.key(), &headers, Some(&value)).await?)
+    }
+}
+
+/// The value of an event on its topic.
+pub async fn encode<E: Events>(registry: &Registry, event: &E) -> anyhow::Result<Vec<u8>> {
+    let mut ids = Vec::new();
+    for record in E::RECORDS {
+        let id = registry.id_of(&subject(record), record.schema).await?;
+        ids.push(id.ok_or_else(|| {
+            RegistryError::Client(format!("{} is not registered", subject(record)))
+        })?);
+    }
+    let mut encoder = Encoder::default();
+    encoder.add::<E>(&ids)?;
+    let mut writer = BatchWriter::default();
+    let meta = EventMeta { sequence: 1, time_micros: 0, cause: None, trace: None };
+    encoder.encode(event, &meta, &mut writer)?;
+    match unpack(&writer.finish())?.pop() {
+        Some(Packed::Event { payload, .. }) => Ok(payload.to_vec()),
+        Some(Packed::Raw { .. }) | None => anyhow::bail!("the event was not packed"),
+    }
+}
