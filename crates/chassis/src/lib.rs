@@ -31,6 +31,7 @@ mod calls;
 mod sweep;
 mod dead_letters;
 mod pace;
+mod crash;
 mod database;
 mod registry;
 mod config;

@@ -15,6 +15,7 @@ use sqlx::postgres::PgListener;
 use tokio::sync::{Notify, mpsc};
 
 use crate::config::Secret;
+use crate::crash;
 use crate::executor::{Chain, Writer};
 use crate::health::Health;
 use crate::pace::Pace;
@@ -201,12 +202,14 @@ impl Relay {
                 }
             }
             if !batches.is_empty() {
+                crash::point("relay.before_publish");
                 round.pace.begin();
                 let published = self.publish(&publisher, &batches).await;
                 round.pace.end();
                 if let Err(error) = published {
                     break Err(error.into());
                 }
+                crash::point("relay.after_publish");
                 tenure.published = batches.back().map_or(tenure.published, |batch| batch.number);
             }
             if last_clear.elapsed() >= CLEAR_EVERY && tenure.published > round.cleared {

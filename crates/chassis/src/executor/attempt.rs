@@ -17,7 +17,7 @@ use crate::queue::{Item, Origin, Work};
 use crate::relay::CommittedBatch;
 use crate::service::Service;
 use crate::telemetry::Telemetry;
-use crate::{inbox, outbox};
+use crate::{crash, inbox, outbox};
 
 /// What a committed batch leaves to do.
 pub(super) struct Committed<S: Service> {
@@ -81,7 +81,9 @@ impl<S: Service> Executor<S> {
             let number = outbox::append(&mut tx, message_count, &row, announce).await?;
             committed_batch = Some(CommittedBatch { number, message_count, row });
         }
+        crash::point("executor.before_commit");
         tx.commit().await?;
+        crash::point("executor.after_commit");
         Ok(Committed {
             advances,
             outbox: committed_batch,

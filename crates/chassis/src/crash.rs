@@ -1,0 +1,21 @@
+//! Named windows in which a process may die, for tests that kill it exactly there. Without the feature
+//! `testing` there is nothing here.
+
+/// Dies at once, without any cleaning up, when `FLOTILLA_CRASH_AT` names this window and it is passed
+/// for the n-th time: `name:n`.
+#[cfg(feature = "testing")]
+pub(crate) fn point(name: &'static str) {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    static PASSED: AtomicU64 = AtomicU64::new(0);
+
+    let Ok(armed) = std::env::var("FLOTILLA_CRASH_AT") else { return };
+    let (window, times) = armed.split_once(':').unwrap_or((&armed, "1"));
+    if window == name && (PASSED.fetch_add(1, Relaxed) + 1).to_string() == times {
+        tracing::error!("crashing at {name}, as told");
+        std::process::abort();
+    }
+}
+
+#[cfg(not(feature = "testing"))]
+#[inline(always)]
+pub(crate) fn point(_name: &'static str) {}
