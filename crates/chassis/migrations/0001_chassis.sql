@@ -21,7 +21,7 @@ create table inbox (
 -- The number of the last committed batch. Taken under the row's lock as the last statement of the
 -- transaction, so that the order of numbers is the order of commits, across replicas too.
 create table outbox_head (
-    only boolean primary key default true check (only),
+    singleton boolean primary key default true check (singleton),
     batch bigint not null
 ) with (fillfactor = 10);
 insert into outbox_head (batch) values (0);
@@ -38,13 +38,13 @@ alter table outbox alter column messages set storage external;
 
 -- Who publishes. The epoch grows with every change of holder and fences the former one.
 create table relay_lease (
-    only boolean primary key default true check (only),
+    singleton boolean primary key default true check (singleton),
     holder uuid,
     epoch bigint not null default 0,
     expires_at timestamptz not null default 'epoch',
     published_batch bigint not null default 0
 ) with (fillfactor = 10);
-insert into relay_lease (only) values (true);
+insert into relay_lease (singleton) values (true);
 
 -- What could not be processed, with everything needed to understand and to replay it.
 create table dead_letters (

@@ -1,7 +1,9 @@
 //! The one queue of a replica: events, commands, outcomes of calls and timers, each bounded, all ending
 //! in the same executor.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -103,16 +105,24 @@ pub(crate) fn queue<S: Service>() -> (Senders<S>, Queue<S>) {
 }
 
 impl<S: Service> Queue<S> {
-    /// Waits until there is work.
+    /// Waits until there is work, until there was none for a while, or until nobody can send any more.
     pub(crate) async fn next(&mut self) -> Next<S> {
-        let first = tokio::select! {
-            Some(item) = self.outcomes.recv() => item,
-            Some(item) = self.commands.recv() => item,
-            Some(item) = self.events.recv() => item,
-            () = tokio::time::sleep(IDLE) => return Next::Idle,
-            else => return Next::Closed,
-        };
-        Next::Batch(vec![first])
+        let first = poll_fn(|context| {
+            let mut open = false;
+            for source in [&mut self.outcomes, &mut self.commands, &mut self.events] {
+                match source.poll_recv(context) {
+                    Poll::Ready(Some(item)) => return Poll::Ready(Some(item)),
+                    Poll::Ready(None) => {}
+                    Poll::Pending => open = true,
+                }
+            }
+            if open { Poll::Pending } else { Poll::Ready(None) }
+        });
+        match tokio::time::timeout(IDLE, first).await {
+            Ok(Some(item)) => Next::Batch(vec![item]),
+            Ok(None) => Next::Closed,
+            Err(_elapsed) => Next::Idle,
+        }
     }
 
     /// How much waits.
