@@ -1,0 +1,229 @@
+//! What the provider and the carrier know, and the only way to change it: an act is applied once,
+//! and answered the same however often it is asked for. In memory and without I/O, so that a replay
+//! of the journal's acts builds the same ledger again.
+
+mod act;
+mod figures;
+
+#[cfg(test)]
+mod tests;
+
+pub use act::{Applied, Entry, PaymentAct, PaymentStep, Receipt, RefundMade, ShipmentAct};
+pub use figures::{Figures, OrderFigures, Page, PaymentFigures, ShipmentFigures, Totals};
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+
+use uuid::Uuid;
+
+use crate::carrier::{self, OtherDestination, Parcel};
+use crate::manner::Manner;
+use crate::payment::{self, Account, IntentId, Refusal};
+
+/// The ledger of the provider and the carrier. Ordered maps because they grow without the pause in
+/// which a hash map moves all it holds, and because pages are read in order.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    orders: BTreeMap<Uuid, Book>,
+    keys: BTreeMap<Box<str>, Known>,
+    totals: Totals,
+}
+
+/// All that was done for one order.
+#[derive(Debug, Default)]
+struct Book {
+    /// The payment `nth` stands at `nth - 1`. More than one means that the order was charged twice.
+    intents: Vec<Intent>,
+    parcel: Option<Parcel>,
+}
+
+#[derive(Debug)]
+struct Intent {
+    token: Box<str>,
+    created_seconds: i64,
+    account: Account,
+    refunds: u16,
+}
+
+/// What an idempotency key stands for: the call, and the answer as it was then.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    fingerprint: u64,
+    id: IntentId,
+    account: Account,
+    refund: Option<RefundMade>,
+}
+
+/// A call to the provider that was not carried out. It is not remembered under its key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PaymentError {
+    /// The key belongs to another call.
+    #[error("the idempotency key was used before, for a call with other parameters")]
+    KeyReused,
+    /// There is no such payment.
+    #[error("no such payment intent: {0}")]
+    UnknownIntent(IntentId),
+    /// The order has as many payments or refunds as can be numbered.
+    #[error("the order has too many payments or refunds")]
+    TooMany,
+    /// The state of the money does not allow it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl Ledger {
+    /// Carries out a step of a payment, or tells what it did when it was carried out before.
+    pub fn pay(&mut self, act: &PaymentAct) -> Result<Applied<Receipt>, PaymentError> {
+        let fingerprint = act.step.fingerprint();
+        let (known, first) = match self.keys.get(act.key.as_str()) {
+            Some(known) if known.fingerprint == fingerprint => (*known, false),
+            Some(_other_call) => return Err(PaymentError::KeyReused),
+            None => {
+                let (id, refund) = self.execute(act)?;
+                let account = self.intent(id)?.account;
+                let known = Known { fingerprint, id, account, refund };
+                self.keys.insert(act.key.as_str().into(), known);
+                (known, true)
+            }
+        };
+        let answer = self.receipt(known)?;
+        Ok(Applied { manner: payment::manner(&answer.token), answer, first })
+    }
+
+    /// Carries out a step of a shipment, or tells what it did when it was carried out before.
+    pub fn ship(&mut self, act: &ShipmentAct) -> Result<Applied<Parcel>, OtherDestination> {
+        let known = self.parcel(act.order());
+        // A booking that finds a cancellation, or the reverse, tells of what was done before.
+        let first = known.is_none();
+        let (parcel, manner) = match act {
+            ShipmentAct::Book { destination, .. } => {
+                (Parcel::book(known, destination)?, carrier::manner(destination))
+            }
+            ShipmentAct::Cancel { .. } => (Parcel::cancel(known), Manner::Prompt),
+        };
+        if first {
+            self.totals.ship(&parcel);
+            self.book(act.order()).parcel = Some(parcel.clone());
+        }
+        Ok(Applied { answer: parcel, first, manner })
+    }
+
+    /// How the step will be answered, and `None` when it was carried out before.
+    pub fn manner_of_payment(&self, act: &PaymentAct) -> Option<Manner> {
+        if self.keys.contains_key(act.key.as_str()) {
+            return None;
+        }
+        match &act.step {
+            PaymentStep::Authorise { token, .. } => Some(payment::manner(token)),
+            PaymentStep::Capture { intent, .. }
+            | PaymentStep::Cancel { intent }
+            | PaymentStep::Refund { intent, .. } => {
+                self.intent(*intent).ok().map(|intent| payment::manner(&intent.token))
+            }
+        }
+    }
+
+    /// How the step will be answered, and `None` when it was carried out before.
+    pub fn manner_of_shipment(&self, act: &ShipmentAct) -> Option<Manner> {
+        match (self.parcel(act.order()), act) {
+            (Some(_), _) => None,
+            (None, ShipmentAct::Book { destination, .. }) => Some(carrier::manner(destination)),
+            (None, ShipmentAct::Cancel { .. }) => Some(Manner::Prompt),
+        }
+    }
+
+    /// A payment as it is now.
+    pub fn payment(&self, id: IntentId) -> Result<Receipt, PaymentError> {
+        let account = self.intent(id)?.account;
+        self.receipt(Known { fingerprint: 0, id, account, refund: None })
+    }
+
+    /// A shipment as it is now.
+    pub fn parcel(&self, order: Uuid) -> Option<&Parcel> {
+        self.orders.get(&order)?.parcel.as_ref()
+    }
+
+    /// The sums over all orders.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    fn execute(
+        &mut self,
+        act: &PaymentAct,
+    ) -> Result<(IntentId, Option<RefundMade>), PaymentError> {
+        match &act.step {
+            PaymentStep::Authorise { order, token, minor, currency } => {
+                let account = Account::authorise(token, *minor, *currency)?;
+                let count = self.orders.get(order).map_or(0, |book| book.intents.len());
+                let nth = u16::try_from(count + 1).map_err(|_| PaymentError::TooMany)?;
+                let nth = NonZeroU16::new(nth).expect("one more than a count is not zero");
+                self.totals.pay(None, &account);
+                self.book(*order).intents.push(Intent {
+                    token: token.as_str().into(),
+                    created_seconds: act.at_seconds,
+                    account,
+                    refunds: 0,
+                });
+                Ok((IntentId { order: *order, nth }, None))
+            }
+            PaymentStep::Capture { intent, minor } => {
+                self.change(*intent, self.intent(*intent)?.account.capture(*minor)?)
+            }
+            PaymentStep::Cancel { intent } => {
+                self.change(*intent, self.intent(*intent)?.account.cancel()?)
+            }
+            PaymentStep::Refund { intent, minor } => {
+                let before = self.intent(*intent)?;
+                let nth = before.refunds.checked_add(1).ok_or(PaymentError::TooMany)?;
+                let after = before.account.refund(*minor)?;
+                let minor = after.refunded_minor - before.account.refunded_minor;
+                self.change(*intent, after)?;
+                self.intent_mut(*intent)?.refunds = nth;
+                Ok((*intent, Some(RefundMade { nth, minor })))
+            }
+        }
+    }
+
+    fn change(
+        &mut self,
+        id: IntentId,
+        after: Account,
+    ) -> Result<(IntentId, Option<RefundMade>), PaymentError> {
+        let before = std::mem::replace(&mut self.intent_mut(id)?.account, after);
+        self.totals.pay(Some(&before), &after);
+        Ok((id, None))
+    }
+
+    fn receipt(&self, known: Known) -> Result<Receipt, PaymentError> {
+        let intent = self.intent(known.id)?;
+        Ok(Receipt {
+            id: known.id,
+            token: intent.token.clone(),
+            created_seconds: intent.created_seconds,
+            account: known.account,
+            refund: known.refund,
+        })
+    }
+
+    fn book(&mut self, order: Uuid) -> &mut Book {
+        self.orders.entry(order).or_insert_with(|| {
+            self.totals.orders += 1;
+            Book::default()
+        })
+    }
+
+    fn intent(&self, id: IntentId) -> Result<&Intent, PaymentError> {
+        let book = self.orders.get(&id.order);
+        book.and_then(|book| book.intents.get(place(id))).ok_or(PaymentError::UnknownIntent(id))
+    }
+
+    fn intent_mut(&mut self, id: IntentId) -> Result<&mut Intent, PaymentError> {
+        let book = self.orders.get_mut(&id.order);
+        book.and_then(|book| book.intents.get_mut(place(id))).ok_or(PaymentError::UnknownIntent(id))
+    }
+}
+
+fn place(id: IntentId) -> usize {
+    usize::from(id.nth.get()) - 1
+}

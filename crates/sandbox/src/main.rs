@@ -1,0 +1,106 @@
+//! The simulator as a program.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use sandbox::conduct::{Change, Conduct, Settings};
+use sandbox::journal::Durability;
+use sandbox::simulator::Simulator;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// A payment provider and a carrier to develop and test against.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// Where to listen; port 0 takes a free one, which is printed. The ledger and the control need
+    /// no key, so anything but the loopback shows them to others.
+    #[arg(long, env = "SANDBOX_LISTEN", default_value = "127.0.0.1:8090")]
+    listen: SocketAddr,
+    /// The journal that survives a restart. Without it everything is forgotten in the end.
+    #[arg(long, env = "SANDBOX_LEDGER", value_name = "FILE")]
+    ledger: Option<PathBuf>,
+    /// Answer only when the journal is on the disk itself, so that it survives a loss of power.
+    #[arg(long, env = "SANDBOX_FSYNC", requires = "ledger")]
+    fsync: bool,
+    /// How long every call takes.
+    #[arg(long, env = "SANDBOX_LATENCY_MS")]
+    latency_ms: Option<u64>,
+    /// How much longer calls with the card tok_slow or the destination NZ take [default: 1500].
+    #[arg(long, env = "SANDBOX_SLOW_MS")]
+    slow_ms: Option<u64>,
+    /// The share of calls that are answered 503 and not carried out, from 0 to 1.
+    #[arg(long, env = "SANDBOX_FAILURE_RATE")]
+    failure_rate: Option<f64>,
+    /// The share of calls that are carried out and not answered, from 0 to 1.
+    #[arg(long, env = "SANDBOX_LOSE_ANSWER_RATE")]
+    lose_answer_rate: Option<f64>,
+    /// How long an answer is held back before the call ends all the same [default: 120000].
+    #[arg(long, env = "SANDBOX_HOLD_MS")]
+    hold_ms: Option<u64>,
+    /// What the shares are drawn from.
+    #[arg(long, env = "SANDBOX_SEED", default_value_t = 0)]
+    seed: u64,
+}
+
+/// How long calls that are under way may take at the end. A held answer would take minutes.
+const GRACE: Duration = Duration::from_secs(2);
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let args = Args::parse();
+    let simulator = simulator(&args)?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", args.listen))?;
+    // On standard output, because who asked for port 0 reads it from there.
+    println!("listening on http://{}", listener.local_addr()?);
+
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let shutdown = async {
+        // An error means that the sender is gone, and with it the program.
+        let _gone = stopped.await;
+    };
+    let mut server = std::pin::pin!(sandbox::http::serve(listener, simulator, shutdown));
+    tokio::select! {
+        ended = &mut server => return Ok(ended?),
+        _ = interrupt.recv() => tracing::info!("interrupted"),
+        _ = terminate.recv() => tracing::info!("terminated"),
+    }
+    // Nobody listens any more if the server ended at the same moment.
+    let _ended = stop.send(());
+    match tokio::time::timeout(GRACE, server).await {
+        Ok(ended) => Ok(ended?),
+        Err(_still_under_way) => Ok(()),
+    }
+}
+
+fn simulator(args: &Args) -> anyhow::Result<Arc<Simulator>> {
+    let settings = Settings::default().changed(Change {
+        latency_ms: args.latency_ms,
+        slow_ms: args.slow_ms,
+        failure_rate: args.failure_rate,
+        lose_answer_rate: args.lose_answer_rate,
+        hold_ms: args.hold_ms,
+    })?;
+    let conduct = Conduct::new(settings, args.seed);
+    let Some(ledger) = &args.ledger else {
+        return Ok(Simulator::in_memory(conduct));
+    };
+    let durability = if args.fsync { Durability::Synced } else { Durability::Written };
+    let (simulator, replayed) = Simulator::open(ledger, durability, conduct)?;
+    if replayed.torn_bytes > 0 {
+        tracing::warn!(bytes = replayed.torn_bytes, "cut off an act that was never answered");
+    }
+    tracing::info!(acts = replayed.acts, ledger = %ledger.display(), "ledger read");
+    Ok(simulator)
+}

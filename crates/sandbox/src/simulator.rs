@@ -1,0 +1,166 @@
+//! The simulator behind its HTTP surface: applies an act to the ledger, has it written, and says how
+//! it is to be answered. The ledger's lock is held for the act alone, never across a wait.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::carrier::{OtherDestination, Parcel};
+use crate::conduct::Conduct;
+use crate::journal::{self, Durability, Journal, JournalError, NotRecorded, Replayed};
+use crate::ledger::{Applied, Entry, Ledger, PaymentAct, PaymentError, Receipt, ShipmentAct};
+use crate::manner::Manner;
+
+/// A provider and a carrier with a common ledger.
+#[derive(Debug)]
+pub struct Simulator {
+    ledger: Mutex<Ledger>,
+    journal: Option<Journal>,
+    /// How well it behaves.
+    pub conduct: Conduct,
+}
+
+/// Something that the ledger can be asked to do.
+pub trait Act: Into<Entry> + Send + 'static {
+    /// What it answers.
+    type Answer: Send + 'static;
+    /// Why it refuses.
+    type Refusal: Send + 'static;
+
+    /// How it will be answered, and `None` when it was carried out before.
+    fn manner(&self, ledger: &Ledger) -> Option<Manner>;
+
+    /// Carries it out.
+    fn apply(&self, ledger: &mut Ledger) -> Result<Applied<Self::Answer>, Self::Refusal>;
+}
+
+/// An act that has no effect that could be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsettled<R> {
+    /// The rules refuse it.
+    Refused(R),
+    /// It was applied in memory and could not be written.
+    NotRecorded,
+}
+
+impl Simulator {
+    /// A simulator that forgets everything when it ends.
+    pub fn in_memory(conduct: Conduct) -> Arc<Self> {
+        Arc::new(Self { ledger: Mutex::default(), journal: None, conduct })
+    }
+
+    /// A simulator that goes on where the journal ends.
+    pub fn open(
+        journal: &Path,
+        durability: Durability,
+        conduct: Conduct,
+    ) -> Result<(Arc<Self>, Replayed), JournalError> {
+        let (ledger, journal, replayed) = journal::open(journal, durability)?;
+        let simulator = Self { ledger: Mutex::new(ledger), journal: Some(journal), conduct };
+        Ok((Arc::new(simulator), replayed))
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        // Every rule is checked before anything is changed, so a panic leaves nothing half done.
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Carries out an act and waits until it is written. A slow one waits before that, in a task of
+    /// its own: it must be done in the end even if the caller has given up, or a caller that is less
+    /// patient than the slow latency would never see it done.
+    pub async fn settle<A: Act>(
+        self: &Arc<Self>,
+        act: A,
+    ) -> Result<Applied<A::Answer>, Unsettled<A::Refusal>> {
+        let manner = act.manner(&self.ledger());
+        if manner != Some(Manner::Slow) {
+            return self.settle_now(act).await;
+        }
+        let simulator = Arc::clone(self);
+        let slowly = tokio::spawn(async move {
+            tokio::time::sleep(simulator.conduct.settings().slow()).await;
+            simulator.settle_now(act).await
+        });
+        slowly.await.unwrap_or(Err(Unsettled::NotRecorded))
+    }
+
+    /// Waits until the journal can no longer be written, which normally is never.
+    pub async fn failed(&self) {
+        match &self.journal {
+            Some(journal) => journal.failed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Looks something up. What is told must be written like what was done: a caller must never hear
+    /// of an act that a kill then undoes.
+    pub async fn look_up<T>(&self, look: impl FnOnce(&Ledger) -> T) -> Result<T, NotRecorded> {
+        let (found, number) = {
+            let ledger = self.ledger();
+            (look(&ledger), self.journal.as_ref().map(Journal::last))
+        };
+        self.written(number).await?;
+        Ok(found)
+    }
+
+    async fn written(&self, number: Option<u64>) -> Result<(), NotRecorded> {
+        match (&self.journal, number) {
+            (Some(journal), Some(number)) => journal.written(number).await,
+            (None, _) | (_, None) => Ok(()),
+        }
+    }
+
+    async fn settle_now<A: Act>(
+        &self,
+        act: A,
+    ) -> Result<Applied<A::Answer>, Unsettled<A::Refusal>> {
+        let (applied, number) = {
+            let mut ledger = self.ledger();
+            let applied = act.apply(&mut ledger).map_err(Unsettled::Refused)?;
+            let number = self.journal.as_ref().map(|journal| match applied.first {
+                true => journal.append(&act.into()),
+                false => journal.last(),
+            });
+            (applied, number)
+        };
+        self.written(number).await.map_err(|NotRecorded| Unsettled::NotRecorded)?;
+        Ok(applied)
+    }
+}
+
+impl Act for PaymentAct {
+    type Answer = Receipt;
+    type Refusal = PaymentError;
+
+    fn manner(&self, ledger: &Ledger) -> Option<Manner> {
+        ledger.manner_of_payment(self)
+    }
+
+    fn apply(&self, ledger: &mut Ledger) -> Result<Applied<Receipt>, PaymentError> {
+        ledger.pay(self)
+    }
+}
+
+impl Act for ShipmentAct {
+    type Answer = Parcel;
+    type Refusal = OtherDestination;
+
+    fn manner(&self, ledger: &Ledger) -> Option<Manner> {
+        ledger.manner_of_shipment(self)
+    }
+
+    fn apply(&self, ledger: &mut Ledger) -> Result<Applied<Parcel>, OtherDestination> {
+        ledger.ship(self)
+    }
+}
+
+impl From<PaymentAct> for Entry {
+    fn from(act: PaymentAct) -> Self {
+        Self::Payment(act)
+    }
+}
+
+impl From<ShipmentAct> for Entry {
+    fn from(act: ShipmentAct) -> Self {
+        Self::Shipment(act)
+    }
+}
