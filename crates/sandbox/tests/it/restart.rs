@@ -22,14 +22,23 @@ struct Program {
 
 impl Program {
     fn start(ledger: &Path, more: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sandbox"))
-            .args(["--listen", "127.0.0.1:0", "--ledger"])
-            .arg(ledger)
-            .args(more)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sandbox"));
+        command.args(["--listen", "127.0.0.1:0", "--ledger"]).arg(ledger).args(more);
+        Self::spawn(command)
+    }
+
+    /// On a disk that takes no more than a few acts.
+    fn start_on_a_small_disk(ledger: &Path) -> Self {
+        let mut command = Command::new("sh");
+        // Without the trap the kernel kills who writes too much, with it the write fails.
+        command.args(["-c", "trap '' XFSZ; ulimit -f 2; exec \"$@\"", "sh"]);
+        command.args([env!("CARGO_BIN_EXE_sandbox"), "--listen", "127.0.0.1:0", "--ledger"]);
+        command.arg(ledger);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let base = line.trim().strip_prefix("listening on ").expect("it says where it listens");
@@ -154,6 +163,29 @@ async fn a_damaged_journal_is_refused_with_its_line() {
         let error = open(&path).unwrap_err();
         assert!(matches!(error, JournalError::Damaged { line: 2, .. }), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_simulator_that_cannot_write_ends_and_has_answered_nothing_that_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.jsonl");
+    let mut program = Program::start_on_a_small_disk(&path);
+    let mut booked = vec![];
+    loop {
+        let order = Uuid::now_v7();
+        match program.client.try_book(order, "DE").await {
+            Ok(answer) if answer.status == StatusCode::OK => booked.push(order),
+            Ok(answer) => break assert_eq!(answer.error("type"), "api_error"),
+            Err(_connection_closed) => break,
+        }
+        assert!(booked.len() < 1_000, "the disk is not small");
+    }
+    let ended = tokio::task::spawn_blocking(move || program.child.wait().unwrap());
+    let ended = tokio::time::timeout(PATIENCE, ended).await.expect("it ends").unwrap();
+    assert!(!ended.success() && !booked.is_empty());
+
+    let client = serve(open(&path).unwrap()).await;
+    assert_eq!(client.get("/ledger").await.body["totals"]["orders"], booked.len());
 }
 
 #[tokio::test]
