@@ -1,0 +1,145 @@
+//! The report as text, for people.
+
+use std::fmt::{self, Display, Formatter};
+
+use crate::load::latency::Summary;
+use crate::load::plan::Arrival;
+use crate::load::report::{Report, Usage};
+
+impl Display for Report {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.write_head(f)?;
+        self.write_latencies(f)?;
+        self.write_usage(f)?;
+        self.write_batches(f)?;
+        for objection in self.objections() {
+            writeln!(f, "\nwarning: {objection}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn write_head(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let plan = &self.plan;
+        match plan.arrival {
+            Arrival::InFlight(orders) => write!(f, "closed loop, {orders} orders in flight")?,
+            Arrival::PerSecond(rate) => write!(f, "open loop, {rate} orders/s")?,
+        }
+        writeln!(
+            f,
+            ", {} s after {} s of warm-up, {} SKUs, lines per order: {}",
+            plan.seconds, plan.warmup_seconds, plan.skus, plan.lines
+        )?;
+        writeln!(
+            f,
+            "{} cores; busy {:.2}, stolen by the host {:.2}",
+            self.cores, self.cores_busy, self.cores_stolen
+        )?;
+        let slowest = self.completed_by_second.iter().min().copied().unwrap_or(0);
+        let fastest = self.completed_by_second.iter().max().copied().unwrap_or(0);
+        writeln!(
+            f,
+            "\n{:.0} completed sagas/s (slowest second {slowest}, fastest {fastest})",
+            self.completed_per_second
+        )?;
+        let orders = &self.orders;
+        writeln!(
+            f,
+            "{} orders completed in all; requests turned away {}, connections broken {}",
+            orders.completed, orders.turned_away, orders.broken
+        )
+    }
+
+    fn write_latencies(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let heads = ["mean", "p50", "p90", "p99", "p99.9", "max"];
+        write_row(f, "latency, ms", heads.map(str::to_owned))?;
+        write_latency(f, "acknowledge", &self.acknowledge)?;
+        write_latency(f, "placed to completed", &self.complete)?;
+        if let Some(corrected) = &self.corrected {
+            write_latency(f, "acknowledge *", &corrected.acknowledge)?;
+            write_latency(f, "placed to completed *", &corrected.complete)?;
+            writeln!(f, "* corrected for coordinated omission")?;
+        }
+        Ok(())
+    }
+
+    fn write_usage(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let heads = ["CPU us/order", "cores", "MiB", "peak MiB"];
+        write_row(f, "process", heads.map(str::to_owned))?;
+        for usage in &self.processes {
+            write_use(f, usage)?;
+        }
+        write_row(f, "part", heads.map(str::to_owned))?;
+        for usage in &self.parts {
+            write_use(f, usage)?;
+        }
+        Ok(())
+    }
+
+    fn write_batches(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let heads = ["inputs/batch", "batches/order", "messages/flush", "flushes/order", "retries"];
+        write_row(f, "service", heads.map(str::to_owned))?;
+        for service in &self.services {
+            let cells = [
+                format!("{:.1}", service.inputs_per_batch),
+                format!("{:.3}", service.batches_per_order),
+                format!("{:.1}", service.messages_per_flush),
+                format!("{:.3}", service.flushes_per_order),
+                format!("{:.0}", service.batch_retries),
+            ];
+            write_line(f, &service.name, cells)?;
+        }
+        let flushes: f64 = self.services.iter().map(|service| service.flushes_per_order).sum();
+        let cells = [String::new(), String::new(), String::new(), format!("{flushes:.3}")];
+        write_line(f, "all", cells)?;
+        let heads = ["rows/order", "WAL B/order", "commits/order"];
+        write_row(f, "database", heads.map(str::to_owned))?;
+        let (mut rows, mut wal, mut commits) = (0.0, 0.0, 0.0);
+        let cells = |rows: f64, wal: f64, commits: f64| {
+            [format!("{rows:.2}"), format!("{wal:.0}"), format!("{commits:.3}")]
+        };
+        for database in &self.databases {
+            rows += database.rows_per_order;
+            wal += database.wal_bytes_per_order;
+            commits += database.commits_per_order;
+            let (rows, wal) = (database.rows_per_order, database.wal_bytes_per_order);
+            write_line(f, &database.name, cells(rows, wal, database.commits_per_order))?;
+        }
+        write_line(f, "all", cells(rows, wal, commits))
+    }
+}
+
+fn write_latency(f: &mut Formatter<'_>, name: &str, summary: &Summary) -> fmt::Result {
+    let Summary { mean_ms, p50_ms, p90_ms, p99_ms, p999_ms, max_ms, .. } = summary;
+    let cells = [mean_ms, p50_ms, p90_ms, p99_ms, p999_ms, max_ms].map(|ms| format!("{ms:.1}"));
+    write_line(f, name, cells)
+}
+
+fn write_use(f: &mut Formatter<'_>, usage: &Usage) -> fmt::Result {
+    let cells = [
+        format!("{:.1}", usage.cpu_us_per_order),
+        format!("{:.3}", usage.cores),
+        format!("{:.0}", usage.memory_mib),
+        usage.peak_mib.map(|mib| format!("{mib:.0}")).unwrap_or_default(),
+    ];
+    write_line(f, &usage.name, cells)
+}
+
+/// A head of a table, with space above it.
+fn write_row<const N: usize>(f: &mut Formatter<'_>, name: &str, cells: [String; N]) -> fmt::Result {
+    writeln!(f)?;
+    write_line(f, name, cells)
+}
+
+fn write_line<const N: usize>(
+    f: &mut Formatter<'_>,
+    name: &str,
+    cells: [String; N],
+) -> fmt::Result {
+    let mut line = format!("{name:22}");
+    for cell in cells {
+        line.push_str(&format!("{cell:>15}"));
+    }
+    writeln!(f, "{}", line.trim_end())
+}
