@@ -1,1 +1,58 @@
-//! Skeleton.
+//! Order: accepts orders and leads each to exactly one end, completed or cancelled with everything
+//! given back.
+//!
+//! | hears                                   | does                          | says                         |
+//! |-----------------------------------------|-------------------------------|------------------------------|
+//! | `POST /orders`                          | prices and accepts the order  | `OrderPlaced`                |
+//! | `StockReserved`, `PaymentAuthorized`    | confirms when both are there  | `OrderConfirmed`             |
+//! | `StockRejected`, `PaymentDeclined`      | cancels                       | `OrderCancelled`             |
+//! | cancel, deadline                        | cancels, or asks shipping     | `OrderCancelled`, `OrderCancellationRequested` |
+//! | `ShipmentDispatched`                    | lets payment capture          | `OrderShipped`               |
+//! | `ShipmentRefused`, `ShipmentCancelled`  | cancels                       | `OrderCancelled`             |
+//! | `PaymentReceived`                       | completes                     | `OrderCompleted`             |
+//! | `StockReleased`, `PaymentVoided`        | ends the cancellation         | `OrderCompensated`           |
+//! | return                                  | has goods and money sent back | `OrderReturned`              |
+//! | `StockItemChanged`                      | keeps its price list          |                              |
+
+mod api;
+pub mod domain;
+mod handlers;
+mod history;
+mod phase;
+mod placement;
+mod service;
+mod store;
+mod watch;
+
+use std::time::Duration;
+
+use chassis::{App, Env};
+use events::{CatalogueEvent, InventoryEvent, OrderEvent, PaymentEvent, ShippingEvent};
+use sqlx::migrate::Migrator;
+
+pub use service::Orders;
+
+/// The service's tables.
+pub static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Longer than any carrier takes to accept a parcel, shorter than a customer's patience.
+const DEADLINE_SECONDS: u64 = 900;
+
+/// The service, as its environment wants it.
+pub fn app(env: &mut Env) -> App<Orders> {
+    let deadline = env.parsed(
+        "ORDER_DEADLINE_SECONDS",
+        DEADLINE_SECONDS,
+        "seconds after which an order that is not dispatched is cancelled",
+    );
+    if deadline == 0 {
+        env.problem("FLOTILLA_ORDER_DEADLINE_SECONDS is 0: every order would be overdue at once");
+    }
+    App::new(Orders::new(Duration::from_secs(deadline)), &MIGRATIONS)
+        .hears::<InventoryEvent>()
+        .hears::<PaymentEvent>()
+        .hears::<ShippingEvent>()
+        .hears::<CatalogueEvent>()
+        .publishes::<OrderEvent>()
+        .serves(api::routes)
+}

@@ -1,0 +1,124 @@
+//! The public HTTP API. One file per thing that can be asked; what they share is here.
+
+mod cancel;
+mod events;
+mod list;
+mod place;
+mod read;
+mod view;
+mod wait;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use chassis::{Handle, Problem};
+use utoipa::IntoResponses;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::service::Orders;
+use crate::watch::{Hub, TooManyWatchers};
+
+/// What every route holds.
+#[derive(Clone)]
+struct Api {
+    handle: Handle<Orders>,
+    hub: Arc<Hub>,
+}
+
+/// All routes.
+pub(crate) fn routes(handle: Handle<Orders>) -> OpenApiRouter {
+    let own = handle.clone();
+    let hub = Hub::new(handle.db().clone(), move || own.changes());
+    described().with_state(Api { handle, hub })
+}
+
+fn described() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(place::place_order, list::list_orders))
+        .routes(routes!(read::get_order))
+        .routes(routes!(cancel::cancel_order))
+        .routes(routes!(cancel::return_order))
+        .routes(routes!(events::order_events))
+}
+
+/// There is no order with the id of the path.
+fn no_such_order() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is no such order")
+        .code("order_not_found")
+        .detail("no order with this id was ever accepted; look at GET /orders for those that were")
+}
+
+/// Logs why, which is not the caller's business.
+fn cannot_read(error: &sqlx::Error) -> Problem {
+    tracing::warn!(%error, "could not read orders");
+    unavailable("orders cannot be read at the moment")
+}
+
+fn unavailable(detail: &str) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service cannot do this now")
+        .code("unavailable")
+        .detail(detail)
+        .retry_after(Duration::from_secs(1))
+}
+
+impl From<TooManyWatchers> for Problem {
+    fn from(error: TooManyWatchers) -> Self {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service cannot do this now")
+            .code("too_many_watchers")
+            .detail(format!("{error}; ask for the order now and then instead"))
+            .retry_after(Duration::from_secs(5))
+    }
+}
+
+/// Problems that every route may answer with.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "read by the OpenAPI generator only")]
+enum AnyProblem {
+    /// The request is malformed: its JSON, a parameter, a header.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(#[to_schema] Problem),
+    /// Too many requests at once; try again after `Retry-After`.
+    #[response(status = 429, content_type = "application/problem+json")]
+    Busy(#[to_schema] Problem),
+    /// The service cannot do this now; try again after `Retry-After`.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(#[to_schema] Problem),
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn every_answer_of_every_route_is_described() {
+        let document = serde_json::to_value(described().into_openapi()).unwrap();
+        let statuses = |path: &str, method: &str| -> Vec<String> {
+            let path = path.replace('/', "~1");
+            let answers = document.pointer(&format!("/paths/{path}/{method}/responses")).unwrap();
+            answers.as_object().unwrap().keys().cloned().collect()
+        };
+        let order = "/orders/{order_id}";
+        for (path, method, expected) in [
+            ("/orders", "post", "201 202 400 413 415 422 429 503"),
+            ("/orders", "get", "200 400 429 503"),
+            (order, "get", "200 400 404 429 503"),
+            (&format!("{order}/cancel"), "post", "202 400 404 409 429 503"),
+            (&format!("{order}/return"), "post", "202 400 404 409 429 503"),
+            (&format!("{order}/events"), "get", "200 204 400 404 429 503"),
+        ] {
+            assert_eq!(statuses(path, method).join(" "), expected, "{method} {path}");
+        }
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        for name in ["NewOrder", "PlacedOrder", "Order", "OrderPage", "Accepted", "Problem"] {
+            assert!(schemas.contains_key(name), "{name} is not among {:?}", schemas.keys());
+        }
+        assert_eq!(
+            document.pointer("/components/schemas/Order/properties/history/type"),
+            Some(&Value::from("array"))
+        );
+    }
+}

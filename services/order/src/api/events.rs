@@ -1,0 +1,113 @@
+//! `GET /orders/{order_id}/events`: what happens to an order, as server-sent events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use chassis::{Handle, Path, Problem};
+use futures::stream::{self, Stream};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::view::EntryView;
+use super::{AnyProblem, Api, no_such_order, unavailable};
+use crate::history;
+use crate::service::Orders;
+use crate::store::OrderRow;
+use crate::watch::Watcher;
+
+/// Often enough that no proxy takes the silence for the end.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long the first reading may take.
+const FIRST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Follow an order
+///
+/// A stream of server-sent events: the history so far, then each entry as it happens, until the order
+/// is completed, cancelled or returned. An entry's id is its number; a client that reconnects with
+/// `Last-Event-ID` gets what it missed, and 204 when the order has ended and nothing was missed.
+#[utoipa::path(
+    get,
+    path = "/orders/{order_id}/events",
+    tag = "orders",
+    params(
+        ("order_id" = Uuid, Path),
+        ("Last-Event-ID" = Option<usize>, Header, description = "the last entry received"),
+    ),
+    responses(
+        (status = 200, description = "the stream; each event is named after its entry",
+         body = EntryView, content_type = "text/event-stream"),
+        (status = 204, description = "the order has ended and the client has seen all of it"),
+        (status = 404, description = "there is no such order", body = Problem,
+         content_type = "application/problem+json"),
+        AnyProblem,
+    )
+)]
+pub(super) async fn order_events(
+    State(api): State<Api>,
+    Path(order): Path<Uuid>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let sent = last_event_id(&headers)?;
+    let mut watcher = api.hub.watch(order)?;
+    let first = timeout(FIRST_TIMEOUT, watcher.first()).await;
+    let first = first.map_err(|_| unavailable("the order could not be read in time"))?;
+    let row = first.ok_or_else(no_such_order)?;
+    if row.state.is_terminal() && sent >= history::entries(&row.history).count() {
+        // To a client that reconnects by itself this is the only word for "do not come back".
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let tail = Tail { handle: api.handle, watcher, row, sent };
+    let heartbeat = KeepAlive::new().interval(HEARTBEAT);
+    Ok(Sse::new(tail.stream()).keep_alive(heartbeat).into_response())
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<usize, Problem> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(0) };
+    value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
+        Problem::new(StatusCode::BAD_REQUEST, "a header is wrong")
+            .code("invalid_header")
+            .field("Last-Event-ID")
+            .detail("must be the id of an event of this stream, a number")
+    })
+}
+
+/// A stream's place in the history.
+struct Tail {
+    handle: Handle<Orders>,
+    watcher: Watcher,
+    row: Arc<OrderRow>,
+    sent: usize,
+}
+
+impl Tail {
+    fn stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
+        stream::unfold(self, |mut tail| async move {
+            let event = tail.next().await?;
+            Some((Ok(event), tail))
+        })
+    }
+
+    /// The next entry, when it happens; `None` at the order's end or when the service stops.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(entry) = history::entries(&self.row.history).nth(self.sent) {
+                self.sent += 1;
+                let view = EntryView::of(entry, &self.row);
+                let event = Event::default().id(self.sent.to_string()).event(view.event);
+                return Some(event.json_data(view).expect("an entry is plain data"));
+            }
+            if self.row.state.is_terminal() {
+                return None;
+            }
+            tokio::select! {
+                row = self.watcher.next() => self.row = row,
+                () = self.handle.shutting_down() => return None,
+            }
+        }
+    }
+}

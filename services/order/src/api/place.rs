@@ -1,0 +1,131 @@
+//! `POST /orders`.
+
+mod request;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chassis::{Json, Problem, Query};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::view::{self, LineView, Links, OrderView, location};
+use super::wait::WaitQuery;
+use super::{AnyProblem, Api, no_such_order};
+use crate::phase::Phase;
+use crate::placement::{Placed, Refusal};
+use crate::service::{Input, Reply};
+use request::NewOrder;
+
+/// Tells a repeated answer from a first one.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// An order that was accepted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PlacedOrder<'a> {
+    order_id: Uuid,
+    /// Always `placed`: what becomes of the order is told by `links.self` and `links.events`.
+    state: Phase,
+    /// The sum of all lines, in minor units of the currency.
+    total_minor: i64,
+    #[schema(example = "EUR")]
+    currency: &'a str,
+    lines: Vec<LineView<'a>>,
+    placed_at: DateTime<Utc>,
+    links: Links,
+}
+
+/// Place an order
+///
+/// Prices come from the fleet's price list. The answer comes after the commit that holds the order;
+/// stock, payment and shipping follow by themselves. A request that is sent again with the same
+/// `Idempotency-Key` and body places no second order and gets the same answer.
+#[utoipa::path(
+    post,
+    path = "/orders",
+    tag = "orders",
+    request_body = NewOrder,
+    params(
+        ("Idempotency-Key" = String, Header,
+         description = "the client's name for this order, 1 to 255 visible ASCII characters"),
+        WaitQuery,
+    ),
+    responses(
+        (status = 201, description = "accepted; with `wait=terminal`: at its end, as `Order`",
+         body = PlacedOrder, headers(
+            ("Location" = String, description = "the order"),
+            ("Idempotent-Replayed" = bool, description = "present when an earlier request with \
+             this key placed the order"))),
+        (status = 202, description = "with `wait=terminal`: accepted, and the time is over",
+         body = OrderView),
+        (status = 415, description = "the body is not JSON", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 413, description = "the body is too large", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 422, description = "`field` cannot be accepted, or the key was used for another \
+         order", body = Problem, content_type = "application/problem+json"),
+        AnyProblem,
+    )
+)]
+pub(super) async fn place_order(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Query(query): Query<WaitQuery>,
+    Json(body): Json<NewOrder>,
+) -> Result<Response, Problem> {
+    let patience = query.duration()?;
+    let place = request::check(body, request::key(&headers)?)?;
+    let input = Input::Place(std::sync::Arc::new(place));
+    let (placed, replayed) = match api.handle.submit_traced(input, &headers).await? {
+        Reply::Placed { placed, replayed } => (placed, replayed),
+        Reply::Refused(refusal) => return Err(problem(&refusal)),
+        Reply::Moved(_) | Reply::Rejected(_) | Reply::NoSuchOrder | Reply::Noted => {
+            unreachable!("a placement is answered as a placement")
+        }
+    };
+    let order = placed.order_id.0;
+    let mut response = match patience {
+        None => (StatusCode::CREATED, Json(answer(&placed))).into_response(),
+        Some(patience) => {
+            let row = api.wait_for_end(order, patience).await?.ok_or_else(no_such_order)?;
+            let ended = row.state.is_terminal();
+            let status = if ended { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+            (status, view::json(&row)).into_response()
+        }
+    };
+    let location = HeaderValue::try_from(location(order)).expect("an id is visible ASCII");
+    response.headers_mut().insert(header::LOCATION, location);
+    if replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// Made of what never changes, so that it is the same however often it is asked for.
+fn answer(placed: &Placed) -> PlacedOrder<'_> {
+    PlacedOrder {
+        order_id: placed.order_id.0,
+        state: Phase::Placed,
+        total_minor: placed.total.minor,
+        currency: placed.total.currency.as_str(),
+        lines: placed.lines.iter().map(LineView::of).collect(),
+        placed_at: view::time(placed.placed_at_micros),
+        links: Links::of(placed.order_id.0),
+    }
+}
+
+fn problem(refusal: &Refusal) -> Problem {
+    let (code, field) = match refusal {
+        Refusal::UnknownSku { line, .. } => ("unknown_sku", format!("lines[{line}].sku")),
+        Refusal::MixedCurrencies { line, .. } => ("mixed_currencies", format!("lines[{line}].sku")),
+        Refusal::OtherCurrency { .. } => ("wrong_currency", "currency".to_owned()),
+        Refusal::TotalTooLarge { line } => ("total_too_large", format!("lines[{line}].quantity")),
+        Refusal::KeyReused => ("idempotency_key_reused", "Idempotency-Key".to_owned()),
+    };
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the order cannot be accepted")
+        .code(code)
+        .field(field)
+        .detail(refusal.to_string())
+}

@@ -1,0 +1,194 @@
+//! What a request to place an order must look like, checked before it costs anybody else anything.
+
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, StatusCode};
+use chassis::Problem;
+use events::{Currency, OrderId, Sku};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+use crate::placement::{Place, Wanted};
+
+/// Lines of an order. A reservation locks a row per line; beyond this an order holds up others.
+const LINES_MAX: usize = 100;
+/// Units of one line. More is a typing error, or business that wants a contract rather than a cart;
+/// and with it a line's total stays far from the limits of its number.
+const QUANTITY_MAX: i64 = 10_000;
+/// Characters of a customer's id.
+const CUSTOMER_ID_MAX: usize = 64;
+/// Characters of a payment token.
+const PAYMENT_TOKEN_MAX: usize = 255;
+/// Characters of an idempotency key.
+const KEY_MAX: usize = 255;
+
+/// An order to place.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct NewOrder {
+    /// Opaque id of the customer: 1 to 64 letters, digits, `.`, `_`, `:` or `-`.
+    #[schema(min_length = 1, max_length = 64, example = "customer-7")]
+    customer_id: String,
+    #[schema(min_items = 1, max_items = 100)]
+    lines: Vec<NewLine>,
+    /// The country to ship to (ISO 3166-1 alpha-2); never an address.
+    #[schema(min_length = 2, max_length = 2, example = "DE")]
+    destination: String,
+    /// Token of the payment method at the payment provider, 1 to 255 visible ASCII characters.
+    #[schema(min_length = 1, max_length = 255, example = "tok_visa")]
+    payment_token: String,
+    /// The currency expected (ISO 4217); the order is refused when the price list has another.
+    #[schema(example = "EUR")]
+    currency: Option<String>,
+}
+
+/// One line of an order to place. Each SKU stands in one line only.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewLine {
+    #[schema(min_length = 1, max_length = 64, example = "TEA-EARL-GREY")]
+    sku: String,
+    // Wider than needed, so that a number out of range is refused with the range and not as a type.
+    #[schema(minimum = 1, maximum = 10_000, example = 2)]
+    quantity: i64,
+}
+
+/// The request's idempotency key.
+pub(super) fn key(headers: &HeaderMap) -> Result<Arc<str>, Problem> {
+    const NAME: &str = "Idempotency-Key";
+    let refused = |detail: &str| {
+        Problem::new(StatusCode::BAD_REQUEST, "the Idempotency-Key header is missing or malformed")
+            .code("idempotency_key_required")
+            .field(NAME)
+            .detail(detail)
+    };
+    let mut values = headers.get_all(NAME).iter();
+    let value = values.next().ok_or_else(|| {
+        refused("send a key of your choice, such as a UUID; send the same key when you try again")
+    })?;
+    if values.next().is_some() {
+        return Err(refused("send one key"));
+    }
+    match value.to_str() {
+        Ok(key) if is_visible(key, KEY_MAX) => Ok(key.into()),
+        Ok(_) | Err(_) => Err(refused("must be 1 to 255 visible ASCII characters")),
+    }
+}
+
+/// Checks the fields and makes the request a command with a new order id.
+pub(super) fn check(body: NewOrder, key: Arc<str>) -> Result<Place, Problem> {
+    let NewOrder { customer_id, lines, destination, payment_token, currency } = body;
+    if !is_customer_id(&customer_id) {
+        return Err(invalid(
+            "customer_id",
+            "must be 1 to 64 letters, digits, '.', '_', ':' or '-'",
+        ));
+    }
+    if !is_destination(&destination) {
+        return Err(invalid("destination", "must be an ISO 3166-1 country code, such as DE"));
+    }
+    if !is_visible(&payment_token, PAYMENT_TOKEN_MAX) {
+        return Err(invalid("payment_token", "must be 1 to 255 visible ASCII characters"));
+    }
+    if looks_like_a_card_number(&payment_token) {
+        return Err(invalid("payment_token", "must be a provider's token, never a card number"));
+    }
+    let currency = match currency.map(|code| code.parse::<Currency>()).transpose() {
+        Ok(currency) => currency,
+        Err(error) => return Err(invalid("currency", error)),
+    };
+    let lines = check_lines(lines)?;
+    let mut place = Place {
+        order_id: OrderId::now(),
+        customer_id,
+        lines,
+        destination,
+        payment_token,
+        currency,
+        key,
+        fingerprint: [0; 32],
+    };
+    place.fingerprint = fingerprint(&place);
+    Ok(place)
+}
+
+fn check_lines(lines: Vec<NewLine>) -> Result<Vec<Wanted>, Problem> {
+    if !(1..=LINES_MAX).contains(&lines.len()) {
+        let count = lines.len();
+        return Err(invalid("lines", format!("must be 1 to {LINES_MAX} lines, not {count}")));
+    }
+    let mut wanted: Vec<Wanted> = Vec::with_capacity(lines.len());
+    for (index, line) in lines.into_iter().enumerate() {
+        let sku = Sku::new(line.sku).map_err(|error| invalid(&line_field(index, "sku"), error))?;
+        if !(1..=QUANTITY_MAX).contains(&line.quantity) {
+            let rule = format!("must be 1 to {QUANTITY_MAX}, not {}", line.quantity);
+            return Err(invalid(&line_field(index, "quantity"), rule));
+        }
+        let quantity = i32::try_from(line.quantity).expect("checked against its maximum");
+        wanted.push(Wanted { sku, quantity });
+    }
+    let mut seen = HashSet::with_capacity(wanted.len());
+    for (index, line) in wanted.iter().enumerate() {
+        if !seen.insert(line.sku.as_str()) {
+            let rule = format!("{} stands in an earlier line: add up the quantities", line.sku);
+            return Err(invalid(&line_field(index, "sku"), rule));
+        }
+    }
+    Ok(wanted)
+}
+
+/// What the request asks for, whatever its JSON looked like. Each part is preceded by its length, so
+/// that no two requests look alike.
+fn fingerprint(place: &Place) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let mut part = |text: &str| {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    };
+    part(&place.customer_id);
+    part(&place.destination);
+    part(&place.payment_token);
+    part(place.currency.as_ref().map_or("", Currency::as_str));
+    for line in &place.lines {
+        part(line.sku.as_str());
+        part(&line.quantity.to_string());
+    }
+    hash.finalize().into()
+}
+
+fn is_visible(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Tokens travel in events and are kept for years; a card number must not get that far.
+fn looks_like_a_card_number(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    (12..=19).contains(&digits) && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+}
+
+fn is_customer_id(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+    (1..=CUSTOMER_ID_MAX).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+/// Whether the carrier serves the country is the carrier's to say.
+fn is_destination(text: &str) -> bool {
+    text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+fn line_field(index: usize, name: &str) -> String {
+    format!("lines[{index}].{name}")
+}
+
+fn invalid(field: &str, rule: impl Display) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the order cannot be accepted")
+        .code("invalid_field")
+        .field(field)
+        .detail(format!("{field} {rule}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! `?wait=terminal`: the answer comes when the order has come to an end, or when the time is over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use chassis::Problem;
+use serde::Deserialize;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{Api, unavailable};
+use crate::store::OrderRow;
+
+/// How long to wait when the request does not say.
+const DEFAULT_SECONDS: u64 = 30;
+/// How long a request may wait. Proxies cut connections that are silent for a minute.
+const SECONDS_MAX: u64 = 55;
+
+/// Whether to wait.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaitQuery {
+    /// `terminal`: answer when the order is completed, cancelled or returned, or, when the time is
+    /// over, with the state it is in.
+    wait: Option<Until>,
+    /// How long to wait, 1 to 55; 30 when left out.
+    timeout_seconds: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Until {
+    Terminal,
+}
+
+impl WaitQuery {
+    /// How long to wait, if at all.
+    pub(super) fn duration(&self) -> Result<Option<Duration>, Problem> {
+        let seconds = self.timeout_seconds.unwrap_or(DEFAULT_SECONDS);
+        if !(1..=SECONDS_MAX).contains(&seconds) {
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "a query parameter is wrong")
+                .code("invalid_query")
+                .field("timeout_seconds")
+                .detail(format!("must be 1 to {SECONDS_MAX}")));
+        }
+        Ok(self.wait.map(|Until::Terminal| Duration::from_secs(seconds)))
+    }
+}
+
+impl Api {
+    /// The order at its end, or as it is when the time is over or the service stops. `None` when there
+    /// is no such order.
+    pub(super) async fn wait_for_end(
+        &self,
+        order: Uuid,
+        patience: Duration,
+    ) -> Result<Option<Arc<OrderRow>>, Problem> {
+        let deadline = Instant::now() + patience;
+        let mut watcher = self.hub.watch(order)?;
+        let first = timeout_at(deadline, watcher.first()).await;
+        let first = first.map_err(|_| unavailable("the order could not be read in time"))?;
+        let Some(mut row) = first else { return Ok(None) };
+        while !row.state.is_terminal() {
+            tokio::select! {
+                newer = watcher.next() => row = newer,
+                () = sleep_until(deadline) => break,
+                () = self.handle.shutting_down() => break,
+            }
+        }
+        Ok(Some(row))
+    }
+}

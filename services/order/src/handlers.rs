@@ -1,0 +1,98 @@
+//! What the order service hears, and what each event asks of the domain. All of it is idempotent:
+//! `domain::decide` changes nothing when it hears a fact again, and an older price never overwrites
+//! a newer one.
+
+use std::sync::Arc;
+
+use chassis::{Deduplication, Hears};
+use events::{CatalogueEvent, InventoryEvent, Money, PaymentEvent, ShippingEvent};
+
+use crate::domain;
+use crate::history::Kind;
+use crate::placement::Price;
+use crate::service::{Input, News, Orders, Step};
+
+impl Hears<InventoryEvent> for Orders {
+    const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
+
+    /// All but `StockReserved`, whose loss only makes an order overdue: without one of these an order
+    /// that is cancelled or returned would wait for ever for what has been given back long ago.
+    const NEVER_DEAD_LETTERED: &'static [&'static str] =
+        &["StockRejected", "StockReleased", "StockReturned"];
+
+    fn hear(event: InventoryEvent) -> Option<Input> {
+        let kind = Kind::from(&event);
+        let order = *event.order_id();
+        let (input, news) = match event {
+            InventoryEvent::StockReserved(_) => (domain::Input::StockReserved, News::None),
+            InventoryEvent::StockRejected(e) => {
+                (domain::Input::StockRejected, News::Shortages(e.shortages))
+            }
+            InventoryEvent::StockReleased(_) => (domain::Input::StockReleased, News::None),
+            InventoryEvent::StockReturned(_) => (domain::Input::StockReturned, News::None),
+        };
+        Some(Input::Step(Step { order, input, heard: Some(kind), news }))
+    }
+}
+
+impl Hears<PaymentEvent> for Orders {
+    const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
+
+    /// All but `PaymentAuthorized`, for the same reason.
+    const NEVER_DEAD_LETTERED: &'static [&'static str] =
+        &["PaymentDeclined", "PaymentVoided", "PaymentReceived", "PaymentRefunded"];
+
+    fn hear(event: PaymentEvent) -> Option<Input> {
+        let input = match &event {
+            PaymentEvent::PaymentAuthorized(_) => domain::Input::PaymentAuthorized,
+            PaymentEvent::PaymentDeclined(_) => domain::Input::PaymentDeclined,
+            PaymentEvent::PaymentVoided(_) => domain::Input::PaymentVoided,
+            PaymentEvent::PaymentReceived(_) => domain::Input::PaymentReceived,
+            PaymentEvent::PaymentRefunded(_) => domain::Input::PaymentRefunded,
+        };
+        let (order, heard) = (*event.order_id(), Some(Kind::from(&event)));
+        Some(Input::Step(Step { order, input, heard, news: News::None }))
+    }
+}
+
+impl Hears<ShippingEvent> for Orders {
+    const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
+
+    /// Every answer of the pivot decides whether money is taken or given back.
+    const NEVER_DEAD_LETTERED: &'static [&'static str] =
+        &["ShipmentDispatched", "ShipmentRefused", "ShipmentCancelled"];
+
+    fn hear(event: ShippingEvent) -> Option<Input> {
+        let kind = Kind::from(&event);
+        let order = *event.order_id();
+        let (input, news) = match event {
+            ShippingEvent::ShipmentDispatched(e) => {
+                (domain::Input::ShipmentDispatched, News::Tracking(e.tracking_code))
+            }
+            ShippingEvent::ShipmentRefused(_) => (domain::Input::ShipmentRefused, News::None),
+            ShippingEvent::ShipmentCancelled(_) => (domain::Input::ShipmentCancelled, News::None),
+        };
+        Some(Input::Step(Step { order, input, heard: Some(kind), news }))
+    }
+}
+
+impl Hears<CatalogueEvent> for Orders {
+    const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
+
+    /// How much is left is inventory's answer to an order, not a reason to refuse one here.
+    const IGNORES: &'static [&'static str] = &["InventoryDepleted"];
+
+    fn hear(event: CatalogueEvent) -> Option<Input> {
+        match event {
+            CatalogueEvent::StockItemChanged(e) => {
+                let price = Price {
+                    name: e.name,
+                    unit: Money::new(e.unit_price_minor, e.currency),
+                    changed_at_micros: e.occurred_at,
+                };
+                Some(Input::Price(e.sku, Arc::new(price)))
+            }
+            CatalogueEvent::InventoryDepleted(_) => None,
+        }
+    }
+}

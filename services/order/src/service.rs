@@ -1,0 +1,192 @@
+//! The order service's work in the executor's terms: which rows a batch of inputs needs, what each
+//! input does to them in memory, and what is written. The rules are in `domain` and `placement`, the
+//! SQL in `store`.
+
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chassis::{Due, Effects, Failure, NoCall, Service};
+use events::{OrderEvent, OrderId, Shortage, Sku};
+use sqlx::PgConnection;
+
+use crate::domain::{self, Rejection, State};
+use crate::history::{self, Kind};
+use crate::placement::{self, Place, Placed, Price, Refusal};
+use crate::store::{self, Answered, New, Row, Rows};
+
+/// The order service.
+pub struct Orders {
+    overdue: store::OverdueSearch,
+}
+
+impl Orders {
+    /// A service that cancels orders which are not dispatched `deadline` after they were placed.
+    pub fn new(deadline: Duration) -> Self {
+        Orders { overdue: store::OverdueSearch::new(deadline) }
+    }
+}
+
+/// Whatever makes the service act.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A customer places an order.
+    Place(Arc<Place>),
+    /// Something happens to an order that exists: an answer, a command, its deadline.
+    Step(Step),
+    /// The catalogue says what an item costs.
+    Price(Sku, Arc<Price>),
+}
+
+/// Something that happens to one order.
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub order: OrderId,
+    pub input: domain::Input,
+    /// How it stands in the order's history, when it changes the order. Commands and deadlines need
+    /// no entry of their own: the event that they lead to names them.
+    pub heard: Option<Kind>,
+    pub news: News,
+}
+
+impl Step {
+    /// A command, or the deadline.
+    pub fn of(order: OrderId, input: domain::Input) -> Self {
+        Step { order, input, heard: None, news: News::None }
+    }
+}
+
+/// What an answer tells beyond the step itself. It decides nothing and is kept for those who ask.
+#[derive(Debug, Clone)]
+pub enum News {
+    None,
+    Shortages(Vec<Shortage>),
+    Tracking(String),
+}
+
+/// What the caller of a command is told.
+#[derive(Debug)]
+pub enum Reply {
+    Placed {
+        placed: Arc<Placed>,
+        /// Whether an earlier request with the same key placed it.
+        replayed: bool,
+    },
+    Refused(Refusal),
+    /// The order is in this state now.
+    Moved(State),
+    Rejected(Rejection),
+    NoSuchOrder,
+    /// For inputs that nobody waits for.
+    Noted,
+}
+
+impl Service for Orders {
+    const NAME: &'static str = "order";
+    type Input = Input;
+    type Call = NoCall;
+    type Reply = Reply;
+    type Rows = Rows;
+
+    async fn load(&self, db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
+        store::load(db, inputs).await
+    }
+
+    fn decide(&self, rows: &mut Rows, input: &Input, effects: &mut Effects<NoCall>) -> Reply {
+        match input {
+            Input::Place(place) => decide_place(rows, place, effects),
+            Input::Step(step) => decide_step(rows, step, effects),
+            Input::Price(sku, price) => {
+                rows.prices.change(sku, price);
+                Reply::Noted
+            }
+        }
+    }
+
+    async fn save(&self, db: &mut PgConnection, rows: Rows) -> Result<(), Failure> {
+        store::save(db, rows).await
+    }
+
+    async fn sweep(&self, db: &mut PgConnection) -> Result<Due<Input, NoCall>, Failure> {
+        let overdue = self.overdue.next(db).await?;
+        let step = |order| Input::Step(Step::of(order, domain::Input::Overdue));
+        Ok(Due { inputs: overdue.into_iter().map(step).collect(), calls: Vec::new() })
+    }
+}
+
+fn decide_place(rows: &mut Rows, place: &Arc<Place>, effects: &mut Effects<NoCall>) -> Reply {
+    let vacant = match rows.answered.entry(place.key.clone()) {
+        Entry::Vacant(vacant) => vacant,
+        // The request came before: committed earlier, or a moment ago in this very batch.
+        Entry::Occupied(answered) => {
+            let Answered { fingerprint, placed } = answered.get();
+            if *fingerprint != place.fingerprint {
+                return Reply::Refused(Refusal::KeyReused);
+            }
+            // The same id means that this very request is running again, after a commit whose success
+            // was not heard: its caller has had no answer yet.
+            let replayed = placed.order_id != place.order_id;
+            return Reply::Placed { placed: placed.clone(), replayed };
+        }
+    };
+    let now = effects.now_micros();
+    let (lines, total) = match placement::price(place, rows.prices.listed()) {
+        Ok(priced) => priced,
+        Err(refusal) => return Reply::Refused(refusal),
+    };
+    let order = domain::Order {
+        id: place.order_id,
+        customer_id: place.customer_id.clone(),
+        lines,
+        total,
+        destination: place.destination.clone(),
+        payment_token: place.payment_token.clone(),
+    };
+    let (state, event) = domain::place(&order, now);
+    let event = OrderEvent::from(event);
+    let sequence = 1;
+    effects.publish(sequence, &event);
+    effects.changed(order.id.0);
+
+    let mut log = Vec::with_capacity(history::ENTRY_BYTES);
+    history::append(&mut log, Kind::from(&event), now);
+    let placed =
+        Arc::new(Placed { order_id: order.id, lines: order.lines, total, placed_at_micros: now });
+    vacant.insert(Answered { fingerprint: place.fingerprint, placed: placed.clone() });
+    let facts = domain::Facts { id: order.id, total, destination: order.destination };
+    let new = New { place: place.clone(), placed: placed.clone() };
+    let row =
+        Row { log, changed: true, new: Some(new), ..Row::unchanged(facts, state, sequence, 1) };
+    rows.orders.insert(place.order_id, row);
+    Reply::Placed { placed, replayed: false }
+}
+
+fn decide_step(rows: &mut Rows, step: &Step, effects: &mut Effects<NoCall>) -> Reply {
+    let Some(row) = rows.orders.get_mut(&step.order) else {
+        // Order writes the first row of every order and publishes after that commit, so an answer
+        // about an unknown order is not ours: planted, or of another fleet. It must not block.
+        rows.strangers.push(step.order);
+        return Reply::NoSuchOrder;
+    };
+    let now = effects.now_micros();
+    let decision = match domain::decide(&row.facts, row.state, step.input, now) {
+        Ok(decision) => decision,
+        Err(rejection) => return Reply::Rejected(rejection),
+    };
+    if decision.state == row.state && decision.events.is_empty() {
+        return Reply::Moved(row.state);
+    }
+    row.state = decision.state;
+    row.changed = true;
+    if let Some(kind) = step.heard {
+        history::append(&mut row.log, kind, now);
+    }
+    for event in &decision.events {
+        row.sequence += 1;
+        effects.publish(row.sequence, event);
+        history::append(&mut row.log, Kind::from(event), now);
+    }
+    row.hear(&step.news);
+    effects.changed(step.order.0);
+    Reply::Moved(row.state)
+}

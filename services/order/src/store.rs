@@ -1,0 +1,118 @@
+//! The rows of one batch in memory, between `load` and `save`. The SQL is in the submodules, one kind
+//! of statement each.
+
+mod columns;
+mod load;
+mod overdue;
+mod save;
+mod view;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use events::{OrderId, Shortage, Sku};
+
+use crate::domain::{Facts, State};
+use crate::placement::{Place, Placed, Price};
+use crate::service::News;
+
+pub(crate) use columns::{StateColumns, codes_of};
+pub(crate) use load::load;
+pub(crate) use overdue::OverdueSearch;
+pub(crate) use save::save;
+pub(crate) use view::{Filter, ListedRow, OrderRow, changed_since, end_of_stride, find, page};
+
+/// Everything that a batch of inputs touches.
+#[derive(Debug, Default)]
+pub struct Rows {
+    pub orders: HashMap<OrderId, Row>,
+    /// What was answered under the idempotency keys of the batch.
+    pub answered: HashMap<Arc<str>, Answered>,
+    pub prices: Prices,
+    /// Orders that somebody told us about and nobody placed.
+    pub strangers: Vec<OrderId>,
+}
+
+/// One order.
+#[derive(Debug)]
+pub struct Row {
+    pub facts: Facts,
+    pub state: State,
+    pub sequence: i64,
+    pub version: i64,
+    /// Whether the batch changed it, so that it has to be written.
+    pub changed: bool,
+    /// What the batch adds to the history.
+    pub log: Vec<u8>,
+    pub tracking_code: Option<String>,
+    pub shortages: Option<Vec<Shortage>>,
+    pub new: Option<New>,
+}
+
+/// The columns of an order that are written once.
+#[derive(Debug)]
+pub struct New {
+    pub place: Arc<Place>,
+    pub placed: Arc<Placed>,
+}
+
+/// What was answered to a request to place an order.
+#[derive(Debug)]
+pub struct Answered {
+    pub fingerprint: [u8; 32],
+    pub placed: Arc<Placed>,
+}
+
+impl Row {
+    /// A row as it is in the table.
+    pub fn unchanged(facts: Facts, state: State, sequence: i64, version: i64) -> Self {
+        Row {
+            facts,
+            state,
+            sequence,
+            version,
+            changed: false,
+            log: Vec::new(),
+            tracking_code: None,
+            shortages: None,
+            new: None,
+        }
+    }
+
+    /// Keeps what an answer tells beyond the step.
+    pub fn hear(&mut self, news: &News) {
+        match news {
+            News::None => {}
+            News::Shortages(shortages) => self.shortages = Some(shortages.clone()),
+            News::Tracking(code) => self.tracking_code = Some(code.clone()),
+        }
+    }
+}
+
+/// The part of the price list that a batch touches.
+#[derive(Debug, Default)]
+pub struct Prices {
+    listed: HashMap<Sku, Price>,
+    changed: BTreeSet<Sku>,
+}
+
+impl Prices {
+    /// The prices as of now, with the changes of this batch.
+    pub fn listed(&self) -> &HashMap<Sku, Price> {
+        &self.listed
+    }
+
+    /// Changes a price, unless a newer one is known: events may be delivered late or again. Among
+    /// changes of the same moment the one heard last stands, as in the topic.
+    pub fn change(&mut self, sku: &Sku, price: &Price) {
+        let known = self.listed.get(sku);
+        if known.is_some_and(|known| known.changed_at_micros > price.changed_at_micros) {
+            return;
+        }
+        self.listed.insert(sku.clone(), price.clone());
+        self.changed.insert(sku.clone());
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

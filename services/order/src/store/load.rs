@@ -1,0 +1,123 @@
+//! Reads what a batch needs: at most one statement per table, none where nothing is needed.
+
+use std::sync::Arc;
+
+use chassis::Failure;
+use events::{Currency, Money, OrderId, OrderLine, Sku};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use sqlx::types::chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{Answered, Prices, Row, Rows, StateColumns};
+use crate::domain::Facts;
+use crate::placement::{Placed, Price};
+use crate::service::Input;
+
+pub(crate) async fn load(db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
+    let mut ids = Vec::with_capacity(inputs.len());
+    let mut keys: Vec<&str> = Vec::new();
+    let mut skus: Vec<&str> = Vec::new();
+    for input in inputs {
+        match input {
+            Input::Step(step) => ids.push(step.order.0),
+            Input::Place(place) => {
+                keys.push(&place.key);
+                skus.extend(place.lines.iter().map(|line| line.sku.as_str()));
+            }
+            Input::Price(sku, _) => skus.push(sku.as_str()),
+        }
+    }
+    let mut rows = Rows::default();
+    if !ids.is_empty() {
+        ids.sort_unstable();
+        ids.dedup();
+        load_orders(db, &ids, &mut rows).await?;
+    }
+    if !keys.is_empty() {
+        load_answered(db, &keys, &mut rows).await?;
+    }
+    if !skus.is_empty() {
+        skus.sort_unstable();
+        skus.dedup();
+        rows.prices = load_prices(db, &skus).await?;
+    }
+    Ok(rows)
+}
+
+/// Without `for update`: saving verifies the version.
+async fn load_orders(db: &mut PgConnection, ids: &[Uuid], rows: &mut Rows) -> Result<(), Failure> {
+    type Columns =
+        (Uuid, i64, i64, i64, i16, Option<i16>, Option<i16>, Option<i16>, String, String);
+    let found: Vec<Columns> = sqlx::query_as(
+        "select order_id, total_minor, sequence, version, state, reason, stock_hold, payment_hold, \
+                currency, destination \
+           from orders where order_id = any($1)",
+    )
+    .bind(ids)
+    .fetch_all(db)
+    .await?;
+    rows.orders.reserve(found.len());
+    for (id, minor, sequence, version, state, reason, stock, payment, currency, destination) in
+        found
+    {
+        let id = OrderId(id);
+        let state = StateColumns { state, reason, stock, payment }.state()?;
+        let facts = Facts { id, total: money(minor, &currency)?, destination };
+        rows.orders.insert(id, Row::unchanged(facts, state, sequence, version));
+    }
+    Ok(())
+}
+
+/// The answers to requests that came before, rebuilt from columns that never change.
+async fn load_answered(
+    db: &mut PgConnection,
+    keys: &[&str],
+    rows: &mut Rows,
+) -> Result<(), Failure> {
+    type Columns = (String, [u8; 32], Uuid, Json<Vec<OrderLine>>, i64, String, DateTime<Utc>);
+    let found: Vec<Columns> = sqlx::query_as(
+        "select k.key, k.fingerprint, o.order_id, o.lines, o.total_minor, o.currency, o.placed_at \
+           from idempotency_keys k join orders o on o.order_id = k.order_id \
+          where k.key = any($1)",
+    )
+    .bind(keys)
+    .fetch_all(db)
+    .await?;
+    for (key, fingerprint, order_id, Json(lines), minor, currency, placed_at) in found {
+        let placed = Arc::new(Placed {
+            order_id: OrderId(order_id),
+            lines,
+            total: money(minor, &currency)?,
+            placed_at_micros: placed_at.timestamp_micros(),
+        });
+        rows.answered.insert(key.into(), Answered { fingerprint, placed });
+    }
+    Ok(())
+}
+
+async fn load_prices(db: &mut PgConnection, skus: &[&str]) -> Result<Prices, Failure> {
+    type Columns = (String, i64, String, String, DateTime<Utc>);
+    let found: Vec<Columns> = sqlx::query_as(
+        "select sku, unit_price_minor, currency, name, changed_at from prices where sku = any($1)",
+    )
+    .bind(skus)
+    .fetch_all(db)
+    .await?;
+    let mut prices = Prices::default();
+    prices.listed.reserve(found.len());
+    for (sku, minor, currency, name, changed_at) in found {
+        let price = Price {
+            name,
+            unit: money(minor, &currency)?,
+            changed_at_micros: changed_at.timestamp_micros(),
+        };
+        prices.listed.insert(Sku::new(sku).map_err(Failure::permanent)?, price);
+    }
+    Ok(prices)
+}
+
+fn money(minor: i64, currency: &str) -> Result<Money, Failure> {
+    let currency: Currency = currency.parse().map_err(Failure::permanent)?;
+    Ok(Money::new(minor, currency))
+}

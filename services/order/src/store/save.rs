@@ -1,0 +1,230 @@
+//! Writes what a batch changed: one statement per table and kind of change, in the order of the ids,
+//! so that replicas that touch the same orders meet in the same order and do not deadlock.
+
+use chassis::Failure;
+use events::{OrderId, OrderLine, Shortage};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use sqlx::types::chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{New, Prices, Row, Rows, StateColumns};
+
+pub(crate) async fn save(db: &mut PgConnection, rows: Rows) -> Result<(), Failure> {
+    if let Some(stranger) = rows.strangers.first() {
+        let (count, first) = (rows.strangers.len(), tracing::field::display(stranger));
+        tracing::warn!(count, first, "ignored answers about orders that were never placed here");
+    }
+    let mut changed: Vec<(&OrderId, &Row)> =
+        rows.orders.iter().filter(|(_, row)| row.changed).collect();
+    changed.sort_unstable_by_key(|(id, _)| **id);
+    let mut inserts = Inserts::default();
+    let mut updates = Updates::default();
+    for (id, row) in changed {
+        match &row.new {
+            Some(new) => inserts.push(id.0, row, new),
+            None => updates.push(id.0, row),
+        }
+    }
+    if !inserts.ids.is_empty() {
+        inserts.write(db).await?;
+        inserts.write_keys(db).await?;
+    }
+    if !updates.ids.is_empty() {
+        updates.write(db).await?;
+    }
+    if !rows.prices.changed.is_empty() {
+        write_prices(db, &rows.prices).await?;
+    }
+    Ok(())
+}
+
+/// The columns that every write of an order sets, as arrays for `unnest`.
+#[derive(Default)]
+struct Common<'a> {
+    sequences: Vec<i64>,
+    states: Vec<i16>,
+    reasons: Vec<Option<i16>>,
+    stock_holds: Vec<Option<i16>>,
+    payment_holds: Vec<Option<i16>>,
+    histories: Vec<&'a [u8]>,
+    tracking_codes: Vec<Option<&'a str>>,
+    shortages: Vec<Option<Json<&'a [Shortage]>>>,
+}
+
+impl<'a> Common<'a> {
+    fn push(&mut self, row: &'a Row) {
+        let columns = StateColumns::of(&row.state);
+        self.sequences.push(row.sequence);
+        self.states.push(columns.state);
+        self.reasons.push(columns.reason);
+        self.stock_holds.push(columns.stock);
+        self.payment_holds.push(columns.payment);
+        self.histories.push(&row.log);
+        self.tracking_codes.push(row.tracking_code.as_deref());
+        self.shortages.push(row.shortages.as_deref().map(Json));
+    }
+}
+
+#[derive(Default)]
+struct Inserts<'a> {
+    ids: Vec<Uuid>,
+    common: Common<'a>,
+    totals: Vec<i64>,
+    placed_at: Vec<DateTime<Utc>>,
+    customers: Vec<&'a str>,
+    currencies: Vec<&'a str>,
+    destinations: Vec<&'a str>,
+    lines: Vec<Json<&'a [OrderLine]>>,
+    keys: Vec<&'a str>,
+    fingerprints: Vec<&'a [u8]>,
+}
+
+impl<'a> Inserts<'a> {
+    fn push(&mut self, id: Uuid, row: &'a Row, New { place, placed }: &'a New) {
+        self.ids.push(id);
+        self.common.push(row);
+        self.totals.push(placed.total.minor);
+        self.placed_at.push(time(placed.placed_at_micros).expect("the time of a batch"));
+        self.customers.push(&place.customer_id);
+        self.currencies.push(placed.total.currency.as_str());
+        self.destinations.push(&row.facts.destination);
+        self.lines.push(Json(&placed.lines));
+        self.keys.push(&place.key);
+        self.fingerprints.push(&place.fingerprint);
+    }
+
+    async fn write(&self, db: &mut PgConnection) -> Result<(), Failure> {
+        let common = &self.common;
+        sqlx::query(
+            "insert into orders (order_id, total_minor, placed_at, sequence, version, state, \
+                    reason, stock_hold, payment_hold, customer_id, currency, destination, lines, \
+                    tracking_code, shortages, history) \
+             select order_id, total_minor, placed_at, sequence, 1, state, \
+                    reason, stock_hold, payment_hold, customer_id, currency, destination, lines, \
+                    tracking_code, shortages, history \
+               from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::bigint[], \
+                    $5::smallint[], $6::smallint[], $7::smallint[], $8::smallint[], $9::text[], \
+                    $10::text[], $11::text[], $12::jsonb[], $13::text[], $14::jsonb[], \
+                    $15::bytea[]) \
+                 as v (order_id, total_minor, placed_at, sequence, state, reason, stock_hold, \
+                    payment_hold, customer_id, currency, destination, lines, tracking_code, \
+                    shortages, history)",
+        )
+        .bind(&self.ids)
+        .bind(&self.totals)
+        .bind(&self.placed_at)
+        .bind(&common.sequences)
+        .bind(&common.states)
+        .bind(&common.reasons)
+        .bind(&common.stock_holds)
+        .bind(&common.payment_holds)
+        .bind(&self.customers)
+        .bind(&self.currencies)
+        .bind(&self.destinations)
+        .bind(&self.lines)
+        .bind(&common.tracking_codes)
+        .bind(&common.shortages)
+        .bind(&common.histories)
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+
+    /// Two replicas that place an order under the same key meet here: the second violates the primary
+    /// key, which is a conflict, and its batch runs again and finds the first one's answer.
+    async fn write_keys(&self, db: &mut PgConnection) -> Result<(), Failure> {
+        sqlx::query(
+            "insert into idempotency_keys (key, fingerprint, order_id, created_at) \
+             select * from unnest($1::text[], $2::bytea[], $3::uuid[], $4::timestamptz[])",
+        )
+        .bind(&self.keys)
+        .bind(&self.fingerprints)
+        .bind(&self.ids)
+        .bind(&self.placed_at)
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Updates<'a> {
+    ids: Vec<Uuid>,
+    versions: Vec<i64>,
+    common: Common<'a>,
+}
+
+impl<'a> Updates<'a> {
+    fn push(&mut self, id: Uuid, row: &'a Row) {
+        self.ids.push(id);
+        self.versions.push(row.version);
+        self.common.push(row);
+    }
+
+    async fn write(&self, db: &mut PgConnection) -> Result<(), Failure> {
+        let common = &self.common;
+        let done = sqlx::query(
+            "update orders o \
+                set sequence = v.sequence, version = o.version + 1, state = v.state, \
+                    reason = v.reason, stock_hold = v.stock_hold, payment_hold = v.payment_hold, \
+                    history = o.history || v.history, \
+                    tracking_code = coalesce(v.tracking_code, o.tracking_code), \
+                    shortages = coalesce(v.shortages, o.shortages) \
+               from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::smallint[], \
+                    $5::smallint[], $6::smallint[], $7::smallint[], $8::bytea[], $9::text[], \
+                    $10::jsonb[]) \
+                 as v (order_id, version, sequence, state, reason, stock_hold, payment_hold, \
+                    history, tracking_code, shortages) \
+              where o.order_id = v.order_id and o.version = v.version",
+        )
+        .bind(&self.ids)
+        .bind(&self.versions)
+        .bind(&common.sequences)
+        .bind(&common.states)
+        .bind(&common.reasons)
+        .bind(&common.stock_holds)
+        .bind(&common.payment_holds)
+        .bind(&common.histories)
+        .bind(&common.tracking_codes)
+        .bind(&common.shortages)
+        .execute(db)
+        .await?;
+        if done.rows_affected() != self.ids.len() as u64 {
+            return Err(Failure::conflict("orders"));
+        }
+        Ok(())
+    }
+}
+
+/// The guard on `changed_at` is repeated here because another replica may have been faster.
+async fn write_prices(db: &mut PgConnection, prices: &Prices) -> Result<(), Failure> {
+    let rows: Vec<_> = prices.changed.iter().map(|sku| &prices.listed[sku]).collect();
+    let skus: Vec<&str> = prices.changed.iter().map(|sku| sku.as_str()).collect();
+    let minors: Vec<i64> = rows.iter().map(|price| price.unit.minor).collect();
+    let currencies: Vec<&str> = rows.iter().map(|price| price.unit.currency.as_str()).collect();
+    let names: Vec<&str> = rows.iter().map(|price| price.name.as_str()).collect();
+    let times: Option<Vec<_>> = rows.iter().map(|price| time(price.changed_at_micros)).collect();
+    let times =
+        times.ok_or_else(|| Failure::permanent("a price change is at an impossible time"))?;
+    sqlx::query(
+        "insert into prices (sku, unit_price_minor, currency, name, changed_at) \
+         select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[]) \
+             on conflict (sku) do update \
+            set unit_price_minor = excluded.unit_price_minor, currency = excluded.currency, \
+                name = excluded.name, changed_at = excluded.changed_at \
+          where prices.changed_at <= excluded.changed_at",
+    )
+    .bind(&skus)
+    .bind(&minors)
+    .bind(&currencies)
+    .bind(&names)
+    .bind(&times)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+fn time(micros: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(micros)
+}

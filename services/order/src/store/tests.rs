@@ -1,0 +1,199 @@
+//! The SQL, against a real Postgres: each test has a database of its own.
+
+mod overdue;
+mod reading;
+
+use sqlx::{Acquire, PgPool};
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::{Hold, State};
+use crate::history::{self, Kind};
+use crate::placement::Wanted;
+use crate::service::{Input, Step};
+use events::{CancelReason, Currency, Money, OrderLine};
+
+const NOW: i64 = 1_764_000_000_000_000;
+
+pub(crate) async fn database() -> PgPool {
+    let server = std::env::var("FLOTILLA_TEST_POSTGRES_URL").expect("the URL of a test server");
+    let name = format!("order_{}", Uuid::now_v7().simple());
+    let admin = PgPool::connect(&format!("{server}/postgres")).await.unwrap();
+    let create = sqlx::AssertSqlSafe(format!("create database {name}"));
+    sqlx::query(create).execute(&admin).await.unwrap();
+    let db = PgPool::connect(&format!("{server}/{name}")).await.unwrap();
+    crate::MIGRATIONS.run(&db).await.unwrap();
+    db
+}
+
+fn eur(minor: i64) -> Money {
+    Money::new(minor, "EUR".parse::<Currency>().unwrap())
+}
+
+fn sku(text: &str) -> Sku {
+    text.parse().unwrap()
+}
+
+fn place(order_id: OrderId, key: &str) -> Arc<Place> {
+    Arc::new(Place {
+        order_id,
+        customer_id: "customer-1".into(),
+        lines: vec![Wanted { sku: sku("TEA"), quantity: 2 }],
+        destination: "DE".into(),
+        payment_token: "tok".into(),
+        currency: None,
+        key: key.into(),
+        fingerprint: [7; 32],
+    })
+}
+
+/// A row as a batch makes it that places an order.
+pub(crate) fn new_row(id: OrderId, key: &str, state: State) -> Row {
+    let lines = vec![OrderLine { sku: sku("TEA"), quantity: 2, unit_price_minor: 250 }];
+    let placed = Placed { order_id: id, lines, total: eur(500), placed_at_micros: NOW };
+    let facts = Facts { id, total: eur(500), destination: "DE".into() };
+    let new = New { place: place(id, key), placed: Arc::new(placed) };
+    let mut log = Vec::new();
+    history::append(&mut log, Kind::Placed, NOW);
+    Row { log, changed: true, new: Some(new), ..Row::unchanged(facts, state, 1, 1) }
+}
+
+pub(crate) async fn insert(
+    db: &PgPool,
+    new: impl IntoIterator<Item = Row>,
+) -> Result<(), chassis::Failure> {
+    let orders = new.into_iter().map(|row| (row.facts.id, row)).collect();
+    write(db, Rows { orders, ..Rows::default() }).await
+}
+
+async fn write(db: &PgPool, rows: Rows) -> Result<(), chassis::Failure> {
+    let mut connection = db.acquire().await.unwrap();
+    save(connection.acquire().await.unwrap(), rows).await
+}
+
+async fn read(db: &PgPool, inputs: &[Input]) -> Rows {
+    let mut connection = db.acquire().await.unwrap();
+    let inputs: Vec<&Input> = inputs.iter().collect();
+    load(connection.acquire().await.unwrap(), &inputs).await.unwrap()
+}
+
+fn step(order: OrderId) -> Input {
+    Input::Step(Step::of(order, crate::domain::Input::Overdue))
+}
+
+/// Moves an order on, as a batch does.
+pub(crate) async fn advance(db: &PgPool, id: OrderId, state: State, kind: Kind) {
+    let mut rows = read(db, &[step(id)]).await;
+    let row = rows.orders.get_mut(&id).unwrap();
+    row.state = state;
+    row.changed = true;
+    row.sequence += 1;
+    history::append(&mut row.log, kind, NOW + 1);
+    write(db, rows).await.unwrap();
+}
+
+#[tokio::test]
+async fn orders_are_read_back_as_they_were_placed() {
+    let db = database().await;
+    let (one, two) = (OrderId::now(), OrderId::now());
+    let cancelling = State::Cancelling {
+        reason: CancelReason::OutOfStock,
+        stock: Hold::Free,
+        payment: Hold::Unknown,
+    };
+    insert(&db, [new_row(one, "1", State::AwaitingBoth), new_row(two, "2", cancelling)])
+        .await
+        .unwrap();
+    let rows = read(&db, &[step(one), step(two), step(one), step(OrderId::now())]).await;
+    assert_eq!(rows.orders.len(), 2);
+    let row = &rows.orders[&one];
+    assert_eq!((row.state, row.sequence, row.version), (State::AwaitingBoth, 1, 1));
+    assert_eq!((row.facts.total, row.facts.destination.as_str()), (eur(500), "DE"));
+    assert!(row.log.is_empty());
+    assert_eq!(rows.orders[&two].state, cancelling);
+}
+
+#[tokio::test]
+async fn a_step_adds_to_the_history_and_keeps_what_was_told() {
+    let db = database().await;
+    let id = OrderId::now();
+    insert(&db, [new_row(id, "1", State::Confirmed)]).await.unwrap();
+    let mut rows = read(&db, &[step(id)]).await;
+    let row = rows.orders.get_mut(&id).unwrap();
+    row.state = State::Shipped;
+    row.changed = true;
+    row.sequence = 2;
+    row.hear(&News::Tracking("PARCEL-1".into()));
+    history::append(&mut row.log, Kind::ShipmentDispatched, NOW + 1);
+    write(&db, rows).await.unwrap();
+    advance(&db, id, State::Completed, Kind::Completed).await;
+
+    let row = find(&db, id.0).await.unwrap().unwrap();
+    let kinds: Vec<Kind> = history::entries(&row.history).map(|entry| entry.kind).collect();
+    assert_eq!(kinds, [Kind::Placed, Kind::ShipmentDispatched, Kind::Completed]);
+    assert_eq!((row.state, row.version), (State::Completed, 3));
+    assert_eq!(row.tracking_code.as_deref(), Some("PARCEL-1"));
+}
+
+#[tokio::test]
+async fn a_row_that_somebody_else_changed_is_a_conflict() {
+    let db = database().await;
+    let (changed, other) = (OrderId::now(), OrderId::now());
+    let rows = [changed, other].map(|id| new_row(id, &id.to_string(), State::AwaitingBoth));
+    insert(&db, rows).await.unwrap();
+    let mut stale = read(&db, &[step(changed), step(other)]).await;
+    advance(&db, changed, State::AwaitingStock, Kind::PaymentAuthorized).await;
+    for row in stale.orders.values_mut() {
+        row.changed = true;
+        history::append(&mut row.log, Kind::StockReserved, NOW + 2);
+    }
+    assert!(write(&db, stale).await.unwrap_err().is_conflict());
+}
+
+#[tokio::test]
+async fn a_key_answers_with_the_order_it_placed() {
+    let db = database().await;
+    let id = OrderId::now();
+    let row = new_row(id, "the-key", State::AwaitingBoth);
+    let placed = row.new.as_ref().unwrap().placed.clone();
+    insert(&db, [row]).await.unwrap();
+    advance(&db, id, State::Confirmed, Kind::Confirmed).await;
+    let again = Input::Place(place(OrderId::now(), "the-key"));
+    let other = Input::Place(place(OrderId::now(), "another"));
+    let rows = read(&db, &[again, other]).await;
+    assert_eq!(rows.answered.len(), 1);
+    assert_eq!(rows.answered["the-key"].fingerprint, [7; 32]);
+    assert_eq!(rows.answered["the-key"].placed, placed);
+}
+
+#[tokio::test]
+async fn the_second_order_under_a_key_is_a_conflict() {
+    let db = database().await;
+    insert(&db, [new_row(OrderId::now(), "key", State::AwaitingBoth)]).await.unwrap();
+    let second = insert(&db, [new_row(OrderId::now(), "key", State::AwaitingBoth)]).await;
+    assert!(second.unwrap_err().is_conflict());
+}
+
+#[tokio::test]
+async fn an_older_price_never_overwrites_a_newer_one() {
+    let db = database().await;
+    let price = |minor, at| {
+        Arc::new(Price { name: "Tea".into(), unit: eur(minor), changed_at_micros: NOW + at })
+    };
+    let tea = sku("TEA");
+    for (minor, at, listed) in [(100, 5, 100), (300, 9, 300), (200, 7, 300), (400, 9, 400)] {
+        let input = Input::Price(tea.clone(), price(minor, at));
+        let mut rows = read(&db, std::slice::from_ref(&input)).await;
+        rows.prices.change(&tea, &price(minor, at));
+        write(&db, rows).await.unwrap();
+        let rows = read(&db, &[input]).await;
+        assert_eq!(rows.prices.listed()[&tea].unit, eur(listed), "after {minor} at {at}");
+    }
+
+    // A replica that has not seen the newer price does not get past the table either.
+    let mut blind = Rows::default();
+    blind.prices.change(&tea, &price(1, 0));
+    write(&db, blind).await.unwrap();
+    let rows = read(&db, &[Input::Price(tea.clone(), price(0, 0))]).await;
+    assert_eq!(rows.prices.listed()[&tea].unit, eur(400));
+}
