@@ -1,10 +1,11 @@
 //! The load benchmark: a generator of orders that costs little beside the fleet it drives, and what is
 //! measured meanwhile. A library, so that its parts are tested and other benchmarks can use them.
 //!
-//! Reading order: `plan` (what is asked for), `run` (one measurement from start to report),
-//! `generator` and `gate` (placing orders), `watch` and `ends` (seeing them end), `sample` and what it
-//! reads (`process`, `metrics`, `postgres`), `report`.
+//! Reading order: `scenario` and `plan` (what is asked for), `run` (one measurement from start to
+//! report), `generator` and `gate` (placing orders), `watch` and `ends` (seeing them end), `sample`
+//! and what it reads (`process`, `metrics`, `postgres`), `report`.
 
+pub mod scenario;
 pub mod plan;
 pub mod fleet;
 pub mod run;

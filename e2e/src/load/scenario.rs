@@ -1,0 +1,127 @@
+//! The scenarios that the command line names, and how its options change them.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use serde::Serialize;
+
+use crate::load::plan::{Arrival, Plan};
+
+/// Connections when nothing else is said. Each waits for an answer, so with answers in 30 ms they
+/// carry 17,000 orders a second.
+const CONNECTIONS: usize = 512;
+
+/// Measures a fleet of its own: starts it, drives orders through it, reports what each costs.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "bench", after_help = "To measure on fewer cores: taskset -c 0,1 ./x bench")]
+pub struct Options {
+    #[arg(value_enum, default_value_t = Scenario::Throughput)]
+    pub scenario: Scenario,
+    /// Length of the measuring window
+    #[arg(long)]
+    pub seconds: Option<f64>,
+    /// Length of the load before the window, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub warmup: Option<f64>,
+    /// Closed loop with so many orders under way
+    #[arg(long, value_name = "ORDERS", conflicts_with = "rate")]
+    pub in_flight: Option<usize>,
+    /// Open loop with so many orders a second
+    #[arg(long, value_name = "ORDERS")]
+    pub rate: Option<f64>,
+    /// SKUs that are ordered, evenly; 1 for a hot one
+    #[arg(long)]
+    pub skus: Option<u32>,
+    /// Lines of each order
+    #[arg(long, default_value_t = 1)]
+    pub lines: u32,
+    /// Connections to the order service
+    #[arg(long, default_value_t = CONNECTIONS)]
+    pub connections: usize,
+    /// Replicas of each service
+    #[arg(long, default_value_t = 1)]
+    pub replicas: usize,
+    /// Write the report to this file too
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scenario {
+    /// As many orders as the fleet can do; payment provider and carrier inside the services
+    Throughput,
+    /// The same with payment provider and carrier over HTTP
+    HttpProviders,
+    /// How long orders take at a fixed rate
+    Latency,
+    /// A few seconds, to see that the benchmark works
+    Smoke,
+}
+
+impl Options {
+    /// The scenario with the options applied.
+    pub fn plan(&self) -> Plan {
+        let (arrival, warmup_seconds, seconds, skus) = match self.scenario {
+            Scenario::Throughput | Scenario::HttpProviders => {
+                (Arrival::InFlight(2_000), 15.0, 60.0, 1_000)
+            }
+            Scenario::Latency => (Arrival::PerSecond(50.0), 10.0, 60.0, 1_000),
+            Scenario::Smoke => (Arrival::InFlight(50), 1.0, 3.0, 50),
+        };
+        let arrival = match (self.in_flight, self.rate) {
+            (Some(orders), _) => Arrival::InFlight(orders),
+            (None, Some(rate)) => Arrival::PerSecond(rate),
+            (None, None) => arrival,
+        };
+        let connections = match arrival {
+            Arrival::InFlight(orders) => self.connections.min(orders),
+            Arrival::PerSecond(_) => self.connections,
+        };
+        Plan {
+            arrival,
+            warmup_seconds: self.warmup.unwrap_or(warmup_seconds),
+            seconds: self.seconds.unwrap_or(seconds),
+            skus: self.skus.unwrap_or(skus),
+            lines: self.lines,
+            connections,
+        }
+    }
+
+    /// Everything that makes the options impossible.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = self.plan().problems();
+        if !(1..=8).contains(&self.replicas) {
+            problems.push("a service has 1 to 8 replicas".to_owned());
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(line: &str) -> Options {
+        Options::try_parse_from(line.split(' ')).unwrap()
+    }
+
+    #[test]
+    fn options_change_what_the_scenario_names() {
+        let plan = options("bench").plan();
+        assert_eq!(plan.arrival, Arrival::InFlight(2_000));
+        assert_eq!((plan.warmup_seconds, plan.seconds, plan.connections), (15.0, 60.0, 512));
+        let options = options("bench latency --rate 500 --skus 1 --seconds 5");
+        let plan = options.plan();
+        assert_eq!((plan.arrival, plan.skus, plan.seconds), (Arrival::PerSecond(500.0), 1, 5.0));
+        assert!(options.problems().is_empty());
+    }
+
+    #[test]
+    fn no_more_connections_than_orders_in_flight() {
+        assert_eq!(options("bench --in-flight 3").plan().connections, 3);
+        assert_eq!(options("bench smoke --replicas 9 --lines 0").problems().len(), 2);
+        assert!(Options::try_parse_from(["bench", "--in-flight", "3", "--rate", "5"]).is_err());
+    }
+}
