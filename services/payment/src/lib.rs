@@ -1,1 +1,44 @@
-//! Skeleton.
+//! Payment: holds the money for an order, takes it once the order is under way, gives it back when
+//! the order dies or its goods come back.
+//!
+//! | hears            | does                                             | says                                     |
+//! |------------------|--------------------------------------------------|------------------------------------------|
+//! | `OrderPlaced`    | authorises the total                             | `PaymentAuthorized` or `PaymentDeclined` |
+//! | `OrderCancelled` | voids the authorisation, or refuses a later one  | `PaymentVoided`                          |
+//! | `OrderShipped`   | captures, for as long as it takes                | `PaymentReceived`                        |
+//! | `OrderReturned`  | refunds, for as long as it takes                 | `PaymentRefunded`                        |
+//!
+//! The money is moved by a payment provider, outside any transaction: first the intent is committed,
+//! then the provider is called under a key made of the order and the step, then its answer comes back
+//! as an input. An answer that is lost is asked for again under the same key.
+
+mod api;
+pub mod domain;
+mod handlers;
+pub mod provider;
+mod service;
+mod store;
+
+use chassis::{App, Env};
+use events::{OrderEvent, PaymentEvent};
+
+use provider::{Calls, Configured};
+
+pub use api::routes;
+pub use service::{Input, Payments};
+
+/// The tables of the service.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// The service, wired: what it hears, says, calls and serves.
+pub fn app(env: &mut Env) -> App<Payments> {
+    let provider = provider::from_env(env);
+    let app = App::new(Payments, &MIGRATIONS)
+        .hears::<OrderEvent>()
+        .publishes::<PaymentEvent>()
+        .serves(routes);
+    match provider {
+        Configured::Http(provider) => app.calls(Calls(provider)),
+        Configured::InProcess(provider) => app.calls(Calls(provider)),
+    }
+}

@@ -1,0 +1,167 @@
+//! The payment of an order, for those who ask. Nothing can be done to a payment here: it follows its
+//! order.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use chassis::{Handle, Json, Path, Problem};
+use chrono::{DateTime, Utc};
+use events::{Currency, OrderId};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::domain::{self, Call};
+use crate::service::Payments;
+use crate::store::{self, PaymentRow};
+
+/// The routes of the service.
+pub fn routes(handle: Handle<Payments>) -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(show)).with_state(handle)
+}
+
+/// The payment of an order.
+#[derive(Debug, Serialize, ToSchema)]
+struct Payment {
+    order_id: Uuid,
+    state: PaymentState,
+    /// Since when it is in this state.
+    since: DateTime<Utc>,
+    /// In minor units. Missing when the order was cancelled before its placing was heard of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount_minor: Option<i64>,
+    /// ISO 4217.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "EUR")]
+    currency: Option<Currency>,
+    /// The provider's id of what it holds, or held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decline_reason: Option<DeclineReason>,
+    /// The call to the provider whose outcome is not known yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open_call: Option<OpenCall>,
+}
+
+/// A call whose outcome is not known yet.
+#[derive(Debug, Serialize, ToSchema)]
+struct OpenCall {
+    step: Step,
+    /// When the call is made again at the latest, should its outcome not have come back.
+    next_attempt_at: Option<DateTime<Utc>>,
+}
+
+/// Where the money is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum PaymentState {
+    Authorizing,
+    Authorized,
+    Declined,
+    /// The order is cancelled; what the authorisation may turn out to hold will be voided.
+    VoidAfterAuthorizing,
+    Voiding,
+    Voided,
+    Capturing,
+    Received,
+    Refunding,
+    Refunded,
+}
+
+/// Why the money was refused.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum DeclineReason {
+    Unknown,
+    CardDeclined,
+    InsufficientFunds,
+    ExpiredCard,
+}
+
+/// What the provider is asked to do.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Step {
+    Authorize,
+    Capture,
+    Void,
+    Refund,
+}
+
+/// The payment of an order
+#[utoipa::path(
+    get,
+    path = "/payments/{order_id}",
+    tag = "payments",
+    params(("order_id" = Uuid, Path, description = "the order")),
+    responses(
+        (status = OK, description = "the payment", body = Payment),
+        (status = NOT_FOUND, description = "no such order was heard of, or not yet",
+            body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn show(
+    State(handle): State<Handle<Payments>>,
+    Path(order_id): Path<Uuid>,
+) -> Result<Json<Payment>, Problem> {
+    let found = store::find(handle.db(), order_id).await.map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "a payment could not be read");
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the payment cannot be read now")
+            .code("unavailable")
+            .retry_after(std::time::Duration::from_secs(1))
+    })?;
+    found.and_then(|row| payment(order_id, row)).map(Json).ok_or_else(|| {
+        Problem::new(StatusCode::NOT_FOUND, "no such payment")
+            .code("unknown_order")
+            .detail("no order with this id was heard of; one that was just placed takes a moment")
+    })
+}
+
+/// `None` for a payment that was never heard of.
+fn payment(order_id: Uuid, row: PaymentRow) -> Option<Payment> {
+    let (state, decline_reason) = match &row.state {
+        domain::State::New => return None,
+        domain::State::Authorizing { .. } => (PaymentState::Authorizing, None),
+        domain::State::Authorized { .. } => (PaymentState::Authorized, None),
+        domain::State::Declined { reason } => (PaymentState::Declined, Some((*reason).into())),
+        domain::State::VoidAfterAuthorizing { .. } => (PaymentState::VoidAfterAuthorizing, None),
+        domain::State::Voiding { .. } => (PaymentState::Voiding, None),
+        domain::State::Voided => (PaymentState::Voided, None),
+        domain::State::Capturing { .. } => (PaymentState::Capturing, None),
+        domain::State::Received { .. } => (PaymentState::Received, None),
+        domain::State::Refunding { .. } => (PaymentState::Refunding, None),
+        domain::State::Refunded { .. } => (PaymentState::Refunded, None),
+    };
+    let open_call = row.state.open_call(OrderId(order_id)).map(|call| OpenCall {
+        step: match call {
+            Call::Authorize { .. } => Step::Authorize,
+            Call::Capture { .. } => Step::Capture,
+            Call::Void { .. } => Step::Void,
+            Call::Refund { .. } => Step::Refund,
+        },
+        next_attempt_at: row.call_due_at,
+    });
+    Some(Payment {
+        order_id,
+        state,
+        since: row.changed_at,
+        amount_minor: row.amount.map(|amount| amount.minor),
+        currency: row.amount.map(|amount| amount.currency),
+        authorization_id: row.authorization_id,
+        decline_reason,
+        open_call,
+    })
+}
+
+impl From<events::DeclineReason> for DeclineReason {
+    fn from(reason: events::DeclineReason) -> Self {
+        match reason {
+            events::DeclineReason::Unknown => DeclineReason::Unknown,
+            events::DeclineReason::CardDeclined => DeclineReason::CardDeclined,
+            events::DeclineReason::InsufficientFunds => DeclineReason::InsufficientFunds,
+            events::DeclineReason::ExpiredCard => DeclineReason::ExpiredCard,
+        }
+    }
+}

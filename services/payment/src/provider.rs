@@ -1,0 +1,119 @@
+//! The payment provider, as the service sees it: four calls, each of which may be made again under
+//! the same key. Two adapters: over HTTP, and in the process. Which one is configuration.
+
+mod http;
+mod in_process;
+mod settings;
+
+use std::fmt;
+
+use chassis::{Outside, Unanswered};
+use events::{DeclineReason, Money, OrderId};
+
+use crate::domain::{self, Call};
+use crate::service::{Input, Payments};
+
+pub use http::Http;
+pub use in_process::InProcess;
+pub use settings::{Configured, from_env};
+
+/// Somebody who moves money. A call that was already carried out is answered as the first time.
+pub trait Provider: Send + Sync + 'static {
+    /// Holds the amount, without taking it.
+    fn authorize(
+        &self,
+        order: OrderId,
+        amount: Money,
+        token: &str,
+    ) -> impl Future<Output = Result<Authorization, Unanswered>> + Send;
+
+    /// Takes what is held.
+    fn capture(
+        &self,
+        order: OrderId,
+        authorization: &str,
+        amount: Money,
+    ) -> impl Future<Output = Result<(), Unanswered>> + Send;
+
+    /// Lets go what is held.
+    fn void(
+        &self,
+        order: OrderId,
+        authorization: &str,
+    ) -> impl Future<Output = Result<(), Unanswered>> + Send;
+
+    /// Gives back what was taken.
+    fn refund(
+        &self,
+        order: OrderId,
+        authorization: &str,
+        amount: Money,
+    ) -> impl Future<Output = Result<(), Unanswered>> + Send;
+}
+
+/// The answer to an authorisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authorization {
+    /// The amount is held.
+    Authorized {
+        /// The provider's id of what it holds.
+        id: String,
+    },
+    /// Nothing is held, and never will be.
+    Declined(DeclineReason),
+}
+
+/// A step of a payment: with the order, the idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Authorize,
+    Capture,
+    Void,
+    Refund,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Step::Authorize => "authorize",
+            Step::Capture => "capture",
+            Step::Void => "void",
+            Step::Refund => "refund",
+        })
+    }
+}
+
+/// Makes the calls that decisions ask for, through a provider.
+#[derive(Debug)]
+pub struct Calls<P>(pub P);
+
+impl<P: Provider> Outside<Payments> for Calls<P> {
+    const NAME: &'static str = "payment-provider";
+
+    async fn call(&self, call: Call) -> Result<Input, Unanswered> {
+        let Calls(provider) = self;
+        match call {
+            Call::Authorize { order, amount, token } => {
+                let step = match provider.authorize(order, amount, &token).await? {
+                    Authorization::Authorized { id } => {
+                        domain::Input::Authorized { authorization: id }
+                    }
+                    Authorization::Declined(reason) => domain::Input::Declined { reason },
+                };
+                Ok(Input { order, step })
+            }
+            Call::Capture { order, authorization, amount } => {
+                provider.capture(order, &authorization, amount).await?;
+                Ok(Input { order, step: domain::Input::Captured })
+            }
+            Call::Void { order, authorization } => {
+                provider.void(order, &authorization).await?;
+                Ok(Input { order, step: domain::Input::Voided })
+            }
+            Call::Refund { order, authorization, amount } => {
+                provider.refund(order, &authorization, amount).await?;
+                Ok(Input { order, step: domain::Input::Refunded })
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What a provider's HTTP answer means: done, refused for good, or no answer at all. Everything that
+//! could be another outcome the next time is no answer.
+
+use chassis::Unanswered;
+use reqwest::{Response, StatusCode};
+use serde::Deserialize;
+
+/// Far more than any answer has. Whoever sends more is not the provider.
+const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// An answer that will be the same the next time.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Done(Body),
+    Refused(Refusal),
+}
+
+/// What the conventions say of a payment intent or a refund, as far as it matters here.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Body {
+    pub(super) id: Option<String>,
+    pub(super) object: Option<String>,
+    pub(super) status: Option<String>,
+}
+
+/// Why a call is refused. Of the provider's text only the codes are kept: a message may repeat what
+/// was sent.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the provider answers {status} (type {kind:?}, code {code:?}, decline code {decline_code:?}, \
+     param {param:?}, intent {intent_status:?})",
+    kind = self.error.kind,
+    code = self.error.code,
+    decline_code = self.error.decline_code,
+    param = self.error.param,
+    intent_status = self.error.payment_intent.as_ref().and_then(|body| body.status.as_deref()),
+)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    error: ErrorBody,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ErrorBody {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    code: Option<String>,
+    decline_code: Option<String>,
+    param: Option<String>,
+    payment_intent: Option<Body>,
+}
+
+/// An answer that says nothing about the outcome.
+#[derive(Debug, thiserror::Error)]
+enum Unclear {
+    #[error("the provider answers {0}")]
+    Status(StatusCode),
+    #[error("the provider answers {0} with a body that cannot be read")]
+    Body(StatusCode, #[source] serde_json::Error),
+    #[error("the provider's answer has more than {BODY_BYTES_MAX} bytes")]
+    TooLarge,
+}
+
+pub(super) async fn read(response: Response) -> Result<Answer, Unanswered> {
+    let status = response.status();
+    // In progress, too many requests, broken: it may have been carried out or not.
+    let refused = status.is_client_error()
+        && status != StatusCode::REQUEST_TIMEOUT
+        && status != StatusCode::CONFLICT
+        && status != StatusCode::TOO_MANY_REQUESTS;
+    if !status.is_success() && !refused {
+        return Err(Unanswered::new(Unclear::Status(status)));
+    }
+    let body = bytes(response).await?;
+    let unreadable = |error| Unanswered::new(Unclear::Body(status, error));
+    if status.is_success() {
+        return serde_json::from_slice(&body).map(Answer::Done).map_err(unreadable);
+    }
+    #[derive(Deserialize)]
+    struct Envelope {
+        error: ErrorBody,
+    }
+    // A refusal that is not in the provider's own form comes from something between it and us.
+    let envelope: Envelope = serde_json::from_slice(&body).map_err(unreadable)?;
+    Ok(Answer::Refused(Refusal { status, error: envelope.error }))
+}
+
+async fn bytes(mut response: Response) -> Result<Vec<u8>, Unanswered> {
+    let mut body = Vec::new();
+    while let Some(chunk) =
+        response.chunk().await.map_err(|error| Unanswered::new(error.without_url()))?
+    {
+        if body.len() + chunk.len() > BODY_BYTES_MAX {
+            return Err(Unanswered::new(Unclear::TooLarge));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+impl Body {
+    pub(super) fn is(&self, status: &str) -> bool {
+        self.status.as_deref() == Some(status)
+    }
+
+    pub(super) fn is_refund(&self) -> bool {
+        self.object.as_deref() == Some("refund")
+    }
+
+    /// An intent that did not come to hold anything, and cannot without a new card or the customer.
+    pub(super) fn holds_nothing(&self) -> bool {
+        ["requires_payment_method", "requires_action", "canceled"].iter().any(|s| self.is(s))
+    }
+}
+
+impl Refusal {
+    /// A success whose content is none.
+    pub(super) fn unexpected(body: Body) -> Self {
+        let error = ErrorBody { payment_intent: Some(body), ..ErrorBody::default() };
+        Refusal { status: StatusCode::OK, error }
+    }
+
+    pub(super) fn code(&self) -> Option<&str> {
+        self.error.code.as_deref()
+    }
+
+    pub(super) fn decline_code(&self) -> Option<&str> {
+        self.error.decline_code.as_deref()
+    }
+
+    /// The intent as it is, which says why the step is refused.
+    pub(super) fn intent(&self) -> Option<&Body> {
+        self.error.payment_intent.as_ref()
+    }
+
+    /// The card's bank says no.
+    pub(super) fn is_declined(&self) -> bool {
+        self.status == StatusCode::PAYMENT_REQUIRED
+            && self.error.kind.as_deref() == Some("card_error")
+    }
+
+    /// The provider does not accept what the customer or the order chose: a card that does not exist,
+    /// an amount that nobody can hold. Whatever else is wrong with a request is our own fault.
+    pub(super) fn is_about_the_order(&self) -> bool {
+        let ErrorBody { kind, code, param, .. } = &self.error;
+        let about = |text: &Option<String>, one_of: &[&str]| {
+            text.as_deref().is_some_and(|text| one_of.contains(&text))
+        };
+        matches!(self.status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND)
+            && kind.as_deref() == Some("invalid_request_error")
+            && (about(param, &["payment_method", "amount", "currency"])
+                || about(code, &["amount_too_small", "amount_too_large"]))
+    }
+}

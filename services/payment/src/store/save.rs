@@ -1,0 +1,131 @@
+//! Writes what a batch changed: one statement for new rows, one for those that were there, in the
+//! order of the ids, so that replicas that touch the same payments do not deadlock.
+
+use chassis::Failure;
+use chrono::{DateTime, Utc};
+use events::OrderId;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::columns::columns_of;
+use super::{Row, Rows};
+
+pub(crate) async fn save(db: &mut PgConnection, rows: &Rows) -> Result<(), Failure> {
+    let mut changed: Vec<_> =
+        rows.iter().filter_map(|(id, row)| Some((*id, row, row.changed_at_micros?))).collect();
+    changed.sort_unstable_by_key(|(id, ..)| *id);
+    let (mut new, mut old) = (Arrays::default(), Arrays::default());
+    for (id, row, changed_at_micros) in changed {
+        let arrays = if row.version == 0 { &mut new } else { &mut old };
+        arrays.push(id, row, changed_at_micros);
+    }
+    if !new.ids.is_empty() {
+        new.insert(db).await?;
+    }
+    if !old.ids.is_empty() {
+        old.update(db).await?;
+    }
+    Ok(())
+}
+
+/// Rows as arrays for `unnest`.
+#[derive(Default)]
+struct Arrays<'a> {
+    ids: Vec<Uuid>,
+    versions: Vec<i64>,
+    sequences: Vec<i64>,
+    changed_at: Vec<DateTime<Utc>>,
+    calls_open: Vec<bool>,
+    states: Vec<i16>,
+    amounts: Vec<Option<i64>>,
+    currencies: Vec<Option<String>>,
+    tokens: Vec<Option<&'a str>>,
+    authorizations: Vec<Option<&'a str>>,
+    reasons: Vec<Option<i16>>,
+}
+
+impl<'a> Arrays<'a> {
+    fn push(&mut self, id: OrderId, row: &'a Row, changed_at_micros: i64) {
+        let columns = columns_of(&row.state).expect("nothing leads back to a state without a row");
+        self.ids.push(id.0);
+        self.versions.push(row.version);
+        self.sequences.push(row.sequence);
+        self.changed_at
+            .push(DateTime::from_timestamp_micros(changed_at_micros).unwrap_or_default());
+        self.calls_open.push(row.state.open_call(id).is_some());
+        self.states.push(columns.state);
+        self.amounts.push(columns.amount.map(|amount| amount.minor));
+        self.currencies.push(columns.amount.map(|amount| amount.currency.to_string()));
+        self.tokens.push(columns.token);
+        self.authorizations.push(columns.authorization);
+        self.reasons.push(columns.reason);
+    }
+
+    /// A plain insert: should another replica have been faster, the unique key says so, and the batch
+    /// runs again with the row that won.
+    async fn insert(&self, db: &mut PgConnection) -> Result<(), Failure> {
+        sqlx::query(
+            "insert into payments (order_id, version, sequence, changed_at, call_due_at, state, \
+                    amount_minor, currency, payment_token, authorization_id, decline_reason) \
+             select order_id, 1, sequence, changed_at, \
+                    case when call_open then now() + interval '30 seconds' end, state, \
+                    amount_minor, currency, payment_token, authorization_id, decline_reason \
+               from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::boolean[], \
+                    $5::smallint[], $6::bigint[], $7::text[], $8::text[], $9::text[], \
+                    $10::smallint[]) \
+                 as v (order_id, sequence, changed_at, call_open, state, \
+                    amount_minor, currency, payment_token, authorization_id, decline_reason)",
+        )
+        .bind(&self.ids)
+        .bind(&self.sequences)
+        .bind(&self.changed_at)
+        .bind(&self.calls_open)
+        .bind(&self.states)
+        .bind(&self.amounts)
+        .bind(&self.currencies)
+        .bind(&self.tokens)
+        .bind(&self.authorizations)
+        .bind(&self.reasons)
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+
+    /// Amount and authorization are kept when the state no longer needs them, the token is not.
+    async fn update(&self, db: &mut PgConnection) -> Result<(), Failure> {
+        let done = sqlx::query(
+            "update payments p \
+                set version = p.version + 1, sequence = v.sequence, changed_at = v.changed_at, \
+                    call_due_at = case when v.call_open then now() + interval '30 seconds' end, \
+                    state = v.state, \
+                    amount_minor = coalesce(v.amount_minor, p.amount_minor), \
+                    currency = coalesce(v.currency, p.currency), \
+                    payment_token = v.payment_token, \
+                    authorization_id = coalesce(v.authorization_id, p.authorization_id), \
+                    decline_reason = v.decline_reason \
+               from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], \
+                    $5::boolean[], $6::smallint[], $7::bigint[], $8::text[], $9::text[], \
+                    $10::text[], $11::smallint[]) \
+                 as v (order_id, version, sequence, changed_at, call_open, state, \
+                    amount_minor, currency, payment_token, authorization_id, decline_reason) \
+              where p.order_id = v.order_id and p.version = v.version",
+        )
+        .bind(&self.ids)
+        .bind(&self.versions)
+        .bind(&self.sequences)
+        .bind(&self.changed_at)
+        .bind(&self.calls_open)
+        .bind(&self.states)
+        .bind(&self.amounts)
+        .bind(&self.currencies)
+        .bind(&self.tokens)
+        .bind(&self.authorizations)
+        .bind(&self.reasons)
+        .execute(db)
+        .await?;
+        if done.rows_affected() != self.ids.len() as u64 {
+            return Err(Failure::conflict("payments"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+//! A payment as it is shown. Reads only, outside the executor, so nothing here decides anything.
+
+use chrono::{DateTime, Utc};
+use events::Money;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::columns::Stored;
+use crate::domain::State;
+
+/// A payment with all that is shown of it.
+#[derive(Debug)]
+pub(crate) struct PaymentRow {
+    pub(crate) state: State,
+    pub(crate) amount: Option<Money>,
+    pub(crate) authorization_id: Option<String>,
+    pub(crate) changed_at: DateTime<Utc>,
+    pub(crate) call_due_at: Option<DateTime<Utc>>,
+}
+
+/// The payment of an order.
+pub(crate) async fn find(db: &PgPool, order: Uuid) -> Result<Option<PaymentRow>, sqlx::Error> {
+    let found: Option<Found> = sqlx::query_as(
+        "select changed_at, call_due_at, state, amount_minor, currency, payment_token, \
+                authorization_id, decline_reason \
+           from payments where order_id = $1",
+    )
+    .bind(order)
+    .fetch_optional(db)
+    .await?;
+    let Some(Found { changed_at, call_due_at, stored }) = found else { return Ok(None) };
+    let amount = stored.amount();
+    let authorization_id = stored.authorization_id().map(str::to_owned);
+    let state = stored.state().map_err(|error| sqlx::Error::Decode(error.into()))?;
+    Ok(Some(PaymentRow { state, amount, authorization_id, changed_at, call_due_at }))
+}
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    changed_at: DateTime<Utc>,
+    call_due_at: Option<DateTime<Utc>>,
+    #[sqlx(flatten)]
+    stored: Stored,
+}
