@@ -1,1 +1,42 @@
-//! Skeleton.
+//! Shipping: the pivot. Whether a confirmed order goes out or is cancelled is decided here, by the
+//! carrier's first answer.
+//!
+//! | hears                        | does                     | says                                                          |
+//! |------------------------------|--------------------------|---------------------------------------------------------------|
+//! | `OrderConfirmed`             | books a shipment         | `ShipmentDispatched` or `ShipmentRefused`                     |
+//! | `OrderCancellationRequested` | asks to cancel it        | `ShipmentCancelled`, or has said or will say one of the above |
+//!
+//! The carrier is called outside any transaction: first the intent is committed, then the carrier is
+//! called under a key made of the order and the step, then its answer comes back as an input. An
+//! answer that is lost is asked for again under the same key.
+
+mod api;
+pub mod carrier;
+pub mod domain;
+mod handlers;
+mod service;
+mod store;
+
+use chassis::{App, Env};
+use events::{OrderEvent, ShippingEvent};
+
+use carrier::{Calls, Configured};
+
+pub use api::routes;
+pub use service::{Input, Shipments};
+
+/// The tables of the service.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// The service, wired: what it hears, says, calls and serves.
+pub fn app(env: &mut Env) -> App<Shipments> {
+    let carrier = carrier::from_env(env);
+    let app = App::new(Shipments, &MIGRATIONS)
+        .hears::<OrderEvent>()
+        .publishes::<ShippingEvent>()
+        .serves(routes);
+    match carrier {
+        Configured::Http(carrier) => app.calls(Calls(carrier)),
+        Configured::InProcess(carrier) => app.calls(Calls(carrier)),
+    }
+}

@@ -1,0 +1,146 @@
+//! The shipment of an order, for those who ask. Nothing can be done to a shipment here: it follows its
+//! order.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use chassis::{Handle, Json, Path, Problem};
+use chrono::{DateTime, Utc};
+use events::OrderId;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::domain::{self, Call};
+use crate::service::Shipments;
+use crate::store::{self, ShipmentRow};
+
+/// The routes of the service.
+pub fn routes(handle: Handle<Shipments>) -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(show)).with_state(handle)
+}
+
+/// The shipment of an order.
+#[derive(Debug, Serialize, ToSchema)]
+struct Shipment {
+    order_id: Uuid,
+    state: ShipmentState,
+    /// Since when it is in this state.
+    since: DateTime<Utc>,
+    /// A country, ISO 3166. Missing when the order was to be cancelled before its confirmation was
+    /// heard of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracking_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal_reason: Option<RefusalReason>,
+    /// The call to the carrier whose outcome is not known yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open_call: Option<OpenCall>,
+}
+
+/// A call whose outcome is not known yet.
+#[derive(Debug, Serialize, ToSchema)]
+struct OpenCall {
+    step: Step,
+    /// When the call is made again at the latest, should its outcome not have come back.
+    next_attempt_at: Option<DateTime<Utc>>,
+}
+
+/// Where the parcel is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ShipmentState {
+    Booking,
+    /// The order is to be cancelled; what comes first at the carrier decides.
+    CancelAsked,
+    Dispatched,
+    Refused,
+    Cancelled,
+}
+
+/// Why the carrier does not deliver.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum RefusalReason {
+    Unknown,
+    DestinationNotServed,
+    GoodsNotAccepted,
+}
+
+/// What the carrier is asked to do.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Step {
+    Book,
+    Cancel,
+}
+
+/// The shipment of an order
+#[utoipa::path(
+    get,
+    path = "/shipments/{order_id}",
+    tag = "shipments",
+    params(("order_id" = Uuid, Path, description = "the order")),
+    responses(
+        (status = OK, description = "the shipment", body = Shipment),
+        (status = NOT_FOUND, description = "no such order was heard of, or it is not confirmed yet",
+            body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn show(
+    State(handle): State<Handle<Shipments>>,
+    Path(order_id): Path<Uuid>,
+) -> Result<Json<Shipment>, Problem> {
+    let found = store::find(handle.db(), order_id).await.map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "a shipment could not be read");
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the shipment cannot be read now")
+            .code("unavailable")
+            .retry_after(std::time::Duration::from_secs(1))
+    })?;
+    found.and_then(|row| shipment(order_id, row)).map(Json).ok_or_else(|| {
+        Problem::new(StatusCode::NOT_FOUND, "no such shipment")
+            .code("unknown_order")
+            .detail("no order with this id was confirmed; one that was just placed takes a moment")
+    })
+}
+
+/// `None` for a shipment that was never heard of.
+fn shipment(order_id: Uuid, row: ShipmentRow) -> Option<Shipment> {
+    let open_call = row.state.open_call(OrderId(order_id)).map(|call| OpenCall {
+        step: match call {
+            Call::Book { .. } => Step::Book,
+            Call::Cancel { .. } => Step::Cancel,
+        },
+        next_attempt_at: row.call_due_at,
+    });
+    let (state, tracking_code, refusal_reason) = match row.state {
+        domain::State::New => return None,
+        domain::State::Booking { .. } => (ShipmentState::Booking, None, None),
+        domain::State::CancelAsked { .. } => (ShipmentState::CancelAsked, None, None),
+        domain::State::Dispatched { tracking } => (ShipmentState::Dispatched, Some(tracking), None),
+        domain::State::Refused { reason } => (ShipmentState::Refused, None, Some(reason.into())),
+        domain::State::Cancelled => (ShipmentState::Cancelled, None, None),
+    };
+    Some(Shipment {
+        order_id,
+        state,
+        since: row.changed_at,
+        destination: row.destination,
+        tracking_code,
+        refusal_reason,
+        open_call,
+    })
+}
+
+impl From<events::RefusalReason> for RefusalReason {
+    fn from(reason: events::RefusalReason) -> Self {
+        match reason {
+            events::RefusalReason::Unknown => RefusalReason::Unknown,
+            events::RefusalReason::DestinationNotServed => RefusalReason::DestinationNotServed,
+            events::RefusalReason::GoodsNotAccepted => RefusalReason::GoodsNotAccepted,
+        }
+    }
+}

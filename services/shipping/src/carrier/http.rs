@@ -1,0 +1,102 @@
+//! A carrier over HTTP: `PUT /v1/shipments/{order}` books, `POST /v1/shipments/{order}/cancel`
+//! cancels, both answer the shipment as it is. The order is what makes a repeated call the same call.
+//! The key of the API appears in no log and no error.
+
+mod answer;
+
+use std::time::Duration;
+
+use chassis::Unanswered;
+use events::OrderId;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, InvalidHeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, RequestBuilder, Url};
+use serde::Serialize;
+
+use super::{Carrier, Shipment, Step};
+use answer::{Answer, Refusal};
+
+/// A connection takes a round trip or three: who needs longer is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A carrier behind a URL.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: Client,
+    base: Url,
+}
+
+/// Why there can be no client.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    #[error("the key has characters that a header cannot hold")]
+    Key(#[source] InvalidHeaderValue),
+    #[error("no HTTP client can be made")]
+    Client(#[source] reqwest::Error),
+}
+
+impl Http {
+    /// A carrier at `base`, whose API is used with `key`; each call is given up after `timeout`.
+    pub fn new(base: Url, key: &str, timeout: Duration) -> Result<Self, Unusable> {
+        let mut bearer = HeaderValue::try_from(format!("Bearer {key}")).map_err(Unusable::Key)?;
+        bearer.set_sensitive(true);
+        let mut builder = Client::builder()
+            .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
+            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+            .timeout(timeout)
+            // Whoever answers in the carrier's place must not learn the key by sending us elsewhere.
+            .redirect(Policy::none());
+        if matches!(base.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
+            // A proxy for the outside world does not know our own machine.
+            builder = builder.no_proxy();
+        }
+        Ok(Http { client: builder.build().map_err(Unusable::Client)?, base })
+    }
+
+    fn request(&self, method: Method, order: OrderId, step: Step, path: &[&str]) -> RequestBuilder {
+        let mut url = self.base.clone();
+        url.path_segments_mut().expect("an http URL has a path").pop_if_empty().extend(path);
+        self.client.request(method, url).header("Idempotency-Key", format!("{order}:{step}"))
+    }
+
+    async fn send(
+        &self,
+        order: OrderId,
+        step: Step,
+        request: RequestBuilder,
+    ) -> Result<Shipment, Unanswered> {
+        let response =
+            request.send().await.map_err(|error| Unanswered::new(error.without_url()))?;
+        match answer::read(response).await? {
+            Answer::Done(shipment) => Ok(shipment),
+            Answer::Refused(refusal) => Err(stuck(order, step, refusal)),
+        }
+    }
+}
+
+impl Carrier for Http {
+    async fn book(&self, order: OrderId, destination: &str) -> Result<Shipment, Unanswered> {
+        #[derive(Serialize)]
+        struct Booking<'a> {
+            destination: &'a str,
+        }
+        let path = ["v1", "shipments", &order.to_string()];
+        let request = self.request(Method::PUT, order, Step::Book, &path);
+        self.send(order, Step::Book, request.json(&Booking { destination })).await
+    }
+
+    async fn cancel(&self, order: OrderId) -> Result<Shipment, Unanswered> {
+        let path = ["v1", "shipments", &order.to_string(), "cancel"];
+        let request = self.request(Method::POST, order, Step::Cancel, &path);
+        self.send(order, Step::Cancel, request).await
+    }
+}
+
+/// Goods and money are held until the carrier says how the shipment ended; somebody has to look at it.
+fn stuck(order: OrderId, step: Step, refusal: Refusal) -> Unanswered {
+    tracing::error!(
+        %order, %step, error = %refusal,
+        "the carrier refuses a step that cannot be given up; it will be tried again"
+    );
+    Unanswered::new(refusal)
+}

@@ -1,0 +1,57 @@
+//! The shipping service's work in the executor's terms: which rows a batch of inputs needs, what each
+//! input does to them in memory, and what is written. The rules are in `domain`, the SQL in `store`.
+
+use chassis::{Due, Effects, Failure, Service};
+use events::OrderId;
+use sqlx::PgConnection;
+
+use crate::domain::{self, Call};
+use crate::store::{self, Rows};
+
+/// The shipping service.
+pub struct Shipments;
+
+/// Something that happens to the shipment of one order: an event, or the carrier's answer.
+#[derive(Debug, Clone)]
+pub struct Input {
+    pub order: OrderId,
+    pub step: domain::Input,
+}
+
+impl Service for Shipments {
+    const NAME: &'static str = "shipping";
+    type Input = Input;
+    type Call = Call;
+    type Reply = ();
+    type Rows = Rows;
+
+    async fn load(&self, db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
+        store::load(db, inputs.iter().map(|input| input.order.0).collect()).await
+    }
+
+    fn decide(&self, rows: &mut Rows, input: &Input, effects: &mut Effects<Call>) {
+        let now = effects.now_micros();
+        let row = rows.entry(input.order).or_default();
+        let decision = domain::decide(input.order, &row.state, input.step.clone(), now);
+        if decision.state == row.state {
+            return;
+        }
+        row.enter(decision.state, now);
+        for event in &decision.events {
+            row.sequence += 1;
+            effects.publish(row.sequence, event);
+        }
+        for call in decision.calls {
+            effects.call(call);
+        }
+        effects.changed(input.order.0);
+    }
+
+    async fn save(&self, db: &mut PgConnection, rows: Rows) -> Result<(), Failure> {
+        store::save(db, &rows).await
+    }
+
+    async fn sweep(&self, db: &mut PgConnection) -> Result<Due<Input, Call>, Failure> {
+        Ok(Due { inputs: Vec::new(), calls: store::sweep(db).await? })
+    }
+}

@@ -1,0 +1,49 @@
+//! The rows of one batch in memory, between `load` and `save`. The SQL is in the submodules, one kind
+//! of statement each.
+
+mod columns;
+mod load;
+mod save;
+mod sweep;
+mod view;
+
+use std::collections::HashMap;
+
+use events::OrderId;
+
+use crate::domain::State;
+
+pub(crate) use load::load;
+pub(crate) use save::save;
+pub(crate) use sweep::sweep;
+pub(crate) use view::{ShipmentRow, find};
+
+/// The shipments that a batch of inputs touches. An order that was never heard of is `State::New`, and
+/// becomes a row when it leaves that state.
+pub(crate) type Rows = HashMap<OrderId, Row>;
+
+/// One shipment.
+#[derive(Debug)]
+pub struct Row {
+    pub state: State,
+    /// How many events were published about it.
+    pub sequence: i64,
+    /// Of the row as it was loaded; 0 when there is none.
+    version: i64,
+    /// When this batch changed it, if it did.
+    changed_at_micros: Option<i64>,
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Row { state: State::New, sequence: 0, version: 0, changed_at_micros: None }
+    }
+}
+
+impl Row {
+    /// Moves the shipment to another state.
+    pub(crate) fn enter(&mut self, state: State, now_micros: i64) {
+        self.state = state;
+        self.changed_at_micros = Some(now_micros);
+    }
+}

@@ -1,0 +1,119 @@
+//! Writes what a batch changed: one statement for new rows, one for those that were there, in the
+//! order of the ids, so that replicas that touch the same shipments do not deadlock.
+
+use chassis::Failure;
+use chrono::{DateTime, Utc};
+use events::OrderId;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::columns::columns_of;
+use super::{Row, Rows};
+
+pub(crate) async fn save(db: &mut PgConnection, rows: &Rows) -> Result<(), Failure> {
+    let mut changed: Vec<_> =
+        rows.iter().filter_map(|(id, row)| Some((*id, row, row.changed_at_micros?))).collect();
+    changed.sort_unstable_by_key(|(id, ..)| *id);
+    let (mut new, mut old) = (Arrays::default(), Arrays::default());
+    for (id, row, changed_at_micros) in changed {
+        let arrays = if row.version == 0 { &mut new } else { &mut old };
+        arrays.push(id, row, changed_at_micros);
+    }
+    if !new.ids.is_empty() {
+        new.insert(db).await?;
+    }
+    if !old.ids.is_empty() {
+        old.update(db).await?;
+    }
+    Ok(())
+}
+
+/// Rows as arrays for `unnest`.
+#[derive(Default)]
+struct Arrays<'a> {
+    ids: Vec<Uuid>,
+    versions: Vec<i64>,
+    sequences: Vec<i64>,
+    changed_at: Vec<DateTime<Utc>>,
+    calls_open: Vec<bool>,
+    states: Vec<i16>,
+    destinations: Vec<Option<&'a str>>,
+    trackings: Vec<Option<&'a str>>,
+    reasons: Vec<Option<i16>>,
+}
+
+impl<'a> Arrays<'a> {
+    fn push(&mut self, id: OrderId, row: &'a Row, changed_at_micros: i64) {
+        let columns = columns_of(&row.state).expect("nothing leads back to a state without a row");
+        self.ids.push(id.0);
+        self.versions.push(row.version);
+        self.sequences.push(row.sequence);
+        self.changed_at
+            .push(DateTime::from_timestamp_micros(changed_at_micros).unwrap_or_default());
+        self.calls_open.push(row.state.open_call(id).is_some());
+        self.states.push(columns.state);
+        self.destinations.push(columns.destination);
+        self.trackings.push(columns.tracking);
+        self.reasons.push(columns.reason);
+    }
+
+    /// A plain insert: should another replica have been faster, the unique key says so, and the batch
+    /// runs again with the row that won.
+    async fn insert(&self, db: &mut PgConnection) -> Result<(), Failure> {
+        sqlx::query(
+            "insert into shipments (order_id, version, sequence, changed_at, call_due_at, state, \
+                    destination, tracking_code, refusal_reason) \
+             select order_id, 1, sequence, changed_at, \
+                    case when call_open then now() + interval '30 seconds' end, state, \
+                    destination, tracking_code, refusal_reason \
+               from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::boolean[], \
+                    $5::smallint[], $6::text[], $7::text[], $8::smallint[]) \
+                 as v (order_id, sequence, changed_at, call_open, state, \
+                    destination, tracking_code, refusal_reason)",
+        )
+        .bind(&self.ids)
+        .bind(&self.sequences)
+        .bind(&self.changed_at)
+        .bind(&self.calls_open)
+        .bind(&self.states)
+        .bind(&self.destinations)
+        .bind(&self.trackings)
+        .bind(&self.reasons)
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+
+    /// The destination is kept when the state no longer needs it.
+    async fn update(&self, db: &mut PgConnection) -> Result<(), Failure> {
+        let done = sqlx::query(
+            "update shipments s \
+                set version = s.version + 1, sequence = v.sequence, changed_at = v.changed_at, \
+                    call_due_at = case when v.call_open then now() + interval '30 seconds' end, \
+                    state = v.state, \
+                    destination = coalesce(v.destination, s.destination), \
+                    tracking_code = v.tracking_code, \
+                    refusal_reason = v.refusal_reason \
+               from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], \
+                    $5::boolean[], $6::smallint[], $7::text[], $8::text[], $9::smallint[]) \
+                 as v (order_id, version, sequence, changed_at, call_open, state, \
+                    destination, tracking_code, refusal_reason) \
+              where s.order_id = v.order_id and s.version = v.version",
+        )
+        .bind(&self.ids)
+        .bind(&self.versions)
+        .bind(&self.sequences)
+        .bind(&self.changed_at)
+        .bind(&self.calls_open)
+        .bind(&self.states)
+        .bind(&self.destinations)
+        .bind(&self.trackings)
+        .bind(&self.reasons)
+        .execute(db)
+        .await?;
+        if done.rows_affected() != self.ids.len() as u64 {
+            return Err(Failure::conflict("shipments"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,40 @@
+//! A shipment as it is shown. Reads only, outside the executor, so nothing here decides anything.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::columns::Stored;
+use crate::domain::State;
+
+/// A shipment with all that is shown of it.
+#[derive(Debug)]
+pub(crate) struct ShipmentRow {
+    pub(crate) state: State,
+    pub(crate) destination: Option<String>,
+    pub(crate) changed_at: DateTime<Utc>,
+    pub(crate) call_due_at: Option<DateTime<Utc>>,
+}
+
+/// The shipment of an order.
+pub(crate) async fn find(db: &PgPool, order: Uuid) -> Result<Option<ShipmentRow>, sqlx::Error> {
+    let found: Option<Found> = sqlx::query_as(
+        "select changed_at, call_due_at, state, destination, tracking_code, refusal_reason \
+           from shipments where order_id = $1",
+    )
+    .bind(order)
+    .fetch_optional(db)
+    .await?;
+    let Some(Found { changed_at, call_due_at, stored }) = found else { return Ok(None) };
+    let destination = stored.destination().map(str::to_owned);
+    let state = stored.state().map_err(|error| sqlx::Error::Decode(error.into()))?;
+    Ok(Some(ShipmentRow { state, destination, changed_at, call_due_at }))
+}
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    changed_at: DateTime<Utc>,
+    call_due_at: Option<DateTime<Utc>>,
+    #[sqlx(flatten)]
+    stored: Stored,
+}

@@ -1,0 +1,9 @@
+//! The shipping service against the world outside it: orders, carriers and their moods, settings.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands, in its helpers too")]
+
+mod handlers;
+mod http;
+mod rules;
+mod settings;
+mod simulator;
