@@ -22,7 +22,7 @@ const REFUNDED: i16 = 10;
 #[derive(Debug, Default)]
 pub(super) struct Columns<'a> {
     pub(super) state: i16,
-    pub(super) amount: Option<Money>,
+    pub(super) amount: Option<&'a Money>,
     pub(super) token: Option<&'a str>,
     pub(super) authorization: Option<&'a str>,
     pub(super) reason: Option<i16>,
@@ -59,27 +59,27 @@ pub(super) fn columns_of(state: &State) -> Option<Columns<'_>> {
         State::New => return None,
         State::Authorizing { amount, token } => Columns {
             state: AUTHORIZING,
-            amount: Some(*amount),
+            amount: Some(amount),
             token: Some(token),
             ..Columns::default()
         },
         State::VoidAfterAuthorizing { amount, token } => Columns {
             state: VOID_AFTER_AUTHORIZING,
-            amount: Some(*amount),
+            amount: Some(amount),
             token: Some(token),
             ..Columns::default()
         },
         State::Authorized { amount, authorization } => {
-            with_authorization(AUTHORIZED, *amount, authorization)
+            with_authorization(AUTHORIZED, amount, authorization)
         }
         State::Capturing { amount, authorization } => {
-            with_authorization(CAPTURING, *amount, authorization)
+            with_authorization(CAPTURING, amount, authorization)
         }
         State::Received { amount, authorization } => {
-            with_authorization(RECEIVED, *amount, authorization)
+            with_authorization(RECEIVED, amount, authorization)
         }
         State::Refunding { amount, authorization } => {
-            with_authorization(REFUNDING, *amount, authorization)
+            with_authorization(REFUNDING, amount, authorization)
         }
         State::Declined { reason } => {
             Columns { state: DECLINED, reason: Some(code_of(*reason)), ..Columns::default() }
@@ -89,13 +89,13 @@ pub(super) fn columns_of(state: &State) -> Option<Columns<'_>> {
         }
         State::Voided => Columns { state: VOIDED, ..Columns::default() },
         State::Refunded { amount } => {
-            Columns { state: REFUNDED, amount: Some(*amount), ..Columns::default() }
+            Columns { state: REFUNDED, amount: Some(amount), ..Columns::default() }
         }
     };
     Some(columns)
 }
 
-fn with_authorization(state: i16, amount: Money, authorization: &str) -> Columns<'_> {
+fn with_authorization<'a>(state: i16, amount: &'a Money, authorization: &'a str) -> Columns<'a> {
     Columns {
         state,
         amount: Some(amount),

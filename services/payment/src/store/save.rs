@@ -38,7 +38,7 @@ struct Arrays<'a> {
     calls_open: Vec<bool>,
     states: Vec<i16>,
     amounts: Vec<Option<i64>>,
-    currencies: Vec<Option<String>>,
+    currencies: Vec<Option<&'a str>>,
     tokens: Vec<Option<&'a str>>,
     authorizations: Vec<Option<&'a str>>,
     reasons: Vec<Option<i16>>,
@@ -55,7 +55,7 @@ impl<'a> Arrays<'a> {
         self.calls_open.push(row.state.open_call(id).is_some());
         self.states.push(columns.state);
         self.amounts.push(columns.amount.map(|amount| amount.minor));
-        self.currencies.push(columns.amount.map(|amount| amount.currency.to_string()));
+        self.currencies.push(columns.amount.map(|amount| amount.currency.as_str()));
         self.tokens.push(columns.token);
         self.authorizations.push(columns.authorization);
         self.reasons.push(columns.reason);
