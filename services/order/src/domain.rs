@@ -1,17 +1,22 @@
-//! What becomes of an order. Pure: prices are known before it begins, clocks only date the events.
-//!
-//! Order joins the answers of three participants and is the only one to say that an order is cancelled.
-//! Before `OrderConfirmed` it decides that alone; after it, it asks shipping.
+//! What becomes of an order. Order hears the answers of inventory, payment and shipping and leads every
+//! order to exactly one end. Pure: the clock, the callers and the database stay outside, so that a test
+//! can lead it through every order of events there is.
 
-mod answers;
 mod commands;
+mod payment;
+mod shipment;
+mod stock;
+mod waits;
 
 use events::{
-    CancelReason, CancellationCause, Money, OrderCancelled, OrderCompensated, OrderEvent, OrderId,
-    OrderLine, OrderPlaced,
+    CancelReason, CancellationCause, Money, OrderCancellationRequested, OrderCancelled,
+    OrderCompensated, OrderCompleted, OrderConfirmed, OrderEvent, OrderId, OrderLine, OrderPlaced,
+    OrderReturned, OrderShipped,
 };
 
-/// An order as it is placed.
+pub use waits::WaitsFor;
+
+/// An order as it is accepted, with the fleet's prices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     pub id: OrderId,
@@ -22,7 +27,7 @@ pub struct Order {
     pub payment_token: String,
 }
 
-/// What later decisions need of it.
+/// What later events tell about an order. Fixed when it is placed, so no part of its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     pub id: OrderId,
@@ -30,99 +35,91 @@ pub struct Facts {
     pub destination: String,
 }
 
-/// Where an order is. Named by what is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far an order is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
+    /// Placed; neither inventory nor payment has answered.
     AwaitingBoth,
-    /// The money is set aside.
+    /// Payment is authorised.
     AwaitingStock,
-    /// The goods are set aside.
+    /// Stock is reserved.
     AwaitingPayment,
-    /// Both are; shipping decides from here on.
+    /// Both said yes and shipping may dispatch. From here on shipping decides whether the order can
+    /// still be cancelled.
     Confirmed,
-    /// Shipping was asked not to dispatch, and has not answered.
-    CancellationRequested {
-        cause: CancellationCause,
-    },
-    /// Dispatched; the money is being taken.
+    /// Shipping was asked, and answers or has answered.
+    CancellationRequested { cause: CancellationCause },
+    /// Dispatched: from here it only goes forward.
     Shipped,
+    /// Dispatched and paid.
     Completed,
-    /// Cancelled; what the participants hold is being given back.
-    Cancelling {
-        reason: CancelReason,
-        stock: Hold,
-        payment: Hold,
-    },
-    /// Cancelled, and everything is given back.
-    Cancelled {
-        reason: CancelReason,
-    },
-    /// Returned; goods and money are on their way back.
+    /// Cancelled, until both have given back what they held.
+    Cancelling { reason: CancelReason, stock: Hold, payment: Hold },
+    /// Cancelled, and nothing is held.
+    Cancelled { reason: CancelReason },
+    /// Sent back after completion; goods and money are on their way.
     ReturningBoth,
     /// The money is back.
     ReturningGoods,
     /// The goods are back.
     ReturningMoney,
+    /// Sent back, and both are.
     Returned,
 }
 
-/// What a participant holds for an order that is cancelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a participant holds for an order that was cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Hold {
-    /// It has not answered yet.
+    /// It has not answered the order yet.
     Unknown,
     Held,
-    /// Nothing: it refused, or has given everything back.
+    /// It refused, or has given it back.
     Free,
 }
 
-/// What order hears, and what it is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What can happen to an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Input {
+    // Inventory's answers.
     StockReserved,
     StockRejected,
     StockReleased,
     StockReturned,
+    // Payment's answers.
     PaymentAuthorized,
     PaymentDeclined,
     PaymentVoided,
     PaymentReceived,
     PaymentRefunded,
+    // Shipping's answers.
     ShipmentDispatched,
     ShipmentRefused,
     ShipmentCancelled,
-    /// The deadline has passed.
+    /// The deadline has passed. The state decides whether that matters.
     Overdue,
-    /// The customer asks.
+    // The customer's commands.
     Cancel,
     Return,
 }
 
-/// What follows from an input.
+/// Why a command is not obeyed. Answers and deadlines are never rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    #[error("the order is already shipped; it can be returned once it is completed")]
+    AlreadyShipped,
+    #[error("only a completed order can be returned")]
+    NotCompleted,
+}
+
+/// The next state and what to tell the fleet. A decision that keeps the state tells nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     pub state: State,
     pub events: Vec<OrderEvent>,
 }
 
-/// Why a customer's command is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    #[error("the order was shipped; it can be returned once it is completed")]
-    AlreadyShipped,
-    #[error("only a completed order can be returned")]
-    NotCompleted,
-}
-
-/// Whom an order waits for, and for what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WaitsFor {
-    pub service: &'static str,
-    pub what: &'static str,
-}
-
-/// Places an order.
-pub fn place(order: &Order, now: i64) -> (State, OrderPlaced) {
+/// Accepts an order.
+pub fn place(order: &Order, now_micros: i64) -> (State, OrderPlaced) {
     let placed = OrderPlaced {
         order_id: order.id,
         customer_id: order.customer_id.clone(),
@@ -130,36 +127,79 @@ pub fn place(order: &Order, now: i64) -> (State, OrderPlaced) {
         total_minor: order.total.minor,
         currency: order.total.currency,
         payment_token: order.payment_token.clone(),
-        occurred_at: now,
+        occurred_at: now_micros,
     };
     (State::AwaitingBoth, placed)
 }
 
-/// Decides. Only `Cancel` and `Return` can be rejected.
-pub fn decide(facts: &Facts, state: State, input: Input, now: i64) -> Result<Decision, Rejection> {
-    let decision = match input {
-        Input::StockReserved => answers::stock_reserved(facts, state, now),
-        Input::StockRejected => answers::stock_rejected(facts, state, now),
-        Input::StockReleased => answers::stock_released(facts, state, now),
-        Input::StockReturned => answers::stock_returned(state),
-        Input::PaymentAuthorized => answers::payment_authorized(facts, state, now),
-        Input::PaymentDeclined => answers::payment_declined(facts, state, now),
-        Input::PaymentVoided => answers::payment_voided(facts, state, now),
-        Input::PaymentReceived => answers::payment_received(facts, state, now),
-        Input::PaymentRefunded => answers::payment_refunded(state),
-        Input::ShipmentDispatched => answers::shipment_dispatched(facts, state, now),
-        Input::ShipmentRefused => answers::shipment_refused(facts, state, now),
-        Input::ShipmentCancelled => answers::shipment_cancelled(facts, state, now),
-        Input::Overdue => commands::overdue(facts, state, now),
-        Input::Cancel => return commands::cancel(facts, state, now),
-        Input::Return => return commands::take_back(facts, state, now),
+/// Decides what an input means. `now_micros` dates the events and has no part in the decision.
+pub fn decide(
+    facts: &Facts,
+    state: State,
+    input: Input,
+    now_micros: i64,
+) -> Result<Decision, Rejection> {
+    let next = match input {
+        Input::StockReserved => stock::reserved(state),
+        Input::StockRejected => stock::rejected(state),
+        Input::StockReleased => stock::released(state),
+        Input::StockReturned => stock::returned(state),
+        Input::PaymentAuthorized => payment::authorized(state),
+        Input::PaymentDeclined => payment::declined(state),
+        Input::PaymentVoided => payment::voided(state),
+        Input::PaymentReceived => payment::received(state),
+        Input::PaymentRefunded => payment::refunded(state),
+        Input::ShipmentDispatched => shipment::dispatched(state),
+        Input::ShipmentRefused => shipment::refused(state),
+        Input::ShipmentCancelled => shipment::cancelled(state),
+        Input::Overdue => commands::overdue(state),
+        Input::Cancel => commands::cancel(state)?,
+        Input::Return => commands::return_goods(state)?,
     };
-    Ok(decision)
+    let event = if next == state { None } else { fact(facts, state, next, now_micros) };
+    Ok(Decision { state: next, events: event.into_iter().collect() })
+}
+
+/// What is said on going from one state to another. Each fact belongs to entering one state, and no
+/// state is entered twice, so no fact is said twice.
+fn fact(facts: &Facts, from: State, to: State, occurred_at: i64) -> Option<OrderEvent> {
+    let Facts { id: order_id, total, destination } = facts;
+    let (order_id, total_minor, currency) = (*order_id, total.minor, total.currency);
+    match to {
+        State::Confirmed => {
+            let destination = destination.clone();
+            Some(OrderConfirmed { order_id, destination, occurred_at }.into())
+        }
+        State::CancellationRequested { cause } => {
+            Some(OrderCancellationRequested { order_id, cause, occurred_at }.into())
+        }
+        State::Cancelling { reason, .. } => {
+            // Later, one of the two answers: order alone needs to know.
+            let entered = !matches!(from, State::Cancelling { .. });
+            entered.then(|| OrderCancelled { order_id, reason, occurred_at }.into())
+        }
+        State::Cancelled { .. } => Some(OrderCompensated { order_id, occurred_at }.into()),
+        State::Shipped => {
+            Some(OrderShipped { order_id, total_minor, currency, occurred_at }.into())
+        }
+        State::Completed => {
+            Some(OrderCompleted { order_id, total_minor, currency, occurred_at }.into())
+        }
+        State::ReturningBoth => Some(OrderReturned { order_id, occurred_at }.into()),
+
+        // Half of what order waits for, or the end of a return: nobody acts on these.
+        State::AwaitingBoth
+        | State::AwaitingStock
+        | State::AwaitingPayment
+        | State::ReturningGoods
+        | State::ReturningMoney
+        | State::Returned => None,
+    }
 }
 
 impl State {
-    /// Whether the saga has ended. A return after completion begins and ends another.
-    pub fn is_terminal(self) -> bool {
+    /// Whether the order has come to its end. A completed one can still be returned.
+    pub fn is_terminal(&self) -> bool {
         match self {
             State::Completed | State::Cancelled { .. } | State::Returned => true,
             State::AwaitingBoth
@@ -175,74 +215,16 @@ impl State {
         }
     }
 
-    /// Whom the order waits for.
-    pub fn waits_for(self) -> &'static [WaitsFor] {
-        const RESERVATION: WaitsFor = WaitsFor { service: "inventory", what: "reservation" };
-        const RELEASE: WaitsFor = WaitsFor { service: "inventory", what: "release" };
-        const GOODS_BACK: WaitsFor = WaitsFor { service: "inventory", what: "goods returned" };
-        const AUTHORIZATION: WaitsFor = WaitsFor { service: "payment", what: "authorization" };
-        const VOID: WaitsFor = WaitsFor { service: "payment", what: "void" };
-        const CAPTURE: WaitsFor = WaitsFor { service: "payment", what: "capture" };
-        const REFUND: WaitsFor = WaitsFor { service: "payment", what: "refund" };
-        const DISPATCH: WaitsFor = WaitsFor { service: "shipping", what: "dispatch" };
-        const CANCELLATION: WaitsFor = WaitsFor { service: "shipping", what: "cancellation" };
-
-        match self {
-            State::AwaitingBoth => &[RESERVATION, AUTHORIZATION],
-            State::AwaitingStock => &[RESERVATION],
-            State::AwaitingPayment => &[AUTHORIZATION],
-            State::Confirmed => &[DISPATCH],
-            State::CancellationRequested { .. } => &[CANCELLATION],
-            State::Shipped => &[CAPTURE],
-            State::Cancelling { stock: Hold::Free, .. } => &[VOID],
-            State::Cancelling { stock: Hold::Unknown | Hold::Held, payment, .. } => match payment {
-                Hold::Free => &[RELEASE],
-                Hold::Unknown | Hold::Held => &[RELEASE, VOID],
-            },
-            State::ReturningBoth => &[GOODS_BACK, REFUND],
-            State::ReturningGoods => &[GOODS_BACK],
-            State::ReturningMoney => &[REFUND],
-            State::Completed | State::Cancelled { .. } | State::Returned => &[],
+    /// The order is cancelled while these may be held for it.
+    fn cancelling(reason: CancelReason, stock: Hold, payment: Hold) -> State {
+        match (stock, payment) {
+            (Hold::Free, Hold::Free) => State::Cancelled { reason },
+            (Hold::Unknown | Hold::Held | Hold::Free, Hold::Unknown | Hold::Held | Hold::Free) => {
+                State::Cancelling { reason, stock, payment }
+            }
         }
     }
 }
 
-/// Cancels: everybody hears it, and gives back what it holds.
-fn cancelling(
-    facts: &Facts,
-    reason: CancelReason,
-    stock: Hold,
-    payment: Hold,
-    now: i64,
-) -> Decision {
-    let said = OrderCancelled { order_id: facts.id, reason, occurred_at: now };
-    moved(State::Cancelling { reason, stock, payment }, said)
-}
-
-/// Goes on giving back, and ends when nothing is held any more.
-fn compensating(
-    facts: &Facts,
-    reason: CancelReason,
-    stock: Hold,
-    payment: Hold,
-    now: i64,
-) -> Decision {
-    match (stock, payment) {
-        (Hold::Free, Hold::Free) => moved(
-            State::Cancelled { reason },
-            OrderCompensated { order_id: facts.id, occurred_at: now },
-        ),
-        (Hold::Free, Hold::Unknown | Hold::Held)
-        | (Hold::Unknown | Hold::Held, Hold::Unknown | Hold::Held | Hold::Free) => {
-            silently(State::Cancelling { reason, stock, payment })
-        }
-    }
-}
-
-fn moved(state: State, event: impl Into<OrderEvent>) -> Decision {
-    Decision { state, events: vec![event.into()] }
-}
-
-fn silently(state: State) -> Decision {
-    Decision { state, events: Vec::new() }
-}
+#[cfg(test)]
+mod tests;

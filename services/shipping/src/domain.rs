@@ -1,5 +1,6 @@
 //! What happens to the shipment of one order. Shipping is the arbiter between cancelling and
-//! dispatching: once an order is confirmed, only this file decides which came first.
+//! dispatching, and leaves it to the carrier: its first answer counts, and there is only one. Pure:
+//! the clock, the carrier and the database stay outside.
 
 use events::{
     OrderId, RefusalReason, ShipmentCancelled, ShipmentDispatched, ShipmentRefused, ShippingEvent,
@@ -8,45 +9,44 @@ use events::{
 /// Where the goods are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// Nothing has happened yet.
+    /// In the warehouse: nothing was heard of the order yet.
     New,
-    /// The carrier is asked to take the goods.
+    /// The carrier was asked to take them, and has not answered.
     Booking { destination: String },
-    /// The carrier is asked not to take them, while its first answer may be under way.
+    /// Then it was asked not to, and has answered neither. The goods were to go to `destination`.
     CancelAsked { destination: String },
-    /// The carrier has them. Only a return brings them back.
+    /// With the carrier. Nothing takes that back but a return.
     Dispatched { tracking: String },
     /// The carrier does not take them.
     Refused { reason: RefusalReason },
-    /// Not booked, and never will be: also where the cancellation came before its order.
+    /// In the warehouse for good. Also the tombstone of an order whose cancellation was heard before
+    /// its confirmation: a late `OrderConfirmed` must not book.
     Cancelled,
 }
 
-/// What shipping hears, and what the carrier answers.
+/// What can happen to it. An outcome of a call that is not known is no input: the call is repeated
+/// under its key until the outcome is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    Confirmed {
-        destination: String,
-    },
+    // What the order service says.
+    Confirmed { destination: String },
     CancellationRequested,
-    /// The carrier's answers.
-    Dispatched {
-        tracking: String,
-    },
-    Refused {
-        reason: RefusalReason,
-    },
+    // What the carrier answers, whichever call it answers.
+    Dispatched { tracking: String },
+    Refused { reason: RefusalReason },
     Cancelled,
 }
 
-/// A call to the carrier. Its idempotency key is the order and the step.
+/// A call to the carrier. The order and the kind of call are its idempotency key, so making it twice
+/// moves goods once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     Book { order: OrderId, destination: String },
     Cancel { order: OrderId },
 }
 
-/// What follows from an input.
+/// The next state, what to tell the fleet and what to ask of the carrier. A decision that keeps the
+/// state tells and asks nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     pub state: State,
@@ -54,8 +54,88 @@ pub struct Decision {
     pub calls: Vec<Call>,
 }
 
+/// Decides what an input means. `now_micros` dates the events and has no part in the decision.
+pub fn decide(order: OrderId, state: &State, input: Input, now_micros: i64) -> Decision {
+    let next = match input {
+        Input::Confirmed { destination } => confirmed(state, destination),
+        Input::CancellationRequested => cancellation_requested(state),
+        Input::Dispatched { tracking } => answered(state, State::Dispatched { tracking }),
+        Input::Refused { reason } => answered(state, State::Refused { reason }),
+        Input::Cancelled => answered(state, State::Cancelled),
+    };
+    let Some(next) = next else {
+        return Decision { state: state.clone(), events: Vec::new(), calls: Vec::new() };
+    };
+    Decision {
+        events: next.fact(order, now_micros).into_iter().collect(),
+        calls: next.open_call(order).into_iter().collect(),
+        state: next,
+    }
+}
+
+fn confirmed(state: &State, destination: String) -> Option<State> {
+    match state {
+        State::New => Some(State::Booking { destination }),
+
+        // An order is booked at most once however often it is confirmed, and never once it was
+        // cancelled.
+        State::Booking { .. }
+        | State::CancelAsked { .. }
+        | State::Dispatched { .. }
+        | State::Refused { .. }
+        | State::Cancelled => None,
+    }
+}
+
+fn cancellation_requested(state: &State) -> Option<State> {
+    match state {
+        // Nothing was booked, and the `OrderConfirmed` that was overtaken finds the tombstone.
+        State::New => Some(State::Cancelled),
+
+        // The booking may be done, under way or lost, so only the carrier can tell.
+        State::Booking { destination } => {
+            Some(State::CancelAsked { destination: destination.clone() })
+        }
+
+        // Heard before.
+        State::CancelAsked { .. } => None,
+
+        // Already said: order has our event, or will have it.
+        State::Dispatched { .. } | State::Refused { .. } | State::Cancelled => None,
+    }
+}
+
+/// The carrier has decided. It may answer the booking and the cancellation, each more than once, but
+/// never differently.
+fn answered(state: &State, end: State) -> Option<State> {
+    match state {
+        State::Booking { .. } | State::CancelAsked { .. } => Some(end),
+
+        // The same answer again.
+        State::Dispatched { .. } | State::Refused { .. } | State::Cancelled => None,
+
+        // The carrier was not asked about this order.
+        State::New => None,
+    }
+}
+
 impl State {
-    /// The call whose outcome this state waits for. The sweep makes it again after a crash.
+    /// What is said on entering the state.
+    fn fact(&self, order_id: OrderId, occurred_at: i64) -> Option<ShippingEvent> {
+        match self {
+            State::New | State::Booking { .. } | State::CancelAsked { .. } => None,
+            State::Dispatched { tracking } => {
+                let tracking_code = tracking.clone();
+                Some(ShipmentDispatched { order_id, tracking_code, occurred_at }.into())
+            }
+            State::Refused { reason } => {
+                Some(ShipmentRefused { order_id, reason: *reason, occurred_at }.into())
+            }
+            State::Cancelled => Some(ShipmentCancelled { order_id, occurred_at }.into()),
+        }
+    }
+
+    /// The call whose outcome the state waits for. After a crash the sweep makes it again.
     pub fn open_call(&self, order: OrderId) -> Option<Call> {
         match self {
             State::Booking { destination } => {
@@ -69,71 +149,5 @@ impl State {
     }
 }
 
-/// Decides. `now` only dates the events.
-pub fn decide(order: OrderId, state: &State, input: Input, now: i64) -> Decision {
-    match (state, input) {
-        (State::New, Input::Confirmed { destination }) => {
-            entered(order, State::Booking { destination }, None)
-        }
-        // Confirmed before: the booking is under way or answered. Cancelled: a dead letter replayed late
-        // finds the tombstone; nothing was acquired.
-        (
-            State::Booking { .. }
-            | State::CancelAsked { .. }
-            | State::Dispatched { .. }
-            | State::Refused { .. }
-            | State::Cancelled,
-            Input::Confirmed { .. },
-        ) => unchanged(state),
-
-        (State::New, Input::CancellationRequested) => {
-            entered(order, State::Cancelled, Some(cancelled(order, now)))
-        }
-        (State::Booking { destination }, Input::CancellationRequested) => {
-            entered(order, State::CancelAsked { destination: destination.clone() }, None)
-        }
-        // Asked already, or decided and said so: order goes by that answer.
-        (
-            State::CancelAsked { .. }
-            | State::Dispatched { .. }
-            | State::Refused { .. }
-            | State::Cancelled,
-            Input::CancellationRequested,
-        ) => unchanged(state),
-
-        (State::Booking { .. } | State::CancelAsked { .. }, Input::Dispatched { tracking }) => {
-            let said = ShipmentDispatched {
-                order_id: order,
-                tracking_code: tracking.clone(),
-                occurred_at: now,
-            };
-            entered(order, State::Dispatched { tracking }, Some(said.into()))
-        }
-        (State::Booking { .. } | State::CancelAsked { .. }, Input::Refused { reason }) => {
-            let said = ShipmentRefused { order_id: order, reason, occurred_at: now };
-            entered(order, State::Refused { reason }, Some(said.into()))
-        }
-        (State::Booking { .. } | State::CancelAsked { .. }, Input::Cancelled) => {
-            entered(order, State::Cancelled, Some(cancelled(order, now)))
-        }
-        // The carrier answers each call once for good; the first answer that was committed stands, and
-        // whatever the goods hold (a place on a truck) is as that answer says.
-        (
-            State::New | State::Dispatched { .. } | State::Refused { .. } | State::Cancelled,
-            Input::Dispatched { .. } | Input::Refused { .. } | Input::Cancelled,
-        ) => unchanged(state),
-    }
-}
-
-fn cancelled(order_id: OrderId, now: i64) -> ShippingEvent {
-    ShipmentCancelled { order_id, occurred_at: now }.into()
-}
-
-fn entered(order: OrderId, state: State, event: Option<ShippingEvent>) -> Decision {
-    let calls = state.open_call(order).into_iter().collect();
-    Decision { state, events: event.into_iter().collect(), calls }
-}
-
-fn unchanged(state: &State) -> Decision {
-    Decision { state: state.clone(), events: Vec::new(), calls: Vec::new() }
-}
+#[cfg(test)]
+mod tests;

@@ -1,18 +1,20 @@
-//! What customers ask, and what the deadline asks in their stead.
+//! What becomes of an order when its customer or its deadline wants something. Before it is confirmed,
+//! order decides alone; after that, whether it can be cancelled is shipping's to say.
 
-use events::{CancelReason, CancellationCause, OrderCancellationRequested, OrderReturned};
+use events::{CancelReason, CancellationCause};
 
-use super::{Decision, Facts, Hold, Rejection, State, cancelling, moved, silently};
+use super::{Hold, Rejection, State};
 
-pub(super) fn cancel(facts: &Facts, state: State, now: i64) -> Result<Decision, Rejection> {
+pub(super) fn cancel(state: State) -> Result<State, Rejection> {
     match state {
-        State::AwaitingBoth | State::AwaitingStock | State::AwaitingPayment | State::Confirmed => {
-            Ok(give_up(facts, state, CancellationCause::Customer, now))
-        }
-        // Asked before, by the customer or by the deadline.
-        State::CancellationRequested { .. }
+        State::AwaitingBoth
+        | State::AwaitingStock
+        | State::AwaitingPayment
+        | State::Confirmed
+        | State::CancellationRequested { .. }
         | State::Cancelling { .. }
-        | State::Cancelled { .. } => Ok(silently(state)),
+        | State::Cancelled { .. } => Ok(stop(state, CancellationCause::Customer)),
+
         State::Shipped
         | State::Completed
         | State::ReturningBoth
@@ -22,35 +24,20 @@ pub(super) fn cancel(facts: &Facts, state: State, now: i64) -> Result<Decision, 
     }
 }
 
-pub(super) fn overdue(facts: &Facts, state: State, now: i64) -> Decision {
-    match state {
-        State::AwaitingBoth | State::AwaitingStock | State::AwaitingPayment | State::Confirmed => {
-            give_up(facts, state, CancellationCause::Overdue, now)
-        }
-        // On the way to an end: shipping answers, captures and give-backs are repeated until they
-        // succeed. A deadline changes nothing any more.
-        State::CancellationRequested { .. }
-        | State::Shipped
-        | State::Completed
-        | State::Cancelling { .. }
-        | State::Cancelled { .. }
-        | State::ReturningBoth
-        | State::ReturningGoods
-        | State::ReturningMoney
-        | State::Returned => silently(state),
-    }
+/// The same path as a customer's cancellation, but nobody waits for the answer.
+pub(super) fn overdue(state: State) -> State {
+    stop(state, CancellationCause::Overdue)
 }
 
-pub(super) fn take_back(facts: &Facts, state: State, now: i64) -> Result<Decision, Rejection> {
+pub(super) fn return_goods(state: State) -> Result<State, Rejection> {
     match state {
-        State::Completed => {
-            let said = OrderReturned { order_id: facts.id, occurred_at: now };
-            Ok(moved(State::ReturningBoth, said))
-        }
-        // Asked before.
+        State::Completed => Ok(State::ReturningBoth),
+
+        // Asked for before.
         State::ReturningBoth | State::ReturningGoods | State::ReturningMoney | State::Returned => {
-            Ok(silently(state))
+            Ok(state)
         }
+
         State::AwaitingBoth
         | State::AwaitingStock
         | State::AwaitingPayment
@@ -62,35 +49,34 @@ pub(super) fn take_back(facts: &Facts, state: State, now: i64) -> Result<Decisio
     }
 }
 
-/// Before `OrderConfirmed` order cancels by itself. After it shipping may be dispatching at this very
-/// moment, so order can only ask.
-fn give_up(facts: &Facts, state: State, cause: CancellationCause, now: i64) -> Decision {
-    let cancelled = |stock, payment| cancelling(facts, reason_of(cause), stock, payment, now);
+fn stop(state: State, cause: CancellationCause) -> State {
+    let reason = reason_for(cause);
     match state {
-        State::AwaitingBoth => cancelled(Hold::Unknown, Hold::Unknown),
-        State::AwaitingStock => cancelled(Hold::Unknown, Hold::Held),
-        State::AwaitingPayment => cancelled(Hold::Held, Hold::Unknown),
-        State::Confirmed => {
-            let said = OrderCancellationRequested { order_id: facts.id, cause, occurred_at: now };
-            moved(State::CancellationRequested { cause }, said)
-        }
+        State::AwaitingBoth => State::cancelling(reason, Hold::Unknown, Hold::Unknown),
+        State::AwaitingStock => State::cancelling(reason, Hold::Unknown, Hold::Held),
+        State::AwaitingPayment => State::cancelling(reason, Hold::Held, Hold::Unknown),
+        State::Confirmed => State::CancellationRequested { cause },
+
+        // It is being cancelled, or was; the first cause stands.
         State::CancellationRequested { .. }
-        | State::Shipped
-        | State::Completed
         | State::Cancelling { .. }
-        | State::Cancelled { .. }
+        | State::Cancelled { .. } => state,
+
+        // Under way or delivered: only a return takes that back.
+        State::Shipped
+        | State::Completed
         | State::ReturningBoth
         | State::ReturningGoods
         | State::ReturningMoney
-        | State::Returned => silently(state),
+        | State::Returned => state,
     }
 }
 
-/// The reason of a cancellation that somebody asked for.
-pub(super) fn reason_of(cause: CancellationCause) -> CancelReason {
+/// The reason of a cancellation that has this cause.
+pub(super) fn reason_for(cause: CancellationCause) -> CancelReason {
     match cause {
+        CancellationCause::Unknown => CancelReason::Unknown,
         CancellationCause::Customer => CancelReason::Customer,
         CancellationCause::Overdue => CancelReason::Overdue,
-        CancellationCause::Unknown => CancelReason::Unknown,
     }
 }

@@ -1,0 +1,46 @@
+//! What the provider is asked. Apart from the decisions, because a call is a matter of the state
+//! alone: after a crash the sweep makes the calls of the states that it finds.
+
+use events::{Money, OrderId};
+
+use super::State;
+
+/// A call to the provider. The order and the kind of call are its idempotency key, so making it twice
+/// moves money once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Call {
+    Authorize { order: OrderId, amount: Money, token: String },
+    Capture { order: OrderId, authorization: String, amount: Money },
+    Void { order: OrderId, authorization: String },
+    Refund { order: OrderId, authorization: String, amount: Money },
+}
+
+impl State {
+    /// The call whose outcome the state waits for.
+    pub fn open_call(&self, order: OrderId) -> Option<Call> {
+        match self {
+            // Cancelled or not: what the provider holds is known only once it has answered.
+            State::Authorizing { amount, token }
+            | State::VoidAfterAuthorizing { amount, token } => {
+                Some(Call::Authorize { order, amount: *amount, token: token.clone() })
+            }
+            State::Voiding { authorization } => {
+                Some(Call::Void { order, authorization: authorization.clone() })
+            }
+            State::Capturing { amount, authorization } => {
+                let authorization = authorization.clone();
+                Some(Call::Capture { order, authorization, amount: *amount })
+            }
+            State::Refunding { amount, authorization } => {
+                let authorization = authorization.clone();
+                Some(Call::Refund { order, authorization, amount: *amount })
+            }
+            State::New
+            | State::Authorized { .. }
+            | State::Declined { .. }
+            | State::Voided
+            | State::Received { .. }
+            | State::Refunded { .. } => None,
+        }
+    }
+}
