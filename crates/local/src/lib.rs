@@ -1,1 +1,23 @@
-//! Skeleton.
+//! A local environment without containers: real Postgres servers, a real Apache Kafka and a real schema
+//! registry as processes of this machine, for people (`flotilla local`) and for tests (`testing`).
+//!
+//! Reading order: `settings` (where everything is), `process` (starting, watching, stopping anything),
+//! one file per kind of server, `environment` (all of them together), `testing`.
+
+#![warn(missing_docs)]
+
+pub mod settings;
+pub mod process;
+mod cache;
+mod java;
+mod postgres;
+mod kafka;
+mod registry;
+mod environment;
+pub mod doctor;
+pub mod testing;
+
+pub use environment::{Environment, Progress, ServerStatus, silent};
+pub use postgres::Database;
+pub use process::{Lifetime, Process, ProcessSpec};
+pub use settings::{Ports, SERVICES, Settings};

