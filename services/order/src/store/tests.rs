@@ -16,12 +16,9 @@ use events::{CancelReason, Currency, Money, OrderLine};
 const NOW: i64 = 1_764_000_000_000_000;
 
 pub(crate) async fn database() -> PgPool {
-    let server = std::env::var("FLOTILLA_TEST_POSTGRES_URL").expect("the URL of a test server");
-    let name = format!("order_{}", Uuid::now_v7().simple());
-    let admin = PgPool::connect(&format!("{server}/postgres")).await.unwrap();
-    let create = sqlx::AssertSqlSafe(format!("create database {name}"));
-    sqlx::query(create).execute(&admin).await.unwrap();
-    let db = PgPool::connect(&format!("{server}/{name}")).await.unwrap();
+    let servers = local::testing::servers().await.unwrap();
+    let database = servers.fresh_database("order").await.unwrap();
+    let db = PgPool::connect(&database.owner_url).await.unwrap();
     crate::MIGRATIONS.run(&db).await.unwrap();
     db
 }
