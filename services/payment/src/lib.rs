@@ -17,7 +17,7 @@ pub mod domain;
 mod handlers;
 pub mod provider;
 mod service;
-mod store;
+pub mod store;
 
 use chassis::{App, Env};
 use events::{OrderEvent, PaymentEvent};

@@ -10,16 +10,16 @@ use crate::domain::State;
 
 /// A payment with all that is shown of it.
 #[derive(Debug)]
-pub(crate) struct PaymentRow {
-    pub(crate) state: State,
-    pub(crate) amount: Option<Money>,
-    pub(crate) authorization_id: Option<String>,
-    pub(crate) changed_at: DateTime<Utc>,
-    pub(crate) call_due_at: Option<DateTime<Utc>>,
+pub struct PaymentRow {
+    pub state: State,
+    pub amount: Option<Money>,
+    pub authorization_id: Option<String>,
+    pub changed_at: DateTime<Utc>,
+    pub call_due_at: Option<DateTime<Utc>>,
 }
 
 /// The payment of an order.
-pub(crate) async fn find(db: &PgPool, order: Uuid) -> Result<Option<PaymentRow>, sqlx::Error> {
+pub async fn find(db: &PgPool, order: Uuid) -> Result<Option<PaymentRow>, sqlx::Error> {
     let found: Option<Found> = sqlx::query_as(
         "select changed_at, call_due_at, state, amount_minor, currency, payment_token, \
                 authorization_id, decline_reason \
