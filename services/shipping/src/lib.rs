@@ -15,7 +15,7 @@ pub mod carrier;
 pub mod domain;
 mod handlers;
 mod service;
-mod store;
+pub mod store;
 
 use chassis::{App, Env};
 use events::{OrderEvent, ShippingEvent};

@@ -13,14 +13,14 @@ use events::OrderId;
 
 use crate::domain::State;
 
-pub(crate) use load::load;
-pub(crate) use save::save;
-pub(crate) use sweep::sweep;
-pub(crate) use view::{ShipmentRow, find};
+pub use load::load;
+pub use save::save;
+pub use sweep::sweep;
+pub use view::{ShipmentRow, find};
 
 /// The shipments that a batch of inputs touches. An order that was never heard of is `State::New`, and
 /// becomes a row when it leaves that state.
-pub(crate) type Rows = HashMap<OrderId, Row>;
+pub type Rows = HashMap<OrderId, Row>;
 
 /// One shipment.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Default for Row {
 
 impl Row {
     /// Moves the shipment to another state.
-    pub(crate) fn enter(&mut self, state: State, now_micros: i64) {
+    pub fn enter(&mut self, state: State, now_micros: i64) {
         self.state = state;
         self.changed_at_micros = Some(now_micros);
     }

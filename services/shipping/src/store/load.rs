@@ -9,7 +9,7 @@ use super::columns::Stored;
 use super::{Row, Rows};
 
 /// Without `for update`: saving verifies the version.
-pub(crate) async fn load(db: &mut PgConnection, mut ids: Vec<Uuid>) -> Result<Rows, Failure> {
+pub async fn load(db: &mut PgConnection, mut ids: Vec<Uuid>) -> Result<Rows, Failure> {
     if ids.is_empty() {
         return Ok(Rows::default());
     }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::columns::columns_of;
 use super::{Row, Rows};
 
-pub(crate) async fn save(db: &mut PgConnection, rows: &Rows) -> Result<(), Failure> {
+pub async fn save(db: &mut PgConnection, rows: &Rows) -> Result<(), Failure> {
     let mut changed: Vec<_> =
         rows.iter().filter_map(|(id, row)| Some((*id, row, row.changed_at_micros?))).collect();
     changed.sort_unstable_by_key(|(id, ..)| *id);

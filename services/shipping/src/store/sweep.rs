@@ -11,7 +11,7 @@ use crate::domain::Call;
 
 /// Calls that are due, a batch's worth. They are due again half a minute later, so that two replicas
 /// do not both make them; a call that is made twice all the same has the same key.
-pub(crate) async fn sweep(db: &mut PgConnection) -> Result<Vec<Call>, Failure> {
+pub async fn sweep(db: &mut PgConnection) -> Result<Vec<Call>, Failure> {
     let due: Vec<Found> = sqlx::query_as(
         "update shipments set call_due_at = now() + interval '30 seconds' \
           where order_id in ( \

@@ -9,15 +9,15 @@ use crate::domain::State;
 
 /// A shipment with all that is shown of it.
 #[derive(Debug)]
-pub(crate) struct ShipmentRow {
-    pub(crate) state: State,
-    pub(crate) destination: Option<String>,
-    pub(crate) changed_at: DateTime<Utc>,
-    pub(crate) call_due_at: Option<DateTime<Utc>>,
+pub struct ShipmentRow {
+    pub state: State,
+    pub destination: Option<String>,
+    pub changed_at: DateTime<Utc>,
+    pub call_due_at: Option<DateTime<Utc>>,
 }
 
 /// The shipment of an order.
-pub(crate) async fn find(db: &PgPool, order: Uuid) -> Result<Option<ShipmentRow>, sqlx::Error> {
+pub async fn find(db: &PgPool, order: Uuid) -> Result<Option<ShipmentRow>, sqlx::Error> {
     let found: Option<Found> = sqlx::query_as(
         "select changed_at, call_due_at, state, destination, tracking_code, refusal_reason \
            from shipments where order_id = $1",

@@ -7,3 +7,4 @@ mod http;
 mod rules;
 mod settings;
 mod simulator;
+mod store;

@@ -1,0 +1,171 @@
+//! The service's SQL against a real Postgres: states are read as they were written, two writers never
+//! overwrite each other, and open calls are found again.
+
+use chassis::Failure;
+use events::{OrderId, RefusalReason};
+use sqlx::{Connection, PgConnection, PgPool};
+
+use shipping::domain::{Call, State};
+use shipping::store::{find, load, save, sweep};
+
+const NOW_MICROS: i64 = 1_700_000_000_000_000;
+
+fn booking() -> State {
+    State::Booking { destination: "DE".into() }
+}
+
+fn every_stored_state() -> Vec<State> {
+    vec![
+        booking(),
+        State::CancelAsked { destination: "DE".into() },
+        State::Dispatched { tracking: "T1".into() },
+        State::Refused { reason: RefusalReason::Unknown },
+        State::Refused { reason: RefusalReason::DestinationNotServed },
+        State::Refused { reason: RefusalReason::GoodsNotAccepted },
+        State::Cancelled,
+    ]
+}
+
+/// Loads one shipment, moves it, and saves it.
+async fn enter(db: &mut PgConnection, order: OrderId, state: State) -> Result<(), Failure> {
+    let mut rows = load(db, vec![order.0]).await?;
+    rows.entry(order).or_default().enter(state, NOW_MICROS);
+    save(db, &rows).await
+}
+
+async fn state_of(db: &mut PgConnection, order: OrderId) -> Option<State> {
+    load(db, vec![order.0]).await.unwrap().remove(&order).map(|row| row.state)
+}
+
+#[tokio::test]
+async fn every_state_is_read_as_it_was_written() {
+    let tables = Tables::new().await;
+    let mut db = tables.connect().await;
+    for state in every_stored_state() {
+        let order = OrderId::now();
+        enter(&mut db, order, booking()).await.unwrap();
+        enter(&mut db, order, state.clone()).await.unwrap();
+        assert_eq!(state_of(&mut db, order).await, Some(state));
+    }
+    assert_eq!(state_of(&mut db, OrderId::now()).await, None);
+}
+
+#[tokio::test]
+async fn a_batch_of_new_and_old_rows_is_saved_together() {
+    let tables = Tables::new().await;
+    let mut db = tables.connect().await;
+    let orders: Vec<_> = (0..50).map(|_| OrderId::now()).collect();
+    for half in [&orders[..25], &orders[..]] {
+        // An order may be named by several inputs of a batch.
+        let ids = half.iter().chain(half).map(|order| order.0).collect();
+        let mut rows = load(&mut db, ids).await.unwrap();
+        for order in half {
+            let row = rows.entry(*order).or_default();
+            row.sequence += 1;
+            row.enter(booking(), NOW_MICROS);
+        }
+        save(&mut db, &rows).await.unwrap();
+    }
+    let rows = load(&mut db, orders.iter().map(|order| order.0).collect()).await.unwrap();
+    let sequences: Vec<_> = orders.iter().map(|order| rows[order].sequence).collect();
+    assert_eq!(sequences, [vec![2; 25], vec![1; 25]].concat());
+}
+
+#[tokio::test]
+async fn what_nobody_changed_is_not_written() {
+    let tables = Tables::new().await;
+    let mut db = tables.connect().await;
+    let [old, never_heard_of] = [OrderId::now(), OrderId::now()];
+    enter(&mut db, old, booking()).await.unwrap();
+    let mut rows = load(&mut db, vec![old.0, never_heard_of.0]).await.unwrap();
+    rows.entry(never_heard_of).or_default();
+    save(&mut db, &rows).await.unwrap();
+    let writes: i64 =
+        sqlx::query_scalar("select version from shipments").fetch_one(&mut db).await.unwrap();
+    assert_eq!(writes, 1);
+    assert_eq!(state_of(&mut db, never_heard_of).await, None);
+}
+
+/// The carrier's answers to a booking and to its cancellation may meet in two replicas: the first that
+/// is committed is the truth.
+#[tokio::test]
+async fn who_comes_second_has_a_conflict_and_overwrites_nothing() {
+    let tables = Tables::new().await;
+    let mut db = tables.connect().await;
+    let order = OrderId::now();
+    let dispatched = State::Dispatched { tracking: "T1".into() };
+    for (theirs, ours) in [(booking(), State::Cancelled), (State::Cancelled, dispatched)] {
+        let mut rows = load(&mut db, vec![order.0]).await.unwrap();
+        enter(&mut db, order, theirs.clone()).await.unwrap();
+        rows.entry(order).or_default().enter(ours, NOW_MICROS);
+        let failure = save(&mut db, &rows).await.unwrap_err();
+        assert!(failure.is_conflict(), "{failure:?}");
+        assert_eq!(state_of(&mut db, order).await, Some(theirs));
+    }
+}
+
+#[tokio::test]
+async fn the_sweep_finds_calls_that_are_due_and_looks_after_them() {
+    let tables = Tables::new().await;
+    let mut db = tables.connect().await;
+    let [open, answered] = [OrderId::now(), OrderId::now()];
+    enter(&mut db, open, booking()).await.unwrap();
+    enter(&mut db, answered, booking()).await.unwrap();
+    assert_eq!(sweep(&mut db).await.unwrap(), [], "the calls were made a moment ago");
+
+    enter(&mut db, answered, State::Cancelled).await.unwrap();
+    sqlx::query("update shipments set call_due_at = call_due_at - interval '1 minute'")
+        .execute(&mut db)
+        .await
+        .unwrap();
+    let call = Call::Book { order: open, destination: "DE".into() };
+    assert_eq!(sweep(&mut db).await.unwrap(), [call]);
+    assert_eq!(sweep(&mut db).await.unwrap(), [], "somebody looks after it");
+}
+
+#[tokio::test]
+async fn a_shipment_shows_where_it_was_to_go() {
+    let tables = Tables::new().await;
+    let mut db = tables.connect().await;
+    let order = OrderId::now();
+    enter(&mut db, order, booking()).await.unwrap();
+    let row = find(&tables.pool, order.0).await.unwrap().unwrap();
+    assert!(row.call_due_at.is_some());
+    enter(&mut db, order, State::Cancelled).await.unwrap();
+
+    let row = find(&tables.pool, order.0).await.unwrap().unwrap();
+    assert_eq!(row.state, State::Cancelled);
+    assert_eq!(row.destination.as_deref(), Some("DE"));
+    assert_eq!(row.changed_at.timestamp_micros(), NOW_MICROS);
+    assert_eq!(row.call_due_at, None);
+    assert!(find(&tables.pool, OrderId::now().0).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_tombstone_needs_no_destination() {
+    let tables = Tables::new().await;
+    let mut db = tables.connect().await;
+    let order = OrderId::now();
+    enter(&mut db, order, State::Cancelled).await.unwrap();
+    assert_eq!(find(&tables.pool, order.0).await.unwrap().unwrap().destination, None);
+}
+
+/// A database of its own, with the service's tables.
+struct Tables {
+    pool: PgPool,
+    url: String,
+}
+
+impl Tables {
+    async fn new() -> Self {
+        let servers = local::testing::servers().await.unwrap();
+        let database = servers.fresh_database("shipping").await.unwrap();
+        let pool = PgPool::connect(&database.owner_url).await.unwrap();
+        shipping::MIGRATIONS.run(&pool).await.unwrap();
+        Tables { pool, url: database.owner_url }
+    }
+
+    async fn connect(&self) -> PgConnection {
+        PgConnection::connect(&self.url).await.unwrap()
+    }
+}
