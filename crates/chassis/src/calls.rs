@@ -2,10 +2,10 @@
 //! bulkhead. An unknown outcome is asked for again with the same idempotency key until it is known; a
 //! known one comes back as an input.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rand::Rng;
@@ -61,7 +61,9 @@ struct Inner<S: Service> {
     name: &'static str,
     call: Arc<Adapter<S>>,
     places: Semaphore,
-    waiting: AtomicUsize,
+    /// Calls under way or waiting. A sweep that finds the intent of one of these must not make it a
+    /// second time: in a long outage such calls would pile up.
+    waiting: Mutex<HashSet<S::Call>>,
     outcomes: mpsc::WeakSender<Item<S>>,
     telemetry: Arc<Telemetry>,
 }
@@ -77,7 +79,7 @@ impl<S: Service> CallQueue<S> {
                 name: erased.name,
                 call: erased.call,
                 places: Semaphore::new(CONCURRENT_MAX),
-                waiting: AtomicUsize::new(0),
+                waiting: Mutex::default(),
                 // Weak: calls that are under way do not keep a stopping executor alive.
                 outcomes: outcomes.downgrade(),
                 telemetry,
@@ -87,23 +89,32 @@ impl<S: Service> CallQueue<S> {
 
     /// Makes a call in the background. After a stop or a crash its intent is found by the sweep.
     pub(crate) fn make(&self, intent: Intent<S::Call>) {
-        if self.inner.waiting.fetch_add(1, Relaxed) >= WAITING_MAX {
-            self.inner.waiting.fetch_sub(1, Relaxed);
+        let mut waiting = self.inner.waiting();
+        if waiting.len() >= WAITING_MAX {
             tracing::warn!(
                 adapter = self.inner.name,
                 "too many calls wait; the sweep makes this one later"
             );
             return;
         }
+        if !waiting.insert(intent.call.clone()) {
+            return;
+        }
+        drop(waiting);
         let inner = Arc::clone(&self.inner);
         tokio::spawn(async move {
+            let call = intent.call.clone();
             inner.make(intent).await;
-            inner.waiting.fetch_sub(1, Relaxed);
+            inner.waiting().remove(&call);
         });
     }
 }
 
 impl<S: Service> Inner<S> {
+    fn waiting(&self) -> MutexGuard<'_, HashSet<S::Call>> {
+        self.waiting.lock().expect("no panic under this lock")
+    }
+
     async fn make(&self, Intent { call, cause, trace }: Intent<S::Call>) {
         let mut backoff = BACKOFF_FIRST;
         loop {

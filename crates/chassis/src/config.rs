@@ -89,6 +89,7 @@ pub(crate) struct Config {
     pub(crate) http_address: SocketAddr,
     pub(crate) admin_address: SocketAddr,
     pub(crate) compression: String,
+    pub(crate) session: Duration,
     pub(crate) shutdown: Duration,
     pub(crate) otlp_endpoint: Option<String>,
     pub(crate) sampling: f64,
@@ -123,6 +124,11 @@ impl Config {
             compression: env
                 .optional("KAFKA_COMPRESSION", "none (default), lz4 or zstd")
                 .unwrap_or_else(|| "none".to_owned()),
+            session: Duration::from_millis(env.parsed(
+                "KAFKA_SESSION_TIMEOUT_MS",
+                10_000,
+                "how long a replica may be silent before its partitions are given to others",
+            )),
             shutdown: Duration::from_millis(env.parsed(
                 "SHUTDOWN_TIMEOUT_MS",
                 20_000,
@@ -144,6 +150,9 @@ impl Config {
                 "{PREFIX}KAFKA_COMPRESSION is {:?}, but must be none, lz4 or zstd",
                 self.compression
             ));
+        }
+        if !(6_000..=300_000).contains(&self.session.as_millis()) {
+            env.problem(format!("{PREFIX}KAFKA_SESSION_TIMEOUT_MS is outside 6000 to 300000"));
         }
         if !(0.0..=1.0).contains(&self.sampling) {
             env.problem(format!("{PREFIX}TRACE_SAMPLING is {}, outside 0 to 1", self.sampling));

@@ -17,7 +17,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::mpsc;
 
-use crate::config::Secret;
+use crate::config::Config;
 use crate::dead_letters::pack_original;
 use crate::executor::Chain;
 use crate::health::Health;
@@ -79,13 +79,12 @@ pub(crate) struct Consuming<S: Service> {
 
 /// Connects and subscribes. Nothing is fetched before [`run`] polls.
 pub(crate) fn subscribe<S: Service>(
-    brokers: &str,
-    database_url: &Secret,
+    config: &Config,
     consuming: &Consuming<S>,
 ) -> Result<(Arc<Client>, OffsetHint), KafkaError> {
     let topics: Vec<&'static str> = consuming.subscriptions.iter().map(|s| s.topic()).collect();
     let client: Client = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
+        .set("bootstrap.servers", &config.kafka_brokers)
         .set("group.id", S::NAME)
         .set("client.id", S::NAME)
         .set("partition.assignment.strategy", "cooperative-sticky")
@@ -97,7 +96,7 @@ pub(crate) fn subscribe<S: Service>(
         .set("auto.offset.reset", "error")
         .set("allow.auto.create.topics", "false")
         .set("check.crcs", "true")
-        .set("session.timeout.ms", "10000")
+        .set("session.timeout.ms", config.session.as_millis().to_string())
         .set("heartbeat.interval.ms", "2000")
         .set("max.poll.interval.ms", "60000")
         .set("queued.max.messages.kbytes", PREFETCH_KBYTES)
@@ -107,7 +106,7 @@ pub(crate) fn subscribe<S: Service>(
         .create_with_context(Assignments::new(
             topics.clone(),
             Arc::clone(&consuming.positions),
-            database_url.clone(),
+            config.database_url.clone(),
             consuming.runtime.clone(),
             Arc::clone(&consuming.stop),
             Arc::clone(&consuming.health),

@@ -55,6 +55,10 @@ impl<S: Service> Executor<S> {
     /// Works until every sender is gone and the queue is empty.
     pub(crate) async fn run(mut self) {
         let mut pace = Pace::new();
+        // The first caller should not wait for the connection. If it fails, the first batch tries again.
+        if let Err(error) = self.writer.connection().await {
+            tracing::warn!(error = %error, "the executor has no connection yet");
+        }
         loop {
             match self.queue.next().await {
                 Next::Batch(mut batch) => {

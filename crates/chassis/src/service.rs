@@ -2,6 +2,7 @@
 //! and whom it calls outside (`Outside`). Everything behind these three traits is the chassis.
 
 use std::future::Future;
+use std::hash::Hash;
 use std::time::Duration;
 
 use events::Events;
@@ -21,7 +22,8 @@ pub trait Service: Send + Sync + Sized + 'static {
     type Input: Clone + Send + Sync + 'static;
 
     /// A call to the outside that a decision asks for. [`NoCall`] where there is none.
-    type Call: Clone + Send + Sync + 'static;
+    /// Equal calls are the same call: one that is under way is not made a second time.
+    type Call: Clone + Eq + Hash + Send + Sync + 'static;
 
     /// What a command's caller is told after the commit. Inputs that are no commands answer too, and
     /// nobody listens.
@@ -84,7 +86,7 @@ impl<I, C> Default for Due<I, C> {
 }
 
 /// The call of a service that calls nobody.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NoCall {}
 
 /// One topic that a service hears, and what each of its events asks of it.

@@ -39,7 +39,7 @@ pub enum Input {
 
 /// A call to the carrier. The order and the kind of call are its idempotency key, so making it twice
 /// moves goods once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Call {
     Book { order: OrderId, destination: String },
     Cancel { order: OrderId },

@@ -223,8 +223,7 @@ impl<S: Service> Starting<S> {
             stop: Arc::clone(stop),
             runtime: tokio::runtime::Handle::current(),
         };
-        let (client, hint) =
-            consumer::subscribe(&self.config.kafka_brokers, &self.config.database_url, &consuming)?;
+        let (client, hint) = consumer::subscribe(&self.config, &consuming)?;
         let polled = Arc::clone(&client);
         let thread = thread::Builder::new()
             .name("consumer".to_owned())
@@ -240,6 +239,7 @@ impl<S: Service> Starting<S> {
         loop {
             match self.try_schemas(&records, &registry).await {
                 Ok(Some(ids)) => {
+                    self.health.set_database_up(true);
                     for part in ["database", "schema", "registry"] {
                         self.health.has(part);
                     }

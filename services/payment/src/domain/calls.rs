@@ -7,7 +7,7 @@ use super::State;
 
 /// A call to the provider. The order and the kind of call are its idempotency key, so making it twice
 /// moves money once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Call {
     Authorize { order: OrderId, amount: Money, token: String },
     Capture { order: OrderId, authorization: String, amount: Money },

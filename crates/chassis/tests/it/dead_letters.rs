@@ -1,0 +1,96 @@
+//! What cannot be processed is set aside with its reason, and nothing else is held up by it.
+
+use serde_json::json;
+
+use crate::world::{World, headers_of, request};
+
+#[tokio::test]
+async fn every_kind_of_poison_becomes_a_dead_letter_and_its_neighbours_count() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("poison");
+    let good = world.encode(&request(&key, 1)).await;
+    let id = |n: usize| format!("{key}-{n}");
+    let mut unknown_schema = good.clone();
+    unknown_schema[1..5].copy_from_slice(&9_999_999_u32.to_be_bytes());
+    let mut trailing = good.clone();
+    trailing.push(7);
+    let strange = world.register_stranger().await;
+    let poison: Vec<(&str, Option<Vec<u8>>)> = vec![
+        ("unknown schema id", Some(unknown_schema)),
+        ("truncated", Some(good[..good.len() - 1].to_vec())),
+        ("trailing bytes", Some(trailing)),
+        ("wrong record for the topic", Some(strange)),
+        ("not Avro at all", Some(b"{\"hello\":1}".to_vec())),
+        ("empty value", Some(Vec::new())),
+        ("no value", None),
+    ];
+    let mut offsets = Vec::new();
+    for (n, (_, value)) in poison.iter().enumerate() {
+        world.send_raw(&key, &headers_of(&id(100 + n)), Some(&good)).await;
+        offsets.push(world.send_raw(&key, &headers_of(&id(n)), value.as_deref()).await);
+    }
+    let without_headers = world.send_raw(&key, &[], Some(&good)).await;
+    world.send_raw(&key, &headers_of(&id(999)), Some(&good)).await;
+
+    world.start("a").await;
+    world.wait_for_total(&key, poison.len() as i64 + 1).await;
+    for (place, (what, value)) in offsets.iter().zip(&poison) {
+        let letter = world.dead_letter(*place).await;
+        assert_eq!(letter.reason, "undecodable", "{what}: {}", letter.detail);
+        assert_eq!(&letter.payload, value, "{what}: the original bytes");
+    }
+    assert_eq!(world.dead_letter(without_headers).await.reason, "headers");
+    world.wait_until_published().await;
+    assert_eq!(world.dead_letter_records(&key).len(), poison.len() + 1);
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn an_input_that_fails_its_batch_is_found_by_halving_and_set_aside_alone() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("halving");
+    let broken = format!("{key}-broken");
+    for n in 0..30 {
+        world.send(&request(&key, 1), &format!("{key}-{n}")).await;
+    }
+    // The database refuses a total below zero: the whole transaction fails.
+    let negative = world.send(&request(&broken, -1), &format!("{broken}-1")).await;
+    let panic = world.send(&request("panic", 1), &format!("{broken}-2")).await;
+    let refused = world.send(&request(&broken, 0), &format!("{broken}-3")).await;
+    for n in 30..60 {
+        world.send(&request(&key, 1), &format!("{key}-{n}")).await;
+    }
+    world.start("a").await;
+    world.wait_for_total(&key, 60).await;
+    assert_eq!(world.dead_letter(negative).await.reason, "failed");
+    let panicked = world.dead_letter(panic).await;
+    assert!(panicked.detail.contains("told to panic"), "{}", panicked.detail);
+    assert_eq!(world.dead_letter(refused).await.reason, "refused");
+    assert_eq!(world.additions(&key).await, 60);
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_retried_through_the_same_path_or_dropped() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("replay");
+    let early = world.send(&request(&key, -5), &format!("{key}-early")).await;
+    world.start("a").await;
+    let letter = world.dead_letter(early).await;
+    let still_dead = world.admin("a", "POST", &format!("/dead-letters/{}/retry", letter.id)).await;
+    assert_eq!(still_dead.0, 422, "{}", still_dead.1);
+
+    world.send(&request(&key, 8), &format!("{key}-first")).await;
+    world.wait_for_total(&key, 8).await;
+    let retried = world.admin("a", "POST", &format!("/dead-letters/{}/retry", letter.id)).await;
+    assert_eq!(retried.0, 200, "{}", retried.1);
+    world.wait_for_total(&key, 3).await;
+    let again = world.admin("a", "POST", &format!("/dead-letters/{}/retry", letter.id)).await;
+    assert_eq!(again.0, 409, "settled dead letters stay settled: {}", again.1);
+
+    let refused = world.send(&request(&key, 0), &format!("{key}-zero")).await;
+    let letter = world.dead_letter(refused).await;
+    let dropped = world.admin("a", "POST", &format!("/dead-letters/{}/drop", letter.id)).await;
+    assert_eq!(dropped.1["state"], json!("dropped"));
+    world.stop("a").await;
+}

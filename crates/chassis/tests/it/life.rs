@@ -1,0 +1,66 @@
+//! A process starts when its dependencies are there and says what it waits for until then; it stops
+//! without losing anything.
+
+use crate::world::{World, request};
+
+#[tokio::test]
+async fn everything_wrong_with_the_configuration_is_listed_and_the_exit_code_is_78() {
+    let world = World::enter().await;
+    let (code, text) = world.run_with(&[("FLOTILLA_HTTP_ADDRESS", "nonsense")]).await;
+    assert_eq!(code, Some(78));
+    for name in ["DATABASE_URL", "KAFKA_BROKERS", "REGISTRY_URL", "HTTP_ADDRESS"] {
+        assert!(text.contains(name), "{name} is missing in:\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_dependency_that_is_away_is_named_and_the_service_is_not_ready() {
+    let mut world = World::enter().await;
+    for (variable, value, part) in [
+        ("FLOTILLA_DATABASE_URL", "postgres://nobody:x@127.0.0.1:1/none", "database"),
+        ("FLOTILLA_KAFKA_BROKERS", "127.0.0.1:1", "kafka"),
+    ] {
+        world.spawn("a", &[(variable, value)]).await;
+        let waits = world.wait_until_waiting_for("a", part).await;
+        assert!(!waits.is_empty());
+        let (status, problem) = world.http("a", "POST", "/additions", "{}").await;
+        assert_eq!(status, 503, "{problem}");
+        world.stop("a").await;
+    }
+}
+
+#[tokio::test]
+async fn a_stop_finishes_what_was_accepted_and_a_second_signal_changes_nothing() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("stop");
+    world.start("a").await;
+    for n in 0..500 {
+        world.enqueue(&request(&key, 1), &format!("{key}-{n}"));
+    }
+    world.flush().await;
+    world.signal("a", "TERM").await;
+    world.signal("a", "TERM").await;
+    assert_eq!(world.wait_for_exit("a").await, Some(0));
+    world.start("a").await;
+    world.wait_for_total(&key, 500).await;
+    assert_eq!(world.additions(&key).await, 500);
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn an_unknown_route_a_wrong_method_and_a_wrong_body_get_problems() {
+    let mut world = World::enter().await;
+    world.start("a").await;
+    for (method, path, body, status, code) in [
+        ("GET", "/nowhere", "", 404, "unknown_route"),
+        ("GET", "/additions", "", 405, "method_not_allowed"),
+        ("POST", "/additions", "{", 400, "malformed_json"),
+    ] {
+        let (found, problem) = world.http("a", method, path, body).await;
+        assert_eq!((found, problem["code"].as_str()), (status, Some(code)), "{problem}");
+    }
+    let huge = format!("\"{}\"", "x".repeat(chassis::MAX_BODY_BYTES));
+    let (status, problem) = world.http("a", "POST", "/additions", &huge).await;
+    assert_eq!((status, problem["code"].as_str()), (413, Some("body_too_large")), "{problem}");
+    world.stop("a").await;
+}

@@ -1,0 +1,12 @@
+//! The chassis against real servers: the example service runs as processes, and is killed, poisoned,
+//! doubled and stopped.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod world;
+
+mod dead_letters;
+mod effects_once;
+mod life;
+mod relay;
+mod replicas;

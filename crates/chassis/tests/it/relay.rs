@@ -1,0 +1,51 @@
+//! Events are published in the order of their commits by one replica at a time.
+
+use std::time::Duration;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn the_replica_that_stands_by_takes_over_when_the_leader_is_killed() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("failover");
+    world.start("a").await;
+    world.wait_for_leader("a").await;
+    world.start("b").await;
+    // Committed by the replica that does not publish: announced, read from its row, published.
+    assert_eq!(world.add("b", &key, 1).await, Ok(1));
+    world.wait_until_published().await;
+    world.kill("a").await;
+    assert_eq!(world.add("b", &key, 1).await, Ok(2));
+    world.wait_for_leader_within("b", Duration::from_secs(10)).await;
+    world.wait_until_published().await;
+    assert_eq!(world.totals_told(&key), [(1, 1), (2, 2)]);
+    world.stop("b").await;
+}
+
+#[tokio::test]
+async fn a_leader_that_stops_gives_the_lease_back_at_once() {
+    let mut world = World::enter().await;
+    world.start("a").await;
+    world.wait_for_leader("a").await;
+    world.start("b").await;
+    world.stop("a").await;
+    world.wait_for_leader_within("b", Duration::from_secs(3)).await;
+    world.stop("b").await;
+}
+
+#[tokio::test]
+async fn batches_of_two_replicas_are_published_in_the_order_of_their_commits() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("order");
+    world.start("a").await;
+    world.start("b").await;
+    for n in 1..=40 {
+        let replica = if n % 2 == 0 { "a" } else { "b" };
+        assert_eq!(world.add(replica, &key, 1).await, Ok(n));
+    }
+    world.wait_until_published().await;
+    let expected: Vec<(i64, i64)> = (1..=40).map(|n| (n, n)).collect();
+    assert_eq!(world.totals_told(&key), expected);
+    world.stop("a").await;
+    world.stop("b").await;
+}

@@ -1,0 +1,69 @@
+//! Replicas share the partitions, and lose them, without applying anything twice.
+
+use crate::world::{World, request};
+
+#[tokio::test]
+async fn nothing_is_applied_twice_or_lost_while_replicas_come_and_go_under_load() {
+    let mut world = World::enter().await;
+    let keys: Vec<String> = (0..12).map(|n| world.fresh_key(&format!("rebalance{n}"))).collect();
+    world.start("a").await;
+    for round in 0..6 {
+        match round {
+            1 => world.start("b").await,
+            2 => world.start("c").await,
+            3 => world.kill("a").await,
+            4 => world.start("a").await,
+            5 => world.stop("b").await,
+            _ => {}
+        }
+        for n in 0..25 {
+            for key in &keys {
+                world.enqueue(&request(key, 1), &format!("{key}-{round}-{n}"));
+            }
+        }
+        world.flush().await;
+    }
+    for key in &keys {
+        world.wait_for_total(key, 150).await;
+        assert_eq!(world.additions(key).await, 150);
+    }
+    world.wait_until_published().await;
+    for key in &keys {
+        let told = world.totals_told(key);
+        let expected: Vec<(i64, i64)> = (1..=150).map(|n| (n, n)).collect();
+        assert_eq!(told, expected, "{key}: sequence without gaps");
+    }
+    world.stop("a").await;
+    world.stop("c").await;
+}
+
+#[tokio::test]
+async fn a_replica_that_was_frozen_past_its_session_applies_nothing_twice() {
+    let mut world = World::enter().await;
+    let keys: Vec<String> = (0..6).map(|n| world.fresh_key(&format!("frozen{n}"))).collect();
+    world.start("a").await;
+    world.start("b").await;
+    for key in &keys {
+        world.send(&request(key, 1), &format!("{key}-0")).await;
+        world.wait_for_total(key, 1).await;
+    }
+    world.freeze("a").await;
+    for n in 1..20 {
+        for key in &keys {
+            world.enqueue(&request(key, 1), &format!("{key}-{n}"));
+        }
+    }
+    world.flush().await;
+    // Only when the session has run out does the other replica get these partitions.
+    for key in &keys {
+        world.wait_for_total(key, 20).await;
+    }
+    world.thaw("a").await;
+    for key in &keys {
+        world.send(&request(key, 80), &format!("{key}-last")).await;
+        world.wait_for_total(key, 100).await;
+        assert_eq!(world.additions(key).await, 21);
+    }
+    world.stop("a").await;
+    world.stop("b").await;
+}
