@@ -1,15 +1,37 @@
-//! Inventory: sets goods aside for an order, lets them go with it, takes them back when the order dies
-//! or its goods come back.
+//! Inventory: sets goods aside for an order, lets them go when it ships, takes them back when it dies or
+//! is returned. And the shelf itself: items, prices, adjustments.
 //!
-//! | hears            | does                                                  | says                               |
-//! |------------------|-------------------------------------------------------|------------------------------------|
-//! | `OrderPlaced`    | reserves all lines or none                            | `StockReserved` or `StockRejected` |
-//! | `OrderCancelled` | releases the reservation, or refuses a later one      | `StockReleased`                    |
-//! | `OrderShipped`   | deducts what was reserved                             |                                    |
-//! | `OrderReturned`  | takes the goods back                                  | `StockReturned`                    |
-//! | `StockAdjusted`  | adds or removes free units, once per adjustment       | `StockItemChanged`                 |
+//! | hears            | does                                         | says                                |
+//! |------------------|----------------------------------------------|-------------------------------------|
+//! | `OrderPlaced`    | reserves every line, or none                 | `StockReserved` or `StockRejected`  |
+//! | `OrderCancelled` | releases, or refuses a later reservation     | `StockReleased`                     |
+//! | `OrderShipped`   | deducts                                      |                                     |
+//! | `OrderReturned`  | puts the goods back                          | `StockReturned`                     |
+//! | `StockAdjusted`  | adds or takes away free units, once per id   | `StockItemChanged`                  |
 //!
-//! Whenever an item's last free unit goes, the catalogue says `InventoryDepleted`; when it is to be had
-//! again, or when it is listed at another price, `StockItemChanged`.
+//! All reservations of a batch are decided in memory under one lock per SKU.
 
 pub mod domain;
+mod handlers;
+mod service;
+pub mod store;
+mod api;
+
+use chassis::{App, Env};
+use events::{CatalogueEvent, InventoryEvent, OrderEvent, WarehouseEvent};
+
+pub use api::routes;
+pub use service::{Adjustment, Input, Inventory, Reply, Source};
+
+/// The tables of the service.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// The service, wired: what it hears, says and serves.
+pub fn app(_env: &mut Env) -> App<Inventory> {
+    App::new(Inventory, &MIGRATIONS)
+        .hears::<OrderEvent>()
+        .hears::<WarehouseEvent>()
+        .publishes::<InventoryEvent>()
+        .publishes::<CatalogueEvent>()
+        .serves(routes)
+}

@@ -1,0 +1,57 @@
+//! What the inventory service hears, and what each event asks of the domain. All of it is idempotent:
+//! `domain::decide` changes nothing when it hears a fact again, and the ledger of adjustments knows each
+//! by its id, for good.
+
+use chassis::{Deduplication, Hears};
+use events::{OrderEvent, WarehouseEvent};
+
+use crate::domain::{self, Lines};
+use crate::service::{Adjustment, Input, Inventory, Source};
+
+impl Hears<OrderEvent> for Inventory {
+    /// Goods move when an order is placed, dies, is under way or comes back, and at no other time.
+    const IGNORES: &'static [&'static str] =
+        &["OrderConfirmed", "OrderCancellationRequested", "OrderCompleted", "OrderCompensated"];
+
+    /// All but `OrderPlaced`, whose loss only makes an order overdue: without one of these, goods would
+    /// stay set aside, or leave without leaving the books.
+    const NEVER_DEAD_LETTERED: &'static [&'static str] =
+        &["OrderCancelled", "OrderShipped", "OrderReturned"];
+
+    const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
+
+    fn hear(event: OrderEvent) -> Option<Input> {
+        let order = *event.order_id();
+        let step = match event {
+            OrderEvent::OrderPlaced(e) => {
+                let quantity = |quantity| u32::try_from(quantity).unwrap_or(0);
+                let lines = e.lines.into_iter().map(|line| (line.sku, quantity(line.quantity)));
+                domain::Input::Placed { lines: lines.collect::<Lines>() }
+            }
+            OrderEvent::OrderCancelled(_) => domain::Input::Cancelled,
+            OrderEvent::OrderShipped(_) => domain::Input::Shipped,
+            OrderEvent::OrderReturned(_) => domain::Input::Returned,
+            OrderEvent::OrderConfirmed(_)
+            | OrderEvent::OrderCancellationRequested(_)
+            | OrderEvent::OrderCompleted(_)
+            | OrderEvent::OrderCompensated(_) => return None,
+        };
+        Some(Input::Order { order, step })
+    }
+}
+
+impl Hears<WarehouseEvent> for Inventory {
+    const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
+
+    fn hear(event: WarehouseEvent) -> Option<Input> {
+        match event {
+            WarehouseEvent::StockAdjusted(e) => Some(Input::Adjust(Adjustment {
+                id: e.adjustment_id,
+                sku: e.sku,
+                delta: e.delta,
+                note: e.note,
+                source: Source::Warehouse,
+            })),
+        }
+    }
+}

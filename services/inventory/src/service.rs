@@ -1,0 +1,158 @@
+//! The inventory service's work in the executor's terms: which rows a batch of inputs needs, what each
+//! input does to them in memory, and what is written. The rules are in `domain`, the SQL in `store`.
+
+use chassis::{Effects, Failure, NoCall, Service};
+use events::{CatalogueEvent, Money, OrderId, Sku};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::domain::{self, Item, Refusal};
+use crate::store::{self, Rows};
+
+/// The inventory service.
+pub struct Inventory;
+
+/// Something that happens to goods.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// An order was placed, died, left or came back.
+    Order { order: OrderId, step: domain::Input },
+    /// An item is created, renamed or priced.
+    Set { sku: Sku, name: String, price: Money },
+    /// Units come or go from outside.
+    Adjust(Adjustment),
+}
+
+/// A change of free units. Its id is the producer's: sent again, it counts once.
+#[derive(Debug, Clone)]
+pub struct Adjustment {
+    pub id: Uuid,
+    pub sku: Sku,
+    pub delta: i64,
+    pub note: String,
+    pub source: Source,
+}
+
+/// Who adjusts: a caller is told of a refusal, an event that is refused becomes a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    Caller,
+    Warehouse,
+}
+
+/// What a caller is told.
+#[derive(Debug)]
+pub enum Reply {
+    /// Nobody asked.
+    Noted,
+    /// The item as it is now.
+    Item {
+        item: Item,
+        created: bool,
+    },
+    Refused(Refusal),
+    /// The id belongs to another adjustment.
+    IdReused,
+}
+
+impl Service for Inventory {
+    const NAME: &'static str = "inventory";
+    type Input = Input;
+    type Call = NoCall;
+    type Reply = Reply;
+    type Rows = Rows;
+
+    async fn load(&self, db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
+        store::load(db, inputs).await
+    }
+
+    fn decide(&self, rows: &mut Rows, input: &Input, effects: &mut Effects<NoCall>) -> Reply {
+        match input {
+            Input::Order { order, step } => decide_order(rows, *order, step, effects),
+            Input::Set { sku, name, price } => decide_set(rows, sku, name, *price, effects),
+            Input::Adjust(adjustment) => decide_adjust(rows, adjustment, effects),
+        }
+    }
+
+    async fn save(&self, db: &mut PgConnection, rows: Rows) -> Result<(), Failure> {
+        store::save(db, &rows).await
+    }
+}
+
+fn decide_order(
+    rows: &mut Rows,
+    order: OrderId,
+    step: &domain::Input,
+    effects: &mut Effects<NoCall>,
+) -> Reply {
+    let now = effects.now_micros();
+    let row = rows.reservations.entry(order).or_default();
+    let decision = domain::decide(order, &row.state, step.clone(), &mut rows.stock, now);
+    if decision.state != row.state {
+        row.enter(decision.state, now);
+        for event in &decision.events {
+            row.sequence += 1;
+            effects.publish(row.sequence, event);
+        }
+        tell(rows, &decision.catalogue, effects);
+    }
+    Reply::Noted
+}
+
+fn decide_set(
+    rows: &mut Rows,
+    sku: &Sku,
+    name: &str,
+    price: Money,
+    effects: &mut Effects<NoCall>,
+) -> Reply {
+    let now = effects.now_micros();
+    let found = rows.stock.get(sku);
+    let created = found.is_none();
+    let (item, told) = domain::set(sku, found, name.to_owned(), price, now);
+    if created || !told.is_empty() {
+        rows.stock.put(sku, item.clone(), now);
+    }
+    tell(rows, &told, effects);
+    Reply::Item { item, created }
+}
+
+fn decide_adjust(rows: &mut Rows, adjustment: &Adjustment, effects: &mut Effects<NoCall>) -> Reply {
+    let Adjustment { id, sku, delta, source, .. } = adjustment;
+    if let Some((known_sku, known_delta)) = rows.adjustments.get(id) {
+        let same = known_sku == sku && known_delta == delta;
+        return match (same, rows.stock.get(sku)) {
+            (true, Some(item)) => Reply::Item { item: item.clone(), created: false },
+            (true, None) | (false, _) => {
+                if *source == Source::Warehouse {
+                    effects
+                        .refuse(format!("adjustment {id} was applied before, with other content"));
+                }
+                Reply::IdReused
+            }
+        };
+    }
+    let now = effects.now_micros();
+    match domain::adjust(sku, rows.stock.get_mut(sku), *delta, now) {
+        Ok(told) => {
+            rows.adjusted(adjustment, now);
+            tell(rows, &told, effects);
+            let item = rows.stock.get(sku).expect("adjusted a moment ago").clone();
+            Reply::Item { item, created: false }
+        }
+        Err(refusal) => {
+            if *source == Source::Warehouse {
+                effects.refuse(format!("{sku}: {refusal}"));
+            }
+            Reply::Refused(refusal)
+        }
+    }
+}
+
+/// Publishes what the catalogue tells, each in the sequence of its SKU.
+fn tell(rows: &mut Rows, told: &[CatalogueEvent], effects: &mut Effects<NoCall>) {
+    for event in told {
+        let sequence = rows.stock.next_sequence(event.sku(), effects.now_micros());
+        effects.publish(sequence, event);
+    }
+}

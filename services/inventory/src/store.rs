@@ -1,0 +1,134 @@
+//! The rows of one batch in memory, between `load` and `save`. The SQL is in the submodules.
+
+mod load;
+mod save;
+mod view;
+
+use std::collections::{BTreeMap, HashMap};
+
+use events::{OrderId, Sku};
+use uuid::Uuid;
+
+use crate::domain::{Item, Shelf, State};
+use crate::service::Adjustment;
+
+pub use load::load;
+pub use save::save;
+pub use view::{Listed, find, list};
+
+/// What a batch of inputs touches.
+#[derive(Debug, Default)]
+pub struct Rows {
+    pub reservations: HashMap<OrderId, Reservation>,
+    /// Locked, in the order of the SKUs.
+    pub stock: Stock,
+    /// Adjustments of the batch's ids that were made, before or in this batch: SKU and delta.
+    pub adjustments: HashMap<Uuid, (Sku, i64)>,
+    new_adjustments: Vec<(Adjustment, i64)>,
+}
+
+/// What an order holds.
+#[derive(Debug)]
+pub struct Reservation {
+    pub state: State,
+    /// How many events were published about it.
+    pub sequence: i64,
+    /// Of the row as it was loaded; 0 when there is none.
+    version: i64,
+    changed_at_micros: Option<i64>,
+}
+
+impl Default for Reservation {
+    fn default() -> Self {
+        Reservation { state: State::New, sequence: 0, version: 0, changed_at_micros: None }
+    }
+}
+
+impl Reservation {
+    /// Moves the reservation to another state.
+    pub fn enter(&mut self, state: State, now_micros: i64) {
+        self.state = state;
+        self.changed_at_micros = Some(now_micros);
+    }
+}
+
+impl Rows {
+    /// Remembers an adjustment that was made, for the ledger and for its next delivery.
+    pub fn adjusted(&mut self, adjustment: &Adjustment, now_micros: i64) {
+        let Adjustment { id, sku, delta, .. } = adjustment;
+        self.stock.add_adjusted(sku, *delta, now_micros);
+        self.adjustments.insert(*id, (sku.clone(), *delta));
+        self.new_adjustments.push((adjustment.clone(), now_micros));
+    }
+}
+
+/// The items of a batch.
+#[derive(Debug, Default)]
+pub struct Stock {
+    rows: BTreeMap<Sku, StockRow>,
+}
+
+#[derive(Debug)]
+struct StockRow {
+    item: Item,
+    adjusted: i64,
+    sequence: i64,
+    is_new: bool,
+    is_changed: bool,
+    changed_at_micros: i64,
+}
+
+impl Stock {
+    pub fn get(&self, sku: &Sku) -> Option<&Item> {
+        self.rows.get(sku).map(|row| &row.item)
+    }
+
+    /// The item, which counts as changed from here on.
+    pub fn get_mut(&mut self, sku: &Sku) -> Option<&mut Item> {
+        let row = self.rows.get_mut(sku)?;
+        row.is_changed = true;
+        Some(&mut row.item)
+    }
+
+    /// Lists an item, new or changed.
+    pub fn put(&mut self, sku: &Sku, item: Item, now_micros: i64) {
+        let new = || StockRow {
+            item: item.clone(),
+            adjusted: 0,
+            sequence: 0,
+            is_new: true,
+            is_changed: true,
+            changed_at_micros: now_micros,
+        };
+        let row = self.rows.entry(sku.clone()).or_insert_with(new);
+        row.item = item;
+        row.is_changed = true;
+        row.changed_at_micros = now_micros;
+    }
+
+    /// The next number of the events about a SKU.
+    pub fn next_sequence(&mut self, sku: &Sku, now_micros: i64) -> i64 {
+        let row = self.rows.get_mut(sku).expect("only loaded items are told of");
+        row.sequence += 1;
+        row.is_changed = true;
+        row.changed_at_micros = now_micros;
+        row.sequence
+    }
+
+    fn add_adjusted(&mut self, sku: &Sku, delta: i64, now_micros: i64) {
+        let row = self.rows.get_mut(sku).expect("only loaded items are adjusted");
+        row.adjusted += delta;
+        row.is_changed = true;
+        row.changed_at_micros = now_micros;
+    }
+}
+
+impl Shelf for Stock {
+    fn item(&self, sku: &Sku) -> Option<&Item> {
+        self.get(sku)
+    }
+
+    fn item_mut(&mut self, sku: &Sku) -> Option<&mut Item> {
+        self.get_mut(sku)
+    }
+}

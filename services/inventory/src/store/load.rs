@@ -1,0 +1,166 @@
+//! Reads what a batch needs, in at most three statements. Stock rows come last and locked: whoever
+//! holds the locks decides, and the time between lock and commit is short.
+
+use std::collections::BTreeSet;
+
+use chassis::Failure;
+use events::{Currency, Money, OrderId, Sku};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{Reservation, Rows, StockRow};
+use crate::domain::{self, Item, Lines, State};
+use crate::service::Input;
+
+/// Loads the rows of a batch.
+pub async fn load(db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
+    let mut rows = Rows::default();
+    let mut orders = Vec::new();
+    let mut adjustments = Vec::new();
+    let mut skus = BTreeSet::new();
+    for input in inputs {
+        match input {
+            Input::Order { order, step } => {
+                orders.push(order.0);
+                if let domain::Input::Placed { lines } = step {
+                    skus.extend(lines.keys().cloned());
+                }
+            }
+            Input::Set { sku, .. } => {
+                skus.insert(sku.clone());
+            }
+            Input::Adjust(adjustment) => {
+                adjustments.push(adjustment.id);
+                skus.insert(adjustment.sku.clone());
+            }
+        }
+    }
+    if !orders.is_empty() {
+        load_reservations(db, &orders, &mut rows).await?;
+    }
+    for reservation in rows.reservations.values() {
+        match &reservation.state {
+            State::Reserved { lines } | State::Deducted { lines } => {
+                skus.extend(lines.keys().cloned());
+            }
+            State::New | State::Rejected | State::Released | State::Returned => {}
+        }
+    }
+    if !adjustments.is_empty() {
+        load_adjustments(db, &adjustments, &mut rows).await?;
+    }
+    if !skus.is_empty() {
+        load_stock(db, &skus, &mut rows).await?;
+    }
+    Ok(rows)
+}
+
+/// Without `for update`: saving verifies the version.
+async fn load_reservations(
+    db: &mut PgConnection,
+    orders: &[Uuid],
+    rows: &mut Rows,
+) -> Result<(), Failure> {
+    type Row = (Uuid, i16, Option<Json<Lines>>, i64, i64);
+    let found: Vec<Row> = sqlx::query_as(
+        "select order_id, state, lines, sequence, version from reservations
+         where order_id = any($1)",
+    )
+    .bind(orders)
+    .fetch_all(db)
+    .await?;
+    for (order, state, lines, sequence, version) in found {
+        let state = state_of(state, lines.map(|lines| lines.0))
+            .ok_or_else(|| Failure::permanent(format!("reservation {order} is unreadable")))?;
+        let row = Reservation { state, sequence, version, changed_at_micros: None };
+        rows.reservations.insert(OrderId(order), row);
+    }
+    Ok(())
+}
+
+async fn load_adjustments(
+    db: &mut PgConnection,
+    ids: &[Uuid],
+    rows: &mut Rows,
+) -> Result<(), Failure> {
+    let found: Vec<(Uuid, String, i64)> = sqlx::query_as(
+        "select adjustment_id, sku, delta from adjustments where adjustment_id = any($1)",
+    )
+    .bind(ids)
+    .fetch_all(db)
+    .await?;
+    for (id, sku, delta) in found {
+        rows.adjustments.insert(id, (sku_of(sku)?, delta));
+    }
+    Ok(())
+}
+
+async fn load_stock(
+    db: &mut PgConnection,
+    skus: &BTreeSet<Sku>,
+    rows: &mut Rows,
+) -> Result<(), Failure> {
+    // Locked in one order by everybody, so that two batches cannot wait for each other.
+    let found: Vec<Found> = sqlx::query_as(
+        "select sku, name, unit_price_minor, currency, free, reserved, shipped, adjusted, sequence
+         from stock where sku = any($1) order by sku for update",
+    )
+    .bind(skus.iter().map(Sku::as_str).collect::<Vec<_>>())
+    .fetch_all(db)
+    .await?;
+    for found in found {
+        let currency: Currency = found.currency.parse().map_err(Failure::permanent)?;
+        let item = Item {
+            name: found.name,
+            price: Money::new(found.unit_price_minor, currency),
+            free: found.free,
+            reserved: found.reserved,
+            shipped: found.shipped,
+        };
+        let row = StockRow {
+            item,
+            adjusted: found.adjusted,
+            sequence: found.sequence,
+            is_new: false,
+            is_changed: false,
+            changed_at_micros: 0,
+        };
+        rows.stock.rows.insert(sku_of(found.sku)?, row);
+    }
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    sku: String,
+    name: String,
+    unit_price_minor: i64,
+    currency: String,
+    free: i64,
+    reserved: i64,
+    shipped: i64,
+    adjusted: i64,
+    sequence: i64,
+}
+
+pub(super) const RESERVED: i16 = 1;
+pub(super) const REJECTED: i16 = 2;
+pub(super) const RELEASED: i16 = 3;
+pub(super) const DEDUCTED: i16 = 4;
+pub(super) const RETURNED: i16 = 5;
+
+fn state_of(state: i16, lines: Option<Lines>) -> Option<State> {
+    match state {
+        RESERVED => Some(State::Reserved { lines: lines? }),
+        REJECTED => Some(State::Rejected),
+        RELEASED => Some(State::Released),
+        DEDUCTED => Some(State::Deducted { lines: lines? }),
+        RETURNED => Some(State::Returned),
+        _unknown => None,
+    }
+}
+
+fn sku_of(text: String) -> Result<Sku, Failure> {
+    Sku::new(text).map_err(Failure::permanent)
+}
