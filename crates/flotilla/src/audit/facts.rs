@@ -1,0 +1,169 @@
+//! What an audit looks at, as plain data, so that rules can be tested on facts made up.
+
+use std::collections::{BTreeMap, HashMap};
+
+use uuid::Uuid;
+
+/// Everything collected.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Orders by id.
+    pub orders: HashMap<Uuid, OrderFact>,
+    /// Payments by order.
+    pub payments: HashMap<Uuid, PaymentFact>,
+    /// Reservations by order.
+    pub reservations: HashMap<Uuid, ReservationFact>,
+    /// Shipments by order.
+    pub shipments: HashMap<Uuid, ShipmentFact>,
+    /// Items by SKU.
+    pub stock: BTreeMap<String, StockFact>,
+    /// What each service still has to publish.
+    pub outboxes: Vec<OutboxFact>,
+    /// What stands on the topics.
+    pub topics: Vec<TopicFact>,
+    /// The sandbox's own books, where it runs.
+    pub ledger: Option<LedgerFact>,
+    /// Dead letters that nobody has settled.
+    pub dead_letters: i64,
+}
+
+/// Where an order is, as far as the rules care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderEnd {
+    /// Not at its end.
+    Under,
+    /// Completed, and kept.
+    Completed,
+    /// Cancelled, and everything given back.
+    Cancelled,
+    /// Completed and returned.
+    Returned,
+}
+
+/// An order.
+#[derive(Debug, Clone)]
+pub struct OrderFact {
+    /// Its end.
+    pub end: OrderEnd,
+    /// What it costs, in minor units.
+    pub total_minor: i64,
+    /// How many events were published about it.
+    pub sequence: i64,
+}
+
+/// Where the money of an order is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Money {
+    /// A call is open.
+    Moving,
+    /// Set aside.
+    Authorized,
+    /// Never set aside, or given back.
+    Nothing,
+    /// Taken.
+    Captured,
+    /// Taken and given back.
+    Refunded,
+}
+
+/// A payment.
+#[derive(Debug, Clone)]
+pub struct PaymentFact {
+    /// Where the money is.
+    pub money: Money,
+    /// How much, in minor units.
+    pub amount_minor: i64,
+    /// How many events were published about it.
+    pub sequence: i64,
+}
+
+/// Where the goods of an order are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goods {
+    /// Set aside.
+    Reserved,
+    /// Never set aside, or given back.
+    Nothing,
+    /// Gone with the order.
+    Deducted,
+    /// Gone and come back.
+    Returned,
+}
+
+/// A reservation.
+#[derive(Debug, Clone)]
+pub struct ReservationFact {
+    /// Where the goods are.
+    pub goods: Goods,
+    /// Units by SKU.
+    pub lines: BTreeMap<String, i64>,
+    /// How many events were published about it.
+    pub sequence: i64,
+}
+
+/// A shipment.
+#[derive(Debug, Clone)]
+pub struct ShipmentFact {
+    /// Whether the carrier has the goods; `None` while it is being asked.
+    pub dispatched: Option<bool>,
+    /// How many events were published about it.
+    pub sequence: i64,
+}
+
+/// An item.
+#[derive(Debug, Clone, Default)]
+pub struct StockFact {
+    /// Units that can be reserved.
+    pub free: i64,
+    /// Units set aside.
+    pub reserved: i64,
+    /// Units gone.
+    pub shipped: i64,
+    /// The sum of adjustments that the item's row claims.
+    pub adjusted: i64,
+    /// The sum of adjustments in the ledger.
+    pub ledger: i64,
+    /// How many events were published about it.
+    pub sequence: i64,
+}
+
+/// What a service still has to publish.
+#[derive(Debug, Clone)]
+pub struct OutboxFact {
+    /// Whose.
+    pub service: &'static str,
+    /// Rows in the outbox.
+    pub rows: i64,
+    /// The last committed batch.
+    pub head: i64,
+    /// The last published batch.
+    pub published: i64,
+}
+
+/// The events of one topic, by key.
+#[derive(Debug, Clone, Default)]
+pub struct TopicFact {
+    /// Its name.
+    pub name: String,
+    /// All records.
+    pub records: u64,
+    /// Records that repeat an earlier one.
+    pub duplicates: u64,
+    /// Keys with a copy that differs from the first.
+    pub differing: Vec<String>,
+    /// Records without a sequence, which no service writes.
+    pub foreign: u64,
+    /// Per key: the highest sequence, and how many different ones there are.
+    pub keys: HashMap<String, (i64, i64)>,
+}
+
+/// The providers' own books, by order.
+#[derive(Debug, Clone, Default)]
+pub struct LedgerFact {
+    /// Captured less refunded, in minor units.
+    pub kept_minor: HashMap<Uuid, i64>,
+    /// Set aside and neither captured nor given back.
+    pub held_minor: HashMap<Uuid, i64>,
+    /// Whether the carrier has the goods.
+    pub dispatched: HashMap<Uuid, bool>,
+}

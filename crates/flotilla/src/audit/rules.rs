@@ -1,0 +1,264 @@
+//! The rules, each a question to the facts.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::facts::{Facts, Goods, Money, OrderEnd, OrderFact};
+
+/// Examples of a broken rule that are shown.
+const EXAMPLES_MAX: usize = 5;
+
+/// A rule and how it fared.
+#[derive(Debug, Clone, Serialize)]
+pub struct Rule {
+    /// What it says.
+    pub name: &'static str,
+    /// How many things it was asked of.
+    pub checked: u64,
+    /// How many broke it.
+    pub violations: u64,
+    /// Some of them.
+    pub examples: Vec<String>,
+}
+
+impl Rule {
+    fn of(name: &'static str, checks: impl Iterator<Item = Option<String>>) -> Self {
+        let mut rule = Rule { name, checked: 0, violations: 0, examples: Vec::new() };
+        for broken in checks {
+            rule.checked += 1;
+            if let Some(example) = broken {
+                rule.violations += 1;
+                if rule.examples.len() < EXAMPLES_MAX {
+                    rule.examples.push(example);
+                }
+            }
+        }
+        rule
+    }
+}
+
+/// All rules.
+pub fn all(facts: &Facts) -> Vec<Rule> {
+    let mut rules = vec![
+        every_order_has_ended(facts),
+        money_follows_the_order(facts),
+        captured_is_the_total_of_completed_orders(facts),
+        goods_follow_the_order(facts),
+        nothing_is_dispatched_for_an_order_that_is_not_completed(facts),
+        nothing_is_held_without_an_order(facts),
+        no_unit_is_lost(facts),
+        counters_are_the_sum_of_reservations(facts),
+        everything_committed_is_published(facts),
+        sequences_are_complete(facts),
+        copies_are_identical(facts),
+    ];
+    rules.extend(providers_agree(facts));
+    rules
+}
+
+fn every_order_has_ended(facts: &Facts) -> Rule {
+    let check = |(id, order): (&Uuid, &OrderFact)| {
+        (order.end == OrderEnd::Under).then(|| format!("{id} has not ended"))
+    };
+    Rule::of(
+        "every order is completed or cancelled with everything given back",
+        facts.orders.iter().map(check),
+    )
+}
+
+fn money_follows_the_order(facts: &Facts) -> Rule {
+    let check = |(id, order): (&Uuid, &OrderFact)| {
+        let payment = facts.payments.get(id);
+        let money = payment.map_or(Money::Nothing, |payment| payment.money);
+        let amount = payment.map_or(0, |payment| payment.amount_minor);
+        let fine = match order.end {
+            OrderEnd::Under => true,
+            OrderEnd::Completed => money == Money::Captured && amount == order.total_minor,
+            OrderEnd::Cancelled => money == Money::Nothing,
+            OrderEnd::Returned => money == Money::Refunded && amount == order.total_minor,
+        };
+        (!fine).then(|| format!("{id} is {:?}, but its money {money:?} ({amount})", order.end))
+    };
+    Rule::of("an order's money is where its state says", facts.orders.iter().map(check))
+}
+
+fn captured_is_the_total_of_completed_orders(facts: &Facts) -> Rule {
+    let completed = facts.orders.values().filter(|order| order.end == OrderEnd::Completed);
+    let total: i128 = completed.map(|order| i128::from(order.total_minor)).sum();
+    let captured = facts.payments.values().filter(|payment| payment.money == Money::Captured);
+    let captured: i128 = captured.map(|payment| i128::from(payment.amount_minor)).sum();
+    let broken = (total != captured)
+        .then(|| format!("completed orders cost {total}, but {captured} was captured"));
+    Rule::of("captured less refunded is the total of completed orders", std::iter::once(broken))
+}
+
+fn goods_follow_the_order(facts: &Facts) -> Rule {
+    let check = |(id, order): (&Uuid, &OrderFact)| {
+        let goods = facts.reservations.get(id).map_or(Goods::Nothing, |r| r.goods);
+        let expected = match order.end {
+            OrderEnd::Under => return None,
+            OrderEnd::Completed => Goods::Deducted,
+            OrderEnd::Cancelled => Goods::Nothing,
+            OrderEnd::Returned => Goods::Returned,
+        };
+        (goods != expected).then(|| format!("{id} is {:?}, but its goods {goods:?}", order.end))
+    };
+    Rule::of("an order's goods are where its state says", facts.orders.iter().map(check))
+}
+
+fn nothing_is_dispatched_for_an_order_that_is_not_completed(facts: &Facts) -> Rule {
+    let check = |(id, order): (&Uuid, &OrderFact)| {
+        let dispatched = facts.shipments.get(id).and_then(|shipment| shipment.dispatched);
+        let fine = match order.end {
+            OrderEnd::Under => true,
+            OrderEnd::Completed | OrderEnd::Returned => dispatched == Some(true),
+            OrderEnd::Cancelled => dispatched != Some(true),
+        };
+        (!fine).then(|| format!("{id} is {:?}, dispatched: {dispatched:?}", order.end))
+    };
+    Rule::of("completed orders are dispatched, and no others", facts.orders.iter().map(check))
+}
+
+fn nothing_is_held_without_an_order(facts: &Facts) -> Rule {
+    let money = facts.payments.iter().map(|(id, p)| (id, "payment", p.money != Money::Nothing));
+    let goods = facts
+        .reservations
+        .iter()
+        .map(|(id, r)| (id, "reservation", matches!(r.goods, Goods::Reserved | Goods::Deducted)));
+    let parcels =
+        facts.shipments.iter().map(|(id, s)| (id, "shipment", s.dispatched == Some(true)));
+    let check = |(id, what, holds): (&Uuid, &str, bool)| {
+        (holds && !facts.orders.contains_key(id))
+            .then(|| format!("a {what} of {id}, an unknown order"))
+    };
+    Rule::of(
+        "nothing is held for an order that does not exist",
+        money.chain(goods).chain(parcels).map(check),
+    )
+}
+
+fn no_unit_is_lost(facts: &Facts) -> Rule {
+    let check = |(sku, item): (&String, &super::facts::StockFact)| {
+        let units = item.free + item.reserved + item.shipped;
+        let fine = units == item.adjusted
+            && item.adjusted == item.ledger
+            && item.free >= 0
+            && item.reserved >= 0
+            && item.shipped >= 0;
+        (!fine).then(|| {
+            format!(
+                "{sku}: free {} + reserved {} + shipped {}, adjusted {}, by the ledger {}",
+                item.free, item.reserved, item.shipped, item.adjusted, item.ledger
+            )
+        })
+    };
+    Rule::of(
+        "free, reserved and shipped units are the sum of all adjustments",
+        facts.stock.iter().map(check),
+    )
+}
+
+fn counters_are_the_sum_of_reservations(facts: &Facts) -> Rule {
+    let mut sums: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+    for reservation in facts.reservations.values() {
+        for (sku, quantity) in &reservation.lines {
+            let (reserved, shipped) = sums.entry(sku).or_default();
+            match reservation.goods {
+                Goods::Reserved => *reserved += quantity,
+                Goods::Deducted => *shipped += quantity,
+                Goods::Nothing | Goods::Returned => {}
+            }
+        }
+    }
+    let check = |(sku, item): (&String, &super::facts::StockFact)| {
+        let (reserved, shipped) = sums.get(sku.as_str()).copied().unwrap_or_default();
+        (item.reserved != reserved || item.shipped != shipped).then(|| {
+            format!(
+                "{sku}: counters {}/{}, reservations {reserved}/{shipped}",
+                item.reserved, item.shipped
+            )
+        })
+    };
+    Rule::of("an item's counters are the sums of its reservations", facts.stock.iter().map(check))
+}
+
+fn everything_committed_is_published(facts: &Facts) -> Rule {
+    let check = |outbox: &super::facts::OutboxFact| {
+        (outbox.rows != 0 || outbox.head != outbox.published).then(|| {
+            format!(
+                "{}: {} rows wait, batch {} committed, {} published",
+                outbox.service, outbox.rows, outbox.head, outbox.published
+            )
+        })
+    };
+    Rule::of(
+        "every outbox is empty, and its last batch published",
+        facts.outboxes.iter().map(check),
+    )
+}
+
+/// Per key, the topic holds the sequence from 1 to what the row counted, without a gap.
+fn sequences_are_complete(facts: &Facts) -> Rule {
+    let by_order = |name: &str, id: &Uuid, sequence: i64| {
+        Some((name.to_owned(), id.to_string(), sequence)).filter(|(.., sequence)| *sequence > 0)
+    };
+    let orders = facts.orders.iter().filter_map(|(id, o)| by_order("order.events", id, o.sequence));
+    let payments =
+        facts.payments.iter().filter_map(|(id, p)| by_order("payment.events", id, p.sequence));
+    let goods = facts
+        .reservations
+        .iter()
+        .filter_map(|(id, r)| by_order("inventory.events", id, r.sequence));
+    let parcels =
+        facts.shipments.iter().filter_map(|(id, s)| by_order("shipping.events", id, s.sequence));
+    let check = |(topic, key, sequence): (String, String, i64)| {
+        let found = facts.topics.iter().find(|fact| fact.name == topic);
+        let (highest, different) =
+            found.and_then(|fact| fact.keys.get(&key)).copied().unwrap_or_default();
+        (highest != sequence || different != sequence).then(|| {
+            format!(
+                "{topic} {key}: {sequence} committed, {different} on the topic, up to {highest}"
+            )
+        })
+    };
+    let all = orders.chain(payments).chain(goods).chain(parcels);
+    Rule::of("the topics hold every event that was committed, and no other", all.map(check))
+}
+
+fn copies_are_identical(facts: &Facts) -> Rule {
+    let check = |topic: &super::facts::TopicFact| {
+        (!topic.differing.is_empty())
+            .then(|| format!("{}: {}", topic.name, topic.differing.join(", ")))
+    };
+    Rule::of("copies of an event are identical", facts.topics.iter().map(check))
+}
+
+fn providers_agree(facts: &Facts) -> Vec<Rule> {
+    let Some(ledger) = &facts.ledger else { return Vec::new() };
+    let money = |(id, order): (&Uuid, &OrderFact)| {
+        let kept = ledger.kept_minor.get(id).copied().unwrap_or_default();
+        let held = ledger.held_minor.get(id).copied().unwrap_or_default();
+        let expected = if order.end == OrderEnd::Completed { order.total_minor } else { 0 };
+        let fine = order.end == OrderEnd::Under || (kept == expected && held == 0);
+        (!fine).then(|| format!("{id} is {:?}: the provider keeps {kept}, holds {held}", order.end))
+    };
+    let parcels = |(id, order): (&Uuid, &OrderFact)| {
+        let dispatched = ledger.dispatched.get(id).copied().unwrap_or_default();
+        let fine = match order.end {
+            OrderEnd::Under => true,
+            OrderEnd::Completed | OrderEnd::Returned => dispatched,
+            OrderEnd::Cancelled => !dispatched,
+        };
+        (!fine)
+            .then(|| format!("{id} is {:?}: the carrier says dispatched: {dispatched}", order.end))
+    };
+    vec![
+        Rule::of("the payment provider's books agree", facts.orders.iter().map(money)),
+        Rule::of("the carrier's books agree", facts.orders.iter().map(parcels)),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! The commands, and how they find the fleet: by the same settings as `flotilla local`, or by addresses
+//! in the environment.
+
+pub(crate) mod local;
+pub(crate) mod demo;
+pub(crate) mod topics;
+pub(crate) mod schema;
+pub(crate) mod order;
+pub(crate) mod stock;
+pub(crate) mod events;
+pub(crate) mod dlq;
+pub(crate) mod audit;
+
+use std::time::Duration;
+
+use ::local::{Lifetime, Settings};
+use anyhow::{Context, Result, bail};
+use flotilla::fleet::{Fleet, FleetSettings};
+use reqwest::{Client, RequestBuilder};
+use serde_json::Value;
+
+/// How long an answer may take; longer than the longest `wait`.
+const TIMEOUT: Duration = Duration::from_secs(70);
+
+/// The fleet of these settings, running or not.
+pub(crate) fn fleet() -> Result<Fleet> {
+    Ok(Fleet::attach(FleetSettings::new(Settings::from_env()?, Lifetime::UntilStopped)?))
+}
+
+/// The public address of a service: `FLOTILLA_ORDER_URL` and so on, else the local fleet's.
+pub(crate) fn url(service: &str) -> Result<String> {
+    address(&format!("FLOTILLA_{}_URL", service.to_uppercase()), || Ok(fleet()?.url(service)))
+}
+
+/// The admin address of a service.
+pub(crate) fn admin_url(service: &str) -> Result<String> {
+    let variable = format!("FLOTILLA_{}_ADMIN_URL", service.to_uppercase());
+    address(&variable, || Ok(fleet()?.admin_url(service)))
+}
+
+/// Where Kafka is.
+pub(crate) fn brokers() -> Result<String> {
+    address("FLOTILLA_KAFKA_BROKERS", || Ok(fleet()?.environment().kafka_brokers()))
+}
+
+/// Where the registry is.
+pub(crate) fn registry() -> Result<chassis::Registry> {
+    let url = address("FLOTILLA_REGISTRY_URL", || Ok(fleet()?.environment().registry_url()))?;
+    Ok(chassis::Registry::new(&url))
+}
+
+fn address(variable: &str, local: impl FnOnce() -> Result<String>) -> Result<String> {
+    match std::env::var(variable) {
+        Ok(address) => Ok(address.trim_end_matches('/').to_owned()),
+        Err(_unset) => local(),
+    }
+}
+
+pub(crate) fn http() -> Result<Client> {
+    Ok(Client::builder().no_proxy().timeout(TIMEOUT).build()?)
+}
+
+/// Sends a request; a problem becomes an error that says what it said.
+pub(crate) async fn ask(request: RequestBuilder) -> Result<Value> {
+    let response = request.send().await.map_err(|error| {
+        let url = error.url().map_or_else(String::new, |url| format!(" at {url}"));
+        anyhow::anyhow!(
+            "no answer{url}; is the fleet up? `flotilla local status` tells, \
+                         `flotilla local up` starts it"
+        )
+    })?;
+    let status = response.status();
+    let text = response.text().await?;
+    let body: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    if status.is_success() {
+        return Ok(body);
+    }
+    let part = |name: &str| body[name].as_str().map(str::to_owned);
+    let title = part("title").unwrap_or_else(|| status.to_string());
+    let field = part("field").map(|field| format!(" ({field})")).unwrap_or_default();
+    match part("detail") {
+        Some(detail) => bail!("{title}{field}: {detail}"),
+        None => bail!("{title}{field}"),
+    }
+}
+
+/// Pairs such as `SKU=3`.
+pub(crate) fn pair(text: &str) -> Result<(String, i64), String> {
+    let (name, number) = text.split_once('=').ok_or("write it as NAME=NUMBER")?;
+    Ok((name.to_owned(), number.parse().map_err(|_| format!("{number} is no number"))?))
+}
+
+/// Text of a JSON value, without quotes.
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Money for people.
+pub(crate) fn money(order: &Value) -> String {
+    let minor = order["total_minor"].as_i64().unwrap_or_default();
+    let currency: Result<::events::Currency, _> = text(&order["currency"]).parse();
+    currency.map_or_else(
+        |_| minor.to_string(),
+        |currency| ::events::Money::new(minor, currency).to_string(),
+    )
+}
+
+/// The programs of a release need a release; say so early.
+pub(crate) fn needs<T>(found: Option<T>, what: &str) -> Result<T> {
+    found.with_context(|| format!("{what} is not running; `flotilla local up` starts the fleet"))
+}

@@ -1,0 +1,158 @@
+//! `flotilla dlq`: what could not be processed, and what becomes of it.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use local::SERVICES;
+use serde_json::{Value, json};
+
+use super::{admin_url, ask, http, text};
+use crate::output::Output;
+
+#[derive(Subcommand)]
+pub(crate) enum Dlq {
+    /// Dead letters that wait, of one service or of all
+    List {
+        #[command(flatten)]
+        selection: Selection,
+    },
+    /// One dead letter with its headers and bytes
+    Show {
+        /// Whose
+        service: String,
+        /// Its number, as `list` shows it
+        id: i64,
+    },
+    /// Send dead letters through the normal path again
+    Retry {
+        #[command(flatten)]
+        selection: Selection,
+        /// One dead letter of the service; without it, all of the selection
+        #[arg(long, requires = "service")]
+        id: Option<i64>,
+        /// Do it; without it, what would be done is listed
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Give dead letters up
+    Drop {
+        #[command(flatten)]
+        selection: Selection,
+        /// One dead letter of the service; without it, all of the selection
+        #[arg(long, requires = "service")]
+        id: Option<i64>,
+        /// Do it; without it, what would be done is listed
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Selection {
+    /// Only of this service
+    #[arg(long)]
+    service: Option<String>,
+    /// Only with this reason: undecodable, headers, failed, refused
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+pub(crate) async fn run(command: Dlq, out: &Output) -> Result<ExitCode> {
+    match command {
+        Dlq::List { selection } => {
+            let found = select(&selection, None).await?;
+            if found.is_empty() {
+                out.line("no dead letters wait");
+            }
+            found.iter().for_each(|(service, letter)| show(service, letter, out));
+            Ok(ExitCode::SUCCESS)
+        }
+        Dlq::Show { service, id } => {
+            let letter = http()?.get(format!("{}/dead-letters/{id}", admin_url(&service)?));
+            let letter = ask(letter).await?;
+            out.line(serde_json::to_string_pretty(&letter)?);
+            out.document(&letter);
+            Ok(ExitCode::SUCCESS)
+        }
+        Dlq::Retry { selection, id, yes } => settle("retry", &selection, id, yes, out).await,
+        Dlq::Drop { selection, id, yes } => settle("drop", &selection, id, yes, out).await,
+    }
+}
+
+async fn settle(
+    verb: &str,
+    selection: &Selection,
+    id: Option<i64>,
+    yes: bool,
+    out: &Output,
+) -> Result<ExitCode> {
+    let found = select(selection, id).await?;
+    if found.is_empty() {
+        bail!("no such dead letter waits; `flotilla dlq list` shows what does");
+    }
+    if !yes {
+        found.iter().for_each(|(service, letter)| show(service, letter, out));
+        out.line(format_args!("would {verb} {}; add --yes to do it", found.len()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut failed = 0;
+    for (service, letter) in &found {
+        let url = format!("{}/dead-letters/{}/{verb}", admin_url(service)?, letter["id"]);
+        let outcome = ask(http()?.post(url)).await;
+        let text = match &outcome {
+            Ok(settled) => out.good(text(&settled["state"])),
+            Err(error) => {
+                failed += 1;
+                out.bad(format!("{error:#}"))
+            }
+        };
+        out.line(format_args!("{service} {}: {text}", letter["id"]));
+        let error = outcome.as_ref().err().map(|error| format!("{error:#}"));
+        out.document(&json!({ "service": service, "id": letter["id"], "error": error }));
+    }
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn select(selection: &Selection, id: Option<i64>) -> Result<Vec<(String, Value)>> {
+    let services: Vec<&str> = match &selection.service {
+        Some(service) if SERVICES.contains(&service.as_str()) => vec![service],
+        Some(service) => bail!("no service is called {service}; there are {}", SERVICES.join(", ")),
+        None => SERVICES.to_vec(),
+    };
+    let mut found = Vec::new();
+    for service in services {
+        let mut after = 0;
+        loop {
+            let mut query = vec![("after", after.to_string())];
+            query.extend(selection.reason.clone().map(|reason| ("reason", reason)));
+            let request = http()?.get(format!("{}/dead-letters", admin_url(service)?));
+            let page = ask(request.query(&query)).await?;
+            for letter in page["dead_letters"].as_array().into_iter().flatten() {
+                if id.is_none_or(|id| letter["id"] == id) {
+                    found.push((service.to_owned(), letter.clone()));
+                }
+            }
+            match page["next"].as_i64() {
+                Some(next) => after = next,
+                None => break,
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn show(service: &str, letter: &Value, out: &Output) {
+    out.line(format_args!(
+        "{service:10} {:>6} {:12} {}@{} {}: {}",
+        letter["id"],
+        text(&letter["reason"]),
+        letter["partition"],
+        letter["offset"],
+        text(&letter["topic"]),
+        text(&letter["detail"]),
+    ));
+    let mut document = letter.clone();
+    document["service"] = service.into();
+    out.document(&document);
+}

@@ -1,0 +1,78 @@
+//! `flotilla events`: what happens on the topics, decoded.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use chassis::tail::{Decoder, From, Tail};
+use chrono::DateTime;
+use clap::Subcommand;
+use events::TOPICS;
+use serde_json::json;
+
+use crate::output::Output;
+
+#[derive(Subcommand)]
+pub(crate) enum Events {
+    /// Print events as they come, until stopped
+    Tail {
+        /// Only these topics; all of the fleet when left out
+        #[arg(long)]
+        topic: Vec<String>,
+        /// Only events with this key: an order's id or a SKU
+        #[arg(long)]
+        key: Option<String>,
+        /// Only events whose type ends like this, such as OrderPlaced
+        #[arg(long)]
+        r#type: Option<String>,
+        /// From the beginning of the topics, not only what comes from now on
+        #[arg(long)]
+        from_beginning: bool,
+        /// Stop after so many seconds without an event
+        #[arg(long)]
+        idle_seconds: Option<u64>,
+    },
+}
+
+pub(crate) async fn run(command: Events, out: &Output) -> Result<ExitCode> {
+    let Events::Tail { topic, key, r#type, from_beginning, idle_seconds } = command;
+    let topics: Vec<String> = match topic.is_empty() {
+        true => TOPICS.iter().map(|topic| topic.name.to_owned()).collect(),
+        false => topic,
+    };
+    let brokers = super::brokers()?;
+    let mut decoder = Decoder::new(super::registry()?);
+    let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let from = if from_beginning { From::Beginning } else { From::End };
+    let tail = Tail::new(&brokers, &names, from)
+        .with_context(|| format!("Kafka at {brokers} does not answer; is the fleet up?"))?;
+    let patience = Duration::from_secs(idle_seconds.unwrap_or(u64::from(u32::MAX)));
+    while let Some(record) = tokio::task::block_in_place(|| tail.next(patience))? {
+        let wanted = key.as_ref().is_none_or(|key| *key == record.key)
+            && r#type.as_ref().is_none_or(|name| record.event_type().ends_with(name.as_str()));
+        if !wanted {
+            continue;
+        }
+        let value = match &record.value {
+            Some(value) => {
+                decoder.decode(value).await.unwrap_or_else(|why| json!({ "undecoded": why }))
+            }
+            None => serde_json::Value::Null,
+        };
+        let at = DateTime::from_timestamp_millis(record.timestamp_ms).unwrap_or_default();
+        let name = record.event_type().rsplit('.').next().unwrap_or_default();
+        out.line(format_args!(
+            "{} {:20} {name:28} {} {value}",
+            at.format("%H:%M:%S%.3f"),
+            format!("{}@{}", record.partition, record.offset),
+            record.key,
+        ));
+        let headers: serde_json::Map<String, serde_json::Value> =
+            record.headers.iter().map(|(n, v)| (n.clone(), v.clone().into())).collect();
+        out.document(&json!({
+            "topic": record.topic, "partition": record.partition, "offset": record.offset,
+            "key": record.key, "time": at.to_rfc3339(), "headers": headers, "value": value,
+        }));
+    }
+    Ok(ExitCode::SUCCESS)
+}

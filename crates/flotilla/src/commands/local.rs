@@ -1,0 +1,172 @@
+//! `flotilla local`: a whole fleet on this machine.
+
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::Subcommand;
+use local::{Lifetime, SERVICES, Settings, doctor};
+use serde_json::json;
+
+use super::demo;
+use crate::output::Output;
+use flotilla::fleet::{Fleet, FleetSettings};
+
+/// How often a followed log is looked at.
+const FOLLOW_EVERY: Duration = Duration::from_millis(200);
+/// How much of a log is shown.
+const LOG_BYTES: u64 = 16 * 1024;
+
+#[derive(Subcommand)]
+pub(crate) enum Local {
+    /// Start the fleet and lead six orders through it, one for each way it can end
+    Demo,
+    /// Start what does not run: servers, topics, schemas, migrations, services
+    Up,
+    /// Stop everything; nothing is lost
+    Down,
+    /// What runs, where, and whether it is ready
+    Status,
+    /// The log of one process
+    Logs {
+        /// Its name, as `status` lists it
+        name: String,
+        /// Go on as it grows
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Stop everything and forget it: orders, topics, schemas
+    Reset,
+    /// What this machine lacks, and the command that mends it
+    Doctor,
+}
+
+pub(crate) async fn run(command: Local, out: &Output) -> Result<ExitCode> {
+    match command {
+        Local::Demo => {
+            let fleet = up(out).await?;
+            demo::run(&fleet, out).await?;
+            addresses(&fleet, out);
+        }
+        Local::Up => {
+            let fleet = up(out).await?;
+            addresses(&fleet, out);
+        }
+        Local::Down => {
+            super::fleet()?.stop(&out.progress()).await?;
+            out.document(&json!({ "stopped": true }));
+        }
+        Local::Status => return status(out).await,
+        Local::Logs { name, follow } => logs(&name, follow, out).await?,
+        Local::Reset => {
+            super::fleet()?.environment().reset(&out.progress()).await?;
+            out.document(&json!({ "reset": true }));
+        }
+        Local::Doctor => return Ok(examine(out)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn up(out: &Output) -> Result<Fleet> {
+    let settings = FleetSettings::new(Settings::from_env()?, Lifetime::UntilStopped)?;
+    Fleet::start(settings, &out.progress()).await
+}
+
+fn addresses(fleet: &Fleet, out: &Output) {
+    let mut rows = Vec::new();
+    for service in SERVICES {
+        rows.push((service.to_owned(), format!("{}/docs", fleet.url(service))));
+        rows.push((format!("{service} admin"), format!("{}/metrics", fleet.admin_url(service))));
+    }
+    rows.push(("sandbox".to_owned(), format!("{}/ledger", fleet.url("sandbox"))));
+    rows.push(("kafka".to_owned(), fleet.environment().kafka_brokers()));
+    rows.push(("registry".to_owned(), fleet.environment().registry_url()));
+    out.title("\nthe fleet");
+    for (name, address) in &rows {
+        out.line(format_args!("  {name:16} {address}"));
+    }
+    out.title("\nto try next");
+    for command in [
+        "flotilla order place --sku tea=2 --watch",
+        "flotilla order list",
+        "flotilla events tail",
+        "flotilla stock list",
+        "flotilla dlq list",
+        "flotilla audit",
+        "./x status, ./x logs order, ./x down",
+    ] {
+        out.line(format_args!("  {command}"));
+    }
+    out.line("  (flotilla is target/release/flotilla)");
+    let addresses: serde_json::Map<String, serde_json::Value> =
+        rows.into_iter().map(|(name, address)| (name, address.into())).collect();
+    out.document(&addresses);
+}
+
+async fn status(out: &Output) -> Result<ExitCode> {
+    let fleet = super::fleet()?;
+    let http = super::http()?;
+    let mut all_up = true;
+    for status in fleet.environment().status() {
+        let mut ready = status.pid.is_some();
+        if ready && SERVICES.contains(&status.name.as_str()) {
+            let url = format!("{}/readyz", fleet.admin_url(&status.name));
+            ready = http.get(url).send().await.is_ok_and(|answer| answer.status().is_success());
+        }
+        all_up &= ready;
+        let state = match (status.pid, ready) {
+            (None, _) => out.bad("down"),
+            (Some(_), false) => out.bad("not ready"),
+            (Some(_), true) => out.good("up"),
+        };
+        let pid = status.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+        out.line(format_args!("{:20} {state:10} pid {pid:>8}  port {}", status.name, status.port));
+        out.document(&json!({ "name": status.name, "ready": ready, "pid": status.pid,
+                              "port": status.port, "log": status.log }));
+    }
+    Ok(if all_up { ExitCode::SUCCESS } else { ExitCode::from(3) })
+}
+
+async fn logs(name: &str, follow: bool, out: &Output) -> Result<()> {
+    let fleet = super::fleet()?;
+    let known = fleet.environment().status();
+    let Some(status) = known.iter().find(|status| status.name == name) else {
+        let names: Vec<&str> = known.iter().map(|status| status.name.as_str()).collect();
+        bail!("no process is called {name}; there are: {}", names.join(", "));
+    };
+    let mut file = std::fs::File::open(&status.log)
+        .map_err(|_| anyhow::anyhow!("{name} has no log yet: it was never started"))?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(LOG_BYTES)))?;
+    let mut reader = BufReader::new(file);
+    loop {
+        let mut line = String::new();
+        while reader.read_line(&mut line)? > 0 {
+            out.line(line.trim_end());
+            out.document(&line.trim_end());
+            line.clear();
+        }
+        if !follow {
+            return Ok(());
+        }
+        tokio::time::sleep(FOLLOW_EVERY).await;
+    }
+}
+
+fn examine(out: &Output) -> ExitCode {
+    let checks = doctor::checks();
+    for check in &checks {
+        match &check.found {
+            Some(found) => out.line(format_args!("{:18} {} {found}", check.name, out.good("ok"))),
+            None => {
+                out.line(format_args!("{:18} {} {}", check.name, out.bad("missing"), check.fix))
+            }
+        }
+    }
+    out.document(&checks);
+    match checks.iter().all(|check| check.found.is_some()) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}

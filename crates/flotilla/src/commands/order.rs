@@ -1,0 +1,186 @@
+//! `flotilla order`: placing, watching, cancelling and returning orders.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+use futures::StreamExt;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{ask, http, money, pair, text, url};
+use crate::output::Output;
+
+#[derive(Subcommand)]
+pub(crate) enum Order {
+    /// Place an order
+    Place {
+        /// What is ordered, as SKU=QUANTITY; may be given several times
+        #[arg(long = "sku", required = true, value_parser = pair)]
+        lines: Vec<(String, i64)>,
+        /// Whose order it is
+        #[arg(long, default_value = "customer-1")]
+        customer: String,
+        /// Country code; AQ is not served, NZ takes its time
+        #[arg(long, default_value = "DE")]
+        destination: String,
+        /// Card token; tok_declined is declined
+        #[arg(long, default_value = "tok_visa")]
+        token: String,
+        /// The same key places one order; a new one is made when this is left out
+        #[arg(long)]
+        key: Option<String>,
+        /// Show what becomes of it
+        #[arg(long)]
+        watch: bool,
+    },
+    /// State, lines, money, history, and what it waits for
+    Show {
+        /// The order
+        order: Uuid,
+    },
+    /// What happens to an order, from its beginning to its end
+    Watch {
+        /// The order
+        order: Uuid,
+    },
+    /// Orders, newest first
+    List {
+        /// Only of this customer
+        #[arg(long)]
+        customer: Option<String>,
+        /// Only in this state, such as completed
+        #[arg(long)]
+        state: Option<String>,
+        /// How many, at most 100
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        /// Where to go on: the cursor of the page before
+        #[arg(long)]
+        cursor: Option<String>,
+    },
+    /// Ask to cancel an order
+    Cancel {
+        /// The order
+        order: Uuid,
+    },
+    /// Send a completed order back
+    Return {
+        /// The order
+        order: Uuid,
+    },
+}
+
+pub(crate) async fn run(command: Order, out: &Output) -> Result<ExitCode> {
+    let (http, base) = (http()?, url("order")?);
+    match command {
+        Order::Place { lines, customer, destination, token, key, watch: and_watch } => {
+            let lines: Vec<Value> = lines
+                .iter()
+                .map(|(sku, quantity)| json!({ "sku": sku, "quantity": quantity }))
+                .collect();
+            let body = json!({ "customer_id": customer, "lines": lines, "destination": destination,
+                               "payment_token": token });
+            let key = key.unwrap_or_else(|| Uuid::new_v4().to_string());
+            let request = http.post(format!("{base}/orders")).header("Idempotency-Key", key);
+            let placed = ask(request.json(&body)).await?;
+            let order = text(&placed["order_id"]);
+            out.line(format_args!("{order} placed, {}", money(&placed)));
+            out.document(&placed);
+            if and_watch {
+                watch(&base, &order, out).await?;
+            }
+        }
+        Order::Show { order } => {
+            let found = ask(http.get(format!("{base}/orders/{order}"))).await?;
+            show(&found, out);
+            out.document(&found);
+        }
+        Order::Watch { order } => watch(&base, &order.to_string(), out).await?,
+        Order::List { customer, state, limit, cursor } => {
+            let mut query = vec![("limit", limit.to_string())];
+            query.extend(customer.map(|customer| ("customer_id", customer)));
+            query.extend(state.map(|state| ("state", state)));
+            query.extend(cursor.map(|cursor| ("cursor", cursor)));
+            let page = ask(http.get(format!("{base}/orders")).query(&query)).await?;
+            for order in page["orders"].as_array().into_iter().flatten() {
+                out.line(format_args!(
+                    "{} {:22} {:>14} {}",
+                    text(&order["order_id"]),
+                    text(&order["state"]),
+                    money(order),
+                    text(&order["customer_id"]),
+                ));
+            }
+            if let Some(next) = page["next_cursor"].as_str() {
+                out.line(format_args!("more with --cursor {next}"));
+            }
+            out.document(&page);
+        }
+        Order::Cancel { order } => act(&http, &base, order, "cancel", out).await?,
+        Order::Return { order } => act(&http, &base, order, "return", out).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn act(
+    http: &reqwest::Client,
+    base: &str,
+    order: Uuid,
+    verb: &str,
+    out: &Output,
+) -> Result<()> {
+    let answer = ask(http.post(format!("{base}/orders/{order}/{verb}"))).await?;
+    out.line(format_args!("{order} {}", text(&answer["state"])));
+    out.document(&answer);
+    Ok(())
+}
+
+fn show(order: &Value, out: &Output) {
+    out.title(format_args!("{} {}", text(&order["order_id"]), text(&order["state"])));
+    let reason = order["reason"].as_str().map(|reason| format!(", {reason}")).unwrap_or_default();
+    out.line(format_args!("  {}{reason}, to {}", money(order), text(&order["destination"])));
+    for line in order["lines"].as_array().into_iter().flatten() {
+        let (quantity, sku, price) =
+            (&line["quantity"], text(&line["sku"]), &line["unit_price_minor"]);
+        out.line(format_args!("  {quantity:>4} x {sku} at {price}"));
+    }
+    for waits in order["waits_for"].as_array().into_iter().flatten() {
+        let (service, what, since) =
+            (text(&waits["service"]), text(&waits["for"]), text(&waits["since"]));
+        out.line(format_args!("  waits for {service}: {what}, since {since}"));
+    }
+    for entry in order["history"].as_array().into_iter().flatten() {
+        out.line(format_args!("  {}", entry_line(entry)));
+    }
+}
+
+/// Prints the order's entries as they happen, until its end.
+pub(crate) async fn watch(base: &str, order: &str, out: &Output) -> Result<()> {
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let response = http.get(format!("{base}/orders/{order}/events")).send().await?;
+    if !response.status().is_success() {
+        ask(http.get(format!("{base}/orders/{order}"))).await?;
+    }
+    let mut stream = response.error_for_status()?.bytes_stream();
+    let mut buffer = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        buffer.extend_from_slice(&chunk?);
+        while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = buffer.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line);
+            let Some(data) = line.trim_end().strip_prefix("data:") else { continue };
+            let entry: Value = serde_json::from_str(data.trim())?;
+            out.line(format_args!("  {}", entry_line(&entry)));
+            out.document(&entry);
+        }
+    }
+    Ok(())
+}
+
+fn entry_line(entry: &Value) -> String {
+    let detail = entry["detail"].as_str().map(|detail| format!("  {detail}")).unwrap_or_default();
+    let at = text(&entry["at"]);
+    let time = at.split_once('T').map_or(at.as_str(), |(_, time)| time);
+    format!("{:16} {}{detail}", time.trim_end_matches('Z'), text(&entry["event"]))
+}

@@ -1,0 +1,68 @@
+//! `flotilla schema`: registering schemas, a step of deployment that comes before the services that
+//! write them.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+use events::{RecordInfo, TOPICS};
+use serde_json::json;
+
+use crate::output::Output;
+
+#[derive(Subcommand)]
+pub(crate) enum Schema {
+    /// Whether every schema of this build may be registered; nothing is changed
+    Check,
+    /// Register every schema of this build
+    Register,
+    /// The subjects that the registry knows, with the ids of this build's schemas
+    List,
+}
+
+pub(crate) async fn run(command: Schema, out: &Output) -> Result<ExitCode> {
+    let registry = super::registry()?;
+    let records = || TOPICS.iter().flat_map(|topic| topic.records);
+    let mut refused = 0;
+    match command {
+        Schema::Check => {
+            for record in records() {
+                let fine = registry.is_compatible(record).await?;
+                refused += usize::from(!fine);
+                let verdict = if fine { out.good("ok") } else { out.bad("incompatible") };
+                say(out, record, &verdict, &json!({ "compatible": fine }));
+            }
+        }
+        Schema::Register => {
+            for record in records() {
+                let id = registry.register(record).await?;
+                say(out, record, &format!("id {id}"), &json!({ "id": id }));
+            }
+        }
+        Schema::List => {
+            for record in records() {
+                let id = registry.id_of(&chassis::subject(record), record.schema).await?;
+                let text = id.map_or_else(|| out.bad("not registered"), |id| format!("id {id}"));
+                say(out, record, &text, &json!({ "id": id }));
+            }
+        }
+    }
+    if refused > 0 {
+        out.line(format_args!(
+            "{refused} schemas break {}: add fields with defaults only, or write a new record",
+            chassis::COMPATIBILITY
+        ));
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say(out: &Output, record: &RecordInfo, text: &str, facts: &serde_json::Value) {
+    let subject = chassis::subject(record);
+    out.line(format_args!("{subject:76} {text}"));
+    let mut document = json!({ "subject": subject });
+    for (name, fact) in facts.as_object().into_iter().flatten() {
+        document[name] = fact.clone();
+    }
+    out.document(&document);
+}

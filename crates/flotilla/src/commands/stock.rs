@@ -1,0 +1,90 @@
+//! `flotilla stock`: items, prices, adjustments.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{ask, http, text, url};
+use crate::output::Output;
+
+#[derive(Subcommand)]
+pub(crate) enum Stock {
+    /// All items
+    List,
+    /// Add free units to an item, or take some away (a negative number)
+    Adjust {
+        /// The item
+        sku: String,
+        /// How many units come
+        #[arg(allow_hyphen_values = true)]
+        delta: i64,
+        /// Why
+        #[arg(long, default_value = "")]
+        note: String,
+        /// The same key adjusts once; a new one is made when this is left out
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// Create an item, or change its name and price
+    Set {
+        /// The item
+        sku: String,
+        /// What it is called
+        name: String,
+        /// Its price in minor units
+        unit_price_minor: i64,
+        /// ISO 4217
+        #[arg(long, default_value = "EUR")]
+        currency: String,
+    },
+}
+
+pub(crate) async fn run(command: Stock, out: &Output) -> Result<ExitCode> {
+    let (http, base) = (http()?, url("inventory")?);
+    match command {
+        Stock::List => {
+            let mut after = String::new();
+            loop {
+                let page = http.get(format!("{base}/stock")).query(&[("after", &after)]);
+                let page = ask(page).await?;
+                for item in page["items"].as_array().into_iter().flatten() {
+                    show(item, out);
+                }
+                match page["next"].as_str() {
+                    Some(next) => after = next.to_owned(),
+                    None => break,
+                }
+            }
+        }
+        Stock::Adjust { sku, delta, note, key } => {
+            let key = key.unwrap_or_else(|| Uuid::new_v4().to_string());
+            let request = http.post(format!("{base}/stock/{sku}/adjustments"));
+            let request = request.header("Idempotency-Key", key);
+            show(&ask(request.json(&json!({ "delta": delta, "note": note }))).await?, out);
+        }
+        Stock::Set { sku, name, unit_price_minor, currency } => {
+            let item =
+                json!({ "name": name, "unit_price_minor": unit_price_minor, "currency": currency });
+            show(&ask(http.put(format!("{base}/stock/{sku}")).json(&item)).await?, out);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(item: &Value, out: &Output) {
+    let count = |name: &str| item[name].as_i64().unwrap_or_default();
+    out.line(format_args!(
+        "{:16} {:24} {:>10} {} free {:<8} reserved {:<6} shipped {}",
+        text(&item["sku"]),
+        text(&item["name"]),
+        count("unit_price_minor"),
+        text(&item["currency"]),
+        count("free"),
+        count("reserved"),
+        count("shipped"),
+    ));
+    out.document(item);
+}

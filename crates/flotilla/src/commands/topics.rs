@@ -1,0 +1,56 @@
+//! `flotilla topics`: creating the topics, which no running service does.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use chassis::topics::{self, Applied};
+use clap::Subcommand;
+use local::SERVICES;
+use serde_json::json;
+
+use crate::output::Output;
+
+#[derive(Subcommand)]
+pub(crate) enum Topics {
+    /// Create the topics that are missing; existing ones are left as they are
+    Apply {
+        /// Partitions of a new topic
+        #[arg(long, default_value_t = 3)]
+        partitions: i32,
+        /// Replicas of a new topic
+        #[arg(long, default_value_t = 1)]
+        replication: i32,
+    },
+    /// The topics that exist
+    List,
+}
+
+pub(crate) async fn run(command: Topics, out: &Output) -> Result<ExitCode> {
+    let brokers = super::brokers()?;
+    match command {
+        Topics::Apply { partitions, replication } => {
+            let plan = topics::plan(partitions, &SERVICES);
+            let applied = topics::apply(&brokers, &plan, replication).await;
+            let applied = applied.with_context(|| format!("Kafka at {brokers} refuses"))?;
+            for (name, outcome) in applied {
+                let (text, partitions) = match outcome {
+                    Applied::Created => ("created", partitions),
+                    Applied::Existed(partitions) => ("existed", partitions),
+                };
+                out.line(format_args!("{name:32} {text} ({partitions} partitions)"));
+                out.document(&json!({ "topic": name, "outcome": text, "partitions": partitions }));
+            }
+        }
+        Topics::List => {
+            let asked = brokers.clone();
+            let existing = tokio::task::spawn_blocking(move || topics::existing(&asked)).await?;
+            let existing =
+                existing.with_context(|| format!("Kafka at {brokers} does not answer"))?;
+            for (name, partitions) in existing {
+                out.line(format_args!("{name:32} {partitions} partitions"));
+                out.document(&json!({ "topic": name, "partitions": partitions }));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

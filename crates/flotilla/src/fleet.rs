@@ -1,0 +1,283 @@
+//! A whole fleet on this machine: servers, topics, schemas, migrations, the sandbox, four services.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use chassis::{Registry, topics};
+use events::TOPICS;
+use local::{Environment, Lifetime, Process, ProcessSpec, Progress, SERVICES, Settings};
+
+/// How long a service may take to be ready. Its servers are up by then.
+const READY: Duration = Duration::from_secs(30);
+/// How long a service may take to stop.
+const STOP: Duration = Duration::from_secs(25);
+/// The key of the sandbox, which keeps nothing secret.
+const SANDBOX_KEY: &str = "sk_test_local";
+
+/// Whom payment and shipping call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Providers {
+    /// The adapters in their own process.
+    InProcess,
+    /// The sandbox, a program of its own, over HTTP.
+    Sandbox,
+}
+
+/// How a fleet is to be.
+#[derive(Debug, Clone)]
+pub struct FleetSettings {
+    /// Folder and ports.
+    pub settings: Settings,
+    /// How long its processes live.
+    pub lifetime: Lifetime,
+    /// Whom payment and shipping call.
+    pub providers: Providers,
+    /// Partitions of each topic. Few: the broker's cost is per request and partition.
+    pub partitions: i32,
+    /// The folder with the programs of the services.
+    pub programs: PathBuf,
+    /// Further variables of every service.
+    pub variables: Vec<(String, String)>,
+}
+
+impl FleetSettings {
+    /// A fleet in these settings, with the programs that lie beside this one.
+    pub fn new(settings: Settings, lifetime: Lifetime) -> Result<Self> {
+        Ok(FleetSettings {
+            settings,
+            lifetime,
+            providers: Providers::Sandbox,
+            partitions: 3,
+            programs: programs()?,
+            variables: Vec::new(),
+        })
+    }
+}
+
+/// The folder of programs that this one was built with. Tests lie one folder deeper.
+fn programs() -> Result<PathBuf> {
+    let mut folder = std::env::current_exe()?;
+    folder.pop();
+    if folder.ends_with("deps") {
+        folder.pop();
+    }
+    Ok(folder)
+}
+
+/// A fleet that runs.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    settings: FleetSettings,
+    environment: Environment,
+}
+
+impl Fleet {
+    /// A fleet that an earlier run started.
+    pub fn attach(settings: FleetSettings) -> Self {
+        let environment = Environment::new(settings.settings.clone(), settings.lifetime);
+        Fleet { settings, environment }
+    }
+
+    /// Starts what does not run yet, up to services that are ready. Idempotent.
+    pub async fn start(settings: FleetSettings, progress: Progress<'_>) -> Result<Self> {
+        let fleet = Fleet::attach(settings);
+        fleet.environment.start(progress).await?;
+        let timed = Timed(progress);
+        timed.step("create topics and register schemas", fleet.prepare()).await?;
+        timed.step("migrate four databases", fleet.migrate()).await?;
+        timed.step("start the services", fleet.start_programs()).await?;
+        Ok(fleet)
+    }
+
+    /// The servers.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// The public address of a service.
+    pub fn url(&self, service: &str) -> String {
+        format!("http://127.0.0.1:{}", self.port(service))
+    }
+
+    /// The admin address of a service.
+    pub fn admin_url(&self, service: &str) -> String {
+        format!("http://127.0.0.1:{}", self.port(&format!("{service}-admin")))
+    }
+
+    fn port(&self, name: &str) -> u16 {
+        self.settings.settings.ports.get(name)
+    }
+
+    /// The process of a service, while it runs.
+    pub fn process(&self, service: &str) -> Option<Process> {
+        Process::find(&self.settings.settings, service)
+    }
+
+    /// Kills a service as a power cut would.
+    pub async fn kill(&self, service: &str) -> Result<()> {
+        self.process(service).with_context(|| format!("{service} does not run"))?.kill().await
+    }
+
+    /// Starts a service that does not run, and waits until it is ready.
+    pub async fn start_service(&self, service: &'static str) -> Result<()> {
+        self.spawn_service(service).await?;
+        self.wait_ready(service).await
+    }
+
+    /// Stops everything.
+    pub async fn stop(&self, progress: Progress<'_>) -> Result<()> {
+        self.environment.stop(progress).await
+    }
+
+    async fn prepare(&self) -> Result<()> {
+        let plan = topics::plan(self.settings.partitions, &SERVICES);
+        topics::apply(&self.environment.kafka_brokers(), &plan, 1)
+            .await
+            .context("topics cannot be created")?;
+        let registry = Registry::new(&self.environment.registry_url());
+        for record in TOPICS.iter().flat_map(|topic| topic.records) {
+            let subject = chassis::subject(record);
+            if registry.id_of(&subject, record.schema).await?.is_none() {
+                registry
+                    .register(record)
+                    .await
+                    .with_context(|| format!("registering {subject}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        for service in SERVICES {
+            let database = self.environment.database(service).await?;
+            let program = self.program(service)?;
+            let migrated = Command::new(&program)
+                .arg("migrate")
+                .env("FLOTILLA_OWNER_DATABASE_URL", &database.owner_url)
+                .env("FLOTILLA_APP_ROLE", &database.app_role)
+                .output()
+                .with_context(|| format!("cannot run {}", program.display()))?;
+            if !migrated.status.success() {
+                bail!("{}", String::from_utf8_lossy(&migrated.stderr));
+            }
+        }
+        Ok(())
+    }
+
+    async fn start_programs(&self) -> Result<()> {
+        if self.settings.providers == Providers::Sandbox {
+            self.start_sandbox().await?;
+        }
+        for service in SERVICES {
+            self.spawn_service(service).await?;
+        }
+        futures::future::try_join_all(SERVICES.map(|service| self.wait_ready(service))).await?;
+        Ok(())
+    }
+
+    async fn start_sandbox(&self) -> Result<()> {
+        let settings = &self.settings.settings;
+        if Process::find(settings, "sandbox").is_some() {
+            return Ok(());
+        }
+        settings.ports.check_free("sandbox")?;
+        let folder = settings.root.join("sandbox");
+        std::fs::create_dir_all(&folder)?;
+        let listen = format!("127.0.0.1:{}", self.port("sandbox"));
+        let spec = ProcessSpec::new("sandbox", self.program("sandbox")?)
+            .args(["--listen", &listen, "--ledger"])
+            .args([folder.join("ledger.jsonl").display().to_string()]);
+        let process = Process::start(settings, &spec, self.settings.lifetime)?;
+        let health = format!("{}/healthz", self.url("sandbox"));
+        process.wait_ready(READY, async || answers(&health).await).await
+    }
+
+    async fn spawn_service(&self, service: &'static str) -> Result<()> {
+        let settings = &self.settings.settings;
+        if Process::find(settings, service).is_some() {
+            return Ok(());
+        }
+        let admin = format!("{service}-admin");
+        settings.ports.check_free(service)?;
+        settings.ports.check_free(&admin)?;
+        let database = self.environment.database(service).await?;
+        let address = |name: &str| format!("127.0.0.1:{}", self.port(name));
+        let mut spec = ProcessSpec::new(service, self.program(service)?)
+            .env("FLOTILLA_DATABASE_URL", database.app_url)
+            .env("FLOTILLA_KAFKA_BROKERS", self.environment.kafka_brokers())
+            .env("FLOTILLA_REGISTRY_URL", self.environment.registry_url())
+            .env("FLOTILLA_HTTP_ADDRESS", address(service))
+            .env("FLOTILLA_ADMIN_ADDRESS", address(&admin))
+            .env("FLOTILLA_INSTANCE", service);
+        spec.env.extend(self.outside(service));
+        spec.env.extend(self.settings.variables.iter().cloned());
+        Process::start(settings, &spec, self.settings.lifetime)?;
+        Ok(())
+    }
+
+    /// Whom a service calls, as its variables.
+    fn outside(&self, service: &str) -> Vec<(String, String)> {
+        let name = match service {
+            "payment" => "FLOTILLA_PROVIDER",
+            "shipping" => "FLOTILLA_CARRIER",
+            _calls_nobody => return Vec::new(),
+        };
+        match self.settings.providers {
+            Providers::InProcess => vec![(name.to_owned(), "in-process".to_owned())],
+            Providers::Sandbox => vec![
+                (name.to_owned(), self.url("sandbox")),
+                (format!("{name}_KEY"), SANDBOX_KEY.to_owned()),
+            ],
+        }
+    }
+
+    async fn wait_ready(&self, service: &'static str) -> Result<()> {
+        let process = self.process(service).with_context(|| {
+            let log = self.settings.settings.log(service);
+            format!("{service} ended while starting; see {}", log.display())
+        })?;
+        let ready = format!("{}/readyz", self.admin_url(service));
+        process.wait_ready(READY, async || answers(&ready).await).await
+    }
+
+    /// Stops a service in good order.
+    pub async fn stop_service(&self, service: &str) -> Result<()> {
+        self.process(service).with_context(|| format!("{service} does not run"))?.stop(STOP).await
+    }
+
+    fn program(&self, name: &str) -> Result<PathBuf> {
+        let program = self.settings.programs.join(name);
+        if !program.exists() {
+            let flag = if is_release(&self.settings.programs) { " --release" } else { "" };
+            bail!(
+                "there is no program {}; build it: cargo build{flag} --workspace --bins",
+                program.display()
+            );
+        }
+        Ok(program)
+    }
+}
+
+fn is_release(programs: &Path) -> bool {
+    programs.ends_with("release")
+}
+
+async fn answers(url: &str) -> bool {
+    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build();
+    let Ok(http) = http else { return false };
+    http.get(url).send().await.is_ok_and(|answer| answer.status().is_success())
+}
+
+struct Timed<'a>(Progress<'a>);
+
+impl Timed<'_> {
+    async fn step(&self, what: &str, work: impl Future<Output = Result<()>>) -> Result<()> {
+        (self.0)(what, None);
+        let started = Instant::now();
+        work.await.with_context(|| format!("cannot {what}"))?;
+        (self.0)(what, Some(started.elapsed()));
+        Ok(())
+    }
+}
