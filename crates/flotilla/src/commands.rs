@@ -14,7 +14,7 @@ pub(crate) mod audit;
 use std::time::Duration;
 
 use ::local::{Lifetime, Settings};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use flotilla::fleet::{Fleet, FleetSettings};
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
@@ -103,9 +103,4 @@ pub(crate) fn money(order: &Value) -> String {
         |_| minor.to_string(),
         |currency| ::events::Money::new(minor, currency).to_string(),
     )
-}
-
-/// The programs of a release need a release; say so early.
-pub(crate) fn needs<T>(found: Option<T>, what: &str) -> Result<T> {
-    found.with_context(|| format!("{what} is not running; `flotilla local up` starts the fleet"))
 }

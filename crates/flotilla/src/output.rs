@@ -18,10 +18,6 @@ impl Output {
         Output { json, colour: colour && !json }
     }
 
-    pub(crate) fn is_json(&self) -> bool {
-        self.json
-    }
-
     /// One line for people; nothing in JSON.
     pub(crate) fn line(&self, text: impl Display) {
         if !self.json {
