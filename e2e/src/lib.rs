@@ -1,2 +1,3 @@
 //! Skeleton.
 pub mod load;
+pub mod shop;

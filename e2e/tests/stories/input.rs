@@ -1,0 +1,132 @@
+//! What bad input gets: a problem document that names the field.
+
+use e2e::shop::{order_of, send};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::shop;
+
+#[tokio::test]
+async fn a_bad_order_is_refused_with_the_name_of_the_field() {
+    let shop = shop().await;
+    let sku = shop.item(1).await.unwrap();
+    let good = order_of(&[(&sku, 1)], "DE", "tok_visa");
+    let with = |path: &str, value: Value| {
+        let mut body = good.clone();
+        *body.pointer_mut(path).unwrap() = value;
+        body
+    };
+    let many: Vec<Value> =
+        (0..101).map(|n| json!({ "sku": format!("sku-{n}"), "quantity": 1 })).collect();
+    let twice = json!([{ "sku": sku, "quantity": 1 }, { "sku": sku, "quantity": 2 }]);
+    let mut currency = good.clone();
+    currency["currency"] = json!("USD");
+    let mut unknown_field = good.clone();
+    unknown_field["coupon"] = json!("x");
+    let mut missing = good.clone();
+    missing.as_object_mut().unwrap().remove("destination");
+    for (what, body, field) in [
+        ("unknown SKU", with("/lines/0/sku", json!("no-such-sku")), "lines[0].sku"),
+        ("zero quantity", with("/lines/0/quantity", json!(0)), "lines[0].quantity"),
+        ("negative quantity", with("/lines/0/quantity", json!(-1)), "lines[0].quantity"),
+        ("huge quantity", with("/lines/0/quantity", json!(10_001)), "lines[0].quantity"),
+        ("a quantity that is a text", with("/lines/0/quantity", json!("1")), "lines[0].quantity"),
+        ("no lines", with("/lines", json!([])), "lines"),
+        ("more than 100 lines", with("/lines", json!(many)), "lines"),
+        ("duplicate lines", with("/lines", twice), "lines[1].sku"),
+        ("wrong currency", currency, "currency"),
+        ("a destination that is none", with("/destination", json!("Germany")), "destination"),
+        ("an empty token", with("/payment_token", json!("")), "payment_token"),
+        ("an empty customer", with("/customer_id", json!("")), "customer_id"),
+        ("an unknown field", unknown_field, "coupon"),
+        ("a missing field", missing, "destination"),
+    ] {
+        let (status, problem) =
+            shop.place_with_key(&body, &Uuid::new_v4().to_string()).await.unwrap();
+        assert_eq!(status, 422, "{what}: {problem}");
+        assert_eq!(problem["field"], field, "{what}: {problem}");
+        assert_eq!(problem["status"], 422, "{what}: {problem}");
+        assert!(problem["title"].is_string() && problem["type"].is_string(), "{what}: {problem}");
+    }
+    assert_eq!(shop.units(&sku).await.unwrap(), (1, 0, 0));
+}
+
+#[tokio::test]
+async fn a_request_that_is_no_order_at_all_is_refused() {
+    let shop = shop().await;
+    let json_type = ("content-type", "application/json");
+    let huge = format!("{{\"customer_id\":\"{}\"}}", "x".repeat(70_000));
+    for (what, method, path, header, body, status, code) in [
+        ("malformed JSON", "POST", "/orders", json_type, "{", 400, "malformed_json"),
+        ("oversized body", "POST", "/orders", json_type, huge.as_str(), 413, "body_too_large"),
+        (
+            "wrong type",
+            "POST",
+            "/orders",
+            ("content-type", "text/plain"),
+            "{}",
+            415,
+            "unsupported_media_type",
+        ),
+        ("unknown route", "GET", "/nowhere", json_type, "", 404, "unknown_route"),
+        ("wrong method", "DELETE", "/orders", json_type, "", 405, "method_not_allowed"),
+    ] {
+        let request = shop.request(method, "order", path).unwrap().header("Idempotency-Key", what);
+        let request = request.header(header.0, header.1).body(body.to_owned());
+        let (found, problem) = send(request).await.unwrap();
+        assert_eq!((found, problem["code"].as_str()), (status, Some(code)), "{what}: {problem}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_needs_an_idempotency_key_and_an_unknown_order_is_not_found() {
+    let shop = shop().await;
+    let body = order_of(&[("any", 1)], "DE", "tok_visa");
+    let (status, problem) = shop.post("order", "/orders", &body).await.unwrap();
+    assert_eq!(status, 400, "{problem}");
+    let nobody = Uuid::now_v7();
+    for path in [format!("/orders/{nobody}"), format!("/orders/{nobody}/events")] {
+        assert_eq!(shop.get("order", &path).await.unwrap().0, 404, "{path}");
+    }
+    for verb in ["cancel", "return"] {
+        assert_eq!(shop.act(nobody, verb).await.unwrap().0, 404, "{verb}");
+    }
+    assert_eq!(shop.get("order", "/orders/not-an-id").await.unwrap().0, 400);
+    assert_eq!(shop.get("payment", &format!("/payments/{nobody}")).await.unwrap().0, 404);
+    assert_eq!(shop.get("shipping", &format!("/shipments/{nobody}")).await.unwrap().0, 404);
+}
+
+#[tokio::test]
+async fn a_bad_adjustment_is_refused_and_a_repeated_one_counts_once() {
+    let shop = shop().await;
+    let sku = shop.item(3).await.unwrap();
+    for (delta, status) in [(0, 422), (-4, 409), (i64::MAX, 422)] {
+        let key = Uuid::new_v4().to_string();
+        let (found, problem) = shop.adjust(&sku, delta, &key).await.unwrap();
+        assert_eq!(found, status, "{delta}: {problem}");
+    }
+    assert_eq!(shop.adjust("no-such-sku", 1, "any").await.unwrap().0, 404);
+    let key = format!("delivery-{sku}");
+    for _ in 0..3 {
+        assert_eq!(shop.adjust(&sku, 10, &key).await.unwrap().1["free"], 13);
+    }
+    assert_eq!(shop.adjust(&sku, 11, &key).await.unwrap().0, 422, "the key is used");
+}
+
+#[tokio::test]
+async fn every_service_describes_its_routes() {
+    let shop = shop().await;
+    for (service, path) in [
+        ("order", "/orders/{order_id}/cancel"),
+        ("payment", "/payments/{order_id}"),
+        ("inventory", "/stock/{sku}/adjustments"),
+        ("shipping", "/shipments/{order_id}"),
+    ] {
+        let (status, document) = shop.get(service, "/openapi.json").await.unwrap();
+        assert_eq!((status, &document["openapi"]), (200, &json!("3.1.0")), "{service}");
+        let paths = document["paths"].as_object().unwrap();
+        assert!(paths.contains_key(path), "{service}: {:?}", paths.keys().collect::<Vec<_>>());
+        let (status, page) = shop.get(service, "/docs").await.unwrap();
+        assert!(status == 200 && page.as_str().unwrap().contains("<html"), "{service}");
+    }
+}

@@ -1,0 +1,17 @@
+//! The paths of an order, over HTTP and Kafka, on a running fleet. Every story has items of its own, so
+//! that they can run side by side.
+
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on should say where")]
+
+mod orders;
+mod input;
+mod topics;
+
+use e2e::shop::Shop;
+
+/// Longer than any story: here nothing is overdue.
+const DEADLINE_SECONDS: u32 = 600;
+
+async fn shop() -> Shop {
+    Shop::open(DEADLINE_SECONDS).await.unwrap()
+}

@@ -1,0 +1,122 @@
+//! What comes over Kafka from outside: adjustments, duplicates, late answers, poison.
+
+use std::time::Duration;
+
+use chassis::Registry;
+use chassis::tail::{From, Tail};
+use chassis::testing::Outsider;
+use e2e::shop::{Shop, history};
+use events::{Sku, StockAdjusted, WarehouseEvent};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::shop;
+
+fn outsider(shop: &Shop) -> (Outsider, Registry) {
+    let environment = shop.fleet.environment();
+    let outsider = Outsider::new(&environment.kafka_brokers()).unwrap();
+    (outsider, Registry::new(&environment.registry_url()))
+}
+
+fn adjusted(sku: &str, delta: i64) -> WarehouseEvent {
+    StockAdjusted {
+        adjustment_id: Uuid::new_v4(),
+        sku: Sku::new(sku.to_owned()).unwrap(),
+        delta,
+        note: "counted".to_owned(),
+        occurred_at: 1,
+    }
+    .into()
+}
+
+async fn dead_letter(shop: &Shop, service: &str, key: &str) -> Value {
+    let admin = shop.fleet.admin_url(service);
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    shop.wait(&format!("a dead letter of {key}"), async || {
+        let page: Value = http.get(format!("{admin}/dead-letters")).send().await?.json().await?;
+        let letters = page["dead_letters"].as_array().cloned().unwrap_or_default();
+        Ok(letters.into_iter().find(|letter| letter["key"] == key))
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn an_adjustment_from_the_warehouse_counts_once_however_often_it_is_sent() {
+    let shop = shop().await;
+    let sku = shop.item(5).await.unwrap();
+    let (outsider, registry) = outsider(&shop);
+    let event = adjusted(&sku, 20);
+    for n in 0..3 {
+        // A fresh id each time, as a producer that lost its own notes would send.
+        let id = format!("{sku}-{n}");
+        outsider.publish(&registry, "warehouse", &id, &event).await.unwrap();
+    }
+    outsider.publish(&registry, "warehouse", &sku, &adjusted(&sku, -4)).await.unwrap();
+    shop.wait_for_units(&sku, (21, 0, 0)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_adjustment_that_cannot_be_made_becomes_a_dead_letter_with_the_reason() {
+    let shop = shop().await;
+    let sku = shop.item(5).await.unwrap();
+    let (outsider, registry) = outsider(&shop);
+    outsider.publish(&registry, "warehouse", &sku, &adjusted(&sku, -6)).await.unwrap();
+    let letter = dead_letter(&shop, "inventory", &sku).await;
+    assert_eq!(letter["reason"], "refused");
+    assert!(letter["detail"].as_str().unwrap().contains("only 5 units are free"), "{letter}");
+    assert_eq!(shop.units(&sku).await.unwrap(), (5, 0, 0));
+}
+
+#[tokio::test]
+async fn answers_that_come_twice_and_long_after_the_end_change_nothing() {
+    let shop = shop().await;
+    let sku = shop.item(3).await.unwrap();
+    let order = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();
+    let ended = shop.ended(order, "completed").await.unwrap();
+    shop.wait_for_units(&sku, (2, 0, 1)).await.unwrap();
+
+    let topics = ["order.events", "payment.events", "inventory.events", "shipping.events"];
+    let brokers = shop.fleet.environment().kafka_brokers();
+    let key = order.to_string();
+    let mut records = Vec::new();
+    let tail = Tail::new(&brokers, &topics, From::Beginning).unwrap();
+    tail.read_to_end(Duration::from_secs(20), |record| {
+        if record.key == key {
+            records.push(record);
+        }
+    })
+    .unwrap();
+    assert_eq!(records.len(), 8, "a happy order is eight events");
+    let (outsider, registry) = outsider(&shop);
+    for record in records.iter().chain(records.iter().rev()) {
+        let headers: Vec<(&str, &str)> =
+            record.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let value = record.value.as_deref();
+        outsider.send(&record.topic, &record.key, &headers, value).await.unwrap();
+    }
+    // What comes after the copies on the same partitions is processed after them.
+    let witness = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();
+    shop.ended(witness, "completed").await.unwrap();
+    outsider.publish(&registry, "warehouse", &key, &adjusted(&sku, 1)).await.unwrap();
+    shop.wait_for_units(&sku, (2, 0, 2)).await.unwrap();
+    let later = shop.order(order).await.unwrap();
+    assert_eq!((history(&later), &later["state"]), (history(&ended), &ended["state"]));
+}
+
+#[tokio::test]
+async fn poison_on_a_topic_is_set_aside_and_orders_go_on() {
+    let shop = shop().await;
+    let sku = shop.item(2).await.unwrap();
+    let (outsider, _) = outsider(&shop);
+    let key = format!("poison-{}", Uuid::new_v4());
+    for topic in ["order.events", "payment.events"] {
+        outsider.send(topic, &key, &[], Some(b"not Avro")).await.unwrap();
+    }
+    let order = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();
+    shop.ended(order, "completed").await.unwrap();
+    for service in ["payment", "inventory", "shipping", "order"] {
+        let letter = dead_letter(&shop, service, &key).await;
+        assert_eq!(letter["reason"], "undecodable", "{service}: {letter}");
+    }
+}
