@@ -1,0 +1,6 @@
+//! The inventory service against a real Postgres.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod handlers;
+mod store;
