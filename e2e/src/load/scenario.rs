@@ -38,9 +38,6 @@ pub struct Options {
     /// Connections to the order service
     #[arg(long, default_value_t = CONNECTIONS)]
     pub connections: usize,
-    /// Replicas of each service
-    #[arg(long, default_value_t = 1)]
-    pub replicas: usize,
     /// Write the report to this file too
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -88,15 +85,6 @@ impl Options {
             connections,
         }
     }
-
-    /// Everything that makes the options impossible.
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = self.plan().problems();
-        if !(1..=8).contains(&self.replicas) {
-            problems.push("a service has 1 to 8 replicas".to_owned());
-        }
-        problems
-    }
 }
 
 #[cfg(test)]
@@ -115,13 +103,13 @@ mod tests {
         let options = options("bench latency --rate 500 --skus 1 --seconds 5");
         let plan = options.plan();
         assert_eq!((plan.arrival, plan.skus, plan.seconds), (Arrival::PerSecond(500.0), 1, 5.0));
-        assert!(options.problems().is_empty());
+        assert!(options.plan().problems().is_empty());
     }
 
     #[test]
     fn no_more_connections_than_orders_in_flight() {
         assert_eq!(options("bench --in-flight 3").plan().connections, 3);
-        assert_eq!(options("bench smoke --replicas 9 --lines 0").problems().len(), 2);
+        assert_eq!(options("bench smoke --lines 0").plan().problems().len(), 1);
         assert!(Options::try_parse_from(["bench", "--in-flight", "3", "--rate", "5"]).is_err());
     }
 }
