@@ -46,12 +46,10 @@ pub(crate) fn router<S: Service>(admin: Admin<S>) -> Router {
 }
 
 async fn readyz<S: Service>(State(admin): State<Arc<Admin<S>>>) -> Response {
-    let unready = admin.health.unready();
-    let status = match unready.is_empty() {
-        true => StatusCode::OK,
-        false => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    let body = json!({ "service": S::NAME, "ready": unready.is_empty(), "waits_for": unready });
+    let ready = admin.health.is_ready();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let waits_for = admin.health.waiting();
+    let body = json!({ "service": S::NAME, "ready": ready, "waits_for": waits_for });
     (status, Json(body)).into_response()
 }
 

@@ -61,12 +61,13 @@ impl Health {
         self.database_up.store(up, Relaxed);
     }
 
+    /// See [`OUTBOX_MESSAGES_MAX`].
     pub(crate) fn set_outbox_messages(&self, messages: i64) {
         self.outbox_messages.store(messages, Relaxed);
     }
 
-    /// What keeps the service from being ready; empty when it is.
-    pub(crate) fn unready(&self) -> BTreeMap<&'static str, String> {
+    /// What the service waits for; empty when it is well.
+    pub(crate) fn waiting(&self) -> BTreeMap<&'static str, String> {
         let mut waits = self.waits_for.lock().expect("no panic under this lock").clone();
         if !self.is_started() {
             waits.entry("start").or_insert_with(|| "the service is starting".to_owned());
@@ -75,6 +76,12 @@ impl Health {
             waits.insert("stop", "the service is stopping".to_owned());
         }
         waits
+    }
+
+    /// Whether callers should be sent here. Kafka or the registry being away while the service runs is
+    /// no reason against: commands are accepted and events wait in the outbox.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.is_started() && !self.is_stopping() && self.database_up.load(Relaxed)
     }
 
     /// Why commands are refused now, if they are.

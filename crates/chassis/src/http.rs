@@ -72,7 +72,7 @@ pub(crate) async fn serve(
 
 async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     if !gate.health.is_started() {
-        let reasons: Vec<String> = gate.health.unready().into_values().collect();
+        let reasons: Vec<String> = gate.health.waiting().into_values().collect();
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service is not ready")
             .code("not_ready")
             .detail(reasons.join("; "))

@@ -55,12 +55,12 @@ impl Outsider {
     /// of a CloudEvent.
     pub async fn publish<E: Events>(
         &self,
-        registry: &Registry,
+        framer: &Framer,
         source: &str,
         id: &str,
         event: &E,
     ) -> anyhow::Result<(i32, i64)> {
-        let value = encode(registry, event).await?;
+        let value = framer.value(event)?;
         let record = &E::RECORDS[event.record()];
         let headers = [
             ("ce_specversion", "1.0"),
@@ -72,22 +72,34 @@ impl Outsider {
     }
 }
 
-/// The value of an event on its topic.
-pub async fn encode<E: Events>(registry: &Registry, event: &E) -> anyhow::Result<Vec<u8>> {
-    let mut ids = Vec::new();
-    for record in E::RECORDS {
-        let id = registry.id_of(&subject(record), record.schema).await?;
-        ids.push(id.ok_or_else(|| {
-            RegistryError::Client(format!("{} is not registered", subject(record)))
-        })?);
+/// Makes values of events as they stand on their topic.
+pub struct Framer {
+    encoder: Encoder,
+}
+
+impl Framer {
+    /// Asks the registry for the ids of a topic's records.
+    pub async fn new<E: Events>(registry: &Registry) -> anyhow::Result<Self> {
+        let mut ids = Vec::new();
+        for record in E::RECORDS {
+            let id = registry.id_of(&subject(record), record.schema).await?;
+            ids.push(id.ok_or_else(|| {
+                RegistryError::Client(format!("{} is not registered", subject(record)))
+            })?);
+        }
+        let mut encoder = Encoder::default();
+        encoder.add::<E>(&ids)?;
+        Ok(Framer { encoder })
     }
-    let mut encoder = Encoder::default();
-    encoder.add::<E>(&ids)?;
-    let mut writer = BatchWriter::default();
-    let meta = EventMeta { sequence: 1, time_micros: 0, cause: None, trace: None };
-    encoder.encode(event, &meta, &mut writer)?;
-    match unpack(&writer.finish())?.pop() {
-        Some(Packed::Event { payload, .. }) => Ok(payload.to_vec()),
-        Some(Packed::Raw { .. }) | None => anyhow::bail!("the event was not packed"),
+
+    /// The value of an event.
+    pub fn value<E: Events>(&self, event: &E) -> anyhow::Result<Vec<u8>> {
+        let mut writer = BatchWriter::default();
+        let meta = EventMeta { sequence: 1, time_micros: 0, cause: None, trace: None };
+        self.encoder.encode(event, &meta, &mut writer)?;
+        match unpack(&writer.finish())?.pop() {
+            Some(Packed::Event { payload, .. }) => Ok(payload.to_vec()),
+            Some(Packed::Raw { .. }) | None => anyhow::bail!("the event was not packed"),
+        }
     }
 }

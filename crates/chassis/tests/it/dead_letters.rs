@@ -8,7 +8,7 @@ use crate::world::{World, headers_of, request};
 async fn every_kind_of_poison_becomes_a_dead_letter_and_its_neighbours_count() {
     let mut world = World::enter().await;
     let key = world.fresh_key("poison");
-    let good = world.encode(&request(&key, 1)).await;
+    let good = world.encode(&request(&key, 1));
     let id = |n: usize| format!("{key}-{n}");
     let mut unknown_schema = good.clone();
     unknown_schema[1..5].copy_from_slice(&9_999_999_u32.to_be_bytes());

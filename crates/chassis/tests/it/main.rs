@@ -10,3 +10,4 @@ mod effects_once;
 mod life;
 mod relay;
 mod replicas;
+mod telemetry;

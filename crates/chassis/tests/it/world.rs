@@ -5,12 +5,13 @@
 mod processes;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use chassis::Registry;
 use chassis::tail::{From, Record, Tail};
-use chassis::testing::{Outsider, encode};
+use chassis::testing::{Framer, Outsider};
 use chassis::topics::{TopicPlan, apply};
 use serde_json::Value;
 use sqlx::postgres::PgPoolOptions;
@@ -53,7 +54,8 @@ struct Urls {
 pub(crate) struct World {
     urls: Urls,
     db: PgPool,
-    outsider: std::sync::Arc<Outsider>,
+    outsider: Arc<Outsider>,
+    framer: Arc<Framer>,
     sending: JoinSet<()>,
     processes: Processes,
     _turn: MutexGuard<'static, Option<Shared>>,
@@ -93,7 +95,8 @@ impl World {
         let urls = turn.as_ref().unwrap().urls.clone();
         World {
             db: PgPoolOptions::new().max_connections(2).connect(&urls.owner).await.unwrap(),
-            outsider: std::sync::Arc::new(Outsider::new(&urls.brokers).unwrap()),
+            outsider: Arc::new(Outsider::new(&urls.brokers).unwrap()),
+            framer: Arc::new(framer(&urls).await),
             sending: JoinSet::new(),
             processes: Processes::new(urls.clone()),
             urls,
@@ -108,7 +111,7 @@ impl World {
 
     /// Sends a request and waits until Kafka has it.
     pub(crate) async fn send(&self, request: &AdditionRequested, id: &str) -> Place {
-        let value = self.encode(request).await;
+        let value = self.encode(request);
         self.send_raw(&request.key, &headers_of(id), Some(&value)).await
     }
 
@@ -124,10 +127,10 @@ impl World {
 
     /// Sends a request in the background; `flush` waits for all of them.
     pub(crate) fn enqueue(&mut self, request: &AdditionRequested, id: &str) {
-        let (outsider, registry) = (self.outsider.clone(), self.registry());
+        let (outsider, framer) = (self.outsider.clone(), self.framer.clone());
         let (request, id) = (request.clone(), id.to_owned());
         self.sending.spawn(async move {
-            outsider.publish(&registry, "tests", &id, &request).await.unwrap();
+            outsider.publish(&framer, "tests", &id, &request).await.unwrap();
         });
     }
 
@@ -137,14 +140,15 @@ impl World {
         }
     }
 
-    pub(crate) async fn encode(&self, request: &AdditionRequested) -> Vec<u8> {
-        encode(&self.registry(), request).await.unwrap()
+    pub(crate) fn encode(&self, request: &AdditionRequested) -> Vec<u8> {
+        self.framer.value(request).unwrap()
     }
 
     /// A value that is well-formed, of a registered schema, and does not belong on the topic.
     pub(crate) async fn register_stranger(&self) -> Vec<u8> {
         let event = TotalChanged { key: "stranger".to_owned(), total: 1 };
-        let mut value = encode(&self.registry(), &event).await.unwrap();
+        let framer = Framer::new::<TotalChanged>(&self.registry()).await.unwrap();
+        let mut value = framer.value(&event).unwrap();
         let stranger = events::RecordInfo {
             name: "Stranger",
             full_name: "elsewhere.v1.Stranger",
@@ -207,6 +211,12 @@ impl World {
         order
     }
 
+    /// A header of each event of a key.
+    pub(crate) fn headers_told(&self, key: &str, name: &str) -> Vec<String> {
+        let records = self.read(TOTALS, key);
+        records.iter().map(|record| record.header(name).unwrap_or_default().to_owned()).collect()
+    }
+
     pub(crate) fn dead_letter_records(&self, key: &str) -> Vec<Record> {
         self.read(DEAD, key)
     }
@@ -246,6 +256,10 @@ impl World {
     fn registry(&self) -> Registry {
         Registry::new(&self.urls.registry)
     }
+}
+
+async fn framer(urls: &Urls) -> Framer {
+    Framer::new::<AdditionRequested>(&Registry::new(&urls.registry)).await.unwrap()
 }
 
 /// The total in an encoded `TotalChanged`: Avro's last long, zigzag and variable in length.

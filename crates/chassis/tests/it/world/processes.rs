@@ -84,7 +84,12 @@ impl World {
     }
 
     pub(crate) async fn start(&mut self, name: &'static str) {
-        self.spawn(name, &[]).await;
+        self.start_with(name, &[]).await;
+    }
+
+    /// Starts a replica with further variables, and waits until it is ready.
+    pub(crate) async fn start_with(&mut self, name: &'static str, extra: &[(&str, &str)]) {
+        self.spawn(name, extra).await;
         wait(&format!("{name} to be ready"), async || {
             match self.try_admin(name, "GET", "/readyz").await {
                 Some((200, _)) => Ok(()),
@@ -154,6 +159,14 @@ impl World {
             (200, total) => Ok(total.as_i64().unwrap()),
             (status, _) => Err(status),
         }
+    }
+
+    /// Adds over HTTP as part of a trace.
+    pub(crate) async fn add_traced(&self, name: &str, key: &str, amount: i64, parent: &str) {
+        let url = format!("http://127.0.0.1:{}/additions", self.processes.get(name).public);
+        let request = self.processes.http.post(url).header("traceparent", parent);
+        let request = request.json(&json!({ "key": key, "amount": amount }));
+        assert_eq!(request.send().await.unwrap().status(), 200);
     }
 
     pub(crate) async fn http(&self, name: &str, method: &str, path: &str, body: &str) -> Answer {
