@@ -117,6 +117,52 @@ async fn an_order_whose_payment_never_answers_is_cancelled_when_it_is_overdue() 
 }
 
 #[tokio::test]
+async fn orders_are_accepted_while_kafka_is_away_and_end_when_it_is_back() {
+    let _turn = TURN.lock().await;
+    let shop = Shop::open(DEADLINE_SECONDS).await.unwrap();
+    let sku = shop.item(100).await.unwrap();
+    let servers = local::testing::servers().await.unwrap();
+    servers.kill("kafka").await.unwrap();
+    let mut orders = Vec::new();
+    for _ in 0..30 {
+        orders.push(shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap());
+    }
+    assert_eq!(shop.order(orders[0]).await.unwrap()["state"], "placed");
+    servers.restart().await.unwrap();
+    for order in orders {
+        shop.ended(order, "completed").await.unwrap();
+    }
+    let report = audit::run(&shop.fleet, REST).await.unwrap();
+    assert!(report.is_clean(), "{}", report.broken());
+}
+
+#[tokio::test]
+async fn a_database_that_crashes_loses_nothing_and_callers_are_told_to_come_back() {
+    let _turn = TURN.lock().await;
+    let shop = Shop::open(DEADLINE_SECONDS).await.unwrap();
+    let sku = shop.item(100).await.unwrap();
+    let servers = local::testing::servers().await.unwrap();
+    for service in SERVICES {
+        let mut orders = Vec::new();
+        for _ in 0..5 {
+            orders.push(shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap());
+        }
+        servers.kill(&format!("postgres-{service}")).await.unwrap();
+        if service == "order" {
+            let body = order_of(&[(&sku, 1)], "DE", "tok_visa");
+            let (status, problem) = shop.place_with_key(&body, "while-away").await.unwrap();
+            assert_eq!(status, 503, "{problem}");
+        }
+        servers.restart().await.unwrap();
+        for order in orders {
+            shop.ended(order, "completed").await.unwrap();
+        }
+    }
+    let report = audit::run(&shop.fleet, REST).await.unwrap();
+    assert!(report.is_clean(), "{}", report.broken());
+}
+
+#[tokio::test]
 async fn the_audit_finds_faults_that_were_planted_in_the_tables() {
     let _turn = TURN.lock().await;
     let shop = Shop::open(DEADLINE_SECONDS).await.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chassis::Registry;
 use chassis::tail::{From, Tail};
-use chassis::testing::Outsider;
+use chassis::testing::{Framer, Outsider};
 use e2e::shop::{Shop, history};
 use events::{Sku, StockAdjusted, WarehouseEvent};
 use serde_json::Value;
@@ -12,10 +12,12 @@ use uuid::Uuid;
 
 use crate::shop;
 
-fn outsider(shop: &Shop) -> (Outsider, Registry) {
+/// Somebody outside who speaks the warehouse's language.
+async fn outsider(shop: &Shop) -> (Outsider, Framer) {
     let environment = shop.fleet.environment();
     let outsider = Outsider::new(&environment.kafka_brokers()).unwrap();
-    (outsider, Registry::new(&environment.registry_url()))
+    let registry = Registry::new(&environment.registry_url());
+    (outsider, Framer::new::<WarehouseEvent>(&registry).await.unwrap())
 }
 
 fn adjusted(sku: &str, delta: i64) -> WarehouseEvent {
@@ -45,14 +47,14 @@ async fn dead_letter(shop: &Shop, service: &str, key: &str) -> Value {
 async fn an_adjustment_from_the_warehouse_counts_once_however_often_it_is_sent() {
     let shop = shop().await;
     let sku = shop.item(5).await.unwrap();
-    let (outsider, registry) = outsider(&shop);
+    let (outsider, framer) = outsider(&shop).await;
     let event = adjusted(&sku, 20);
     for n in 0..3 {
         // A fresh id each time, as a producer that lost its own notes would send.
         let id = format!("{sku}-{n}");
-        outsider.publish(&registry, "warehouse", &id, &event).await.unwrap();
+        outsider.publish(&framer, "warehouse", &id, &event).await.unwrap();
     }
-    outsider.publish(&registry, "warehouse", &sku, &adjusted(&sku, -4)).await.unwrap();
+    outsider.publish(&framer, "warehouse", &sku, &adjusted(&sku, -4)).await.unwrap();
     shop.wait_for_units(&sku, (21, 0, 0)).await.unwrap();
 }
 
@@ -60,8 +62,8 @@ async fn an_adjustment_from_the_warehouse_counts_once_however_often_it_is_sent()
 async fn an_adjustment_that_cannot_be_made_becomes_a_dead_letter_with_the_reason() {
     let shop = shop().await;
     let sku = shop.item(5).await.unwrap();
-    let (outsider, registry) = outsider(&shop);
-    outsider.publish(&registry, "warehouse", &sku, &adjusted(&sku, -6)).await.unwrap();
+    let (outsider, framer) = outsider(&shop).await;
+    outsider.publish(&framer, "warehouse", &sku, &adjusted(&sku, -6)).await.unwrap();
     let letter = dead_letter(&shop, "inventory", &sku).await;
     assert_eq!(letter["reason"], "refused");
     assert!(letter["detail"].as_str().unwrap().contains("only 5 units are free"), "{letter}");
@@ -88,7 +90,7 @@ async fn answers_that_come_twice_and_long_after_the_end_change_nothing() {
     })
     .unwrap();
     assert_eq!(records.len(), 8, "a happy order is eight events");
-    let (outsider, registry) = outsider(&shop);
+    let (outsider, framer) = outsider(&shop).await;
     for record in records.iter().chain(records.iter().rev()) {
         let headers: Vec<(&str, &str)> =
             record.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
@@ -98,7 +100,7 @@ async fn answers_that_come_twice_and_long_after_the_end_change_nothing() {
     // What comes after the copies on the same partitions is processed after them.
     let witness = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();
     shop.ended(witness, "completed").await.unwrap();
-    outsider.publish(&registry, "warehouse", &key, &adjusted(&sku, 1)).await.unwrap();
+    outsider.publish(&framer, "warehouse", &key, &adjusted(&sku, 1)).await.unwrap();
     shop.wait_for_units(&sku, (2, 0, 2)).await.unwrap();
     let later = shop.order(order).await.unwrap();
     assert_eq!((history(&later), &later["state"]), (history(&ended), &ended["state"]));
@@ -108,7 +110,7 @@ async fn answers_that_come_twice_and_long_after_the_end_change_nothing() {
 async fn poison_on_a_topic_is_set_aside_and_orders_go_on() {
     let shop = shop().await;
     let sku = shop.item(2).await.unwrap();
-    let (outsider, _) = outsider(&shop);
+    let (outsider, _) = outsider(&shop).await;
     let key = format!("poison-{}", Uuid::new_v4());
     for topic in ["order.events", "payment.events"] {
         outsider.send(topic, &key, &[], Some(b"not Avro")).await.unwrap();

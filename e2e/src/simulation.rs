@@ -1,0 +1,497 @@
+//! The saga without servers: the shipped decision functions of all four services, a bag of messages, and
+//! a seed that picks, duplicates, delays and reorders them. One seed is one run, always the same.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chassis::Hears;
+use events::{
+    InventoryEvent, Money, OrderEvent, OrderId, OrderLine, PaymentEvent, RefusalReason,
+    ShippingEvent, Sku,
+};
+use inventory::Inventory;
+use inventory::domain::Item;
+use payment::Payments;
+use rand::rngs::SmallRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use shipping::Shipments;
+use uuid::Uuid;
+
+/// All orders of a run want units of this item.
+const SKU: &str = "unit";
+const PRICE: i64 = 100;
+
+/// What may go wrong in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chances {
+    /// Whether messages of one topic and key may overtake each other, as a replayed dead letter does.
+    pub reorder_within_topic: bool,
+    /// How many of a hundred messages are delivered again, at any later moment.
+    pub duplicates_percent: u32,
+}
+
+/// Something under way to a service.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message {
+    ToOrder(usize, order::domain::Input),
+    ToInventory(usize, inventory::domain::Input),
+    ToPayment(usize, payment::domain::Input),
+    ToShipping(usize, shipping::domain::Input),
+    /// A call to the payment provider or to the carrier.
+    Provider(usize, payment::domain::Call),
+    Carrier(usize, shipping::domain::Call),
+}
+
+/// The rows of one order, in all four services, and what the outside world did for it.
+#[derive(Debug, Clone)]
+pub struct Saga {
+    pub facts: order::domain::Facts,
+    pub order: order::domain::State,
+    pub inventory: inventory::domain::State,
+    pub payment: payment::domain::State,
+    pub shipping: shipping::domain::State,
+    /// Whether the card is good, and what the provider has done by its own books.
+    card_is_good: bool,
+    /// Whether the provider has authorised: it does so once, however often it is asked.
+    authorized: bool,
+    pub held: i64,
+    pub captured: i64,
+    pub refunded: i64,
+    /// The carrier's word, once it has given it.
+    carrier: Option<shipping::domain::Input>,
+    carrier_accepts: bool,
+}
+
+/// A run.
+pub struct World {
+    pub sagas: Vec<Saga>,
+    pub shelf: BTreeMap<Sku, Item>,
+    units: i64,
+    bag: Vec<Message>,
+    random: SmallRng,
+    chances: Chances,
+    /// How often what happened, so that a run that proves nothing is noticed.
+    pub seen: HashMap<&'static str, u64>,
+    /// Everything that was delivered, but for what customers and the clock asked.
+    delivered: Vec<Message>,
+    /// What was wrong at the moment it happened.
+    pub violations: Vec<String>,
+}
+
+impl World {
+    /// Orders that compete for units.
+    pub fn new(seed: u64, orders: usize, chances: Chances) -> Self {
+        let mut random = SmallRng::seed_from_u64(seed);
+        let units = random.random_range(0..=(orders as i64 * 2));
+        let item = Item {
+            name: "unit".to_owned(),
+            price: Money::new(PRICE, "EUR".parse().expect("EUR is a currency")),
+            free: units,
+            reserved: 0,
+            shipped: 0,
+        };
+        let sku = Sku::new(SKU.to_owned()).expect("the name is a SKU");
+        let mut world = World {
+            sagas: Vec::new(),
+            shelf: BTreeMap::from([(sku.clone(), item)]),
+            units,
+            bag: Vec::new(),
+            random,
+            chances,
+            seen: HashMap::new(),
+            delivered: Vec::new(),
+            violations: Vec::new(),
+        };
+        (0..orders).for_each(|number| world.place(number, &sku));
+        world
+    }
+
+    fn place(&mut self, number: usize, sku: &Sku) {
+        let quantity = self.random.random_range(1..=3);
+        let currency = "EUR".parse().expect("EUR is a currency");
+        let order = order::domain::Order {
+            id: OrderId(Uuid::from_u128(number as u128 + 1)),
+            customer_id: "c".to_owned(),
+            lines: vec![OrderLine { sku: sku.clone(), quantity, unit_price_minor: PRICE }],
+            total: Money::new(PRICE * i64::from(quantity), currency),
+            destination: "DE".to_owned(),
+            payment_token: "tok".to_owned(),
+        };
+        let (state, placed) = order::domain::place(&order, 0);
+        self.sagas.push(Saga {
+            facts: order::domain::Facts {
+                id: order.id,
+                total: order.total,
+                destination: order.destination,
+            },
+            order: state,
+            inventory: inventory::domain::State::New,
+            payment: payment::domain::State::New,
+            shipping: shipping::domain::State::New,
+            card_is_good: self.random.random_bool(0.8),
+            authorized: false,
+            held: 0,
+            captured: 0,
+            refunded: 0,
+            carrier: None,
+            carrier_accepts: self.random.random_bool(0.8),
+        });
+        self.tell(number, &OrderEvent::from(placed));
+    }
+
+    /// Runs until nothing is under way. Customers and deadlines interfere while it lasts.
+    pub fn run(&mut self) {
+        while !self.bag.is_empty() {
+            if self.random.random_bool(0.05) {
+                self.interfere();
+            }
+            let index = self.pick();
+            let message = match self.random.random_range(0..100) < self.chances.duplicates_percent {
+                true => self.bag[index].clone(),
+                false => self.bag.remove(index),
+            };
+            self.delivered.push(message.clone());
+            self.deliver(message);
+        }
+    }
+
+    /// Customers send back some of what they got.
+    pub fn send_back(&mut self) {
+        for number in 0..self.sagas.len() {
+            if self.random.random_bool(0.5) {
+                self.command(number, order::domain::Input::Return);
+            }
+        }
+        self.run();
+    }
+
+    fn interfere(&mut self) {
+        let number = self.random.random_range(0..self.sagas.len());
+        let inputs = [
+            order::domain::Input::Cancel,
+            order::domain::Input::Overdue,
+            order::domain::Input::Return,
+        ];
+        let input = *inputs.choose(&mut self.random).expect("there are inputs");
+        self.command(number, input);
+    }
+
+    fn command(&mut self, number: usize, input: order::domain::Input) {
+        self.deliver(Message::ToOrder(number, input));
+    }
+
+    /// Any message; or, where a topic keeps the order of a key, any that no earlier one of its topic,
+    /// key and reader stands before.
+    fn pick(&mut self) -> usize {
+        let index = self.random.random_range(0..self.bag.len());
+        if self.chances.reorder_within_topic {
+            return index;
+        }
+        let lane = lane(&self.bag[index]);
+        self.bag
+            .iter()
+            .position(|message| lane.is_some() && self::lane(message) == lane)
+            .unwrap_or(index)
+    }
+
+    /// Every event reaches every service that hears its topic, by the mapping that ships.
+    fn tell(&mut self, number: usize, event: &OrderEvent) {
+        let heard = Inventory::hear(event.clone());
+        if let Some(inventory::Input::Order { step, .. }) = heard {
+            self.bag.push(Message::ToInventory(number, step));
+        }
+        if let Some(input) = Payments::hear(event.clone()) {
+            self.bag.push(Message::ToPayment(number, input.step));
+        }
+        if let Some(input) = Shipments::hear(event.clone()) {
+            self.bag.push(Message::ToShipping(number, input.step));
+        }
+    }
+
+    fn deliver(&mut self, message: Message) {
+        match message {
+            Message::ToOrder(number, input) => self.order(number, input),
+            Message::ToInventory(number, input) => self.inventory(number, input),
+            Message::ToPayment(number, input) => self.payment(number, input),
+            Message::ToShipping(number, input) => self.shipping(number, input),
+            Message::Provider(number, call) => self.provider(number, call),
+            Message::Carrier(number, call) => self.carrier(number, &call),
+        }
+    }
+
+    fn order(&mut self, number: usize, input: order::domain::Input) {
+        let saga = &mut self.sagas[number];
+        let Ok(decision) = order::domain::decide(&saga.facts, saga.order, input, 0) else {
+            return self.note("commands rejected");
+        };
+        saga.order = decision.state;
+        for event in &decision.events {
+            self.note(name(event));
+            self.tell(number, event);
+        }
+    }
+
+    fn inventory(&mut self, number: usize, input: inventory::domain::Input) {
+        let saga = &mut self.sagas[number];
+        let (id, was_new) = (saga.facts.id, saga.inventory == inventory::domain::State::New);
+        let decision = inventory::domain::decide(id, &saga.inventory, input, &mut self.shelf, 0);
+        saga.inventory = decision.state;
+        let tombstone = was_new && saga.inventory == inventory::domain::State::Released;
+        if tombstone {
+            self.note("tombstones of inventory");
+        }
+        for event in decision.events {
+            self.bag.push(Message::ToOrder(number, answer_of_inventory(&event)));
+        }
+    }
+
+    fn payment(&mut self, number: usize, input: payment::domain::Input) {
+        let saga = &mut self.sagas[number];
+        let was_new = saga.payment == payment::domain::State::New;
+        let decision = payment::domain::decide(saga.facts.id, &saga.payment, input, 0);
+        saga.payment = decision.state;
+        if was_new && saga.payment == payment::domain::State::Voided {
+            self.note("tombstones of payment");
+        }
+        self.bag.extend(decision.calls.into_iter().map(|call| Message::Provider(number, call)));
+        for event in decision.events {
+            self.bag.push(Message::ToOrder(number, answer_of_payment(&event)));
+        }
+    }
+
+    fn shipping(&mut self, number: usize, input: shipping::domain::Input) {
+        let saga = &mut self.sagas[number];
+        let decision = shipping::domain::decide(saga.facts.id, &saga.shipping, input, 0);
+        saga.shipping = decision.state;
+        self.bag.extend(decision.calls.into_iter().map(|call| Message::Carrier(number, call)));
+        for event in decision.events {
+            self.check_dispatch(number, &event);
+            self.bag.push(Message::ToOrder(number, answer_of_shipping(&event)));
+        }
+    }
+
+    /// The provider keeps books of its own: the same call twice moves money once.
+    fn provider(&mut self, number: usize, call: payment::domain::Call) {
+        let saga = &mut self.sagas[number];
+        let total = saga.facts.total.minor;
+        let outcome = match call {
+            payment::domain::Call::Authorize { .. } if !saga.card_is_good => {
+                payment::domain::Input::Declined { reason: events::DeclineReason::CardDeclined }
+            }
+            payment::domain::Call::Authorize { .. } => {
+                if !saga.authorized {
+                    (saga.authorized, saga.held) = (true, total);
+                }
+                payment::domain::Input::Authorized { authorization: "a".to_owned() }
+            }
+            payment::domain::Call::Void { .. } => {
+                saga.held = 0;
+                payment::domain::Input::Voided
+            }
+            payment::domain::Call::Capture { .. } => {
+                if saga.captured == 0 {
+                    (saga.held, saga.captured) = (0, total);
+                }
+                payment::domain::Input::Captured
+            }
+            payment::domain::Call::Refund { .. } => {
+                saga.refunded = saga.captured;
+                payment::domain::Input::Refunded
+            }
+        };
+        if saga.captured > 0 && !matches!(saga.shipping, shipping::domain::State::Dispatched { .. })
+        {
+            self.violations.push(format!("{number}: captured without a dispatch"));
+        }
+        self.bag.push(Message::ToPayment(number, outcome));
+    }
+
+    /// The carrier gives its word once; whichever call comes first gets it.
+    fn carrier(&mut self, number: usize, call: &shipping::domain::Call) {
+        let saga = &mut self.sagas[number];
+        let accepts = saga.carrier_accepts;
+        let word = saga.carrier.get_or_insert_with(|| match (call, accepts) {
+            (shipping::domain::Call::Cancel { .. }, _) => shipping::domain::Input::Cancelled,
+            (shipping::domain::Call::Book { .. }, true) => {
+                shipping::domain::Input::Dispatched { tracking: "t".to_owned() }
+            }
+            (shipping::domain::Call::Book { .. }, false) => {
+                shipping::domain::Input::Refused { reason: RefusalReason::DestinationNotServed }
+            }
+        });
+        let word = word.clone();
+        if word == shipping::domain::Input::Cancelled {
+            self.note("cancellations that won at the carrier");
+        }
+        self.bag.push(Message::ToShipping(number, word));
+    }
+
+    fn check_dispatch(&mut self, number: usize, event: &ShippingEvent) {
+        let ShippingEvent::ShipmentDispatched(_) = event else { return };
+        let saga = &self.sagas[number];
+        let authorized = matches!(saga.payment, payment::domain::State::Authorized { .. });
+        let reserved = matches!(saga.inventory, inventory::domain::State::Reserved { .. });
+        if !authorized || !reserved {
+            self.violations.push(format!("{number}: dispatched without authorisation or goods"));
+        }
+        if matches!(saga.order, order::domain::State::CancellationRequested { .. }) {
+            self.note("cancellations that lost to the carrier");
+        }
+    }
+
+    fn note(&mut self, what: &'static str) {
+        *self.seen.entry(what).or_default() += 1;
+    }
+
+    /// What is wrong once nothing is under way.
+    pub fn judge(&self) -> Vec<String> {
+        let mut wrong = self.violations.clone();
+        let (mut kept, mut completed) = (0, 0);
+        for (number, saga) in self.sagas.iter().enumerate() {
+            let total = saga.facts.total.minor;
+            let money = (saga.held, saga.captured, saga.refunded);
+            let (expected, returned) = match saga.order {
+                order::domain::State::Completed => ((0, total, 0), false),
+                order::domain::State::Returned => ((0, total, total), true),
+                order::domain::State::Cancelled { .. } => ((0, 0, 0), false),
+                state => {
+                    wrong.push(format!("{number} never ends: {state:?}, {saga:?}"));
+                    continue;
+                }
+            };
+            if money != expected {
+                wrong.push(format!(
+                    "{number} is {:?}, its money (held, captured, refunded) {money:?}",
+                    saga.order
+                ));
+            }
+            let goods = match &saga.inventory {
+                inventory::domain::State::Deducted { .. } => {
+                    saga.order == order::domain::State::Completed
+                }
+                inventory::domain::State::Returned => returned,
+                inventory::domain::State::Rejected | inventory::domain::State::Released => {
+                    matches!(saga.order, order::domain::State::Cancelled { .. })
+                }
+                inventory::domain::State::New | inventory::domain::State::Reserved { .. } => false,
+            };
+            if !goods {
+                wrong.push(format!("{number} is {:?}, its goods {:?}", saga.order, saga.inventory));
+            }
+            kept += saga.captured - saga.refunded;
+            completed += if saga.order == order::domain::State::Completed { total } else { 0 };
+        }
+        if kept != completed {
+            wrong.push(format!("{kept} was kept for orders of {completed}"));
+        }
+        let item = self.shelf.values().next().expect("there is one item");
+        let conserved = item.free + item.reserved + item.shipped == self.units;
+        if !conserved || item.free < 0 || item.reserved != 0 || item.shipped < 0 {
+            wrong.push(format!("{item:?} of {} units", self.units));
+        }
+        wrong
+    }
+
+    /// The states of all sagas, to see whether something changes them.
+    pub fn states(&self) -> String {
+        let states = self.sagas.iter().map(|saga| {
+            (
+                saga.order,
+                &saga.inventory,
+                &saga.payment,
+                &saga.shipping,
+                saga.captured,
+                saga.refunded,
+            )
+        });
+        format!("{:?} {:?}", states.collect::<Vec<_>>(), self.shelf)
+    }
+
+    /// Delivers everything once more, as a redelivery under fresh ids would.
+    pub fn redeliver(&mut self) {
+        for message in std::mem::take(&mut self.delivered) {
+            self.deliver(message);
+        }
+        self.bag.clear();
+    }
+}
+
+/// Who keeps a message in its place: the reader and the topic it comes from. Calls keep no order.
+fn lane(message: &Message) -> Option<(u8, usize, u8)> {
+    match message {
+        Message::ToInventory(number, _) => Some((1, *number, 0)),
+        Message::ToPayment(number, input) => payment_lane(input).map(|topic| (2, *number, topic)),
+        Message::ToShipping(number, input) => shipping_lane(input).map(|topic| (3, *number, topic)),
+        Message::ToOrder(number, input) => order_lane(*input).map(|topic| (4, *number, topic)),
+        Message::Provider(..) | Message::Carrier(..) => None,
+    }
+}
+
+fn payment_lane(input: &payment::domain::Input) -> Option<u8> {
+    use payment::domain::Input;
+    match input {
+        Input::Placed { .. } | Input::Cancelled | Input::Shipped | Input::Returned => Some(0),
+        Input::Authorized { .. }
+        | Input::Declined { .. }
+        | Input::Voided
+        | Input::Captured
+        | Input::Refunded => None,
+    }
+}
+
+fn shipping_lane(input: &shipping::domain::Input) -> Option<u8> {
+    use shipping::domain::Input;
+    match input {
+        Input::Confirmed { .. } | Input::CancellationRequested => Some(0),
+        Input::Dispatched { .. } | Input::Refused { .. } | Input::Cancelled => None,
+    }
+}
+
+fn order_lane(input: order::domain::Input) -> Option<u8> {
+    use order::domain::Input;
+    match input {
+        Input::StockReserved
+        | Input::StockRejected
+        | Input::StockReleased
+        | Input::StockReturned => Some(1),
+        Input::PaymentAuthorized
+        | Input::PaymentDeclined
+        | Input::PaymentVoided
+        | Input::PaymentReceived
+        | Input::PaymentRefunded => Some(2),
+        Input::ShipmentDispatched | Input::ShipmentRefused | Input::ShipmentCancelled => Some(3),
+        Input::Overdue | Input::Cancel | Input::Return => None,
+    }
+}
+
+fn answer_of_inventory(event: &InventoryEvent) -> order::domain::Input {
+    match event {
+        InventoryEvent::StockReserved(_) => order::domain::Input::StockReserved,
+        InventoryEvent::StockRejected(_) => order::domain::Input::StockRejected,
+        InventoryEvent::StockReleased(_) => order::domain::Input::StockReleased,
+        InventoryEvent::StockReturned(_) => order::domain::Input::StockReturned,
+    }
+}
+
+fn answer_of_payment(event: &PaymentEvent) -> order::domain::Input {
+    match event {
+        PaymentEvent::PaymentAuthorized(_) => order::domain::Input::PaymentAuthorized,
+        PaymentEvent::PaymentDeclined(_) => order::domain::Input::PaymentDeclined,
+        PaymentEvent::PaymentVoided(_) => order::domain::Input::PaymentVoided,
+        PaymentEvent::PaymentReceived(_) => order::domain::Input::PaymentReceived,
+        PaymentEvent::PaymentRefunded(_) => order::domain::Input::PaymentRefunded,
+    }
+}
+
+fn answer_of_shipping(event: &ShippingEvent) -> order::domain::Input {
+    match event {
+        ShippingEvent::ShipmentDispatched(_) => order::domain::Input::ShipmentDispatched,
+        ShippingEvent::ShipmentRefused(_) => order::domain::Input::ShipmentRefused,
+        ShippingEvent::ShipmentCancelled(_) => order::domain::Input::ShipmentCancelled,
+    }
+}
+
+fn name(event: &OrderEvent) -> &'static str {
+    use events::Events;
+    OrderEvent::RECORDS[event.record()].name
+}

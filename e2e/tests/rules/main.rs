@@ -1,0 +1,6 @@
+//! The rules of the saga, on the shipped decision functions, without servers.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod simulation;
+mod transitions;
