@@ -4,6 +4,8 @@ use std::process::Command;
 
 use serde::Serialize;
 
+use crate::process::Process;
+use crate::settings::Settings;
 use crate::{cache, java, postgres};
 
 /// One thing that is needed.
@@ -30,8 +32,13 @@ pub fn checks() -> Vec<Check> {
         check("zlib headers", library("zlib"), "apt-get install zlib1g-dev"),
         check("zstd headers", library("libzstd"), "apt-get install libzstd-dev"),
         check("curl headers", library("libcurl"), "apt-get install libcurl4-openssl-dev"),
-        check("Maven", said("mvn", &["--version"]), "apt-get install maven"),
+        check("Maven", said("mvn", &["--batch-mode", "--version"]), "apt-get install maven"),
         check("setpriv", said("setpriv", &["--version"]), "apt-get install util-linux"),
+        check(
+            "kill",
+            said("kill", &["-L"]).map(|_| "present".to_owned()),
+            "apt-get install procps",
+        ),
         check(
             "Postgres server",
             postgres::programs().ok().map(|programs| programs.display().to_string()),
@@ -51,7 +58,22 @@ pub fn checks() -> Vec<Check> {
             cache::folder().ok().map(|folder| folder.display().to_string()),
             "set FLOTILLA_CACHE to a folder that can be written",
         ),
+        ports(),
     ]
+}
+
+/// A port is fine that nobody uses, or this fleet.
+fn ports() -> Check {
+    let examined = Settings::from_env().and_then(|settings| {
+        if Process::all(&settings).is_empty() {
+            settings.ports.all().try_for_each(|(name, _)| settings.ports.check_free(name))?;
+        }
+        Ok(format!("from {} on", settings.ports.base()))
+    });
+    match examined {
+        Ok(found) => Check { name: "ports", found: Some(found), fix: String::new() },
+        Err(error) => Check { name: "ports", found: None, fix: format!("{error:#}") },
+    }
 }
 
 fn said(program: &str, args: &[&str]) -> Option<String> {

@@ -3,13 +3,14 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use futures::future::try_join_all;
 use serde::Serialize;
 
+use crate::claim::Claim;
 use crate::postgres::{self, Cluster, Database};
 use crate::process::{Lifetime, Process};
-use crate::settings::{CLUSTERS, SERVICES, Settings};
+use crate::settings::{SERVICES, Settings};
 use crate::{java, kafka, registry};
 
 /// Told what is being done and, when it is done, how long it took.
@@ -20,6 +21,20 @@ pub fn silent(_step: &str, _took: Option<Duration>) {}
 
 /// How long a service may take to stop in good order; longer than its own limit.
 const SERVICE_STOP: Duration = Duration::from_secs(25);
+
+/// How long another command's start or stop is waited for; a first start downloads.
+const TURN: Duration = Duration::from_secs(300);
+
+/// Every server with the ports that it listens on.
+const SERVERS: [(&str, &[&str]); 7] = [
+    ("postgres-order", &["postgres-order"]),
+    ("postgres-payment", &["postgres-payment"]),
+    ("postgres-inventory", &["postgres-inventory"]),
+    ("postgres-shipping", &["postgres-shipping"]),
+    ("postgres-registry", &["postgres-registry"]),
+    ("kafka", &["kafka", "kafka-controller"]),
+    ("registry", &["registry", "registry-management"]),
+];
 
 /// Servers that a fleet needs.
 #[derive(Debug, Clone)]
@@ -54,28 +69,63 @@ impl Environment {
 
     /// Downloads what is missing and starts what does not run. Idempotent.
     pub async fn start(&self, progress: Progress<'_>) -> Result<()> {
-        timed(progress, "look for Java, Kafka and the registry", async {
-            let found = tokio::task::spawn_blocking(|| {
-                java::find()?;
-                kafka::download()?;
-                registry::download()?;
-                postgres::programs()
-            });
-            found.await.context("the downloads panicked")??;
-            Ok(())
-        })
-        .await?;
-        let clusters = async {
-            let start = |name| self.start_cluster(name);
-            try_join_all(CLUSTERS.map(start)).await?;
+        let _turn = self.turn().await?;
+        self.check_base()?;
+        self.check_ports()?;
+        self.download(progress).await?;
+        let clusters = try_join_all(SERVICES.map(|name| self.start_cluster(name)));
+        let registry = async {
+            self.start_cluster("registry").await?;
             registry::start(&self.settings, self.lifetime).await
         };
         let kafka = kafka::start(&self.settings, self.lifetime);
         timed(progress, "start Postgres, Kafka and the registry", async {
-            tokio::try_join!(clusters, kafka)?;
+            tokio::try_join!(kafka, registry, clusters)?;
             Ok(())
         })
         .await
+    }
+
+    /// Two commands at once would start every server twice.
+    async fn turn(&self) -> Result<Claim> {
+        Claim::take(&self.settings.root, "environment", TURN).await
+    }
+
+    /// Servers that run cannot be moved to other ports.
+    fn check_base(&self) -> Result<()> {
+        let (wanted, root) = (self.settings.ports.base(), self.settings.root.display());
+        match self.settings.last_base() {
+            Some(base) if base != wanted && !Process::all(&self.settings).is_empty() => bail!(
+                "the servers in {root} run on ports from {base} on; stop them before you start them on \
+                 ports from {wanted} on, or leave FLOTILLA_BASE_PORT away"
+            ),
+            Some(_) | None => self.settings.remember_base(),
+        }
+    }
+
+    /// Before anything is started, so that nothing is half started.
+    fn check_ports(&self) -> Result<()> {
+        for (name, parts) in SERVERS {
+            if Process::find(&self.settings, name).is_none() {
+                parts.iter().try_for_each(|port| self.settings.ports.check_free(port))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn download(&self, progress: Progress<'_>) -> Result<()> {
+        postgres::programs()?;
+        if !java::is_there()? {
+            timed(progress, "download Java 25 (60 MB)", blocking(java::find)).await?;
+        }
+        if !kafka::is_downloaded()? {
+            timed(progress, "download Apache Kafka (54 MB)", blocking(kafka::download)).await?;
+        }
+        if !registry::is_downloaded()? {
+            let download = blocking(registry::download);
+            timed(progress, "download the schema registry (159 MB)", download).await?;
+        }
+        Ok(())
     }
 
     async fn start_cluster(&self, name: &'static str) -> Result<()> {
@@ -97,6 +147,7 @@ impl Environment {
 
     /// Stops everything that runs: first what depends on others.
     pub async fn stop(&self, progress: Progress<'_>) -> Result<()> {
+        let _turn = self.turn().await?;
         let running = Process::all(&self.settings);
         let of = |wanted: fn(&str) -> bool| running.iter().filter(move |p| wanted(&p.name));
         timed(progress, "stop the services", async {
@@ -119,31 +170,30 @@ impl Environment {
     /// Stops everything and forgets it: databases, topics, schemas, secrets.
     pub async fn reset(&self, progress: Progress<'_>) -> Result<()> {
         self.stop(progress).await?;
-        for part in ["postgres", "kafka", "secrets", "logs", "run", "sandbox"] {
+        for part in ["postgres", "kafka", "secrets", "logs", "run", "sandbox", "tmp"] {
             let folder = self.settings.root.join(part);
             if folder.exists() {
                 fs::remove_dir_all(&folder)
                     .with_context(|| format!("cannot remove {}", folder.display()))?;
             }
         }
+        fs::remove_file(self.settings.root.join("base-port")).ok();
         Ok(())
     }
 
     /// Every server, and every process of ours beside them, running or not.
     pub fn status(&self) -> Vec<ServerStatus> {
-        let mut names: Vec<String> =
-            CLUSTERS.iter().map(|name| format!("postgres-{name}")).collect();
-        names.extend(["kafka", "registry", "sandbox"].map(str::to_owned));
-        names.extend(SERVICES.map(str::to_owned));
-        names.into_iter().map(|name| self.status_of(name)).collect()
+        let servers = SERVERS.iter().map(|(name, _)| *name);
+        let ours = ["sandbox"].into_iter().chain(SERVICES);
+        servers.chain(ours).map(|name| self.status_of(name)).collect()
     }
 
-    fn status_of(&self, name: String) -> ServerStatus {
+    fn status_of(&self, name: &str) -> ServerStatus {
         ServerStatus {
-            pid: Process::find(&self.settings, &name).map(|process| process.pid),
-            port: self.settings.ports.get(&name),
-            log: self.settings.log(&name).display().to_string(),
-            name,
+            name: name.to_owned(),
+            pid: Process::find(&self.settings, name).map(|process| process.pid),
+            port: self.settings.ports.get(name),
+            log: self.settings.log(name).display().to_string(),
         }
     }
 
@@ -175,7 +225,12 @@ impl Environment {
 }
 
 fn is_server(name: &str) -> bool {
-    name.starts_with("postgres-") || name == "kafka" || name == "registry"
+    SERVERS.iter().any(|(server, _)| *server == name)
+}
+
+async fn blocking<T: Send + 'static>(work: fn() -> Result<T>) -> Result<()> {
+    tokio::task::spawn_blocking(work).await.context("a download panicked")??;
+    Ok(())
 }
 
 async fn timed(

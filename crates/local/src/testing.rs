@@ -1,21 +1,30 @@
 //! Servers for tests. Under `./x test` all test programs share one set, started by `with-servers`; a test
 //! program that is run alone starts its own, which dies with it.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
+use crate::claim::Claim;
 use crate::environment::{Environment, silent};
 use crate::postgres::Database;
-use crate::process::{Lifetime, Process};
+use crate::process::Lifetime;
 use crate::settings::Settings;
 
-/// Names the state folder of the shared servers, and the variable with their first port.
-pub const SHARED: &str = "FLOTILLA_TEST_SERVERS";
+/// Names the file that says where the shared servers are.
+const SHARED: &str = "FLOTILLA_TEST_SERVERS";
+/// The claim on a folder of servers, for as long as they live.
+const CLAIM: &str = "tests";
+/// More programs than these do not run their tests at once.
+const FOLDERS_MAX: u32 = 64;
 
-static OWN: OnceCell<Servers> = OnceCell::const_new();
+static SERVERS: OnceCell<Servers> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 /// A set of servers.
@@ -24,27 +33,70 @@ pub struct Servers {
     environment: Environment,
 }
 
-/// The servers of this test run: the shared ones, or one set for this program.
-pub async fn servers() -> Result<Servers> {
-    OWN.get_or_try_init(join_or_start).await.cloned()
+/// The contents of the file.
+#[derive(Serialize, Deserialize)]
+struct Shared {
+    root: PathBuf,
+    base: u16,
 }
 
-async fn join_or_start() -> Result<Servers> {
-    if let Some(shared) = std::env::var_os(SHARED) {
-        let text = std::fs::read_to_string(&shared)
-            .with_context(|| format!("{SHARED} names no environment"))?;
-        let (root, base) = text.split_once('\n').context("the shared environment is unreadable")?;
-        let settings = Settings::new(&PathBuf::from(root), base.trim().parse()?)?;
-        return Ok(Servers { environment: Environment::new(settings, Lifetime::WithParent) });
-    }
-    let root = std::env::temp_dir().join(format!("flotilla-test-{}", std::process::id()));
-    let settings = Settings::on_free_ports(&root)?;
-    let environment = Environment::new(settings, Lifetime::WithParent);
-    environment.start(&silent).await?;
-    Ok(Servers { environment })
+/// The servers of this test run: the shared ones, or one set for this program.
+pub async fn servers() -> Result<Servers> {
+    let servers = SERVERS.get_or_try_init(async || match std::env::var_os(SHARED) {
+        Some(file) => join(Path::new(&file)),
+        None => Servers::own().await,
+    });
+    servers.await.cloned()
+}
+
+/// Runs a command whose test programs share a set of servers in `root`, on free ports. They end with the
+/// command, and with this process.
+pub async fn share(root: &Path, program: OsString, args: Vec<OsString>) -> Result<ExitStatus> {
+    let settings = Settings::on_free_ports(root)?;
+    let Some(_claim) = Claim::try_take(&settings.root, CLAIM)? else {
+        bail!("other tests run in {}; wait for them, or choose another folder", root.display());
+    };
+    let file = settings.root.join("servers.json");
+    let shared = Shared { root: settings.root.clone(), base: settings.ports.base() };
+    fs::write(&file, serde_json::to_vec(&shared)?)?;
+    let servers = Servers::start(settings).await?;
+    let command = move || Command::new(program).args(args).env(SHARED, file).status();
+    let status = tokio::task::spawn_blocking(command).await?.context("cannot run the command")?;
+    servers.environment.stop(&silent).await?;
+    Ok(status)
+}
+
+fn join(file: &Path) -> Result<Servers> {
+    let text = fs::read(file).with_context(|| format!("{SHARED} names no file that is there"))?;
+    let shared: Shared = serde_json::from_slice(&text)?;
+    let settings = Settings::new(&shared.root, shared.base)?;
+    Ok(Servers { environment: Environment::new(settings, Lifetime::WithParent) })
 }
 
 impl Servers {
+    /// A set for this program alone, in the first folder that no other program uses now. A folder is
+    /// used again rather than removed: a program cannot tell when its last test has ended.
+    pub async fn own() -> Result<Self> {
+        let folder = target_folder()?;
+        for number in 0..FOLDERS_MAX {
+            let root = folder.join(format!("test-servers-{number}"));
+            if let Ok(Some(claim)) = Claim::try_take(&root, CLAIM) {
+                // Held as long as this program lives.
+                std::mem::forget(claim);
+                return Servers::start(Settings::on_free_ports(&root)?).await;
+            }
+        }
+        bail!("{FOLDERS_MAX} folders of servers are in use in {}", folder.display())
+    }
+
+    /// What was left behind by a run that was killed is of no use to this one.
+    async fn start(settings: Settings) -> Result<Self> {
+        let environment = Environment::new(settings, Lifetime::WithParent);
+        environment.reset(&silent).await?;
+        environment.start(&silent).await?;
+        Ok(Servers { environment })
+    }
+
     /// Where Kafka is.
     pub fn kafka_brokers(&self) -> String {
         self.environment.kafka_brokers()
@@ -62,25 +114,16 @@ impl Servers {
         self.environment.extra_database(&name).await
     }
 
-    /// Kills a server as a power cut would.
-    pub async fn kill(&self, name: &str) -> Result<()> {
-        let process = Process::find(self.environment.settings(), name);
-        process.with_context(|| format!("{name} does not run"))?.kill().await
-    }
-
-    /// Starts every server that was killed. Shared ones must outlive the test that killed them; whoever
-    /// started them stops these as well.
-    pub async fn restart(&self) -> Result<()> {
-        let lifetime = match std::env::var_os(SHARED) {
-            Some(_) => Lifetime::UntilStopped,
-            None => Lifetime::WithParent,
-        };
-        let settings = self.environment.settings().clone();
-        Environment::new(settings, lifetime).start(&silent).await
-    }
-
     /// The environment itself.
     pub fn environment(&self) -> &Environment {
         &self.environment
     }
+}
+
+/// Where everything else is that a build leaves: test programs lie in `<target>/<profile>/deps`.
+fn target_folder() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let deps = program.parent().filter(|folder| folder.ends_with("deps"));
+    let target = deps.and_then(|deps| deps.parent()?.parent());
+    Ok(target.map_or_else(std::env::temp_dir, Path::to_owned))
 }
