@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use crate::claim::Claim;
 use crate::environment::{Environment, silent};
 use crate::postgres::Database;
-use crate::process::Lifetime;
+use crate::process::{Lifetime, Process};
 use crate::settings::Settings;
 
 /// Names the file that says where the shared servers are.
@@ -112,6 +112,23 @@ impl Servers {
         let number = DATABASES.fetch_add(1, Relaxed);
         let name = format!("{name}_{}_{number}", std::process::id());
         self.environment.extra_database(&name).await
+    }
+
+    /// Kills a server as a power cut would.
+    pub async fn kill(&self, name: &str) -> Result<()> {
+        let process = Process::find(self.environment.settings(), name);
+        process.with_context(|| format!("{name} does not run"))?.kill().await
+    }
+
+    /// Starts every server that was killed. Shared ones must outlive the test that killed them; whoever
+    /// started them stops these as well.
+    pub async fn restart(&self) -> Result<()> {
+        let lifetime = match std::env::var_os(SHARED) {
+            Some(_) => Lifetime::UntilStopped,
+            None => Lifetime::WithParent,
+        };
+        let settings = self.environment.settings().clone();
+        Environment::new(settings, lifetime).start(&silent).await
     }
 
     /// The environment itself.
