@@ -1,13 +1,12 @@
 //! The saga without servers: the shipped decision functions of all four services, a bag of messages, and
 //! a seed that picks, duplicates, delays and reorders them. One seed is one run, always the same.
 
+mod messages;
+
 use std::collections::{BTreeMap, HashMap};
 
 use chassis::Hears;
-use events::{
-    InventoryEvent, Money, OrderEvent, OrderId, OrderLine, PaymentEvent, RefusalReason,
-    ShippingEvent, Sku,
-};
+use events::{Money, OrderEvent, OrderId, OrderLine, RefusalReason, ShippingEvent, Sku};
 use inventory::Inventory;
 use inventory::domain::Item;
 use payment::Payments;
@@ -16,6 +15,9 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use shipping::Shipments;
 use uuid::Uuid;
+
+pub use messages::Message;
+use messages::{answer_of_inventory, answer_of_payment, answer_of_shipping, lane, name};
 
 /// All orders of a run want units of this item.
 const SKU: &str = "unit";
@@ -28,18 +30,6 @@ pub struct Chances {
     pub reorder_within_topic: bool,
     /// How many of a hundred messages are delivered again, at any later moment.
     pub duplicates_percent: u32,
-}
-
-/// Something under way to a service.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Message {
-    ToOrder(usize, order::domain::Input),
-    ToInventory(usize, inventory::domain::Input),
-    ToPayment(usize, payment::domain::Input),
-    ToShipping(usize, shipping::domain::Input),
-    /// A call to the payment provider or to the carrier.
-    Provider(usize, payment::domain::Call),
-    Carrier(usize, shipping::domain::Call),
 }
 
 /// The rows of one order, in all four services, and what the outside world did for it.
@@ -187,10 +177,10 @@ impl World {
         if self.chances.reorder_within_topic {
             return index;
         }
-        let lane = lane(&self.bag[index]);
+        let place = lane(&self.bag[index]);
         self.bag
             .iter()
-            .position(|message| lane.is_some() && self::lane(message) == lane)
+            .position(|message| place.is_some() && lane(message) == place)
             .unwrap_or(index)
     }
 
@@ -414,84 +404,4 @@ impl World {
         }
         self.bag.clear();
     }
-}
-
-/// Who keeps a message in its place: the reader and the topic it comes from. Calls keep no order.
-fn lane(message: &Message) -> Option<(u8, usize, u8)> {
-    match message {
-        Message::ToInventory(number, _) => Some((1, *number, 0)),
-        Message::ToPayment(number, input) => payment_lane(input).map(|topic| (2, *number, topic)),
-        Message::ToShipping(number, input) => shipping_lane(input).map(|topic| (3, *number, topic)),
-        Message::ToOrder(number, input) => order_lane(*input).map(|topic| (4, *number, topic)),
-        Message::Provider(..) | Message::Carrier(..) => None,
-    }
-}
-
-fn payment_lane(input: &payment::domain::Input) -> Option<u8> {
-    use payment::domain::Input;
-    match input {
-        Input::Placed { .. } | Input::Cancelled | Input::Shipped | Input::Returned => Some(0),
-        Input::Authorized { .. }
-        | Input::Declined { .. }
-        | Input::Voided
-        | Input::Captured
-        | Input::Refunded => None,
-    }
-}
-
-fn shipping_lane(input: &shipping::domain::Input) -> Option<u8> {
-    use shipping::domain::Input;
-    match input {
-        Input::Confirmed { .. } | Input::CancellationRequested => Some(0),
-        Input::Dispatched { .. } | Input::Refused { .. } | Input::Cancelled => None,
-    }
-}
-
-fn order_lane(input: order::domain::Input) -> Option<u8> {
-    use order::domain::Input;
-    match input {
-        Input::StockReserved
-        | Input::StockRejected
-        | Input::StockReleased
-        | Input::StockReturned => Some(1),
-        Input::PaymentAuthorized
-        | Input::PaymentDeclined
-        | Input::PaymentVoided
-        | Input::PaymentReceived
-        | Input::PaymentRefunded => Some(2),
-        Input::ShipmentDispatched | Input::ShipmentRefused | Input::ShipmentCancelled => Some(3),
-        Input::Overdue | Input::Cancel | Input::Return => None,
-    }
-}
-
-fn answer_of_inventory(event: &InventoryEvent) -> order::domain::Input {
-    match event {
-        InventoryEvent::StockReserved(_) => order::domain::Input::StockReserved,
-        InventoryEvent::StockRejected(_) => order::domain::Input::StockRejected,
-        InventoryEvent::StockReleased(_) => order::domain::Input::StockReleased,
-        InventoryEvent::StockReturned(_) => order::domain::Input::StockReturned,
-    }
-}
-
-fn answer_of_payment(event: &PaymentEvent) -> order::domain::Input {
-    match event {
-        PaymentEvent::PaymentAuthorized(_) => order::domain::Input::PaymentAuthorized,
-        PaymentEvent::PaymentDeclined(_) => order::domain::Input::PaymentDeclined,
-        PaymentEvent::PaymentVoided(_) => order::domain::Input::PaymentVoided,
-        PaymentEvent::PaymentReceived(_) => order::domain::Input::PaymentReceived,
-        PaymentEvent::PaymentRefunded(_) => order::domain::Input::PaymentRefunded,
-    }
-}
-
-fn answer_of_shipping(event: &ShippingEvent) -> order::domain::Input {
-    match event {
-        ShippingEvent::ShipmentDispatched(_) => order::domain::Input::ShipmentDispatched,
-        ShippingEvent::ShipmentRefused(_) => order::domain::Input::ShipmentRefused,
-        ShippingEvent::ShipmentCancelled(_) => order::domain::Input::ShipmentCancelled,
-    }
-}
-
-fn name(event: &OrderEvent) -> &'static str {
-    use events::Events;
-    OrderEvent::RECORDS[event.record()].name
 }

@@ -2,12 +2,13 @@
 //! so, under a lease with a fencing epoch; it gets its own batches handed over in memory and reads rows
 //! only at start, at takeover, and for the other replicas' batches.
 
+mod hand_over;
 mod lease;
 mod publisher;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
@@ -20,14 +21,12 @@ use crate::executor::{Chain, Writer};
 use crate::health::Health;
 use crate::pace::Pace;
 use crate::telemetry::Telemetry;
+pub(crate) use hand_over::{CommittedBatch, HandOver};
+use hand_over::{Shared, hand_over};
 use lease::{Lease, Tenure};
 pub(crate) use publisher::ProducerSettings;
 use publisher::{PublishError, Publisher};
 
-/// Bytes of batches that may be handed over in memory. What does not fit is read from its row.
-const HAND_OVER_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Batches that may be handed over in memory.
-const HAND_OVER_MAX: usize = 1024;
 /// Messages of one flush: enough to spread a request's cost, few enough to be acknowledged quickly.
 const FLUSH_MESSAGES_MAX: u32 = 5_000;
 /// Rows read at once when catching up, so that a long backlog needs bounded memory.
@@ -39,53 +38,6 @@ const POLL: Duration = Duration::from_secs(1);
 const CLEAR_EVERY: Duration = Duration::from_millis(200);
 /// The pause after a failure to publish.
 const FAILURE_PAUSE: Duration = Duration::from_millis(500);
-
-/// A batch that was committed a moment ago.
-pub(crate) struct CommittedBatch {
-    pub(crate) number: i64,
-    pub(crate) message_count: u32,
-    pub(crate) row: Vec<u8>,
-}
-
-/// What executor and relay share.
-#[derive(Default)]
-struct Shared {
-    leader: AtomicBool,
-    wake: Arc<Notify>,
-    handed_over_bytes: AtomicUsize,
-}
-
-/// The executor's side of the relay.
-#[derive(Clone)]
-pub(crate) struct HandOver {
-    batches: mpsc::Sender<CommittedBatch>,
-    shared: Arc<Shared>,
-}
-
-impl HandOver {
-    /// Wakes the relay.
-    pub(crate) fn bell(&self) -> Arc<Notify> {
-        Arc::clone(&self.shared.wake)
-    }
-
-    pub(crate) fn is_leader(&self) -> bool {
-        self.shared.leader.load(Relaxed)
-    }
-
-    /// Hands a batch over, or merely wakes the relay when it cannot take it: the row is there.
-    pub(crate) fn committed(&self, batch: CommittedBatch) {
-        if !self.is_leader() {
-            return;
-        }
-        let bytes = batch.row.len();
-        if self.shared.handed_over_bytes.load(Relaxed) + bytes <= HAND_OVER_BYTES_MAX
-            && self.batches.try_send(batch).is_ok()
-        {
-            self.shared.handed_over_bytes.fetch_add(bytes, Relaxed);
-        }
-        self.shared.wake.notify_one();
-    }
-}
 
 /// The relay of one replica.
 pub(crate) struct Relay {
@@ -112,9 +64,7 @@ impl Relay {
         health: Arc<Health>,
         telemetry: Arc<Telemetry>,
     ) -> (Self, HandOver) {
-        let (batches, handed_over) = mpsc::channel(HAND_OVER_MAX);
-        let shared = Arc::new(Shared::default());
-        let hand_over = HandOver { batches, shared: Arc::clone(&shared) };
+        let (hand_over, handed_over, shared) = hand_over();
         let relay =
             Relay { writer, database_url, producer, health, telemetry, handed_over, shared };
         (relay, hand_over)
@@ -138,7 +88,7 @@ impl Relay {
                             tokio::time::sleep(FAILURE_PAUSE).await;
                         }
                     }
-                    self.shared.leader.store(false, Relaxed);
+                    self.shared.set_leader(false);
                     self.telemetry.metrics.relay_leader.record(0, &[]);
                 }
                 Ok(None) => {
@@ -165,7 +115,6 @@ impl Relay {
     async fn stand_by(&mut self, stop: &Notify) {
         // What was handed over meanwhile is the leader's to read.
         while self.handed_over.try_recv().is_ok() {}
-        self.shared.handed_over_bytes.store(0, Relaxed);
         tokio::select! {
             () = tokio::time::sleep(lease::RETRY) => {}
             () = stop.notified() => {}
@@ -180,7 +129,7 @@ impl Relay {
     ) -> anyhow::Result<End> {
         let publisher = Publisher::new(&self.producer)?;
         let announcements = self.announcements().await?;
-        self.shared.leader.store(true, Relaxed);
+        self.shared.set_leader(true);
         self.telemetry.metrics.relay_leader.record(1, &[]);
         tracing::info!(
             epoch = tenure.epoch,
@@ -241,7 +190,7 @@ impl Relay {
         let mut batches = VecDeque::new();
         let mut messages = 0;
         let mut expected = tenure.published + 1;
-        if round.unread {
+        if round.unread || self.shared.take_missed() {
             // Rows first: after a takeover, after an announcement, or where something was not handed over.
             for batch in read(self.writer.connection().await?, tenure.published).await? {
                 if batch.number != expected {
@@ -261,7 +210,6 @@ impl Relay {
         while messages < FLUSH_MESSAGES_MAX
             && let Ok(batch) = self.handed_over.try_recv()
         {
-            self.shared.handed_over_bytes.fetch_sub(batch.row.len(), Relaxed);
             if batch.number < expected {
                 continue;
             }

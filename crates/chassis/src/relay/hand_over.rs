@@ -1,0 +1,74 @@
+//! What executor and relay share: a committed batch goes over in memory where it can, so that the relay
+//! need not read back the row that was written a moment ago.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use tokio::sync::{Notify, mpsc};
+
+/// Batches that may wait in memory. A relay that is further behind reads rows, as after a takeover.
+const BATCHES_MAX: usize = 64;
+/// The largest batch that goes over in memory; with the number above it bounds the memory to 16 MiB.
+const BATCH_BYTES_MAX: usize = 256 * 1024;
+
+/// A batch that was committed a moment ago, or read from its row.
+pub(crate) struct CommittedBatch {
+    pub(crate) number: i64,
+    pub(crate) message_count: u32,
+    pub(crate) row: Vec<u8>,
+}
+
+/// What both sides see.
+#[derive(Default)]
+pub(super) struct Shared {
+    leader: AtomicBool,
+    /// Whether some batch could not be handed over, so that rows have to be read.
+    missed: AtomicBool,
+    pub(super) wake: Arc<Notify>,
+}
+
+impl Shared {
+    pub(super) fn set_leader(&self, leader: bool) {
+        self.leader.store(leader, Relaxed);
+    }
+
+    /// Whether rows have to be read; answered once.
+    pub(super) fn take_missed(&self) -> bool {
+        self.missed.swap(false, Relaxed)
+    }
+}
+
+/// The executor's side.
+#[derive(Clone)]
+pub(crate) struct HandOver {
+    batches: mpsc::Sender<CommittedBatch>,
+    shared: Arc<Shared>,
+}
+
+pub(super) fn hand_over() -> (HandOver, mpsc::Receiver<CommittedBatch>, Arc<Shared>) {
+    let (batches, handed_over) = mpsc::channel(BATCHES_MAX);
+    let shared = Arc::new(Shared::default());
+    (HandOver { batches, shared: Arc::clone(&shared) }, handed_over, shared)
+}
+
+impl HandOver {
+    /// Wakes the relay.
+    pub(crate) fn bell(&self) -> Arc<Notify> {
+        Arc::clone(&self.shared.wake)
+    }
+
+    pub(crate) fn is_leader(&self) -> bool {
+        self.shared.leader.load(Relaxed)
+    }
+
+    /// Hands a batch over, or tells the relay to read its row.
+    pub(crate) fn committed(&self, batch: CommittedBatch) {
+        if !self.is_leader() {
+            return;
+        }
+        if batch.row.len() > BATCH_BYTES_MAX || self.batches.try_send(batch).is_err() {
+            self.shared.missed.store(true, Relaxed);
+        }
+        self.shared.wake.notify_one();
+    }
+}
