@@ -144,9 +144,10 @@ fn routes(handle: Handle<Tally>) -> OpenApiRouter {
 #[utoipa::path(post, path = "/additions", responses((status = 200, description = "The new total")))]
 async fn add(
     axum::extract::State(handle): axum::extract::State<Handle<Tally>>,
+    headers: axum::http::HeaderMap,
     Json(body): Json<serde_json::Value>,
 ) -> Result<Json<i64>, Refused> {
     let key = body["key"].as_str().unwrap_or("none").to_owned();
     let amount = body["amount"].as_i64().unwrap_or(1);
-    handle.submit(AdditionRequested { key, amount }).await.map(Json)
+    handle.submit_traced(AdditionRequested { key, amount }, &headers).await.map(Json)
 }
