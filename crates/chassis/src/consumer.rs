@@ -3,7 +3,6 @@
 
 mod context;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -120,7 +119,7 @@ pub(crate) fn subscribe<S: Service>(
 /// Polls until told to stop. Runs on a thread of its own: librdkafka calls back on the polling thread,
 /// and the call-backs wait for the database.
 pub(crate) fn run<S: Service>(client: &Client, consuming: &Consuming<S>) {
-    let mut stopped: HashMap<Partition, String> = HashMap::new();
+    let mut stopped = 0;
     let mut last_forget = Instant::now();
     while !consuming.stop.load(Relaxed) {
         match client.poll(POLL) {
@@ -278,7 +277,7 @@ impl<S: Service> Consuming<S> {
         }
     }
 
-    fn report(&self, error: &KafkaError, stopped: &mut HashMap<Partition, String>) {
+    fn report(&self, error: &KafkaError, stopped: &mut u64) {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::PartitionEOF) => {}
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
@@ -288,9 +287,8 @@ impl<S: Service> Consuming<S> {
                      flotilla.offsets with the topic, repair one of them, restart"
                 );
                 tracing::error!("{text}");
-                let partition = Partition { topic: "", number: stopped.len() as i32 };
-                stopped.insert(partition, text.clone());
-                self.telemetry.metrics.stopped_partitions.record(stopped.len() as u64, &[]);
+                *stopped += 1;
+                self.telemetry.metrics.stopped_partitions.record(*stopped, &[]);
                 self.health.waits_for("offsets", text);
             }
             Some(

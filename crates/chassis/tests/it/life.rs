@@ -30,6 +30,27 @@ async fn a_dependency_that_is_away_is_named_and_the_service_is_not_ready() {
 }
 
 #[tokio::test]
+async fn an_offset_outside_the_log_stops_its_partition_and_says_so() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("outside");
+    world.start("a").await;
+    let (partition, _) = world.send(&request(&key, 1), &format!("{key}-1")).await;
+    world.wait_for_total(&key, 1).await;
+    world.stop("a").await;
+    world.move_offset(partition, 1_000_000).await;
+    world.send(&request(&key, 1), &format!("{key}-2")).await;
+    world.start("a").await;
+    let says = world.wait_until_waiting_for("a", "offsets").await;
+    assert!(says.contains("flotilla.offsets"), "what to look at: {says}");
+    assert_eq!(world.total(&key).await, 1, "nothing was skipped or applied");
+    world.stop("a").await;
+    world.move_offset(partition, -1_000_000).await;
+    world.start("a").await;
+    world.wait_for_total(&key, 2).await;
+    world.stop("a").await;
+}
+
+#[tokio::test]
 async fn a_stop_finishes_what_was_accepted_and_a_second_signal_changes_nothing() {
     let mut world = World::enter().await;
     let key = world.fresh_key("stop");

@@ -175,6 +175,21 @@ impl World {
         found.unwrap_or_default()
     }
 
+    /// Moves the offset that the database holds, as a restore of an old backup would.
+    pub(crate) async fn move_offset(&self, partition: i32, by: i64) {
+        let moved = sqlx::query(
+            "update flotilla.offsets set next_offset = next_offset + $3
+             where topic = $1 and partition = $2",
+        )
+        .bind(REQUESTS)
+        .bind(partition)
+        .bind(by)
+        .execute(&self.db)
+        .await
+        .unwrap();
+        assert_eq!(moved.rows_affected(), 1);
+    }
+
     pub(crate) async fn wait_for_total(&self, key: &str, total: i64) {
         wait(&format!("{key} to reach {total}"), async || match self.total(key).await {
             found if found == total => Ok(()),
