@@ -30,18 +30,18 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// Opens a shop on the fleet of this test program, which the first one starts. An order is overdue
-    /// after `deadline_seconds`.
-    pub async fn open(deadline_seconds: u32) -> Result<Self> {
+    /// Opens a shop on the fleet of this test program, which the first one starts. Its orders are
+    /// overdue later than any test waits.
+    pub async fn open() -> Result<Self> {
         let fleet = FLEET
             .get_or_try_init(async || {
                 let servers = local::testing::servers().await?;
                 let settings = servers.environment().settings().clone();
                 let mut settings = FleetSettings::new(settings, Lifetime::WithParent)?;
-                let deadline = ("FLOTILLA_ORDER_DEADLINE_SECONDS", deadline_seconds.to_string());
-                let session = ("FLOTILLA_KAFKA_SESSION_TIMEOUT_MS", "6000".to_owned());
-                let log = ("FLOTILLA_LOG", "warn".to_owned());
-                settings.variables.extend([deadline, session, log].map(|(n, v)| (n.to_owned(), v)));
+                let session = ("FLOTILLA_KAFKA_SESSION_TIMEOUT_MS", "6000");
+                let log = ("FLOTILLA_LOG", "warn");
+                let variables = [session, log].map(|(n, v)| (n.to_owned(), v.to_owned()));
+                settings.variables.extend(variables);
                 Fleet::start(settings, &silent).await
             })
             .await?;

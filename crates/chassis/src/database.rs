@@ -13,6 +13,9 @@ pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!();
 /// Connections for reading. A service's reads are single-row look-ups; more connections than this
 /// would only queue inside Postgres.
 const READERS_MAX: u32 = 8;
+/// A connection that was idle for longer is tried before it is used: it may be of a server that was
+/// restarted meanwhile. Under load none is, and nothing is paid.
+const IDLE_UNTRIED_MAX: Duration = Duration::from_secs(1);
 /// How long a read waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long any one statement may run. Far beyond the largest batch, well before a stuck lock is noticed
@@ -45,6 +48,14 @@ pub(crate) fn readers(url: &str, service: &str) -> Result<PgPool, sqlx::Error> {
         .max_connections(READERS_MAX)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
+        .before_acquire(|connection, metadata| {
+            Box::pin(async move {
+                if metadata.idle_for > IDLE_UNTRIED_MAX {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options(url, &format!("{service}-reader"))?))
 }
 

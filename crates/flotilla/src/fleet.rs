@@ -91,6 +91,13 @@ impl Fleet {
         Ok(fleet)
     }
 
+    /// The same fleet, but what is started through this value gets one more variable.
+    pub fn with_variable(&self, name: &str, value: &str) -> Self {
+        let mut fleet = self.clone();
+        fleet.settings.variables.push((name.to_owned(), value.to_owned()));
+        fleet
+    }
+
     /// The servers.
     pub fn environment(&self) -> &Environment {
         &self.environment

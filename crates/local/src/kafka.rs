@@ -105,6 +105,9 @@ fn configuration(settings: &Settings) -> String {
          offsets.topic.num.partitions=4\n\
          transaction.state.log.num.partitions=4\n\
          share.coordinator.state.topic.num.partitions=4\n\
+         # After a kill the node waits until its former self has been given up: 9 s by default.\n\
+         broker.heartbeat.interval.ms=1000\n\
+         broker.session.timeout.ms=4000\n\
          # A group of one service need not wait for more members.\n\
          group.initial.rebalance.delay.ms=0\n\
          # Two cores: more threads only take turns.\n\
