@@ -17,7 +17,7 @@ use crate::health::Health;
 use crate::problem::{Path, Problem, Query};
 use crate::queue::{Item, Origin, Replay, Work};
 use crate::service::Service;
-use crate::subscription::{Heard, Raw, RawHeaders, Subscription};
+use crate::subscription::{Heard, Raw, Subscription};
 use crate::telemetry::Telemetry;
 
 /// What replaying needs: the subscriptions once the schemas' ids are known, and the queue.
@@ -129,8 +129,7 @@ async fn retry<S: Service>(
             .detail(format!("{} is not subscribed to {}", S::NAME, letter.topic))
     })?;
     subscription.forget_missing();
-    let headers = RawHeaders::Stored(&letter.raw.headers);
-    let raw = Raw { value: letter.raw.payload.as_deref(), headers };
+    let raw = Raw::stored(letter.raw.payload.as_deref(), &letter.raw.headers);
     let (work, inbox_id, cause) = match subscription.read(&raw) {
         Heard::Input { input, inbox_id, cause, .. } => {
             (Work::Input(input), inbox_id, Some(cause.into()))

@@ -2,6 +2,7 @@
 //! database's offset, pauses when the queue is full, and never skips an offset silently.
 
 mod context;
+mod passed;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -17,17 +18,18 @@ use tokio::runtime::Handle as Runtime;
 use tokio::sync::mpsc;
 
 use crate::config::Config;
-use crate::dead_letters::pack_original;
 use crate::executor::Chain;
 use crate::health::Health;
 use crate::offsets::{Advance, Partition, Positions};
-use crate::queue::{Delivery, Item, Origin, Work};
+use crate::outbox::pack_one;
+use crate::queue::{Item, Origin, Work};
 use crate::registry::Registry;
 use crate::service::Service;
-use crate::subscription::{Heard, Raw, RawHeaders, Subscription};
+use crate::subscription::{Heard, Raw, Subscription};
 use crate::telemetry::Telemetry;
 use crate::trace::TraceContext;
 use context::Assignments;
+use passed::{Passed, Place};
 
 /// How long one poll waits; also how quickly the thread notices that it should stop.
 const POLL: Duration = Duration::from_millis(100);
@@ -121,11 +123,15 @@ pub(crate) fn subscribe<S: Service>(
 pub(crate) fn run<S: Service>(client: &Client, consuming: &Consuming<S>) {
     let mut stopped = 0;
     let mut last_forget = Instant::now();
+    let mut passed = Passed::default();
     while !consuming.stop.load(Relaxed) {
         match client.poll(POLL) {
-            None => {}
-            Some(Ok(message)) => consuming.hand_over(client, &message),
+            None => consuming.hand_over_passed(client, &mut passed),
+            Some(Ok(message)) => consuming.hand_over(client, &message, &mut passed),
             Some(Err(error)) => consuming.report(&error, &mut stopped),
+        }
+        if passed.is_due() {
+            consuming.hand_over_passed(client, &mut passed);
         }
         for partition in consuming.positions.due_rewinds() {
             consuming.rewind(client, partition);
@@ -148,7 +154,7 @@ pub(crate) fn leave(client: Arc<Client>) {
 }
 
 impl<S: Service> Consuming<S> {
-    fn hand_over(&self, client: &Client, message: &BorrowedMessage<'_>) {
+    fn hand_over(&self, client: &Client, message: &BorrowedMessage<'_>, passed: &mut Passed) {
         let Some(subscription) = self.subscriptions.iter().find(|s| s.topic() == message.topic())
         else {
             return;
@@ -156,41 +162,40 @@ impl<S: Service> Consuming<S> {
         let partition = Partition { topic: subscription.topic(), number: message.partition() };
         // Revoked or held meanwhile: whoever has it next starts from the database's offset.
         let Some(generation) = self.positions.generation(partition) else { return };
-        let Some(heard) = self.read(client, &**subscription, message) else { return };
-        let raw_headers = RawHeaders::Kafka(message.headers());
-        let mut item = Item {
-            work: Work::Ignored,
-            origin: Origin::Event(Delivery {
-                partition,
-                generation,
-                offset: message.offset(),
-                original: Vec::new(),
-                inbox_id: None,
-                never_dead_lettered: false,
-            }),
-            cause: None,
-            trace: None,
-        };
-        let Origin::Event(delivery) = &mut item.origin else { unreachable!("made above") };
-        let original = || pack_original(message.key(), raw_headers.iter(), message.payload());
-        match heard {
-            Heard::Ignored => {}
-            Heard::Unknown => self.telemetry.metrics.unknown_records.add(1, &[]),
-            Heard::Poison(reason) => {
-                delivery.original = original();
-                item.work = Work::Poison(reason);
+        let raw = Raw::of(message);
+        let Some(heard) = self.read(client, &**subscription, &raw) else { return };
+        let place = Place { partition, generation, offset: message.offset() };
+        // Nearly all are dropped unread; those that are set aside must be as they were.
+        let original = || pack_one(message.key(), raw.headers(), raw.value);
+        let item = match heard {
+            Heard::Ignored => return passed.note(place),
+            Heard::Unknown => {
+                self.telemetry.metrics.unknown_records.add(1, &[]);
+                return passed.note(place);
             }
+            Heard::Poison(reason) => place.item(Work::Poison(reason), original()),
             Heard::Input { input, cause, inbox_id, never_dead_lettered } => {
-                delivery.original = original();
-                delivery.inbox_id = inbox_id;
-                delivery.never_dead_lettered = never_dead_lettered;
-                item.work = Work::Input(input);
+                let mut item = place.item(Work::Input(input), original());
+                if let Origin::Event(delivery) = &mut item.origin {
+                    delivery.inbox_id = inbox_id;
+                    delivery.never_dead_lettered = never_dead_lettered;
+                }
                 item.cause = Some(cause.into());
-                item.trace = raw_headers.text("traceparent").and_then(TraceContext::parse);
+                item.trace = raw.header("traceparent").and_then(TraceContext::parse);
+                item
             }
             Heard::NeedsSchema(_) => unreachable!("read asks the registry until it knows"),
-        }
+        };
+        // Its offset is beyond those that were passed.
+        passed.forget(partition);
         self.enqueue(client, item);
+    }
+
+    /// Hands over how far ignored records reach.
+    fn hand_over_passed(&self, client: &Client, passed: &mut Passed) {
+        for place in passed.take() {
+            self.enqueue(client, place.item(Work::Ignored, Vec::new()));
+        }
     }
 
     /// Reads a record, asking the registry for schemas it does not know. While the registry is away the
@@ -199,16 +204,18 @@ impl<S: Service> Consuming<S> {
         &self,
         client: &Client,
         subscription: &dyn Subscription<S>,
-        message: &BorrowedMessage<'_>,
+        raw: &Raw<'_>,
     ) -> Option<Heard<S::Input>> {
-        let raw = Raw { value: message.payload(), headers: RawHeaders::Kafka(message.headers()) };
         let mut waiting = None;
         loop {
-            let Heard::NeedsSchema(id) = subscription.read(&raw) else {
-                if waiting.is_some() {
-                    self.health.has("registry");
+            let id = match subscription.read(raw) {
+                Heard::NeedsSchema(id) => id,
+                heard => {
+                    if waiting.is_some() {
+                        self.health.has("registry");
+                    }
+                    return Some(heard);
                 }
-                return Some(subscription.read(&raw));
             };
             match self.runtime.block_on(self.registry.schema(id)) {
                 Ok(schema) => subscription.learn(id, schema.as_deref()),

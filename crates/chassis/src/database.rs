@@ -35,11 +35,19 @@ fn options(url: &str, application: &str) -> Result<PgConnectOptions, sqlx::Error
     ]))
 }
 
-/// A connection that writes. Its plans are steered: a statement prepared while its table was empty
-/// would otherwise keep a sequential scan for ever, and the huge cost that a forbidden scan gets in a
-/// plan would start the JIT compiler.
+/// A connection that writes. Its plans are steered: rows are found by their keys, whatever the size of a
+/// batch. A statement prepared while its table was empty would otherwise keep a sequential scan for
+/// ever, and a small batch would be planned anew each time, which costs more than to carry it out. The
+/// huge cost that a forbidden scan gets in a plan would start the JIT compiler.
 pub(crate) async fn writer(url: &str, application: &str) -> Result<PgConnection, sqlx::Error> {
-    options(url, application)?.options([("enable_seqscan", "off"), ("jit", "off")]).connect().await
+    let steered = [
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("plan_cache_mode", "force_generic_plan"),
+        ("jit", "off"),
+    ];
+    options(url, application)?.options(steered).connect().await
 }
 
 /// A pool that connects when first used.

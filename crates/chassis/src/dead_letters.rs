@@ -21,7 +21,7 @@ pub(crate) struct Reason {
 pub(crate) struct Casualty<'a> {
     pub(crate) partition: Partition,
     pub(crate) offset: i64,
-    /// The message as it was, packed by [`pack_original`].
+    /// The message as it was, packed by [`pack_one`](crate::outbox::pack_one).
     pub(crate) original: &'a [u8],
     pub(crate) reason: Reason,
 }
@@ -29,17 +29,6 @@ pub(crate) struct Casualty<'a> {
 /// The topic of a service's dead letters.
 pub fn topic_of(service: &str) -> String {
     format!("{service}.dead-letters")
-}
-
-/// Keeps a message as it was, in one allocation or two: nearly all are dropped unread.
-pub(crate) fn pack_original<'h>(
-    key: Option<&[u8]>,
-    headers: impl IntoIterator<Item = (&'h str, Option<&'h [u8]>)>,
-    value: Option<&[u8]>,
-) -> Vec<u8> {
-    let mut writer = BatchWriter::default();
-    writer.raw("", key, headers, value);
-    writer.finish()
 }
 
 /// Writes the rows and adds the messages to the batch, in the transaction that passes the offsets.

@@ -3,6 +3,8 @@
 //! told apart.
 
 mod attempt;
+mod unit;
+mod casualties;
 mod connection;
 
 use std::collections::HashMap;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 
-use crate::failure::Failure;
+use crate::writes::Writes;
 
 /// A partition of a subscribed topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -185,29 +185,24 @@ pub(crate) async fn load(
     Ok(rows.iter().filter_map(|(t, n, offset)| Some((find(t, *n)?, *offset))).collect())
 }
 
-/// Moves offsets on, if nobody else did. Otherwise learns where they stand and asks for another run,
-/// in which everything already processed falls away.
-pub(crate) async fn advance(db: &mut PgConnection, advances: &[Advance]) -> Result<(), Failure> {
+/// Moves offsets on, if nobody else did. Otherwise the batch runs again, knowing where they stand, and
+/// everything already processed falls away.
+pub(crate) fn advance(writes: &mut Writes, advances: &[Advance]) {
     if advances.is_empty() {
-        return Ok(());
+        return;
     }
-    let moved = sqlx::query(
-        "update flotilla.offsets o set next_offset = a.next
-         from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[])
-              as a (topic, partition, stored, next)
-         where o.topic = a.topic and o.partition = a.partition and o.next_offset = a.stored",
-    )
-    .bind(advances.iter().map(|a| a.partition.topic).collect::<Vec<_>>())
-    .bind(advances.iter().map(|a| a.partition.number).collect::<Vec<_>>())
-    .bind(advances.iter().map(|a| a.from).collect::<Vec<_>>())
-    .bind(advances.iter().map(|a| a.to).collect::<Vec<_>>())
-    .execute(db)
-    .await?
-    .rows_affected();
-    match moved == advances.len() as u64 {
-        true => Ok(()),
-        false => Err(Failure::conflict("an offset")),
-    }
+    writes
+        .add(
+            "update flotilla.offsets o set next_offset = a.next
+             from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[])
+                  as a (topic, partition, stored, next)
+             where o.topic = a.topic and o.partition = a.partition and o.next_offset = a.stored",
+        )
+        .bind(advances.iter().map(|a| a.partition.topic).collect::<Vec<_>>())
+        .bind(advances.iter().map(|a| a.partition.number).collect::<Vec<_>>())
+        .bind(advances.iter().map(|a| a.from).collect::<Vec<_>>())
+        .bind(advances.iter().map(|a| a.to).collect::<Vec<_>>())
+        .expect(advances.len(), "an offset");
 }
 
 /// Learns the offsets of all held partitions anew, after a conflict.

@@ -7,8 +7,6 @@
 
 use std::mem;
 
-use sqlx::PgConnection;
-
 use crate::trace::TraceContext;
 
 const VERSION: u8 = 1;
@@ -86,18 +84,7 @@ impl BatchWriter {
         payload: Option<&[u8]>,
     ) {
         let topic = self.name(topic);
-        self.body.push(RAW);
-        self.body.extend_from_slice(&topic.to_le_bytes());
-        put(&mut self.body, key);
-        let (count_at, mut count) = (self.body.len(), 0_u32);
-        self.body.extend_from_slice(&[0; 4]);
-        for (name, value) in headers {
-            put(&mut self.body, Some(name.as_bytes()));
-            put(&mut self.body, value);
-            count += 1;
-        }
-        self.body[count_at..count_at + 4].copy_from_slice(&count.to_le_bytes());
-        put(&mut self.body, payload);
+        put_raw(&mut self.body, topic, key, headers, payload);
         self.count += 1;
     }
 
@@ -123,6 +110,47 @@ impl BatchWriter {
         });
         index as u16
     }
+}
+
+/// Packs one message of no topic by itself, in one allocation.
+pub(crate) fn pack_one(
+    key: Option<&[u8]>,
+    headers: &[(&str, Option<&[u8]>)],
+    payload: Option<&[u8]>,
+) -> Vec<u8> {
+    let length = |bytes: Option<&[u8]>| 4 + bytes.map_or(0, <[u8]>::len);
+    let headers_length: usize =
+        headers.iter().map(|(name, value)| length(Some(name.as_bytes())) + length(*value)).sum();
+    // Version, one empty name, a count of one, kind, topic and the count of headers.
+    let fixed = 1 + 4 + 4 + 1 + 2 + 4;
+    let mut row = Vec::with_capacity(fixed + length(key) + headers_length + length(payload));
+    row.push(VERSION);
+    row.extend_from_slice(&1_u16.to_le_bytes());
+    row.extend_from_slice(&0_u16.to_le_bytes());
+    row.extend_from_slice(&1_u32.to_le_bytes());
+    put_raw(&mut row, 0, key, headers.iter().copied(), payload);
+    row
+}
+
+fn put_raw<'h>(
+    body: &mut Vec<u8>,
+    topic: u16,
+    key: Option<&[u8]>,
+    headers: impl IntoIterator<Item = (&'h str, Option<&'h [u8]>)>,
+    payload: Option<&[u8]>,
+) {
+    body.push(RAW);
+    body.extend_from_slice(&topic.to_le_bytes());
+    put(body, key);
+    let (count_at, mut count) = (body.len(), 0_u32);
+    body.extend_from_slice(&[0; 4]);
+    for (name, value) in headers {
+        put(body, Some(name.as_bytes()));
+        put(body, value);
+        count += 1;
+    }
+    body[count_at..count_at + 4].copy_from_slice(&count.to_le_bytes());
+    put(body, payload);
 }
 
 fn put(body: &mut Vec<u8>, bytes: Option<&[u8]>) {
@@ -249,29 +277,6 @@ fn text(bytes: &[u8]) -> Result<&str, Unreadable> {
     std::str::from_utf8(bytes).map_err(|_not_utf8| Unreadable)
 }
 
-/// Appends a batch and answers its number. Must be the transaction's last statement: the lock on the
-/// head is held until the commit, and every other replica's commit waits for it. `announce` wakes the
-/// replica that holds the relay's lease, when that is not this one.
-pub(crate) async fn append(
-    db: &mut PgConnection,
-    count: u32,
-    row: &[u8],
-    announce: bool,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(
-        "with head as (update flotilla.outbox_head set batch = batch + 1 returning batch),
-              row as (insert into flotilla.outbox (batch, message_count, messages)
-                      select batch, $1, $2 from head),
-              told as (select pg_notify('flotilla_outbox', '') where $3)
-         select batch from head left join told on true",
-    )
-    .bind(count as i32)
-    .bind(row)
-    .bind(announce)
-    .fetch_one(db)
-    .await
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,6 +311,16 @@ mod tests {
         assert!(
             matches!(&messages[2], Packed::Raw { key: None, headers, .. } if headers.len() == 1)
         );
+    }
+
+    #[test]
+    fn a_message_packed_alone_unpacks_to_itself_and_fills_its_allocation() {
+        let headers: [(&str, Option<&[u8]>); 2] = [("a", Some(b"1")), ("none", None)];
+        let row = pack_one(Some(b"key"), &headers, None);
+        let raw =
+            Packed::Raw { topic: "", key: Some(b"key"), headers: headers.to_vec(), payload: None };
+        assert_eq!(unpack(&row).unwrap(), [raw]);
+        assert_eq!(row.capacity(), row.len());
     }
 
     #[test]

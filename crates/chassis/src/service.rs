@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 
 use crate::effects::Effects;
 use crate::failure::Failure;
+use crate::writes::Writes;
 
 /// A service's work: load the rows that a batch of inputs touches, decide input by input in memory,
 /// save what changed. The executor calls the three in this order inside one transaction.
@@ -49,13 +50,13 @@ pub trait Service: Send + Sync + Sized + 'static {
         effects: &mut Effects<Self::Call>,
     ) -> Self::Reply;
 
-    /// Writes the rows that changed, one statement per table and kind of change. A row that somebody
-    /// else changed meanwhile is [`Failure::conflict`]: the batch is rolled back and runs again.
-    fn save(
-        &self,
-        db: &mut PgConnection,
-        rows: Self::Rows,
-    ) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// Adds what changed to the batch's writes, one per table and kind of change. A write that must
+    /// find a row as it was read says so with [`Parameters::expect`](crate::Parameters::expect).
+    fn save(&self, rows: &Self::Rows, writes: &mut Writes) -> Result<(), Failure>;
+
+    /// Whether [`Service::load`] locks rows. What is not locked is verified when it is written, and
+    /// needs no transaction around both.
+    const LOCKS: bool = false;
 
     /// Finds what fell due: timers, and calls whose outcome never came back (a crash between the
     /// commit of the intent and the outcome). Runs every [`Service::SWEEP_EVERY`]; it marks what it

@@ -1,8 +1,12 @@
 //! From a Kafka record to an input, or to the reason why not: the part of consuming that knows a
 //! topic's events, shared by the consumer and the replay of dead letters.
 
+use std::cell::OnceCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use events::{Events, RecordInfo};
-use rdkafka::message::{BorrowedHeaders, Headers};
+use rdkafka::Message;
+use rdkafka::message::{BorrowedMessage, Headers};
 
 use crate::codec::{Datum, SchemaId, TopicDecoder};
 use crate::dead_letters::Reason;
@@ -11,46 +15,63 @@ use crate::service::{Deduplication, Hears, Service};
 /// A record as it arrived, from Kafka or from the dead letters.
 pub(crate) struct Raw<'a> {
     pub(crate) value: Option<&'a [u8]>,
-    pub(crate) headers: RawHeaders<'a>,
+    source: Source<'a>,
+    /// None where they cannot be read.
+    headers: OnceCell<Option<Vec<RawHeader<'a>>>>,
 }
 
-pub(crate) enum RawHeaders<'a> {
-    Kafka(Option<&'a BorrowedHeaders>),
+/// A header's name and value.
+pub(crate) type RawHeader<'a> = (&'a str, Option<&'a [u8]>);
+
+enum Source<'a> {
+    Kafka(&'a BorrowedMessage<'a>),
     Stored(&'a [(String, Option<Vec<u8>>)]),
 }
 
-impl<'a> RawHeaders<'a> {
-    /// All headers, in their order.
-    pub(crate) fn iter(&self) -> Box<dyn Iterator<Item = (&'a str, Option<&'a [u8]>)> + 'a> {
-        match self {
-            RawHeaders::Kafka(None) => Box::new(std::iter::empty()),
-            RawHeaders::Kafka(Some(headers)) => {
-                Box::new(headers.iter().map(|header| (header.key, header.value)))
+impl<'a> Raw<'a> {
+    pub(crate) fn of(message: &'a BorrowedMessage<'a>) -> Self {
+        let source = Source::Kafka(message);
+        Raw { value: message.payload(), source, headers: OnceCell::new() }
+    }
+
+    pub(crate) fn stored(
+        value: Option<&'a [u8]>,
+        headers: &'a [(String, Option<Vec<u8>>)],
+    ) -> Self {
+        Raw { value, source: Source::Stored(headers), headers: OnceCell::new() }
+    }
+
+    /// All headers, in their order. Parsed when first asked for: the third of all records that is
+    /// ignored never needs them.
+    pub(crate) fn headers(&self) -> &[RawHeader<'a>] {
+        self.parsed().unwrap_or_default()
+    }
+
+    fn parsed(&self) -> Option<&[RawHeader<'a>]> {
+        let parse = || match self.source {
+            Source::Kafka(message) => kafka_headers(message),
+            Source::Stored(headers) => {
+                let header = |(name, value): &'a (String, Option<Vec<u8>>)| {
+                    (name.as_str(), value.as_deref())
+                };
+                Some(headers.iter().map(header).collect())
             }
-            RawHeaders::Stored(headers) => {
-                Box::new(headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())))
-            }
-        }
+        };
+        self.headers.get_or_init(parse).as_deref()
     }
 
     /// The last header of that name, as text.
-    pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
-        let values = match self {
-            RawHeaders::Kafka(headers) => {
-                let mut found = None;
-                for header in headers.iter().flat_map(|headers| headers.iter()) {
-                    if header.key == name {
-                        found = header.value;
-                    }
-                }
-                found
-            }
-            RawHeaders::Stored(headers) => {
-                headers.iter().rev().find(|(n, _)| n == name).and_then(|(_, v)| v.as_deref())
-            }
-        };
-        values.and_then(|value| std::str::from_utf8(value).ok())
+    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
+        let found = self.headers().iter().rev().find(|(n, _)| *n == name);
+        found.and_then(|(_, value)| std::str::from_utf8((*value)?).ok())
     }
+}
+
+/// rdkafka panics at a header whose name is no UTF-8, which anybody may send.
+fn kafka_headers<'a>(message: &'a BorrowedMessage<'a>) -> Option<Vec<RawHeader<'a>>> {
+    let Some(headers) = message.headers() else { return Some(Vec::new()) };
+    let read = || headers.iter().map(|header| (header.key, header.value)).collect();
+    catch_unwind(AssertUnwindSafe(read)).ok()
 }
 
 /// What a record is to the service.
@@ -127,7 +148,7 @@ impl<S: Hears<E>, E: Events> Subscription<S> for Typed<E> {
             Ok(Datum::NeedsSchema(id)) => return Heard::NeedsSchema(id),
             Err(error) => return poison("undecodable", error.to_string()),
         };
-        let (source, id) = match identity(&raw.headers, E::RECORDS[record].full_name) {
+        let (source, id) = match identity(raw, E::RECORDS[record].full_name) {
             Ok(identity) => identity,
             Err(detail) => return poison("headers", detail),
         };
@@ -159,9 +180,12 @@ impl<S: Hears<E>, E: Events> Subscription<S> for Typed<E> {
 }
 
 /// The CloudEvents attributes that make an event identifiable: where from, which one, of what type.
-fn identity<'a>(headers: &RawHeaders<'a>, full_name: &str) -> Result<(&'a str, &'a str), String> {
+fn identity<'a>(raw: &Raw<'a>, full_name: &str) -> Result<(&'a str, &'a str), String> {
+    if raw.parsed().is_none() {
+        return Err("a header's name is not UTF-8; the headers cannot be kept".to_owned());
+    }
     let required = |name: &str| {
-        let value = headers.text(name).filter(|value| !value.is_empty());
+        let value = raw.header(name).filter(|value| !value.is_empty());
         value.ok_or_else(|| format!("header {name} is missing or empty"))
     };
     let event_type = required("ce_type")?;

@@ -1,4 +1,4 @@
-//! What tests need to reach into a running fleet: putting bytes on a topic as an outside producer or a
+//! What tests need to reach into a running fleet, or to make its tables: putting bytes on a topic as an outside producer or a
 //! vandal would, and encoding events for it.
 
 use std::time::Duration;
@@ -8,6 +8,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
+use sqlx::migrate::Migrator;
 
 use crate::codec::Encoder;
 use crate::outbox::{BatchWriter, EventMeta, Packed, unpack};
@@ -15,6 +16,11 @@ use crate::registry::{Registry, RegistryError, subject};
 
 /// How long a message may take to be acknowledged.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Makes the tables of a service and of the chassis, as `<service> migrate` does.
+pub async fn migrate(owner_url: &str, service: &'static Migrator) -> anyhow::Result<()> {
+    crate::database::migrate(owner_url, service, None).await
+}
 
 /// A producer outside the fleet.
 pub struct Outsider {

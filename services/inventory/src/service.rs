@@ -1,7 +1,7 @@
 //! The inventory service's work in the executor's terms: which rows a batch of inputs needs, what each
 //! input does to them in memory, and what is written. The rules are in `domain`, the SQL in `store`.
 
-use chassis::{Effects, Failure, NoCall, Service};
+use chassis::{Effects, Failure, NoCall, Service, Writes};
 use events::{CatalogueEvent, Money, OrderId, Sku};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -61,6 +61,7 @@ impl Service for Inventory {
     type Call = NoCall;
     type Reply = Reply;
     type Rows = Rows;
+    const LOCKS: bool = true;
 
     async fn load(&self, db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
         store::load(db, inputs).await
@@ -74,8 +75,9 @@ impl Service for Inventory {
         }
     }
 
-    async fn save(&self, db: &mut PgConnection, rows: Rows) -> Result<(), Failure> {
-        store::save(db, &rows).await
+    fn save(&self, rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
+        store::save(rows, writes);
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::{Due, Effects, Failure, NoCall, Service};
+use chassis::{Due, Effects, Failure, NoCall, Service, Writes};
 use events::{OrderEvent, OrderId, Shortage, Sku};
 use sqlx::PgConnection;
 
@@ -103,8 +103,8 @@ impl Service for Orders {
         }
     }
 
-    async fn save(&self, db: &mut PgConnection, rows: Rows) -> Result<(), Failure> {
-        store::save(db, rows).await
+    fn save(&self, rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
+        store::save(rows, writes)
     }
 
     async fn sweep(&self, db: &mut PgConnection) -> Result<Due<Input, NoCall>, Failure> {

@@ -1,7 +1,7 @@
 //! The payment service's work in the executor's terms: which rows a batch of inputs needs, what each
 //! input does to them in memory, and what is written. The rules are in `domain`, the SQL in `store`.
 
-use chassis::{Due, Effects, Failure, Service};
+use chassis::{Due, Effects, Failure, Service, Writes};
 use events::OrderId;
 use sqlx::PgConnection;
 
@@ -47,8 +47,9 @@ impl Service for Payments {
         effects.changed(input.order.0);
     }
 
-    async fn save(&self, db: &mut PgConnection, rows: Rows) -> Result<(), Failure> {
-        store::save(db, &rows).await
+    fn save(&self, rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
+        store::save(rows, writes);
+        Ok(())
     }
 
     async fn sweep(&self, db: &mut PgConnection) -> Result<Due<Input, Call>, Failure> {

@@ -7,7 +7,7 @@ mod language;
 use std::collections::HashMap;
 use std::process::ExitCode;
 
-use chassis::{App, Effects, Env, Failure, Handle, Hears, Json, NoCall, Refused, Service};
+use chassis::{App, Effects, Env, Failure, Handle, Hears, Json, NoCall, Refused, Service, Writes};
 use language::{AdditionRequested, TotalChanged};
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
@@ -89,19 +89,18 @@ impl Service for Tally {
         row.total
     }
 
-    async fn save(&self, db: &mut PgConnection, rows: Self::Rows) -> Result<(), Failure> {
-        let (new, old): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, row)| row.version == 0);
+    fn save(&self, rows: &Self::Rows, writes: &mut Writes) -> Result<(), Failure> {
+        let (new, old): (Vec<_>, Vec<_>) = rows.iter().partition(|(_, row)| row.version == 0);
         write(
-            db,
+            writes,
             &new,
             "insert into totals (key, total, additions, sequence, version)
              select v.key, v.total, v.additions, v.sequence, 1
              from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
                   as v (key, total, additions, sequence, version)",
-        )
-        .await?;
+        );
         write(
-            db,
+            writes,
             &old,
             "update totals t
              set total = v.total, additions = v.additions, sequence = v.sequence,
@@ -109,31 +108,23 @@ impl Service for Tally {
              from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
                   as v (key, total, additions, sequence, version)
              where t.key = v.key and t.version = v.version",
-        )
-        .await
+        );
+        Ok(())
     }
 }
 
-async fn write(
-    db: &mut PgConnection,
-    rows: &[(String, Row)],
-    statement: &'static str,
-) -> Result<(), Failure> {
+fn write(writes: &mut Writes, rows: &[(&String, &Row)], statement: &'static str) {
     if rows.is_empty() {
-        return Ok(());
+        return;
     }
-    let written = sqlx::query(statement)
+    writes
+        .add(statement)
         .bind(rows.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>())
         .bind(rows.iter().map(|(_, row)| row.total).collect::<Vec<_>>())
         .bind(rows.iter().map(|(_, row)| row.additions).collect::<Vec<_>>())
         .bind(rows.iter().map(|(_, row)| row.sequence).collect::<Vec<_>>())
         .bind(rows.iter().map(|(_, row)| row.version).collect::<Vec<_>>())
-        .execute(db)
-        .await?;
-    match written.rows_affected() == rows.len() as u64 {
-        true => Ok(()),
-        false => Err(Failure::conflict("a total")),
-    }
+        .expect(rows.len(), "a total");
 }
 
 fn routes(handle: Handle<Tally>) -> OpenApiRouter {

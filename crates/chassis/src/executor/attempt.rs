@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::Utc;
-use opentelemetry::KeyValue;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::casualties::Casualties;
+use super::unit::Unit;
 use super::{Executor, processed};
-use crate::dead_letters::{self, Casualty, Reason};
 use crate::effects::{Effects, Intent, Measure};
 use crate::failure::Failure;
 use crate::offsets::{self, Advance};
@@ -17,7 +17,8 @@ use crate::queue::{Item, Origin, Work};
 use crate::relay::CommittedBatch;
 use crate::service::Service;
 use crate::telemetry::Telemetry;
-use crate::{crash, inbox, outbox};
+use crate::writes::Writes;
+use crate::{crash, inbox};
 
 /// What a committed batch leaves to do.
 pub(super) struct Committed<S: Service> {
@@ -37,9 +38,10 @@ impl<S: Service> Executor<S> {
     /// (when only the answer to the commit was lost): the offsets tell which.
     pub(super) async fn attempt(&mut self, batch: &[Item<S>]) -> Result<Committed<S>, Failure> {
         let announce = !self.relay.is_leader();
+        let keeps_inbox = batch.iter().any(|item| inbox_id(item).is_some());
         let db = self.writer.connection().await?;
-        let mut tx = db.begin().await?;
-        let duplicates = claim(&mut tx, batch).await?;
+        let mut unit = Unit::open(db, S::LOCKS || keeps_inbox).await?;
+        let duplicates = claim(unit.db(), batch).await?;
         let inputs: Vec<Option<&S::Input>> = batch
             .iter()
             .enumerate()
@@ -52,11 +54,12 @@ impl<S: Service> Executor<S> {
         let mut effects = Effects::new(Utc::now().timestamp_micros(), self.encoder.clone());
         let mut refusals = Vec::new();
         let mut replies = Vec::new();
+        let mut writes = Writes::default();
         let present: Vec<&S::Input> = inputs.iter().flatten().copied().collect();
         if present.is_empty() {
             replies.resize_with(batch.len(), || None);
         } else {
-            let mut rows = self.service.load(&mut tx, &present).await?;
+            let mut rows = self.service.load(unit.db(), &present).await?;
             let work = Decisions { service: &*self.service, telemetry: &self.telemetry, batch };
             let decided = catch_unwind(AssertUnwindSafe(|| {
                 work.run(&inputs, &mut rows, &mut effects, &mut refusals)
@@ -67,22 +70,28 @@ impl<S: Service> Executor<S> {
             if let Some(error) = effects.error.take() {
                 return Err(Failure::permanent(error));
             }
-            self.service.save(&mut tx, rows).await?;
+            self.service.save(&rows, &mut writes)?;
         }
 
-        let refused =
-            set_casualties_aside(&self.telemetry, &mut tx, batch, &refusals, &mut effects).await?;
+        let casualties = Casualties::of(batch, &refusals);
+        if !casualties.are_none() {
+            unit = unit.begun().await?;
+            casualties.set_aside(&self.telemetry, unit.db(), S::NAME, &mut effects.outbox).await?;
+        }
         let advances = self.positions.advances(&processed(batch));
-        offsets::advance(&mut tx, &advances).await?;
+        offsets::advance(&mut writes, &advances);
         let message_count = effects.outbox.count();
         let mut committed_batch = None;
+        crash::point("executor.before_commit");
         if message_count > 0 {
             let row = effects.outbox.finish();
-            let number = outbox::append(&mut tx, message_count, &row, announce).await?;
+            let number =
+                writes.execute_with_outbox(unit.db(), message_count, &row, announce).await?;
             committed_batch = Some(CommittedBatch { number, message_count, row });
+        } else {
+            writes.execute(unit.db()).await?;
         }
-        crash::point("executor.before_commit");
-        tx.commit().await?;
+        unit.commit().await?;
         crash::point("executor.after_commit");
         Ok(Committed {
             advances,
@@ -91,7 +100,7 @@ impl<S: Service> Executor<S> {
             changed: effects.changed,
             measures: effects.measures,
             replies,
-            refused,
+            refused: casualties.refused,
         })
     }
 }
@@ -130,70 +139,6 @@ impl<S: Service> Decisions<'_, S> {
         }
         replies
     }
-}
-
-/// Dead letters of this batch: what arrived as poison and what a decision refused. And the end of
-/// those that were replayed with success.
-async fn set_casualties_aside<S: Service>(
-    telemetry: &Telemetry,
-    tx: &mut PgConnection,
-    batch: &[Item<S>],
-    refusals: &[(usize, String)],
-    effects: &mut Effects<S::Call>,
-) -> Result<HashMap<i64, String>, Failure> {
-    let mut casualties = Vec::new();
-    let mut refused = HashMap::new();
-    let poison = batch.iter().filter_map(|item| match &item.work {
-        Work::Poison(reason) => Some((item, reason.clone())),
-        Work::Input(_) | Work::Ignored => None,
-    });
-    let refusals = refusals.iter().map(|(index, detail)| {
-        (&batch[*index], Reason { code: "refused", detail: detail.clone() })
-    });
-    for (item, reason) in poison.chain(refusals) {
-        match &item.origin {
-            Origin::Event(delivery) => {
-                tracing::warn!(
-                    topic = delivery.partition.topic,
-                    partition = delivery.partition.number,
-                    offset = delivery.offset,
-                    reason = reason.code,
-                    "dead letter: {}",
-                    reason.detail
-                );
-                let labels = [
-                    KeyValue::new("topic", delivery.partition.topic),
-                    KeyValue::new("reason", reason.code),
-                ];
-                telemetry.metrics.dead_letters.add(1, &labels);
-                casualties.push(Casualty {
-                    partition: delivery.partition,
-                    offset: delivery.offset,
-                    original: &delivery.original,
-                    reason,
-                });
-            }
-            Origin::Replay(replay) => {
-                refused.insert(replay.dead_letter, reason.detail);
-            }
-            // A command is refused by its reply; nobody sent the others from outside.
-            Origin::Command(_) | Origin::Own => {}
-        }
-    }
-    dead_letters::record(tx, S::NAME, &casualties, &mut effects.outbox).await?;
-    let replayed: Vec<i64> = batch
-        .iter()
-        .filter_map(|item| match &item.origin {
-            Origin::Replay(replay) if !refused.contains_key(&replay.dead_letter) => {
-                Some(replay.dead_letter)
-            }
-            Origin::Replay(_) | Origin::Event(_) | Origin::Command(_) | Origin::Own => None,
-        })
-        .collect();
-    if !replayed.is_empty() {
-        dead_letters::settle(tx, &replayed, "retried").await?;
-    }
-    Ok(refused)
 }
 
 fn topic<S: Service>(item: &Item<S>) -> &'static str {

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::health::Health;
 use crate::offsets::{self, Advance};
 use crate::service::Service;
+use crate::writes::Writes;
 
 /// A connection that writes, reopened after a failure.
 pub(crate) struct Writer {
@@ -62,11 +63,9 @@ impl Writer {
 impl<S: Service> Executor<S> {
     /// Moves offsets in a transaction of their own.
     pub(super) async fn store(&mut self, advances: &[Advance]) -> Result<(), Failure> {
-        let db = self.writer.connection().await?;
-        let mut tx = db.begin().await?;
-        offsets::advance(&mut tx, advances).await?;
-        tx.commit().await?;
-        Ok(())
+        let mut writes = Writes::default();
+        offsets::advance(&mut writes, advances);
+        writes.execute(self.writer.connection().await?).await
     }
 
     /// Makes the next attempt possible: a new connection where the old one may be broken, offsets as

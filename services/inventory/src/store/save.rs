@@ -1,10 +1,9 @@
 //! Writes what a batch changed: one statement per table for new rows, one for those that were there,
 //! in the order of their keys.
 
-use chassis::Failure;
+use chassis::Writes;
 use chrono::{DateTime, Utc};
 use events::{OrderId, Sku};
-use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -13,21 +12,20 @@ use super::{Reservation, Rows, StockRow};
 use crate::domain::{Lines, State};
 
 /// Writes the rows of a batch.
-pub async fn save(db: &mut PgConnection, rows: &Rows) -> Result<(), Failure> {
+pub fn save(rows: &Rows, writes: &mut Writes) {
     let changed = rows.stock.rows.iter().filter(|(_, row)| row.is_changed);
     let (new, old): (Vec<_>, Vec<_>) = changed.partition(|(_, row)| row.is_new);
     write_stock(
-        db,
+        writes,
         &new,
         "insert into stock (sku, name, unit_price_minor, currency, free, reserved, shipped, adjusted,
                             sequence, changed_at)
          select * from unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[],
              $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::timestamptz[])",
-    )
-    .await?;
+    );
     // These rows are locked: nobody else can have changed them.
     write_stock(
-        db,
+        writes,
         &old,
         "update stock s
          set name = v.name, unit_price_minor = v.unit_price_minor, currency = v.currency,
@@ -38,22 +36,18 @@ pub async fn save(db: &mut PgConnection, rows: &Rows) -> Result<(), Failure> {
              as v (sku, name, unit_price_minor, currency, free, reserved, shipped, adjusted,
                    sequence, changed_at)
          where s.sku = v.sku",
-    )
-    .await?;
-    save_reservations(db, rows).await?;
-    insert_adjustments(db, rows).await
+    );
+    save_reservations(rows, writes);
+    insert_adjustments(rows, writes);
 }
 
-async fn write_stock(
-    db: &mut PgConnection,
-    rows: &[(&Sku, &StockRow)],
-    statement: &'static str,
-) -> Result<(), Failure> {
+fn write_stock(writes: &mut Writes, rows: &[(&Sku, &StockRow)], statement: &'static str) {
     if rows.is_empty() {
-        return Ok(());
+        return;
     }
     let column = |pick: fn(&StockRow) -> i64| rows.iter().map(|(_, r)| pick(r)).collect::<Vec<_>>();
-    sqlx::query(statement)
+    writes
+        .add(statement)
         .bind(rows.iter().map(|(sku, _)| sku.as_str()).collect::<Vec<_>>())
         .bind(rows.iter().map(|(_, row)| row.item.name.as_str()).collect::<Vec<_>>())
         .bind(column(|row| row.item.price.minor))
@@ -64,12 +58,10 @@ async fn write_stock(
         .bind(column(|row| row.adjusted))
         .bind(column(|row| row.sequence))
         .bind(rows.iter().map(|(_, row)| time(row.changed_at_micros)).collect::<Vec<_>>())
-        .execute(db)
-        .await?;
-    Ok(())
+        .expect(rows.len(), "stock");
 }
 
-async fn save_reservations(db: &mut PgConnection, rows: &Rows) -> Result<(), Failure> {
+fn save_reservations(rows: &Rows, writes: &mut Writes) {
     let mut changed: Vec<_> = rows
         .reservations
         .iter()
@@ -79,17 +71,16 @@ async fn save_reservations(db: &mut PgConnection, rows: &Rows) -> Result<(), Fai
     let (new, old): (Vec<_>, Vec<_>) =
         changed.into_iter().partition(|(_, row, _)| row.version == 0);
     write_reservations(
-        db,
+        writes,
         &new,
         "insert into reservations (order_id, state, lines, sequence, version, changed_at)
          select order_id, state, lines, sequence, version + 1, changed_at
          from unnest($1::uuid[], $2::smallint[], $3::jsonb[], $4::bigint[], $5::bigint[],
                      $6::timestamptz[])
               as v (order_id, state, lines, sequence, version, changed_at)",
-    )
-    .await?;
+    );
     write_reservations(
-        db,
+        writes,
         &old,
         "update reservations r
          set state = v.state, lines = coalesce(v.lines, r.lines), sequence = v.sequence,
@@ -98,52 +89,46 @@ async fn save_reservations(db: &mut PgConnection, rows: &Rows) -> Result<(), Fai
                      $6::timestamptz[])
               as v (order_id, state, lines, sequence, version, changed_at)
          where r.order_id = v.order_id and r.version = v.version",
-    )
-    .await
+    );
 }
 
-async fn write_reservations(
-    db: &mut PgConnection,
+fn write_reservations(
+    writes: &mut Writes,
     rows: &[(OrderId, &Reservation, i64)],
     statement: &'static str,
-) -> Result<(), Failure> {
+) {
     if rows.is_empty() {
-        return Ok(());
+        return;
     }
     let columns = rows.iter().map(|(_, row, _)| columns_of(&row.state));
     let (states, lines): (Vec<i16>, Vec<Option<Json<&Lines>>>) = columns.unzip();
-    let written = sqlx::query(statement)
+    writes
+        .add(statement)
         .bind(rows.iter().map(|(id, ..)| id.0).collect::<Vec<Uuid>>())
         .bind(states)
         .bind(lines)
         .bind(rows.iter().map(|(_, row, _)| row.sequence).collect::<Vec<_>>())
         .bind(rows.iter().map(|(_, row, _)| row.version).collect::<Vec<_>>())
         .bind(rows.iter().map(|(.., at)| time(*at)).collect::<Vec<_>>())
-        .execute(db)
-        .await?;
-    match written.rows_affected() == rows.len() as u64 {
-        true => Ok(()),
-        false => Err(Failure::conflict("reservations")),
-    }
+        .expect(rows.len(), "reservations");
 }
 
-async fn insert_adjustments(db: &mut PgConnection, rows: &Rows) -> Result<(), Failure> {
+fn insert_adjustments(rows: &Rows, writes: &mut Writes) {
     let made = &rows.new_adjustments;
     if made.is_empty() {
-        return Ok(());
+        return;
     }
-    sqlx::query(
-        "insert into adjustments (adjustment_id, sku, delta, note, adjusted_at)
+    writes
+        .add(
+            "insert into adjustments (adjustment_id, sku, delta, note, adjusted_at)
          select * from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[])",
-    )
-    .bind(made.iter().map(|(adjustment, _)| adjustment.id).collect::<Vec<_>>())
-    .bind(made.iter().map(|(adjustment, _)| adjustment.sku.as_str()).collect::<Vec<_>>())
-    .bind(made.iter().map(|(adjustment, _)| adjustment.delta).collect::<Vec<_>>())
-    .bind(made.iter().map(|(adjustment, _)| adjustment.note.as_str()).collect::<Vec<_>>())
-    .bind(made.iter().map(|(_, at)| time(*at)).collect::<Vec<_>>())
-    .execute(db)
-    .await?;
-    Ok(())
+        )
+        .bind(made.iter().map(|(adjustment, _)| adjustment.id).collect::<Vec<_>>())
+        .bind(made.iter().map(|(adjustment, _)| adjustment.sku.as_str()).collect::<Vec<_>>())
+        .bind(made.iter().map(|(adjustment, _)| adjustment.delta).collect::<Vec<_>>())
+        .bind(made.iter().map(|(adjustment, _)| adjustment.note.as_str()).collect::<Vec<_>>())
+        .bind(made.iter().map(|(_, at)| time(*at)).collect::<Vec<_>>())
+        .expect(made.len(), "adjustments");
 }
 
 fn columns_of(state: &State) -> (i16, Option<Json<&Lines>>) {

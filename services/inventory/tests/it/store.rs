@@ -1,10 +1,10 @@
 //! The service's SQL: rows are read as they were written, two writers never overwrite each other, and
 //! the database itself refuses to lose a unit.
 
-use chassis::Failure;
+use chassis::{Failure, Writes};
 use events::{Money, OrderId, Sku};
 use inventory::domain::{self, Item, Lines, State};
-use inventory::store::{Rows, find, list, load, save};
+use inventory::store::{self, Rows, find, list, load};
 use inventory::{Adjustment, Input, Source};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, PgConnection, PgPool};
@@ -21,8 +21,8 @@ impl Tables {
     async fn new() -> Self {
         let servers = local::testing::servers().await.unwrap();
         let url = servers.fresh_database("inventory").await.unwrap().owner_url;
+        chassis::testing::migrate(&url, &inventory::MIGRATIONS).await.unwrap();
         let pool = PgPoolOptions::new().max_connections(2).connect(&url).await.unwrap();
-        inventory::MIGRATIONS.run(&pool).await.unwrap();
         Tables { pool, url }
     }
 
@@ -56,6 +56,12 @@ fn adjust(sku: &Sku, delta: i64) -> Input {
 
 fn placed(order: OrderId, lines: &Lines) -> Input {
     Input::Order { order, step: domain::Input::Placed { lines: lines.clone() } }
+}
+
+async fn save(db: &mut PgConnection, rows: &Rows) -> Result<(), Failure> {
+    let mut writes = Writes::default();
+    store::save(rows, &mut writes);
+    writes.execute(db).await
 }
 
 /// Decides a step of an order and saves it.

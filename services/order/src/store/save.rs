@@ -1,16 +1,15 @@
 //! Writes what a batch changed: one statement per table and kind of change, in the order of the ids,
 //! so that replicas that touch the same orders meet in the same order and do not deadlock.
 
-use chassis::Failure;
+use chassis::{Failure, Writes};
 use events::{OrderId, OrderLine, Shortage};
-use sqlx::PgConnection;
 use sqlx::types::Json;
 use sqlx::types::chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{New, Prices, Row, Rows, StateColumns};
 
-pub(crate) async fn save(db: &mut PgConnection, rows: Rows) -> Result<(), Failure> {
+pub(crate) fn save(rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
     if let Some(stranger) = rows.strangers.first() {
         let (count, first) = (rows.strangers.len(), tracing::field::display(stranger));
         tracing::warn!(count, first, "ignored answers about orders that were never placed here");
@@ -27,14 +26,14 @@ pub(crate) async fn save(db: &mut PgConnection, rows: Rows) -> Result<(), Failur
         }
     }
     if !inserts.ids.is_empty() {
-        inserts.write(db).await?;
-        inserts.write_keys(db).await?;
+        inserts.write(writes);
+        inserts.write_keys(writes);
     }
     if !updates.ids.is_empty() {
-        updates.write(db).await?;
+        updates.write(writes);
     }
     if !rows.prices.changed.is_empty() {
-        write_prices(db, &rows.prices).await?;
+        write_prices(&rows.prices, writes)?;
     }
     Ok(())
 }
@@ -94,10 +93,11 @@ impl<'a> Inserts<'a> {
         self.fingerprints.push(&place.fingerprint);
     }
 
-    async fn write(&self, db: &mut PgConnection) -> Result<(), Failure> {
+    fn write(&self, writes: &mut Writes) {
         let common = &self.common;
-        sqlx::query(
-            "insert into orders (order_id, total_minor, placed_at, sequence, version, state, \
+        writes
+            .add(
+                "insert into orders (order_id, total_minor, placed_at, sequence, version, state, \
                     reason, stock_hold, payment_hold, customer_id, currency, destination, lines, \
                     tracking_code, shortages, history) \
              select order_id, total_minor, placed_at, sequence, 1, state, \
@@ -110,41 +110,38 @@ impl<'a> Inserts<'a> {
                  as v (order_id, total_minor, placed_at, sequence, state, reason, stock_hold, \
                     payment_hold, customer_id, currency, destination, lines, tracking_code, \
                     shortages, history)",
-        )
-        .bind(&self.ids)
-        .bind(&self.totals)
-        .bind(&self.placed_at)
-        .bind(&common.sequences)
-        .bind(&common.states)
-        .bind(&common.reasons)
-        .bind(&common.stock_holds)
-        .bind(&common.payment_holds)
-        .bind(&self.customers)
-        .bind(&self.currencies)
-        .bind(&self.destinations)
-        .bind(&self.lines)
-        .bind(&common.tracking_codes)
-        .bind(&common.shortages)
-        .bind(&common.histories)
-        .execute(db)
-        .await?;
-        Ok(())
+            )
+            .bind(&self.ids)
+            .bind(&self.totals)
+            .bind(&self.placed_at)
+            .bind(&common.sequences)
+            .bind(&common.states)
+            .bind(&common.reasons)
+            .bind(&common.stock_holds)
+            .bind(&common.payment_holds)
+            .bind(&self.customers)
+            .bind(&self.currencies)
+            .bind(&self.destinations)
+            .bind(&self.lines)
+            .bind(&common.tracking_codes)
+            .bind(&common.shortages)
+            .bind(&common.histories)
+            .expect(self.ids.len(), "orders");
     }
 
     /// Two replicas that place an order under the same key meet here: the second violates the primary
     /// key, which is a conflict, and its batch runs again and finds the first one's answer.
-    async fn write_keys(&self, db: &mut PgConnection) -> Result<(), Failure> {
-        sqlx::query(
-            "insert into idempotency_keys (key, fingerprint, order_id, created_at) \
+    fn write_keys(&self, writes: &mut Writes) {
+        writes
+            .add(
+                "insert into idempotency_keys (key, fingerprint, order_id, created_at) \
              select * from unnest($1::text[], $2::bytea[], $3::uuid[], $4::timestamptz[])",
-        )
-        .bind(&self.keys)
-        .bind(&self.fingerprints)
-        .bind(&self.ids)
-        .bind(&self.placed_at)
-        .execute(db)
-        .await?;
-        Ok(())
+            )
+            .bind(&self.keys)
+            .bind(&self.fingerprints)
+            .bind(&self.ids)
+            .bind(&self.placed_at)
+            .expect(self.ids.len(), "keys");
     }
 }
 
@@ -162,10 +159,11 @@ impl<'a> Updates<'a> {
         self.common.push(row);
     }
 
-    async fn write(&self, db: &mut PgConnection) -> Result<(), Failure> {
+    fn write(&self, writes: &mut Writes) {
         let common = &self.common;
-        let done = sqlx::query(
-            "update orders o \
+        writes
+            .add(
+                "update orders o \
                 set sequence = v.sequence, version = o.version + 1, state = v.state, \
                     reason = v.reason, stock_hold = v.stock_hold, payment_hold = v.payment_hold, \
                     history = o.history || v.history, \
@@ -177,28 +175,23 @@ impl<'a> Updates<'a> {
                  as v (order_id, version, sequence, state, reason, stock_hold, payment_hold, \
                     history, tracking_code, shortages) \
               where o.order_id = v.order_id and o.version = v.version",
-        )
-        .bind(&self.ids)
-        .bind(&self.versions)
-        .bind(&common.sequences)
-        .bind(&common.states)
-        .bind(&common.reasons)
-        .bind(&common.stock_holds)
-        .bind(&common.payment_holds)
-        .bind(&common.histories)
-        .bind(&common.tracking_codes)
-        .bind(&common.shortages)
-        .execute(db)
-        .await?;
-        if done.rows_affected() != self.ids.len() as u64 {
-            return Err(Failure::conflict("orders"));
-        }
-        Ok(())
+            )
+            .bind(&self.ids)
+            .bind(&self.versions)
+            .bind(&common.sequences)
+            .bind(&common.states)
+            .bind(&common.reasons)
+            .bind(&common.stock_holds)
+            .bind(&common.payment_holds)
+            .bind(&common.histories)
+            .bind(&common.tracking_codes)
+            .bind(&common.shortages)
+            .expect(self.ids.len(), "orders");
     }
 }
 
 /// The guard on `changed_at` is repeated here because another replica may have been faster.
-async fn write_prices(db: &mut PgConnection, prices: &Prices) -> Result<(), Failure> {
+fn write_prices(prices: &Prices, writes: &mut Writes) -> Result<(), Failure> {
     let rows: Vec<_> = prices.changed.iter().map(|sku| &prices.listed[sku]).collect();
     let skus: Vec<&str> = prices.changed.iter().map(|sku| sku.as_str()).collect();
     let minors: Vec<i64> = rows.iter().map(|price| price.unit.minor).collect();
@@ -207,21 +200,20 @@ async fn write_prices(db: &mut PgConnection, prices: &Prices) -> Result<(), Fail
     let times: Option<Vec<_>> = rows.iter().map(|price| time(price.changed_at_micros)).collect();
     let times =
         times.ok_or_else(|| Failure::permanent("a price change is at an impossible time"))?;
-    sqlx::query(
-        "insert into prices (sku, unit_price_minor, currency, name, changed_at) \
+    writes
+        .add(
+            "insert into prices (sku, unit_price_minor, currency, name, changed_at) \
          select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[]) \
              on conflict (sku) do update \
             set unit_price_minor = excluded.unit_price_minor, currency = excluded.currency, \
                 name = excluded.name, changed_at = excluded.changed_at \
           where prices.changed_at <= excluded.changed_at",
-    )
-    .bind(&skus)
-    .bind(&minors)
-    .bind(&currencies)
-    .bind(&names)
-    .bind(&times)
-    .execute(db)
-    .await?;
+        )
+        .bind(&skus)
+        .bind(&minors)
+        .bind(&currencies)
+        .bind(&names)
+        .bind(&times);
     Ok(())
 }
 

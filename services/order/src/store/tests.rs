@@ -3,6 +3,7 @@
 mod overdue;
 mod reading;
 
+use chassis::Writes;
 use sqlx::{Acquire, PgPool};
 use uuid::Uuid;
 
@@ -18,9 +19,8 @@ const NOW: i64 = 1_764_000_000_000_000;
 pub(crate) async fn database() -> PgPool {
     let servers = local::testing::servers().await.unwrap();
     let database = servers.fresh_database("order").await.unwrap();
-    let db = PgPool::connect(&database.owner_url).await.unwrap();
-    crate::MIGRATIONS.run(&db).await.unwrap();
-    db
+    chassis::testing::migrate(&database.owner_url, &crate::MIGRATIONS).await.unwrap();
+    PgPool::connect(&database.owner_url).await.unwrap()
 }
 
 fn eur(minor: i64) -> Money {
@@ -65,7 +65,9 @@ pub(crate) async fn insert(
 
 async fn write(db: &PgPool, rows: Rows) -> Result<(), chassis::Failure> {
     let mut connection = db.acquire().await.unwrap();
-    save(connection.acquire().await.unwrap(), rows).await
+    let mut writes = Writes::default();
+    save(&rows, &mut writes)?;
+    writes.execute(connection.acquire().await.unwrap()).await
 }
 
 async fn read(db: &PgPool, inputs: &[Input]) -> Rows {

@@ -1,16 +1,15 @@
 //! Writes what a batch changed: one statement for new rows, one for those that were there, in the
 //! order of the ids, so that replicas that touch the same payments do not deadlock.
 
-use chassis::Failure;
+use chassis::Writes;
 use chrono::{DateTime, Utc};
 use events::OrderId;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::columns::columns_of;
 use super::{Row, Rows};
 
-pub async fn save(db: &mut PgConnection, rows: &Rows) -> Result<(), Failure> {
+pub fn save(rows: &Rows, writes: &mut Writes) {
     let mut changed: Vec<_> =
         rows.iter().filter_map(|(id, row)| Some((*id, row, row.changed_at_micros?))).collect();
     changed.sort_unstable_by_key(|(id, ..)| *id);
@@ -20,12 +19,11 @@ pub async fn save(db: &mut PgConnection, rows: &Rows) -> Result<(), Failure> {
         arrays.push(id, row, changed_at_micros);
     }
     if !new.ids.is_empty() {
-        new.insert(db).await?;
+        new.insert(writes);
     }
     if !old.ids.is_empty() {
-        old.update(db).await?;
+        old.update(writes);
     }
-    Ok(())
 }
 
 /// Rows as arrays for `unnest`.
@@ -63,8 +61,8 @@ impl<'a> Arrays<'a> {
 
     /// A plain insert: should another replica have been faster, the unique key says so, and the batch
     /// runs again with the row that won.
-    async fn insert(&self, db: &mut PgConnection) -> Result<(), Failure> {
-        sqlx::query(
+    fn insert(&self, writes: &mut Writes) {
+        writes.add(
             "insert into payments (order_id, version, sequence, changed_at, call_due_at, state, \
                     amount_minor, currency, payment_token, authorization_id, decline_reason) \
              select order_id, 1, sequence, changed_at, \
@@ -86,15 +84,14 @@ impl<'a> Arrays<'a> {
         .bind(&self.tokens)
         .bind(&self.authorizations)
         .bind(&self.reasons)
-        .execute(db)
-        .await?;
-        Ok(())
+            .expect(self.ids.len(), "payments");
     }
 
     /// Amount and authorization are kept when the state no longer needs them, the token is not.
-    async fn update(&self, db: &mut PgConnection) -> Result<(), Failure> {
-        let done = sqlx::query(
-            "update payments p \
+    fn update(&self, writes: &mut Writes) {
+        writes
+            .add(
+                "update payments p \
                 set version = p.version + 1, sequence = v.sequence, changed_at = v.changed_at, \
                     call_due_at = case when v.call_open then now() + interval '30 seconds' end, \
                     state = v.state, \
@@ -109,23 +106,18 @@ impl<'a> Arrays<'a> {
                  as v (order_id, version, sequence, changed_at, call_open, state, \
                     amount_minor, currency, payment_token, authorization_id, decline_reason) \
               where p.order_id = v.order_id and p.version = v.version",
-        )
-        .bind(&self.ids)
-        .bind(&self.versions)
-        .bind(&self.sequences)
-        .bind(&self.changed_at)
-        .bind(&self.calls_open)
-        .bind(&self.states)
-        .bind(&self.amounts)
-        .bind(&self.currencies)
-        .bind(&self.tokens)
-        .bind(&self.authorizations)
-        .bind(&self.reasons)
-        .execute(db)
-        .await?;
-        if done.rows_affected() != self.ids.len() as u64 {
-            return Err(Failure::conflict("payments"));
-        }
-        Ok(())
+            )
+            .bind(&self.ids)
+            .bind(&self.versions)
+            .bind(&self.sequences)
+            .bind(&self.changed_at)
+            .bind(&self.calls_open)
+            .bind(&self.states)
+            .bind(&self.amounts)
+            .bind(&self.currencies)
+            .bind(&self.tokens)
+            .bind(&self.authorizations)
+            .bind(&self.reasons)
+            .expect(self.ids.len(), "payments");
     }
 }

@@ -1,16 +1,15 @@
 //! Writes what a batch changed: one statement for new rows, one for those that were there, in the
 //! order of the ids, so that replicas that touch the same shipments do not deadlock.
 
-use chassis::Failure;
+use chassis::Writes;
 use chrono::{DateTime, Utc};
 use events::OrderId;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::columns::columns_of;
 use super::{Row, Rows};
 
-pub async fn save(db: &mut PgConnection, rows: &Rows) -> Result<(), Failure> {
+pub fn save(rows: &Rows, writes: &mut Writes) {
     let mut changed: Vec<_> =
         rows.iter().filter_map(|(id, row)| Some((*id, row, row.changed_at_micros?))).collect();
     changed.sort_unstable_by_key(|(id, ..)| *id);
@@ -20,12 +19,11 @@ pub async fn save(db: &mut PgConnection, rows: &Rows) -> Result<(), Failure> {
         arrays.push(id, row, changed_at_micros);
     }
     if !new.ids.is_empty() {
-        new.insert(db).await?;
+        new.insert(writes);
     }
     if !old.ids.is_empty() {
-        old.update(db).await?;
+        old.update(writes);
     }
-    Ok(())
 }
 
 /// Rows as arrays for `unnest`.
@@ -59,8 +57,8 @@ impl<'a> Arrays<'a> {
 
     /// A plain insert: should another replica have been faster, the unique key says so, and the batch
     /// runs again with the row that won.
-    async fn insert(&self, db: &mut PgConnection) -> Result<(), Failure> {
-        sqlx::query(
+    fn insert(&self, writes: &mut Writes) {
+        writes.add(
             "insert into shipments (order_id, version, sequence, changed_at, call_due_at, state, \
                     destination, tracking_code, refusal_reason) \
              select order_id, 1, sequence, changed_at, \
@@ -79,15 +77,14 @@ impl<'a> Arrays<'a> {
         .bind(&self.destinations)
         .bind(&self.trackings)
         .bind(&self.reasons)
-        .execute(db)
-        .await?;
-        Ok(())
+            .expect(self.ids.len(), "shipments");
     }
 
     /// The destination is kept when the state no longer needs it.
-    async fn update(&self, db: &mut PgConnection) -> Result<(), Failure> {
-        let done = sqlx::query(
-            "update shipments s \
+    fn update(&self, writes: &mut Writes) {
+        writes
+            .add(
+                "update shipments s \
                 set version = s.version + 1, sequence = v.sequence, changed_at = v.changed_at, \
                     call_due_at = case when v.call_open then now() + interval '30 seconds' end, \
                     state = v.state, \
@@ -99,21 +96,16 @@ impl<'a> Arrays<'a> {
                  as v (order_id, version, sequence, changed_at, call_open, state, \
                     destination, tracking_code, refusal_reason) \
               where s.order_id = v.order_id and s.version = v.version",
-        )
-        .bind(&self.ids)
-        .bind(&self.versions)
-        .bind(&self.sequences)
-        .bind(&self.changed_at)
-        .bind(&self.calls_open)
-        .bind(&self.states)
-        .bind(&self.destinations)
-        .bind(&self.trackings)
-        .bind(&self.reasons)
-        .execute(db)
-        .await?;
-        if done.rows_affected() != self.ids.len() as u64 {
-            return Err(Failure::conflict("shipments"));
-        }
-        Ok(())
+            )
+            .bind(&self.ids)
+            .bind(&self.versions)
+            .bind(&self.sequences)
+            .bind(&self.changed_at)
+            .bind(&self.calls_open)
+            .bind(&self.states)
+            .bind(&self.destinations)
+            .bind(&self.trackings)
+            .bind(&self.reasons)
+            .expect(self.ids.len(), "shipments");
     }
 }

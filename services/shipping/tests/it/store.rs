@@ -1,12 +1,12 @@
 //! The service's SQL against a real Postgres: states are read as they were written, two writers never
 //! overwrite each other, and open calls are found again.
 
-use chassis::Failure;
+use chassis::{Failure, Writes};
 use events::{OrderId, RefusalReason};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use shipping::domain::{Call, State};
-use shipping::store::{find, load, save, sweep};
+use shipping::store::{self, Rows, find, load, sweep};
 
 const NOW_MICROS: i64 = 1_700_000_000_000_000;
 
@@ -24,6 +24,12 @@ fn every_stored_state() -> Vec<State> {
         State::Refused { reason: RefusalReason::GoodsNotAccepted },
         State::Cancelled,
     ]
+}
+
+async fn save(db: &mut PgConnection, rows: &Rows) -> Result<(), Failure> {
+    let mut writes = Writes::default();
+    store::save(rows, &mut writes);
+    writes.execute(db).await
 }
 
 /// Loads one shipment, moves it, and saves it.
@@ -160,9 +166,10 @@ impl Tables {
     async fn new() -> Self {
         let servers = local::testing::servers().await.unwrap();
         let database = servers.fresh_database("shipping").await.unwrap();
-        let pool = PgPool::connect(&database.owner_url).await.unwrap();
-        shipping::MIGRATIONS.run(&pool).await.unwrap();
-        Tables { pool, url: database.owner_url }
+        let url = database.owner_url;
+        chassis::testing::migrate(&url, &shipping::MIGRATIONS).await.unwrap();
+        let pool = PgPool::connect(&url).await.unwrap();
+        Tables { pool, url }
     }
 
     async fn connect(&self) -> PgConnection {
