@@ -75,9 +75,9 @@
 pub mod carrier;
 pub mod conduct;
 pub mod http;
-pub mod in_process;
 pub mod journal;
 pub mod ledger;
 pub mod manner;
 pub mod payment;
+pub mod recent;
 pub mod simulator;

@@ -1,8 +1,8 @@
 //! A payment provider in the process, for small installations without money and for measuring the
 //! fleet alone. It has the rules of the simulator and no ledger: what it answers follows from what it
 //! is asked, so it answers the same for the same call, and the service's own row says what was done.
+//! A ledger here would be wrong as soon as another replica takes the next step of the same payment.
 
-use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use chassis::Unanswered;
@@ -10,14 +10,22 @@ use events::{DeclineReason, Money, OrderId};
 use sandbox::conduct::Settings;
 use sandbox::manner::Manner;
 use sandbox::payment::{Account, Decline, IntentId, Status, manner};
+use sandbox::recent::Recent;
 
 use super::{Authorization, Provider, Step};
 
 /// A provider without money.
 #[derive(Debug, Default)]
 pub struct InProcess {
-    /// The orders whose authorisation was made, with its answer lost, and not made again yet.
-    lost: Mutex<HashSet<OrderId>>,
+    /// The cards with a manner of their own. Those that are answered at once need no memory.
+    cards: Mutex<Recent<Card>>,
+}
+
+/// A card by which the steps of a payment are answered the first time.
+#[derive(Debug)]
+struct Card {
+    manner: Manner,
+    asked: Vec<Step>,
 }
 
 /// Why there is no answer.
@@ -32,24 +40,32 @@ enum Why {
 }
 
 impl InProcess {
-    /// Answers in the manner that a test card asks for.
-    async fn behave(&self, order: OrderId, manner: Manner) -> Result<(), Unanswered> {
-        let why = match manner {
-            Manner::Prompt => return Ok(()),
-            Manner::Slow => {
-                tokio::time::sleep(Settings::default().slow()).await;
-                return Ok(());
-            }
-            Manner::LosesAnswer => Why::Lost,
-            Manner::FailsAfter => Why::Failed,
-        };
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        // It goes with the answer, so that the set holds open calls only.
-        if lost.remove(&order) {
-            return Ok(());
+    fn remember(&self, order: OrderId, manner: Manner) {
+        let mut cards = self.cards.lock().unwrap_or_else(PoisonError::into_inner);
+        if cards.get(order.0).is_none() {
+            cards.put(order.0, Card { manner, asked: Vec::new() });
         }
-        lost.insert(order);
-        Err(Unanswered::new(why))
+    }
+
+    /// Answers a step in the manner of the card: the first time, then at once.
+    async fn behave(&self, order: OrderId, step: Step) -> Result<(), Unanswered> {
+        match self.first(order, step) {
+            None | Some(Manner::Prompt) => Ok(()),
+            Some(Manner::Slow) => {
+                tokio::time::sleep(Settings::default().slow()).await;
+                Ok(())
+            }
+            Some(Manner::LosesAnswer) => Err(Unanswered::new(Why::Lost)),
+            Some(Manner::FailsAfter) => Err(Unanswered::new(Why::Failed)),
+        }
+    }
+
+    /// The card's manner, when the step is asked for the first time.
+    fn first(&self, order: OrderId, step: Step) -> Option<Manner> {
+        let mut cards = self.cards.lock().unwrap_or_else(PoisonError::into_inner);
+        let card = cards.get(order.0).filter(|card| !card.asked.contains(&step))?;
+        card.asked.push(step);
+        Some(card.manner)
     }
 }
 
@@ -60,7 +76,13 @@ impl Provider for InProcess {
         amount: Money,
         token: &str,
     ) -> Result<Authorization, Unanswered> {
-        self.behave(order, manner(token)).await?;
+        match manner(token) {
+            Manner::Prompt => {}
+            own @ (Manner::Slow | Manner::LosesAnswer | Manner::FailsAfter) => {
+                self.remember(order, own);
+            }
+        }
+        self.behave(order, Step::Authorize).await?;
         let currency = amount.currency.as_str().parse().expect("both are three letters");
         let Ok(account) = Account::authorise(token, amount.minor, currency) else {
             // An amount that nobody can hold: the same refusal as over HTTP.
@@ -80,11 +102,13 @@ impl Provider for InProcess {
         authorization: &str,
         _amount: Money,
     ) -> Result<(), Unanswered> {
-        known(order, Step::Capture, authorization)
+        known(order, Step::Capture, authorization)?;
+        self.behave(order, Step::Capture).await
     }
 
     async fn void(&self, order: OrderId, authorization: &str) -> Result<(), Unanswered> {
-        known(order, Step::Void, authorization)
+        known(order, Step::Void, authorization)?;
+        self.behave(order, Step::Void).await
     }
 
     async fn refund(
@@ -93,7 +117,8 @@ impl Provider for InProcess {
         authorization: &str,
         _amount: Money,
     ) -> Result<(), Unanswered> {
-        known(order, Step::Refund, authorization)
+        known(order, Step::Refund, authorization)?;
+        self.behave(order, Step::Refund).await
     }
 }
 

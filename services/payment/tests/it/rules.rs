@@ -69,11 +69,20 @@ async fn a_call_made_again_is_answered_as_the_first_time(provider: &impl Provide
     assert_eq!(authorize(provider, declined, 100, "tok_expired").await, first);
 }
 
-async fn a_lost_answer_is_no_outcome(provider: &impl Provider) {
+async fn the_first_answer_of_each_step_is_lost_and_the_next_is_not(provider: &impl Provider) {
     for token in ["tok_timeout", "tok_error"] {
-        let order = OrderId::now();
-        assert!(provider.authorize(order, eur(100), token).await.is_err(), "{token}");
-        id(provider.authorize(order, eur(100), token).await.unwrap());
+        let [taken, voided] = [OrderId::now(), OrderId::now()];
+        for order in [taken, voided] {
+            provider.authorize(order, eur(100), token).await.unwrap_err();
+        }
+        let held = id(provider.authorize(taken, eur(100), token).await.unwrap());
+        provider.capture(taken, &held, eur(100)).await.unwrap_err();
+        provider.capture(taken, &held, eur(100)).await.unwrap();
+        provider.refund(taken, &held, eur(100)).await.unwrap_err();
+        provider.refund(taken, &held, eur(100)).await.unwrap();
+        let held = id(provider.authorize(voided, eur(100), token).await.unwrap());
+        provider.void(voided, &held).await.unwrap_err();
+        provider.void(voided, &held).await.unwrap();
     }
 }
 
@@ -90,7 +99,7 @@ async fn check(provider: &impl Provider) {
     tokio::join!(
         outcomes_follow_from_the_card(provider),
         a_call_made_again_is_answered_as_the_first_time(provider),
-        a_lost_answer_is_no_outcome(provider),
+        the_first_answer_of_each_step_is_lost_and_the_next_is_not(provider),
         an_authorization_of_nobody_moves_no_money(provider),
     );
 }

@@ -1,23 +1,23 @@
 //! A carrier in the process, for small installations without parcels and for measuring the fleet
-//! alone. It has the rules of the simulator and no ledger: when a booking and its cancellation meet,
-//! the one whose answer is committed first is the truth, and the service's own row says which.
+//! alone. It has the rules of the simulator and remembers for a while which of a booking and its
+//! cancellation came first. After a restart, and in another replica, it does not: then the answer that
+//! is committed first is the truth, and the service's own row says which.
 
-use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use chassis::Unanswered;
 use events::{OrderId, RefusalReason};
-use sandbox::carrier::{Outcome, Reason, manner, outcome, tracking_code};
+use sandbox::carrier::{OtherDestination, Parcel, Reason, manner, tracking_code};
 use sandbox::conduct::Settings;
 use sandbox::manner::Manner;
+use sandbox::recent::Recent;
 
 use super::{Carrier, Shipment};
 
 /// A carrier without parcels.
 #[derive(Debug, Default)]
 pub struct InProcess {
-    /// The orders whose booking was made, with its answer lost, and not made again yet.
-    lost: Mutex<HashSet<OrderId>>,
+    parcels: Mutex<Recent<Parcel>>,
 }
 
 /// Why there is no answer.
@@ -27,44 +27,65 @@ enum Why {
     Lost,
     #[error("a server error, as the test destination wants it")]
     Failed,
+    #[error(transparent)]
+    OtherDestination(#[from] OtherDestination),
 }
 
 impl InProcess {
-    /// Answers in the manner that a test destination asks for.
-    async fn behave(&self, order: OrderId, manner: Manner) -> Result<(), Unanswered> {
-        let why = match manner {
-            Manner::Prompt => return Ok(()),
-            Manner::Slow => {
-                tokio::time::sleep(Settings::default().slow()).await;
-                return Ok(());
-            }
-            Manner::LosesAnswer => Why::Lost,
-            Manner::FailsAfter => Why::Failed,
-        };
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        // It goes with the answer, so that the set holds open calls only.
-        if lost.remove(&order) {
-            return Ok(());
+    /// Takes a step from what is known of the parcel to what becomes of it. Answers also whether
+    /// nothing was known before.
+    fn step(
+        &self,
+        order: OrderId,
+        step: impl FnOnce(Option<&Parcel>) -> Result<Parcel, OtherDestination>,
+    ) -> Result<(Parcel, bool), Unanswered> {
+        let mut parcels = self.parcels.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = parcels.get(order.0);
+        let first = known.is_none();
+        let parcel = step(known.as_deref()).map_err(|error| Unanswered::new(Why::from(error)))?;
+        if first {
+            parcels.put(order.0, parcel.clone());
         }
-        lost.insert(order);
-        Err(Unanswered::new(why))
+        Ok((parcel, first))
+    }
+
+    fn knows(&self, order: OrderId) -> bool {
+        self.parcels.lock().unwrap_or_else(PoisonError::into_inner).get(order.0).is_some()
     }
 }
 
 impl Carrier for InProcess {
     async fn book(&self, order: OrderId, destination: &str) -> Result<Shipment, Unanswered> {
-        self.behave(order, manner(destination)).await?;
-        Ok(match outcome(destination) {
-            Outcome::Accepted => Shipment::Dispatched { tracking: tracking_code(order.0) },
-            Outcome::Refused(reason) => Shipment::Refused(match reason {
-                Reason::DestinationNotServed => RefusalReason::DestinationNotServed,
-                Reason::GoodsNotAccepted => RefusalReason::GoodsNotAccepted,
-            }),
-        })
+        let manner = manner(destination);
+        if manner == Manner::Slow && !self.knows(order) {
+            tokio::time::sleep(Settings::default().slow()).await;
+        }
+        let (parcel, first) = self.step(order, |known| Parcel::book(known, destination))?;
+        match manner {
+            Manner::LosesAnswer if first => Err(Unanswered::new(Why::Lost)),
+            Manner::FailsAfter if first => Err(Unanswered::new(Why::Failed)),
+            Manner::Prompt | Manner::Slow | Manner::LosesAnswer | Manner::FailsAfter => {
+                Ok(shipment(order, &parcel))
+            }
+        }
     }
 
     /// Never slow, so that it can overtake a slow booking.
-    async fn cancel(&self, _order: OrderId) -> Result<Shipment, Unanswered> {
-        Ok(Shipment::Cancelled)
+    async fn cancel(&self, order: OrderId) -> Result<Shipment, Unanswered> {
+        let (parcel, _first) = self.step(order, |known| Ok(Parcel::cancel(known)))?;
+        Ok(shipment(order, &parcel))
+    }
+}
+
+fn shipment(order: OrderId, parcel: &Parcel) -> Shipment {
+    match parcel {
+        Parcel::Dispatched { .. } => Shipment::Dispatched { tracking: tracking_code(order.0) },
+        Parcel::Refused { reason: Reason::DestinationNotServed, .. } => {
+            Shipment::Refused(RefusalReason::DestinationNotServed)
+        }
+        Parcel::Refused { reason: Reason::GoodsNotAccepted, .. } => {
+            Shipment::Refused(RefusalReason::GoodsNotAccepted)
+        }
+        Parcel::Cancelled => Shipment::Cancelled,
     }
 }

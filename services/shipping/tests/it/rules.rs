@@ -57,6 +57,21 @@ async fn a_cancellation_overtakes_a_slow_booking(carrier: &impl Carrier) {
     let order = OrderId::now();
     let (cancelled, _slow) = tokio::join!(carrier.cancel(order), carrier.book(order, "NZ"));
     assert_eq!(cancelled.unwrap(), Shipment::Cancelled);
+    assert_eq!(insist(|| carrier.book(order, "NZ")).await, Shipment::Cancelled);
+}
+
+async fn a_cancellation_that_comes_late_is_told_what_has_become_of_the_shipment(
+    carrier: &impl Carrier,
+) {
+    for destination in ["DE", "TT", "AQ"] {
+        let order = OrderId::now();
+        let booked = insist(|| carrier.book(order, destination)).await;
+        assert_ne!(booked, Shipment::Cancelled);
+        for _time in 0..2 {
+            assert_eq!(carrier.cancel(order).await.unwrap(), booked, "{destination}");
+        }
+        assert_eq!(carrier.book(order, destination).await.unwrap(), booked, "{destination}");
+    }
 }
 
 async fn check(carrier: &impl Carrier) {
@@ -65,6 +80,7 @@ async fn check(carrier: &impl Carrier) {
         a_call_made_again_is_answered_as_the_first_time(carrier),
         a_lost_answer_is_no_outcome(carrier),
         a_cancellation_overtakes_a_slow_booking(carrier),
+        a_cancellation_that_comes_late_is_told_what_has_become_of_the_shipment(carrier),
     );
 }
 
