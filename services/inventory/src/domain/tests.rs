@@ -128,3 +128,34 @@ fn an_adjustment_never_takes_more_than_is_free() {
     assert!(adjust(&name, shelf.get_mut(&name), -2, 7).is_ok());
     assert_eq!(units(&shelf, "a"), (0, 0, 0));
 }
+
+#[test]
+fn an_item_that_is_set_keeps_its_units_and_is_told_of_only_when_something_changed() {
+    let euro = |minor| Money::new(minor, "EUR".parse().unwrap());
+    let (tea, at) = (sku("tea"), 7);
+    let told = |name: &str, price: i64, free| {
+        let sku = sku("tea");
+        let (name, currency) = (name.to_owned(), "EUR".parse().unwrap());
+        vec![CatalogueEvent::from(events::StockItemChanged {
+            sku,
+            name,
+            unit_price_minor: price,
+            currency,
+            free_quantity: free,
+            occurred_at: 7,
+        })]
+    };
+    let (new, said) = set(&tea, None, "Tea".to_owned(), euro(5), at);
+    assert_eq!((new.free, new.reserved, new.shipped), (0, 0, 0));
+    assert_eq!(said, told("Tea", 5, 0));
+
+    let stocked = Item { free: 4, reserved: 2, shipped: 1, ..new };
+    for (name, price) in [("Green tea", 5), ("Tea", 6)] {
+        let (changed, said) = set(&tea, Some(&stocked), name.to_owned(), euro(price), at);
+        let (name, price) = (name.to_owned(), euro(price));
+        assert_eq!(said, told(&name, price.minor, 4));
+        assert_eq!(changed, Item { name, price, ..stocked.clone() });
+    }
+    let (same, said) = set(&tea, Some(&stocked), "Tea".to_owned(), euro(5), at);
+    assert_eq!((same, said), (stocked, vec![]));
+}
