@@ -110,11 +110,36 @@ async fn a_bad_adjustment_is_refused_and_a_repeated_one_counts_once() {
     for _ in 0..3 {
         assert_eq!(shop.adjust(&sku, 10, &key).await.unwrap().1["free"], 13);
     }
-    assert_eq!(shop.adjust(&sku, 11, &key).await.unwrap().0, 422, "the key is used");
+    let (status, problem) = shop.adjust(&sku, 11, &key).await.unwrap();
+    assert_eq!((status, &problem["field"]), (422, &json!("Idempotency-Key")), "{problem}");
+    let path = format!("/stock/{sku}/adjustments");
+    let (status, problem) = shop.post("inventory", &path, &json!({ "delta": 1 })).await.unwrap();
+    assert_eq!((status, &problem["field"]), (400, &json!("Idempotency-Key")), "{problem}");
 }
 
 #[tokio::test]
-async fn every_service_describes_its_routes() {
+async fn a_nul_in_a_request_is_refused_with_the_name_of_the_field() {
+    let shop = shop().await;
+    let item = json!({ "name": "a\0b", "unit_price_minor": 1, "currency": "EUR" });
+    for (method, service, path, body, status, field) in [
+        ("GET", "order", "/orders?customer_id=%00", None, 400, "customer_id"),
+        ("GET", "order", "/orders?cursor=%00", None, 400, "cursor"),
+        ("GET", "inventory", "/stock?after=%00", None, 400, "after"),
+        ("GET", "inventory", "/stock/%00", None, 422, "sku"),
+        ("PUT", "inventory", "/stock/%00", Some(&item), 422, "sku"),
+        ("PUT", "inventory", "/stock/nul", Some(&item), 422, "name"),
+    ] {
+        let mut request = shop.request(method, service, path).unwrap();
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let (found, problem) = send(request).await.unwrap();
+        assert_eq!((found, &problem["field"]), (status, &json!(field)), "{path}: {problem}");
+    }
+}
+
+#[tokio::test]
+async fn every_service_describes_its_routes_and_their_problems() {
     let shop = shop().await;
     for (service, path) in [
         ("order", "/orders/{order_id}/cancel"),
@@ -126,6 +151,20 @@ async fn every_service_describes_its_routes() {
         assert_eq!((status, &document["openapi"]), (200, &json!("3.1.0")), "{service}");
         let paths = document["paths"].as_object().unwrap();
         assert!(paths.contains_key(path), "{service}: {:?}", paths.keys().collect::<Vec<_>>());
+        for (path, methods) in paths {
+            for (method, operation) in methods.as_object().unwrap() {
+                let statuses = operation["responses"].as_object().unwrap();
+                let with_body = operation.get("requestBody").map(|_| ["413", "415", "422"]);
+                for status in
+                    ["400", "429", "503"].into_iter().chain(with_body.into_iter().flatten())
+                {
+                    assert!(
+                        statuses.contains_key(status),
+                        "{status} of {method} {path}, {service}"
+                    );
+                }
+            }
+        }
         let (status, page) = shop.get(service, "/docs").await.unwrap();
         assert!(status == 200 && page.as_str().unwrap().contains("<html"), "{service}");
     }

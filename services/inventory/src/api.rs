@@ -87,8 +87,9 @@ impl Description {
     fn check(&self, place: &str) -> Result<(String, Money), Problem> {
         let field = |name: &str| format!("{place}{name}");
         let name = self.name.trim();
-        if name.is_empty() || name.len() > NAME_BYTES_MAX {
-            return Err(invalid(field("name"), format!("1 to {NAME_BYTES_MAX} bytes")));
+        // The database keeps no NUL.
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains('\0') {
+            return Err(invalid(field("name"), format!("1 to {NAME_BYTES_MAX} bytes of text")));
         }
         if !(0..=PRICE_MINOR_MAX).contains(&self.unit_price_minor) {
             let detail = format!("0 to {PRICE_MINOR_MAX} minor units");

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use chassis::{Handle, Problem};
-use utoipa::IntoResponses;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -70,21 +69,6 @@ impl From<TooManyWatchers> for Problem {
             .detail(format!("{error}; ask for the order now and then instead"))
             .retry_after(Duration::from_secs(5))
     }
-}
-
-/// Problems that every route may answer with.
-#[derive(IntoResponses)]
-#[allow(dead_code, reason = "read by the OpenAPI generator only")]
-enum AnyProblem {
-    /// The request is malformed: its JSON, a parameter, a header.
-    #[response(status = 400, content_type = "application/problem+json")]
-    Malformed(#[to_schema] Problem),
-    /// Too many requests at once; try again after `Retry-After`.
-    #[response(status = 429, content_type = "application/problem+json")]
-    Busy(#[to_schema] Problem),
-    /// The service cannot do this now; try again after `Retry-After`.
-    #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] Problem),
 }
 
 #[cfg(test)]

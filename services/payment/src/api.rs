@@ -3,7 +3,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use chassis::{Handle, Json, Path, Problem};
+use chassis::{AnyProblem, Handle, Json, Path, Problem};
 use chrono::{DateTime, Utc};
 use events::{Currency, OrderId};
 use serde::Serialize;
@@ -100,6 +100,7 @@ enum Step {
         (status = OK, description = "the payment", body = Payment),
         (status = NOT_FOUND, description = "no such order was heard of, or not yet",
             body = Problem, content_type = "application/problem+json"),
+        AnyProblem,
     )
 )]
 async fn show(

@@ -3,7 +3,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use chassis::{Handle, Json, Path, Problem};
+use chassis::{AnyProblem, Handle, Json, Path, Problem};
 use chrono::{DateTime, Utc};
 use events::OrderId;
 use serde::Serialize;
@@ -88,6 +88,7 @@ enum Step {
         (status = OK, description = "the shipment", body = Shipment),
         (status = NOT_FOUND, description = "no such order was heard of, or it is not confirmed yet",
             body = Problem, content_type = "application/problem+json"),
+        AnyProblem,
     )
 )]
 async fn show(

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use chassis::{Handle, Json, Path, Problem};
+use chassis::{AnyProblem, BodyProblem, Handle, Json, Path, Problem};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
@@ -14,6 +14,8 @@ use crate::service::{Adjustment, Input, Inventory, Reply, Source};
 
 /// The longest note, in bytes. It is kept for good.
 const NOTE_BYTES_MAX: usize = 500;
+/// The header with the idempotency key.
+const KEY: &str = "Idempotency-Key";
 /// The longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
 
@@ -43,6 +45,8 @@ pub(super) struct Change {
             content_type = "application/problem+json"),
         (status = UNPROCESSABLE_ENTITY, description = "a field is invalid, or the key was used for \
             another adjustment", body = Problem, content_type = "application/problem+json"),
+        AnyProblem,
+        BodyProblem,
     ))]
 pub(super) async fn adjust(
     State(handle): State<Handle<Inventory>>,
@@ -73,6 +77,7 @@ pub(super) async fn adjust(
         Reply::IdReused => {
             Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the key was used before")
                 .code("idempotency_key_reused")
+                .field(KEY)
                 .detail("for another adjustment; a new adjustment needs a new Idempotency-Key"))
         }
         Reply::Noted => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "not adjusted")),
@@ -81,11 +86,12 @@ pub(super) async fn adjust(
 
 /// The adjustment's id: the key itself where it is a UUID, else one made of it.
 fn adjustment_id(headers: &HeaderMap) -> Result<Uuid, Problem> {
-    let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok()).unwrap_or("");
+    let key = headers.get(KEY).and_then(|value| value.to_str().ok()).unwrap_or("");
     let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
     if key.is_empty() || key.len() > KEY_BYTES_MAX || !visible {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "the header Idempotency-Key is needed")
             .code("idempotency_key_missing")
+            .field(KEY)
             .detail(format!("1 to {KEY_BYTES_MAX} visible ASCII characters, new per adjustment")));
     }
     Ok(Uuid::try_parse(key).unwrap_or_else(|_not_a_uuid| {

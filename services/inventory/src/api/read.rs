@@ -1,11 +1,12 @@
 //! Looking at items.
 
 use axum::extract::State;
-use chassis::{Handle, Json, Path, Problem, Query};
+use chassis::{AnyProblem, Handle, Json, Path, Problem, Query};
+use events::Sku;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ItemView, unknown, unreadable};
+use super::{ItemView, sku, unknown, unreadable};
 use crate::service::Inventory;
 use crate::store;
 
@@ -17,8 +18,8 @@ const PAGE_MAX: i64 = 500;
 #[into_params(parameter_in = Query)]
 pub(super) struct Page {
     /// The SKU to go on after: `next` of the answer before.
-    #[serde(default)]
-    after: String,
+    #[param(value_type = Option<String>)]
+    after: Option<Sku>,
     /// How many items, 1 to 500.
     #[serde(default = "page_max")]
     limit: i64,
@@ -38,13 +39,13 @@ pub(super) struct Items {
 
 /// All items, in the order of their SKUs
 #[utoipa::path(get, path = "/stock", tag = "stock", params(Page),
-    responses((status = OK, description = "a page of items", body = Items)))]
+    responses((status = OK, description = "a page of items", body = Items), AnyProblem))]
 pub(super) async fn list(
     State(handle): State<Handle<Inventory>>,
     Query(page): Query<Page>,
 ) -> Result<Json<Items>, Problem> {
     let limit = page.limit.clamp(1, PAGE_MAX);
-    let found = store::list(handle.db(), &page.after, limit).await;
+    let found = store::list(handle.db(), page.after.as_ref().map_or("", Sku::as_str), limit).await;
     let found = found.map_err(|error| unreadable(&error))?;
     let full = found.len() as i64 == limit;
     let next = found.last().filter(|_| full).map(|item| item.sku.clone());
@@ -58,11 +59,15 @@ pub(super) async fn list(
         (status = OK, description = "the item", body = ItemView),
         (status = NOT_FOUND, description = "there is no such item", body = Problem,
             content_type = "application/problem+json"),
+        (status = UNPROCESSABLE_ENTITY, description = "the path holds no SKU", body = Problem,
+            content_type = "application/problem+json"),
+        AnyProblem,
     ))]
 pub(super) async fn show(
     State(handle): State<Handle<Inventory>>,
-    Path(sku): Path<String>,
+    Path(path): Path<String>,
 ) -> Result<Json<ItemView>, Problem> {
-    let found = store::find(handle.db(), &sku).await.map_err(|error| unreadable(&error))?;
-    found.map(|item| Json(item.into())).ok_or_else(|| unknown(&sku))
+    let sku = self::sku(&path, "sku")?;
+    let found = store::find(handle.db(), sku.as_str()).await.map_err(|error| unreadable(&error))?;
+    found.map(|item| Json(item.into())).ok_or_else(|| unknown(&path))
 }

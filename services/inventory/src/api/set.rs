@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use chassis::{Handle, Json, Path, Problem};
+use chassis::{AnyProblem, BodyProblem, Handle, Json, Path, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -35,6 +35,8 @@ pub(super) struct Written {
         (status = CREATED, description = "the item is new, with no units", body = ItemView),
         (status = UNPROCESSABLE_ENTITY, description = "a field is invalid", body = Problem,
             content_type = "application/problem+json"),
+        AnyProblem,
+        BodyProblem,
     ))]
 pub(super) async fn set_one(
     State(handle): State<Handle<Inventory>>,
@@ -60,6 +62,8 @@ pub(super) async fn set_one(
         (status = OK, description = "all items are written", body = Written),
         (status = UNPROCESSABLE_ENTITY, description = "a field is invalid; nothing is written",
             body = Problem, content_type = "application/problem+json"),
+        AnyProblem,
+        BodyProblem,
     ))]
 pub(super) async fn set_all(
     State(handle): State<Handle<Inventory>>,

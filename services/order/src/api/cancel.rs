@@ -2,14 +2,14 @@
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use chassis::{Json, Path, Problem};
+use chassis::{AnyProblem, Json, Path, Problem};
 use events::OrderId;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::view::{self, Links};
-use super::{AnyProblem, Api, no_such_order};
+use super::{Api, no_such_order};
 use crate::domain::{self, Rejection};
 use crate::phase::Phase;
 use crate::service::{Input, Reply, Step};

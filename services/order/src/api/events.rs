@@ -8,13 +8,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use chassis::{Handle, Path, Problem};
+use chassis::{AnyProblem, Handle, Path, Problem};
 use futures::stream::{self, Stream};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::view::EntryView;
-use super::{AnyProblem, Api, no_such_order, unavailable};
+use super::{Api, no_such_order, unavailable};
 use crate::history;
 use crate::service::Orders;
 use crate::store::OrderRow;

@@ -1,11 +1,11 @@
 //! `POST /orders`.
 
-mod request;
+pub(super) mod request;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chassis::{Json, Problem, Query};
+use chassis::{AnyProblem, BodyProblem, Json, Problem, Query};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::view::{self, LineView, Links, OrderView, location};
 use super::wait::WaitQuery;
-use super::{AnyProblem, Api, no_such_order};
+use super::{Api, no_such_order};
 use crate::phase::Phase;
 use crate::placement::{Placed, Refusal};
 use crate::service::{Input, Reply};
@@ -60,13 +60,10 @@ pub(super) struct PlacedOrder<'a> {
              this key placed the order"))),
         (status = 202, description = "with `wait=terminal`: accepted, and the time is over",
          body = OrderView),
-        (status = 415, description = "the body is not JSON", body = Problem,
-         content_type = "application/problem+json"),
-        (status = 413, description = "the body is too large", body = Problem,
-         content_type = "application/problem+json"),
         (status = 422, description = "`field` cannot be accepted, or the key was used for another \
          order", body = Problem, content_type = "application/problem+json"),
         AnyProblem,
+        BodyProblem,
     )
 )]
 pub(super) async fn place_order(

@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use chassis::{Path, Problem, Query};
+use chassis::{AnyProblem, Path, Problem, Query};
 use uuid::Uuid;
 
 use super::view::{self, OrderView};
 use super::wait::WaitQuery;
-use super::{AnyProblem, Api, cannot_read, no_such_order};
+use super::{Api, cannot_read, no_such_order};
 use crate::store;
 
 /// Show an order

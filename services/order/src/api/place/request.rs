@@ -20,6 +20,9 @@ const LINES_MAX: usize = 100;
 const QUANTITY_MAX: i64 = 10_000;
 /// Characters of a customer's id.
 const CUSTOMER_ID_MAX: usize = 64;
+/// What a customer's id looks like, for those who sent something else.
+pub(in crate::api) const CUSTOMER_ID_RULE: &str =
+    "must be 1 to 64 letters, digits, '.', '_', ':' or '-'";
 /// Characters of a payment token.
 const PAYMENT_TOKEN_MAX: usize = 255;
 /// Characters of an idempotency key.
@@ -82,10 +85,7 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Arc<str>, Problem> {
 pub(super) fn check(body: NewOrder, key: Arc<str>) -> Result<Place, Problem> {
     let NewOrder { customer_id, lines, destination, payment_token, currency } = body;
     if !is_customer_id(&customer_id) {
-        return Err(invalid(
-            "customer_id",
-            "must be 1 to 64 letters, digits, '.', '_', ':' or '-'",
-        ));
+        return Err(invalid("customer_id", CUSTOMER_ID_RULE));
     }
     if !is_destination(&destination) {
         return Err(invalid("destination", "must be an ISO 3166-1 country code, such as DE"));
@@ -169,7 +169,7 @@ fn looks_like_a_card_number(text: &str) -> bool {
     (12..=19).contains(&digits) && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
-fn is_customer_id(text: &str) -> bool {
+pub(in crate::api) fn is_customer_id(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
     (1..=CUSTOMER_ID_MAX).contains(&text.len()) && text.bytes().all(allowed)
 }
