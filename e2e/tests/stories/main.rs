@@ -6,6 +6,7 @@
 mod orders;
 mod input;
 mod topics;
+mod replicas;
 
 use e2e::shop::Shop;
 
