@@ -1,12 +1,15 @@
 //! The saga without servers: the shipped decision functions of all four services, a bag of messages, and
 //! a seed that picks, duplicates, delays and reorders them. One seed is one run, always the same.
 
+mod exploration;
+mod judge;
 mod messages;
+mod outside;
 
 use std::collections::{BTreeMap, HashMap};
 
 use chassis::Hears;
-use events::{Money, OrderEvent, OrderId, OrderLine, RefusalReason, ShippingEvent, Sku};
+use events::{Money, OrderEvent, OrderId, OrderLine, Sku};
 use inventory::Inventory;
 use inventory::domain::Item;
 use payment::Payments;
@@ -16,6 +19,7 @@ use rand::{Rng, SeedableRng};
 use shipping::Shipments;
 use uuid::Uuid;
 
+pub use exploration::{Exploration, Luck, explore};
 pub use messages::Message;
 use messages::{answer_of_inventory, answer_of_payment, answer_of_shipping, lane, name};
 
@@ -53,6 +57,7 @@ pub struct Saga {
 }
 
 /// A run.
+#[derive(Clone)]
 pub struct World {
     pub sagas: Vec<Saga>,
     pub shelf: BTreeMap<Sku, Item>,
@@ -68,11 +73,26 @@ pub struct World {
     pub violations: Vec<String>,
 }
 
+fn sku() -> Sku {
+    Sku::new(SKU.to_owned()).expect("the name is a SKU")
+}
+
 impl World {
     /// Orders that compete for units.
     pub fn new(seed: u64, orders: usize, chances: Chances) -> Self {
         let mut random = SmallRng::seed_from_u64(seed);
         let units = random.random_range(0..=(orders as i64 * 2));
+        let mut world = World::empty(units, random, chances);
+        for _order in 0..orders {
+            let quantity = world.random.random_range(1..=3);
+            let card_is_good = world.random.random_bool(0.8);
+            let carrier_accepts = world.random.random_bool(0.8);
+            world.place(quantity, card_is_good, carrier_accepts);
+        }
+        world
+    }
+
+    fn empty(units: i64, random: SmallRng, chances: Chances) -> Self {
         let item = Item {
             name: "unit".to_owned(),
             price: Money::new(PRICE, "EUR".parse().expect("EUR is a currency")),
@@ -80,10 +100,9 @@ impl World {
             reserved: 0,
             shipped: 0,
         };
-        let sku = Sku::new(SKU.to_owned()).expect("the name is a SKU");
-        let mut world = World {
+        World {
             sagas: Vec::new(),
-            shelf: BTreeMap::from([(sku.clone(), item)]),
+            shelf: BTreeMap::from([(sku(), item)]),
             units,
             bag: Vec::new(),
             random,
@@ -91,18 +110,16 @@ impl World {
             seen: HashMap::new(),
             delivered: Vec::new(),
             violations: Vec::new(),
-        };
-        (0..orders).for_each(|number| world.place(number, &sku));
-        world
+        }
     }
 
-    fn place(&mut self, number: usize, sku: &Sku) {
-        let quantity = self.random.random_range(1..=3);
+    fn place(&mut self, quantity: i32, card_is_good: bool, carrier_accepts: bool) {
+        let number = self.sagas.len();
         let currency = "EUR".parse().expect("EUR is a currency");
         let order = order::domain::Order {
             id: OrderId(Uuid::from_u128(number as u128 + 1)),
             customer_id: "c".to_owned(),
-            lines: vec![OrderLine { sku: sku.clone(), quantity, unit_price_minor: PRICE }],
+            lines: vec![OrderLine { sku: sku(), quantity, unit_price_minor: PRICE }],
             total: Money::new(PRICE * i64::from(quantity), currency),
             destination: "DE".to_owned(),
             payment_token: "tok".to_owned(),
@@ -118,13 +135,13 @@ impl World {
             inventory: inventory::domain::State::New,
             payment: payment::domain::State::New,
             shipping: shipping::domain::State::New,
-            card_is_good: self.random.random_bool(0.8),
+            card_is_good,
             authorized: false,
             held: 0,
             captured: 0,
             refunded: 0,
             carrier: None,
-            carrier_accepts: self.random.random_bool(0.8),
+            carrier_accepts,
         });
         self.tell(number, &OrderEvent::from(placed));
     }
@@ -260,141 +277,8 @@ impl World {
         }
     }
 
-    /// The provider keeps books of its own: the same call twice moves money once.
-    fn provider(&mut self, number: usize, call: payment::domain::Call) {
-        let saga = &mut self.sagas[number];
-        let total = saga.facts.total.minor;
-        let outcome = match call {
-            payment::domain::Call::Authorize { .. } if !saga.card_is_good => {
-                payment::domain::Input::Declined { reason: events::DeclineReason::CardDeclined }
-            }
-            payment::domain::Call::Authorize { .. } => {
-                if !saga.authorized {
-                    (saga.authorized, saga.held) = (true, total);
-                }
-                payment::domain::Input::Authorized { authorization: "a".to_owned() }
-            }
-            payment::domain::Call::Void { .. } => {
-                saga.held = 0;
-                payment::domain::Input::Voided
-            }
-            payment::domain::Call::Capture { .. } => {
-                if saga.captured == 0 {
-                    (saga.held, saga.captured) = (0, total);
-                }
-                payment::domain::Input::Captured
-            }
-            payment::domain::Call::Refund { .. } => {
-                saga.refunded = saga.captured;
-                payment::domain::Input::Refunded
-            }
-        };
-        if saga.captured > 0 && !matches!(saga.shipping, shipping::domain::State::Dispatched { .. })
-        {
-            self.violations.push(format!("{number}: captured without a dispatch"));
-        }
-        self.bag.push(Message::ToPayment(number, outcome));
-    }
-
-    /// The carrier gives its word once; whichever call comes first gets it.
-    fn carrier(&mut self, number: usize, call: &shipping::domain::Call) {
-        let saga = &mut self.sagas[number];
-        let accepts = saga.carrier_accepts;
-        let word = saga.carrier.get_or_insert_with(|| match (call, accepts) {
-            (shipping::domain::Call::Cancel { .. }, _) => shipping::domain::Input::Cancelled,
-            (shipping::domain::Call::Book { .. }, true) => {
-                shipping::domain::Input::Dispatched { tracking: "t".to_owned() }
-            }
-            (shipping::domain::Call::Book { .. }, false) => {
-                shipping::domain::Input::Refused { reason: RefusalReason::DestinationNotServed }
-            }
-        });
-        let word = word.clone();
-        if word == shipping::domain::Input::Cancelled {
-            self.note("cancellations that won at the carrier");
-        }
-        self.bag.push(Message::ToShipping(number, word));
-    }
-
-    fn check_dispatch(&mut self, number: usize, event: &ShippingEvent) {
-        let ShippingEvent::ShipmentDispatched(_) = event else { return };
-        let saga = &self.sagas[number];
-        let authorized = matches!(saga.payment, payment::domain::State::Authorized { .. });
-        let reserved = matches!(saga.inventory, inventory::domain::State::Reserved { .. });
-        if !authorized || !reserved {
-            self.violations.push(format!("{number}: dispatched without authorisation or goods"));
-        }
-        if matches!(saga.order, order::domain::State::CancellationRequested { .. }) {
-            self.note("cancellations that lost to the carrier");
-        }
-    }
-
     fn note(&mut self, what: &'static str) {
         *self.seen.entry(what).or_default() += 1;
-    }
-
-    /// What is wrong once nothing is under way.
-    pub fn judge(&self) -> Vec<String> {
-        let mut wrong = self.violations.clone();
-        let (mut kept, mut completed) = (0, 0);
-        for (number, saga) in self.sagas.iter().enumerate() {
-            let total = saga.facts.total.minor;
-            let money = (saga.held, saga.captured, saga.refunded);
-            let (expected, returned) = match saga.order {
-                order::domain::State::Completed => ((0, total, 0), false),
-                order::domain::State::Returned => ((0, total, total), true),
-                order::domain::State::Cancelled { .. } => ((0, 0, 0), false),
-                state => {
-                    wrong.push(format!("{number} never ends: {state:?}, {saga:?}"));
-                    continue;
-                }
-            };
-            if money != expected {
-                wrong.push(format!(
-                    "{number} is {:?}, its money (held, captured, refunded) {money:?}",
-                    saga.order
-                ));
-            }
-            let goods = match &saga.inventory {
-                inventory::domain::State::Deducted { .. } => {
-                    saga.order == order::domain::State::Completed
-                }
-                inventory::domain::State::Returned => returned,
-                inventory::domain::State::Rejected | inventory::domain::State::Released => {
-                    matches!(saga.order, order::domain::State::Cancelled { .. })
-                }
-                inventory::domain::State::New | inventory::domain::State::Reserved { .. } => false,
-            };
-            if !goods {
-                wrong.push(format!("{number} is {:?}, its goods {:?}", saga.order, saga.inventory));
-            }
-            kept += saga.captured - saga.refunded;
-            completed += if saga.order == order::domain::State::Completed { total } else { 0 };
-        }
-        if kept != completed {
-            wrong.push(format!("{kept} was kept for orders of {completed}"));
-        }
-        let item = self.shelf.values().next().expect("there is one item");
-        let conserved = item.free + item.reserved + item.shipped == self.units;
-        if !conserved || item.free < 0 || item.reserved != 0 || item.shipped < 0 {
-            wrong.push(format!("{item:?} of {} units", self.units));
-        }
-        wrong
-    }
-
-    /// The states of all sagas, to see whether something changes them.
-    pub fn states(&self) -> String {
-        let states = self.sagas.iter().map(|saga| {
-            (
-                saga.order,
-                &saga.inventory,
-                &saga.payment,
-                &saga.shipping,
-                saga.captured,
-                saga.refunded,
-            )
-        });
-        format!("{:?} {:?}", states.collect::<Vec<_>>(), self.shelf)
     }
 
     /// Delivers everything once more, as a redelivery under fresh ids would.
