@@ -1,6 +1,6 @@
-//! A payment provider and a carrier to develop and test against: the rules, an HTTP simulator with a
-//! ledger of its own, and both again in the process. What happens is chosen by input (test cards,
-//! destinations) and by the operator's settings, never by chance alone.
+//! A payment provider and a carrier to develop and test against: the rules, and an HTTP simulator with a
+//! ledger of its own. The services' adapters in the process live by the same rules. What happens is
+//! chosen by input (test cards, destinations) and by the operator's settings, never by chance alone.
 //!
 //! # Test input
 //!
