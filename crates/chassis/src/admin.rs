@@ -54,20 +54,7 @@ async fn readyz<S: Service>(State(admin): State<Arc<Admin<S>>>) -> Response {
 }
 
 async fn metrics<S: Service>(State(admin): State<Arc<Admin<S>>>) -> Response {
-    let mut text = admin.telemetry.render();
-    match dead_letters::waiting(&admin.db).await {
-        Ok(reasons) => {
-            text.push_str("# HELP flotilla_dead_letters_waiting Dead letters nobody has settled\n");
-            text.push_str("# TYPE flotilla_dead_letters_waiting gauge\n");
-            for (reason, count) in reasons {
-                let line =
-                    format!("flotilla_dead_letters_waiting{{reason=\"{reason}\"}} {count}\n");
-                text.push_str(&line);
-            }
-        }
-        Err(error) => tracing::debug!(error = %error, "dead letters cannot be counted"),
-    }
-    ([("content-type", "text/plain; version=0.0.4")], text).into_response()
+    ([("content-type", "text/plain; version=0.0.4")], admin.telemetry.render()).into_response()
 }
 
 #[derive(Deserialize)]

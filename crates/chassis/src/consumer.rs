@@ -25,6 +25,7 @@ use crate::outbox::pack_one;
 use crate::queue::{Item, Origin, Work};
 use crate::registry::Registry;
 use crate::service::Service;
+use crate::statistics;
 use crate::subscription::{Heard, Raw, Subscription};
 use crate::telemetry::Telemetry;
 use crate::trace::TraceContext;
@@ -104,6 +105,7 @@ pub(crate) fn subscribe<S: Service>(
         .set("fetch.message.max.bytes", "1048576")
         .set("fetch.wait.max.ms", "500")
         .set("socket.nagle.disable", "true")
+        .set("statistics.interval.ms", statistics::INTERVAL_MS)
         .create_with_context(Assignments::new(
             topics.clone(),
             Arc::clone(&consuming.positions),
@@ -111,6 +113,7 @@ pub(crate) fn subscribe<S: Service>(
             consuming.runtime.clone(),
             Arc::clone(&consuming.stop),
             Arc::clone(&consuming.health),
+            Arc::clone(&consuming.telemetry),
         ))?;
     client.subscribe(&topics)?;
     let client = Arc::new(client);

@@ -242,12 +242,13 @@ pub(crate) async fn find(db: &PgPool, id: i64) -> Result<Option<DeadLetter>, sql
 }
 
 /// How many wait, by reason.
-pub(crate) async fn waiting(db: &PgPool) -> Result<Vec<(String, i64)>, sqlx::Error> {
-    sqlx::query_as(
+pub(crate) async fn waiting(db: &mut PgConnection) -> Result<HashMap<String, i64>, sqlx::Error> {
+    let counted: Vec<(String, i64)> = sqlx::query_as(
         "select reason, count(*) from flotilla.dead_letters where state = 'waiting' group by reason",
     )
     .fetch_all(db)
-    .await
+    .await?;
+    Ok(counted.into_iter().collect())
 }
 
 /// Gives dead letters their end, in the transaction of the replay where there is one. Answers how many

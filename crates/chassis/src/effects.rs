@@ -7,6 +7,7 @@ use events::Events;
 use uuid::Uuid;
 
 use crate::codec::Encoder;
+use crate::measures::Measures;
 use crate::outbox::BatchWriter;
 use crate::trace::TraceContext;
 
@@ -18,19 +19,11 @@ pub struct Effects<C> {
     pub(crate) outbox: BatchWriter,
     pub(crate) calls: Vec<Intent<C>>,
     pub(crate) changed: Vec<Uuid>,
-    pub(crate) measures: Vec<Measure>,
+    pub(crate) measures: Measures,
     pub(crate) error: Option<crate::codec::EncodeError>,
     pub(crate) refusal: Option<String>,
     cause: Option<Arc<str>>,
     trace: Option<TraceContext>,
-}
-
-/// Something that a decision measured.
-pub(crate) struct Measure {
-    pub(crate) name: &'static str,
-    pub(crate) label: (&'static str, &'static str),
-    /// A duration; a count of one where there is none.
-    pub(crate) seconds: Option<f64>,
 }
 
 /// A call to make, with what its outcome is caused by.
@@ -54,7 +47,7 @@ impl<C> Effects<C> {
             outbox: BatchWriter::default(),
             calls: Vec::new(),
             changed: Vec::new(),
-            measures: Vec::new(),
+            measures: Measures::default(),
             error: None,
             refusal: None,
             cause: None,
@@ -101,7 +94,7 @@ impl<C> Effects<C> {
 
     /// Counts something once the batch is committed. Keep labels few and fixed: never an id.
     pub fn count(&mut self, name: &'static str, label: (&'static str, &'static str)) {
-        self.measures.push(Measure { name, label, seconds: None });
+        self.measures.count(name, label);
     }
 
     /// Adds a duration to a histogram once the batch is committed.
@@ -111,7 +104,7 @@ impl<C> Effects<C> {
         label: (&'static str, &'static str),
         seconds: f64,
     ) {
-        self.measures.push(Measure { name, label, seconds: Some(seconds) });
+        self.measures.observe(name, label, seconds);
     }
 
     /// Tells those who watch `key` in this replica that it changed. Watchers elsewhere poll.

@@ -88,6 +88,11 @@ impl Positions {
         self.lock().held.get(&partition).map(|position| position.generation)
     }
 
+    /// The database's offset of a partition that this replica holds.
+    pub(crate) fn stored(&self, partition: Partition) -> Option<i64> {
+        self.lock().held.get(&partition).map(|position| position.stored)
+    }
+
     pub(crate) fn held(&self) -> Vec<Partition> {
         self.lock().held.keys().copied().collect()
     }

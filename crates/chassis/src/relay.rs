@@ -84,7 +84,6 @@ impl Relay {
                         Ok(End::LeaseLost) => tracing::warn!("another replica publishes now"),
                         Err(error) => {
                             tracing::warn!(error = %error, "the relay starts again");
-                            self.observe_backlog().await;
                             tokio::time::sleep(FAILURE_PAUSE).await;
                         }
                     }
@@ -96,7 +95,6 @@ impl Relay {
                         tracing::info!("another replica publishes; standing by");
                         first = false;
                     }
-                    self.observe_backlog().await;
                     self.stand_by(&stop).await;
                 }
                 Err(error) => {
@@ -127,7 +125,7 @@ impl Relay {
         mut tenure: Tenure,
         stopping: &AtomicBool,
     ) -> anyhow::Result<End> {
-        let publisher = Publisher::new(&self.producer)?;
+        let publisher = Publisher::new(&self.producer, &self.telemetry)?;
         let announcements = self.announcements().await?;
         self.shared.set_leader(true);
         self.telemetry.metrics.relay_leader.record(1, &[]);
@@ -259,22 +257,7 @@ impl Relay {
         let Some(renewed) = lease.renew(db, tenure).await? else { return Ok(false) };
         tenure.renewed = renewed;
         round.cleared = tenure.published;
-        self.observe_backlog().await;
         Ok(true)
-    }
-
-    /// How much waits to be published, for those who look and for the watermark at which commands are
-    /// refused. Every replica looks: each has callers of its own.
-    async fn observe_backlog(&mut self) {
-        let Ok(db) = self.writer.connection().await else { return };
-        let query = "select coalesce(sum(message_count), 0)::bigint from flotilla.outbox";
-        match sqlx::query_scalar(query).fetch_one(db).await {
-            Ok(waiting) => {
-                self.health.set_outbox_messages(waiting);
-                self.telemetry.metrics.outbox_messages.record(waiting, &[]);
-            }
-            Err(error) => self.writer.lost(&error.to_string()),
-        }
     }
 
     /// Waits for work; wakes up for the lease in any case.

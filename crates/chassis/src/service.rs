@@ -68,6 +68,15 @@ pub trait Service: Send + Sync + Sized + 'static {
         async { Ok(Due::default()) }
     }
 
+    /// Shows what only the rows tell, as gauges, every few seconds in every replica. It must be cheap
+    /// whatever the size of the tables: bounded, by an index.
+    fn observe(
+        &self,
+        _db: &mut PgConnection,
+    ) -> impl Future<Output = Result<Vec<Reading>, Failure>> + Send {
+        async { Ok(Vec::new()) }
+    }
+
     /// How often the sweep runs. A second is well under any deadline a customer notices.
     const SWEEP_EVERY: Duration = Duration::from_secs(1);
 }
@@ -84,6 +93,17 @@ impl<I, C> Default for Due<I, C> {
     fn default() -> Self {
         Due { inputs: Vec::new(), calls: Vec::new() }
     }
+}
+
+/// The present value of a gauge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// The gauge's name, its unit last.
+    pub name: &'static str,
+    /// Few and fixed: never an id.
+    pub label: Option<(&'static str, &'static str)>,
+    /// What it is now.
+    pub value: f64,
 }
 
 /// The call of a service that calls nobody.

@@ -1,5 +1,6 @@
 //! The sweep: every so often, what fell due in the database becomes inputs and calls. It is how timers
-//! work, and how intents are found whose process died between commit and outcome.
+//! work, and how intents are found whose process died between commit and outcome. Between sweeps the
+//! service is observed, over the same connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use crate::calls::CallQueue;
 use crate::executor::{Chain, Writer};
 use crate::failure::Failure;
 use crate::health::Health;
+use crate::observe::Observer;
 use crate::queue::{Item, Origin, Work};
 use crate::service::{Due, Service};
 
@@ -22,9 +24,10 @@ pub(crate) async fn run<S: Service>(
     outcomes: mpsc::WeakSender<Item<S>>,
     calls: Option<CallQueue<S>>,
     health: Arc<Health>,
+    mut observer: Observer,
 ) {
     while !health.is_stopping() {
-        let pause = match sweep(&*service, &mut writer).await {
+        let pause = match sweep(&*service, &mut writer, &mut observer).await {
             Ok(due) => {
                 let Some(outcomes) = outcomes.upgrade() else { break };
                 for input in due.inputs {
@@ -58,6 +61,13 @@ pub(crate) async fn run<S: Service>(
 async fn sweep<S: Service>(
     service: &S,
     writer: &mut Writer,
+    observer: &mut Observer,
 ) -> Result<Due<S::Input, S::Call>, Failure> {
-    service.sweep(writer.connection().await?).await
+    let db = writer.connection().await?;
+    let due = service.sweep(db).await?;
+    // Only shown: what fell due must not wait for it.
+    if let Err(failure) = observer.observe(service, db).await {
+        tracing::warn!(error = %Chain(&failure), "the service cannot be observed");
+    }
+    Ok(due)
 }

@@ -1,6 +1,8 @@
 //! Logs, metrics and traces. Metrics always exist, for `/metrics`; export over OTLP only where an
 //! endpoint is configured. Counted per batch, not per message, so that the hot path hardly notices.
 
+mod metrics;
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -16,8 +18,10 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
-use crate::effects::Measure;
+use crate::measures::{Group, Measured, Measures};
+use crate::service::Reading;
 use crate::trace::TraceContext;
+pub(crate) use metrics::Metrics;
 
 /// Starts JSON logs on stdout, or plain ones where a person reads them on a terminal.
 pub(crate) fn init_logs() {
@@ -40,6 +44,7 @@ const SAGA_SECONDS: [f64; 12] =
 enum Instrument {
     Counter(Counter<u64>),
     Histogram(Histogram<f64>),
+    Gauge(Gauge<f64>),
 }
 
 /// Everything that measures.
@@ -94,17 +99,17 @@ impl Telemetry {
         Ok(Telemetry { metrics, own: Mutex::default(), meter, prometheus, meters, traces })
     }
 
-    /// Records what decisions measured.
-    pub(crate) fn record(&self, measures: &[Measure]) {
-        if measures.is_empty() {
+    /// Records what the decisions of a batch measured.
+    pub(crate) fn record(&self, measures: &Measures) {
+        if measures.groups().is_empty() {
             return;
         }
         let mut own = self.own.lock().expect("no panic under this lock");
-        for Measure { name, label: (key, value), seconds } in measures {
+        for Group { name, label: (key, value), measured } in measures.groups() {
             let labels = [KeyValue::new(*key, *value)];
-            let instrument = own.entry(name).or_insert_with(|| match seconds {
-                None => Instrument::Counter(self.meter.u64_counter(*name).build()),
-                Some(_) => Instrument::Histogram(
+            let instrument = own.entry(name).or_insert_with(|| match measured {
+                Measured::Count(_) => Instrument::Counter(self.meter.u64_counter(*name).build()),
+                Measured::Seconds(_) => Instrument::Histogram(
                     self.meter
                         .f64_histogram(*name)
                         .with_unit("s")
@@ -112,13 +117,28 @@ impl Telemetry {
                         .build(),
                 ),
             });
-            match (instrument, seconds) {
-                (Instrument::Counter(counter), _) => counter.add(1, &labels),
-                (Instrument::Histogram(histogram), Some(seconds)) => {
-                    histogram.record(*seconds, &labels);
+            match (instrument, measured) {
+                (Instrument::Counter(counter), Measured::Count(count)) => {
+                    counter.add(*count, &labels);
                 }
-                (Instrument::Histogram(_), None) => {}
+                (Instrument::Histogram(histogram), Measured::Seconds(all)) => {
+                    all.iter().for_each(|seconds| histogram.record(*seconds, &labels));
+                }
+                // A name is one kind of instrument; the first use says which.
+                (Instrument::Counter(_) | Instrument::Histogram(_) | Instrument::Gauge(_), _) => {}
             }
+        }
+    }
+
+    /// Shows what a service read from its rows.
+    pub(crate) fn show(&self, Reading { name, label, value }: &Reading) {
+        let mut own = self.own.lock().expect("no panic under this lock");
+        let instrument = own
+            .entry(name)
+            .or_insert_with(|| Instrument::Gauge(self.meter.f64_gauge(*name).build()));
+        if let Instrument::Gauge(gauge) = instrument {
+            let labels = label.map(|(key, value)| KeyValue::new(key, value));
+            gauge.record(*value, labels.as_slice());
         }
     }
 
@@ -202,67 +222,5 @@ impl Traced {
 
     pub(crate) fn is_recorded(&self) -> bool {
         self.span.is_some()
-    }
-}
-
-/// The chassis' own instruments.
-pub(crate) struct Metrics {
-    pub(crate) batch_inputs: Histogram<u64>,
-    pub(crate) batch_seconds: Histogram<f64>,
-    pub(crate) retries: Counter<u64>,
-    pub(crate) dead_letters: Counter<u64>,
-    pub(crate) unknown_records: Counter<u64>,
-    pub(crate) published: Counter<u64>,
-    pub(crate) flush_seconds: Histogram<f64>,
-    pub(crate) outbox_messages: Gauge<i64>,
-    pub(crate) relay_leader: Gauge<u64>,
-    pub(crate) calls: Counter<u64>,
-    pub(crate) unanswered_calls: Counter<u64>,
-    pub(crate) stopped_partitions: Gauge<u64>,
-}
-
-impl Metrics {
-    fn new(meter: &Meter) -> Self {
-        let counter =
-            |name: &'static str, what| meter.u64_counter(name).with_description(what).build();
-        let seconds = |name: &'static str, what| {
-            let histogram = meter.f64_histogram(name).with_description(what).with_unit("s");
-            histogram
-                .with_boundaries(vec![0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0])
-                .build()
-        };
-        Metrics {
-            batch_inputs: meter
-                .u64_histogram("flotilla_batch_inputs")
-                .with_description("Inputs per transaction")
-                .with_boundaries(vec![1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0])
-                .build(),
-            batch_seconds: seconds("flotilla_batch_duration", "Time of a batch's transaction"),
-            retries: counter("flotilla_batch_retries", "Batches that ran again, by reason"),
-            dead_letters: counter(
-                "flotilla_dead_letters",
-                "Messages set aside, by topic and reason",
-            ),
-            unknown_records: counter("flotilla_unknown_records", "Skipped records of unknown name"),
-            published: counter("flotilla_published_messages", "Messages acknowledged by Kafka"),
-            flush_seconds: seconds(
-                "flotilla_relay_flush_duration",
-                "Produce to last acknowledgement",
-            ),
-            outbox_messages: meter
-                .i64_gauge("flotilla_outbox_messages")
-                .with_description("Committed messages that are not yet published")
-                .build(),
-            relay_leader: meter
-                .u64_gauge("flotilla_relay_leader")
-                .with_description("1 in the replica that publishes")
-                .build(),
-            calls: counter("flotilla_calls", "Outside calls with a known outcome"),
-            unanswered_calls: counter("flotilla_calls_unanswered", "Outside calls made again"),
-            stopped_partitions: meter
-                .u64_gauge("flotilla_stopped_partitions")
-                .with_description("Partitions that cannot go on without an operator")
-                .build(),
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
 use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
@@ -16,6 +17,8 @@ use crate::config::Secret;
 use crate::database;
 use crate::health::Health;
 use crate::offsets::{self, Partition, Positions};
+use crate::statistics::{RequestCounter, Statistics};
+use crate::telemetry::Telemetry;
 
 /// The pause between attempts to read offsets from a database that is away.
 const DATABASE_PAUSE: Duration = Duration::from_millis(500);
@@ -27,6 +30,8 @@ pub(crate) struct Assignments {
     runtime: Runtime,
     stop: Arc<AtomicBool>,
     health: Arc<Health>,
+    telemetry: Arc<Telemetry>,
+    requests: RequestCounter,
 }
 
 impl Assignments {
@@ -37,8 +42,10 @@ impl Assignments {
         runtime: Runtime,
         stop: Arc<AtomicBool>,
         health: Arc<Health>,
+        telemetry: Arc<Telemetry>,
     ) -> Self {
-        Assignments { topics, positions, database_url, runtime, stop, health }
+        let requests = RequestCounter::new(Arc::clone(&telemetry));
+        Assignments { topics, positions, database_url, runtime, stop, health, telemetry, requests }
     }
 
     /// The database's offsets, or `None` when it is away and the service is told to stop.
@@ -105,6 +112,16 @@ impl ClientContext for Assignments {
     fn error(&self, error: KafkaError, reason: &str) {
         // The only place where failing connections, names and credentials show.
         tracing::warn!(error = %error, "consumer: {reason}");
+    }
+
+    fn stats_raw(&self, text: &[u8]) {
+        let Some(statistics) = Statistics::parse(text) else { return };
+        self.requests.count(&statistics);
+        // Every topic, also one that this replica holds no more of: its share of the lag is gone.
+        for topic in &self.topics {
+            let lag = statistics.lag(topic, &self.positions);
+            self.telemetry.metrics.consumer_lag.record(lag, &[KeyValue::new("topic", *topic)]);
+        }
     }
 }
 

@@ -10,8 +10,9 @@ use uuid::Uuid;
 use super::casualties::Casualties;
 use super::unit::Unit;
 use super::{Executor, processed};
-use crate::effects::{Effects, Intent, Measure};
+use crate::effects::{Effects, Intent};
 use crate::failure::Failure;
+use crate::measures::Measures;
 use crate::offsets::{self, Advance};
 use crate::queue::{Item, Origin, Work};
 use crate::relay::CommittedBatch;
@@ -26,7 +27,7 @@ pub(super) struct Committed<S: Service> {
     pub(super) outbox: Option<CommittedBatch>,
     pub(super) calls: Vec<Intent<S::Call>>,
     pub(super) changed: Vec<Uuid>,
-    pub(super) measures: Vec<Measure>,
+    pub(super) measures: Measures,
     /// One per item, in order; none for what was no input or a duplicate.
     pub(super) replies: Vec<Option<S::Reply>>,
     /// Replayed dead letters that were refused again, with the reason.

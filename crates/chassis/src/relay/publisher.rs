@@ -16,6 +16,8 @@ use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer}
 use tokio::sync::oneshot;
 
 use crate::outbox::{Packed, Unreadable, unpack};
+use crate::statistics::{self, RequestCounter, Statistics};
+use crate::telemetry::Telemetry;
 
 /// How long a message may stay unacknowledged before the flush counts as failed. Long enough for a
 /// leader election; the rows stay, so nothing hangs on it.
@@ -59,11 +61,19 @@ impl Flush {
     }
 }
 
-struct Context;
+struct Context {
+    requests: RequestCounter,
+}
 
 impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(error = %error, "producer: {reason}");
+    }
+
+    fn stats_raw(&self, text: &[u8]) {
+        if let Some(statistics) = Statistics::parse(text) {
+            self.requests.count(&statistics);
+        }
     }
 }
 
@@ -85,7 +95,11 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(settings: &ProducerSettings) -> Result<Self, KafkaError> {
+    pub(super) fn new(
+        settings: &ProducerSettings,
+        telemetry: &Arc<Telemetry>,
+    ) -> Result<Self, KafkaError> {
+        let requests = RequestCounter::new(Arc::clone(telemetry));
         let producer = ClientConfig::new()
             .set("bootstrap.servers", &settings.brokers)
             .set("client.id", settings.service)
@@ -100,7 +114,8 @@ impl Publisher {
             .set("message.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string())
             .set("allow.auto.create.topics", "false")
             .set("socket.nagle.disable", "true")
-            .create_with_context(Context)?;
+            .set("statistics.interval.ms", statistics::INTERVAL_MS)
+            .create_with_context(Context { requests })?;
         Ok(Publisher { producer, service: settings.service })
     }
 

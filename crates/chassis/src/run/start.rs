@@ -21,6 +21,7 @@ use crate::consumer::{self, Consuming, OffsetHint};
 use crate::executor::{Chain, Executor, Writer};
 use crate::handle::{Handle, Inner};
 use crate::health::Health;
+use crate::observe::Observer;
 use crate::offsets::Positions;
 use crate::queue::{Queue, Senders, queue};
 use crate::registry::{self, Ids, Registry};
@@ -161,6 +162,7 @@ impl<S: Service> Starting<S> {
             self.senders.outcomes.downgrade(),
             calls.clone(),
             Arc::clone(&self.health),
+            Observer::new(Arc::clone(&self.health), Arc::clone(&self.telemetry)),
         ));
         let executor = Executor {
             service: self.app.service,

@@ -1,6 +1,6 @@
 //! Telemetry follows the work and never holds it up.
 
-use crate::world::World;
+use crate::world::{World, request};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -35,5 +35,72 @@ async fn a_collector_that_is_away_neither_holds_up_work_nor_a_stop() {
         header.contains(TRACE) && header != parent,
         "a span of our own in the same trace: {header}"
     );
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn requests_to_kafka_are_counted_as_they_were_sent() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("requests");
+    world.start("a").await;
+    world.add("a", &key, 1).await.unwrap();
+    for api in ["produce", "fetch"] {
+        let label = format!("api=\"{api}\"");
+        world.wait_for_metric("a", "flotilla_kafka_requests_total", &label, |n| n >= 1.0).await;
+    }
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn the_outbox_ages_while_nobody_publishes() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("age");
+    world.start("a").await;
+    world.withhold_lease().await;
+    world.add("a", &key, 1).await.unwrap();
+    world.wait_for_metric("a", "flotilla_outbox_age_seconds", "", |age| age > 1.0).await;
+    world.give_lease_back().await;
+    world.wait_for_metric("a", "flotilla_outbox_age_seconds", "", |age| age == 0.0).await;
+    world.wait_for_metric("a", "flotilla_outbox_messages", "", |messages| messages == 0.0).await;
+    assert_eq!(world.totals_told(&key), [(1, 1)]);
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn lag_is_what_the_database_is_behind() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("lag");
+    world.start("a").await;
+    let metric = "flotilla_consumer_lag";
+    world.wait_for_metric("a", metric, "", |lag| lag == 0.0).await;
+    let locked = world.lock_totals().await;
+    for n in 0..3 {
+        world.send(&request(&key, 1), &format!("{key}/{n}")).await;
+    }
+    world.wait_for_metric("a", metric, "", |lag| lag == 3.0).await;
+    locked.rollback().await.unwrap();
+    world.wait_for_metric("a", metric, "", |lag| lag == 0.0).await;
+    assert_eq!(world.total(&key).await, 3);
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn dead_letters_are_shown_until_they_are_settled() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("waiting");
+    world.start("a").await;
+    let place = world.send(&request(&key, 0), &key).await;
+    let letter = world.dead_letter(place).await;
+    let (metric, label) = ("flotilla_dead_letters_waiting", "reason=\"refused\"");
+    world.wait_for_metric("a", metric, label, |waiting| waiting >= 1.0).await;
+    // Other tests leave theirs: all go.
+    let (_, listed) = world.admin("a", "GET", "/dead-letters?reason=refused").await;
+    let listed = listed["dead_letters"].as_array().unwrap();
+    assert!(listed.iter().any(|listed| listed["id"] == letter.id));
+    for listed in listed {
+        let path = format!("/dead-letters/{}/drop", listed["id"]);
+        assert_eq!(world.admin("a", "POST", &path).await.0, 200);
+    }
+    world.wait_for_metric("a", metric, label, |waiting| waiting == 0.0).await;
     world.stop("a").await;
 }

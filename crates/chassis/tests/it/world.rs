@@ -2,6 +2,7 @@
 //! binary, in which one test at a time starts and kills processes of the example service. Tests keep
 //! out of each other's way by their keys.
 
+mod metrics;
 mod processes;
 
 use std::collections::BTreeMap;

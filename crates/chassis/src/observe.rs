@@ -1,0 +1,83 @@
+//! What is read from the database for those who watch the service: how much waits to be published and
+//! since when, dead letters, and whatever the service itself shows. A few bounded queries every few
+//! seconds, beside the work and never within it. Each replica reads the same rows, so the figures of
+//! replicas are not to be added up.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use opentelemetry::KeyValue;
+use sqlx::PgConnection;
+
+use crate::dead_letters;
+use crate::failure::Failure;
+use crate::health::Health;
+use crate::service::Service;
+use crate::telemetry::Telemetry;
+
+/// How often the database is read. Figures are collected less often than this, and an outbox grows
+/// only by some 100,000 messages meanwhile, a fraction of what it may hold.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Reads and records, when it is time.
+pub(crate) struct Observer {
+    health: Arc<Health>,
+    telemetry: Arc<Telemetry>,
+    last: Option<Instant>,
+    /// Reasons that dead letters have waited for, so that the last one's end is shown too.
+    reasons: HashSet<String>,
+}
+
+impl Observer {
+    pub(crate) fn new(health: Arc<Health>, telemetry: Arc<Telemetry>) -> Self {
+        Observer { health, telemetry, last: None, reasons: HashSet::new() }
+    }
+
+    pub(crate) async fn observe<S: Service>(
+        &mut self,
+        service: &S,
+        db: &mut PgConnection,
+    ) -> Result<(), Failure> {
+        if self.last.is_some_and(|last| last.elapsed() < EVERY) {
+            return Ok(());
+        }
+        // Also where it fails: the next look is soon enough.
+        self.last = Some(Instant::now());
+        self.backlog(db).await?;
+        self.dead_letters(db).await?;
+        for reading in service.observe(db).await? {
+            self.telemetry.show(&reading);
+        }
+        Ok(())
+    }
+
+    /// How much waits to be published, also for the watermark at which commands are refused: every
+    /// replica looks, each has callers of its own.
+    async fn backlog(&self, db: &mut PgConnection) -> Result<(), Failure> {
+        let (waiting, age): (i64, f64) = sqlx::query_as(
+            "select coalesce(sum(message_count), 0)::bigint,
+                    coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8
+             from flotilla.outbox",
+        )
+        .fetch_one(db)
+        .await?;
+        self.health.set_outbox_messages(waiting);
+        self.telemetry.metrics.outbox_messages.record(waiting, &[]);
+        self.telemetry.metrics.outbox_age.record(age.max(0.0), &[]);
+        Ok(())
+    }
+
+    async fn dead_letters(&mut self, db: &mut PgConnection) -> Result<(), Failure> {
+        let waiting = dead_letters::waiting(db).await?;
+        let gauge = &self.telemetry.metrics.dead_letters_waiting;
+        for settled in self.reasons.iter().filter(|known| !waiting.contains_key(*known)) {
+            gauge.record(0, &[KeyValue::new("reason", settled.clone())]);
+        }
+        for (reason, count) in waiting {
+            gauge.record(count, &[KeyValue::new("reason", reason.clone())]);
+            self.reasons.insert(reason);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! What librdkafka counts about itself and tells once a second: the requests it really sent, and where
+//! partitions end. Nothing is measured per message.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use opentelemetry::KeyValue;
+use serde::Deserialize;
+
+use crate::offsets::{Partition, Positions};
+use crate::telemetry::Telemetry;
+
+/// How often a client tells. Putting the text together and reading it takes a fraction of a millisecond.
+pub(crate) const INTERVAL_MS: &str = "1000";
+
+/// The few of librdkafka's figures that are used.
+/// <https://github.com/confluentinc/librdkafka/blob/master/STATISTICS.md>
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Statistics {
+    brokers: HashMap<String, Broker>,
+    topics: HashMap<String, Topic>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Broker {
+    #[serde(rename = "req")]
+    requests: Requests,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Requests {
+    #[serde(rename = "Produce")]
+    produce: u64,
+    #[serde(rename = "Fetch")]
+    fetch: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Topic {
+    partitions: HashMap<i32, TopicPartition>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TopicPartition {
+    /// Negative until the first answer to a fetch.
+    hi_offset: i64,
+}
+
+impl Statistics {
+    /// Reads the text of a client. What cannot be read is logged: metrics never stop the work.
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        serde_json::from_slice(text)
+            .inspect_err(|error| tracing::warn!(error = %error, "librdkafka's statistics"))
+            .ok()
+    }
+
+    /// Messages of a topic between the ends of the partitions that this replica holds and the
+    /// database's offsets.
+    pub(crate) fn lag(&self, topic: &'static str, positions: &Positions) -> u64 {
+        let Some(known) = self.topics.get(topic) else { return 0 };
+        let behind = |(number, partition): (&i32, &TopicPartition)| {
+            let stored = positions.stored(Partition { topic, number: *number })?;
+            u64::try_from(partition.hi_offset - stored).ok()
+        };
+        known.partitions.iter().filter_map(behind).sum()
+    }
+}
+
+/// Counts the requests of one client. Its figures begin at nothing with each client, the metric goes on.
+pub(crate) struct RequestCounter {
+    telemetry: Arc<Telemetry>,
+    produce: AtomicU64,
+    fetch: AtomicU64,
+}
+
+impl RequestCounter {
+    pub(crate) fn new(telemetry: Arc<Telemetry>) -> Self {
+        RequestCounter { telemetry, produce: AtomicU64::new(0), fetch: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn count(&self, statistics: &Statistics) {
+        let sum = |of: fn(&Requests) -> u64| -> u64 {
+            statistics.brokers.values().map(|broker| of(&broker.requests)).sum()
+        };
+        self.add("produce", &self.produce, sum(|requests| requests.produce));
+        self.add("fetch", &self.fetch, sum(|requests| requests.fetch));
+    }
+
+    fn add(&self, api: &'static str, seen: &AtomicU64, now: u64) {
+        // Fewer than before when a broker left the cluster and took its figures along.
+        let more = now.saturating_sub(seen.swap(now, Relaxed));
+        if more > 0 {
+            self.telemetry.metrics.kafka_requests.add(more, &[KeyValue::new("api", api)]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &[u8] = br#"{ "name": "a#consumer-1", "ts": 5,
+        "brokers": {
+            "k:1/1": { "name": "k:1/1", "req": { "Fetch": 7, "Metadata": 2 } },
+            "k:2/2": { "name": "k:2/2", "req": { "Fetch": 3, "Produce": 4 } } },
+        "topics": { "t": { "partitions": {
+            "0": { "hi_offset": 25, "lo_offset": 0 },
+            "1": { "hi_offset": 100 },
+            "2": { "hi_offset": -1001 },
+            "-1": { "hi_offset": -1001 } } } } }"#;
+
+    #[test]
+    fn requests_of_all_brokers_are_read() {
+        let statistics = Statistics::parse(TEXT).unwrap();
+        let fetches: u64 = statistics.brokers.values().map(|broker| broker.requests.fetch).sum();
+        let produces: u64 = statistics.brokers.values().map(|broker| broker.requests.produce).sum();
+        assert_eq!((fetches, produces), (10, 4));
+        assert!(Statistics::parse(b"{").is_none());
+    }
+
+    #[test]
+    fn lag_counts_from_the_databases_offset_on_the_partitions_held() {
+        let statistics = Statistics::parse(TEXT).unwrap();
+        let positions = Positions::default();
+        assert_eq!(statistics.lag("t", &positions), 0, "nothing is held");
+        positions.assign(Partition { topic: "t", number: 0 }, 20);
+        positions.assign(Partition { topic: "t", number: 2 }, 9);
+        assert_eq!(statistics.lag("t", &positions), 5);
+        positions.assign(Partition { topic: "t", number: 1 }, 200);
+        assert_eq!(statistics.lag("t", &positions), 5, "an offset beyond the end is no lag");
+        assert_eq!(statistics.lag("other", &positions), 0);
+    }
+}

@@ -1,0 +1,83 @@
+//! The chassis' own instruments. docs/metrics.md says what each means.
+
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
+
+/// The chassis' own instruments.
+pub(crate) struct Metrics {
+    pub(crate) batch_inputs: Histogram<u64>,
+    pub(crate) batch_seconds: Histogram<f64>,
+    pub(crate) retries: Counter<u64>,
+    pub(crate) dead_letters: Counter<u64>,
+    pub(crate) dead_letters_waiting: Gauge<i64>,
+    pub(crate) unknown_records: Counter<u64>,
+    pub(crate) published: Counter<u64>,
+    pub(crate) flush_seconds: Histogram<f64>,
+    pub(crate) kafka_requests: Counter<u64>,
+    pub(crate) outbox_messages: Gauge<i64>,
+    pub(crate) outbox_age: Gauge<f64>,
+    pub(crate) relay_leader: Gauge<u64>,
+    pub(crate) calls: Counter<u64>,
+    pub(crate) unanswered_calls: Counter<u64>,
+    pub(crate) consumer_lag: Gauge<u64>,
+    pub(crate) stopped_partitions: Gauge<u64>,
+}
+
+impl Metrics {
+    pub(super) fn new(meter: &Meter) -> Self {
+        let counter =
+            |name: &'static str, what| meter.u64_counter(name).with_description(what).build();
+        let seconds = |name: &'static str, what| {
+            let histogram = meter.f64_histogram(name).with_description(what).with_unit("s");
+            histogram
+                .with_boundaries(vec![0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0])
+                .build()
+        };
+        Metrics {
+            batch_inputs: meter
+                .u64_histogram("flotilla_batch_inputs")
+                .with_description("Inputs per transaction")
+                .with_boundaries(vec![1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0])
+                .build(),
+            batch_seconds: seconds("flotilla_batch_duration", "Time of a batch's transaction"),
+            retries: counter("flotilla_batch_retries", "Batches that ran again, by reason"),
+            dead_letters: counter(
+                "flotilla_dead_letters",
+                "Messages set aside, by topic and reason",
+            ),
+            dead_letters_waiting: meter
+                .i64_gauge("flotilla_dead_letters_waiting")
+                .with_description("Dead letters that nobody has settled, by reason")
+                .build(),
+            unknown_records: counter("flotilla_unknown_records", "Skipped records of unknown name"),
+            published: counter("flotilla_published_messages", "Messages acknowledged by Kafka"),
+            flush_seconds: seconds(
+                "flotilla_relay_flush_duration",
+                "Produce to last acknowledgement",
+            ),
+            kafka_requests: counter("flotilla_kafka_requests", "Requests sent to Kafka, by API"),
+            outbox_messages: meter
+                .i64_gauge("flotilla_outbox_messages")
+                .with_description("Committed messages that are not yet published")
+                .build(),
+            outbox_age: meter
+                .f64_gauge("flotilla_outbox_age")
+                .with_description("Time since the oldest batch that is not yet published")
+                .with_unit("s")
+                .build(),
+            relay_leader: meter
+                .u64_gauge("flotilla_relay_leader")
+                .with_description("1 in the replica that publishes")
+                .build(),
+            calls: counter("flotilla_calls", "Outside calls with a known outcome"),
+            unanswered_calls: counter("flotilla_calls_unanswered", "Outside calls made again"),
+            consumer_lag: meter
+                .u64_gauge("flotilla_consumer_lag")
+                .with_description("Messages after the database's offset, in the partitions held")
+                .build(),
+            stopped_partitions: meter
+                .u64_gauge("flotilla_stopped_partitions")
+                .with_description("Partitions that cannot go on without an operator")
+                .build(),
+        }
+    }
+}
