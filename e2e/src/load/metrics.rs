@@ -17,6 +17,9 @@ pub struct Counters {
     pub flushes: f64,
     /// Messages sent.
     pub published: f64,
+    /// Requests that went to Kafka.
+    pub produce_requests: f64,
+    pub fetch_requests: f64,
     /// Batches that ran again.
     pub retries: f64,
     pub dead_letters: f64,
@@ -38,6 +41,8 @@ impl Counters {
             inputs: sum(text, "flotilla_batch_inputs", "_sum"),
             flushes: sum(text, "flotilla_relay_flush_duration", "_count"),
             published: sum(text, "flotilla_published_messages", "_total"),
+            produce_requests: requests(text, "produce"),
+            fetch_requests: requests(text, "fetch"),
             retries: sum(text, "flotilla_batch_retries", "_total"),
             dead_letters: sum(text, "flotilla_dead_letters", "_total"),
         }
@@ -58,10 +63,19 @@ impl Counters {
             inputs: with(self.inputs, other.inputs),
             flushes: with(self.flushes, other.flushes),
             published: with(self.published, other.published),
+            produce_requests: with(self.produce_requests, other.produce_requests),
+            fetch_requests: with(self.fetch_requests, other.fetch_requests),
             retries: with(self.retries, other.retries),
             dead_letters: with(self.dead_letters, other.dead_letters),
         }
     }
+}
+
+/// Requests of one kind.
+fn requests(text: &str, api: &str) -> f64 {
+    let label = format!("api=\"{api}\"");
+    let of_kind: Vec<&str> = text.lines().filter(|line| line.contains(&label)).collect();
+    sum(&of_kind.join("\n"), "flotilla_kafka_requests", "_total")
 }
 
 /// The sum over all labels. Between the metric's name and the ending its unit may stand.
@@ -87,6 +101,8 @@ flotilla_batch_inputs_count{otel_scope_name="flotilla"} 4
 flotilla_relay_flush_duration_seconds_count{otel_scope_name="flotilla"} 5
 flotilla_relay_flush_duration_seconds_sum{otel_scope_name="flotilla"} 0.25
 flotilla_published_messages_total 1.5e2
+flotilla_kafka_requests_total{api="produce",otel_scope_name="flotilla"} 6
+flotilla_kafka_requests_total{api="fetch",otel_scope_name="flotilla"} 8
 flotilla_batch_retries_total{reason="conflict"} 2
 flotilla_batch_retries_total{reason="database"} 1
 flotilla_dead_letters_waiting{reason="x y"} 9
@@ -100,6 +116,8 @@ flotilla_dead_letters_waiting{reason="x y"} 9
             inputs: 120.0,
             flushes: 5.0,
             published: 150.0,
+            produce_requests: 6.0,
+            fetch_requests: 8.0,
             retries: 3.0,
             dead_letters: 0.0,
         };

@@ -91,6 +91,8 @@ pub struct Service {
     pub batches_per_order: f64,
     pub messages_per_flush: f64,
     pub flushes_per_order: f64,
+    pub produce_requests_per_order: f64,
+    pub fetch_requests_per_order: f64,
     pub batch_retries: f64,
     pub dead_letters: f64,
 }
@@ -225,6 +227,8 @@ fn services(fleet: &Fleet, before: &Sample, after: &Sample, completed: f64) -> V
             batches_per_order: counted.batches / completed,
             messages_per_flush: ratio(counted.published, counted.flushes),
             flushes_per_order: counted.flushes / completed,
+            produce_requests_per_order: counted.produce_requests / completed,
+            fetch_requests_per_order: counted.fetch_requests / completed,
             batch_retries: counted.retries,
             dead_letters: counted.dead_letters,
         })

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::load::latency::Summary;
 use crate::load::plan::Arrival;
-use crate::load::report::{Report, Usage};
+use crate::load::report::{Report, Service, Usage};
 
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -78,7 +78,15 @@ impl Report {
     }
 
     fn write_batches(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let heads = ["inputs/batch", "batches/order", "messages/flush", "flushes/order", "retries"];
+        let heads = [
+            "inputs/batch",
+            "batches/order",
+            "messages/flush",
+            "flushes/order",
+            "produces/order",
+            "fetches/order",
+            "retries",
+        ];
         write_row(f, "service", heads.map(str::to_owned))?;
         for service in &self.services {
             let cells = [
@@ -86,12 +94,22 @@ impl Report {
                 format!("{:.3}", service.batches_per_order),
                 format!("{:.1}", service.messages_per_flush),
                 format!("{:.3}", service.flushes_per_order),
+                format!("{:.3}", service.produce_requests_per_order),
+                format!("{:.3}", service.fetch_requests_per_order),
                 format!("{:.0}", service.batch_retries),
             ];
             write_line(f, &service.name, cells)?;
         }
-        let flushes: f64 = self.services.iter().map(|service| service.flushes_per_order).sum();
-        let cells = [String::new(), String::new(), String::new(), format!("{flushes:.3}")];
+        let all =
+            |of: fn(&Service) -> f64| format!("{:.3}", self.services.iter().map(of).sum::<f64>());
+        let cells = [
+            String::new(),
+            String::new(),
+            String::new(),
+            all(|service| service.flushes_per_order),
+            all(|service| service.produce_requests_per_order),
+            all(|service| service.fetch_requests_per_order),
+        ];
         write_line(f, "all", cells)?;
         let heads = ["rows/order", "WAL B/order", "commits/order"];
         write_row(f, "database", heads.map(str::to_owned))?;

@@ -68,6 +68,8 @@ fn report(failed: bool) -> Report {
                 inputs: counted * 4.0,
                 flushes: counted,
                 published: counted * 3.0,
+                produce_requests: counted * 5.0,
+                fetch_requests: counted * 6.0,
                 ..metrics::Counters::default()
             }],
             databases: vec![postgres::Counters {
@@ -95,6 +97,8 @@ fn everything_is_divided_by_the_orders_completed() {
     let service = &report.services[0];
     assert_eq!((service.inputs_per_batch, service.batches_per_order), (4.0, 0.5));
     assert_eq!((service.messages_per_flush, service.flushes_per_order), (3.0, 0.5));
+    let requests = (service.produce_requests_per_order, service.fetch_requests_per_order);
+    assert_eq!(requests, (2.5, 3.0));
     let database = &report.databases[0];
     assert_eq!((database.rows_per_order, database.wal_bytes_per_order), (1.0, 4.0));
     assert!(report.corrected.is_some());
@@ -111,7 +115,9 @@ fn a_run_with_orders_that_failed_or_did_not_end_does_not_count() {
 fn the_table_shows_each_process_and_the_json_holds_the_same() {
     let report = report(true);
     let text = report.to_string();
-    for expected in ["100 completed sagas/s", "placed to completed *", "payment", "2000.0", "422"] {
+    for expected in
+        ["100 completed sagas/s", "placed to completed *", "payment", "2000.0", "2.500", "422"]
+    {
         assert!(text.contains(expected), "{expected} is missing in\n{text}");
     }
     let json = serde_json::to_value(&report).unwrap();
