@@ -18,6 +18,7 @@ mod api;
 pub mod domain;
 mod handlers;
 mod history;
+mod measures;
 mod phase;
 mod placement;
 mod service;

@@ -30,6 +30,23 @@ pub(crate) enum Phase {
     Returned,
 }
 
+impl Phase {
+    /// As it stands in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Phase::Placed => "placed",
+            Phase::Confirmed => "confirmed",
+            Phase::CancellationRequested => "cancellation_requested",
+            Phase::Shipped => "shipped",
+            Phase::Completed => "completed",
+            Phase::Cancelling => "cancelling",
+            Phase::Cancelled => "cancelled",
+            Phase::Returning => "returning",
+            Phase::Returned => "returned",
+        }
+    }
+}
+
 impl From<&State> for Phase {
     fn from(state: &State) -> Self {
         match state {

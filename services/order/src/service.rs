@@ -6,24 +6,26 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::{Due, Effects, Failure, NoCall, Service, Writes};
+use chassis::{Due, Effects, Failure, NoCall, Reading, Service, Writes};
 use events::{OrderEvent, OrderId, Shortage, Sku};
 use sqlx::PgConnection;
 
 use crate::domain::{self, Rejection, State};
 use crate::history::{self, Kind};
+use crate::measures;
 use crate::placement::{self, Place, Placed, Price, Refusal};
 use crate::store::{self, Answered, New, Row, Rows};
 
 /// The order service.
 pub struct Orders {
     overdue: store::OverdueSearch,
+    open: store::OpenSearch,
 }
 
 impl Orders {
     /// A service that cancels orders which are not dispatched `deadline` after they were placed.
     pub fn new(deadline: Duration) -> Self {
-        Orders { overdue: store::OverdueSearch::new(deadline) }
+        Orders { overdue: store::OverdueSearch::new(deadline), open: store::OpenSearch::default() }
     }
 }
 
@@ -112,6 +114,10 @@ impl Service for Orders {
         let step = |order| Input::Step(Step::of(order, domain::Input::Overdue));
         Ok(Due { inputs: overdue.into_iter().map(step).collect(), calls: Vec::new() })
     }
+
+    async fn observe(&self, db: &mut PgConnection) -> Result<Vec<Reading>, Failure> {
+        Ok(measures::readings(&self.open.look(db).await?))
+    }
 }
 
 fn decide_place(rows: &mut Rows, place: &Arc<Place>, effects: &mut Effects<NoCall>) -> Reply {
@@ -186,6 +192,7 @@ fn decide_step(rows: &mut Rows, step: &Step, effects: &mut Effects<NoCall>) -> R
         effects.publish(row.sequence, event);
         history::append(&mut row.log, Kind::from(event), now);
     }
+    measures::changed(effects, step.order, &row.state, &decision.events);
     row.hear(&step.news);
     effects.changed(step.order.0);
     Reply::Moved(row.state)

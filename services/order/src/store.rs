@@ -3,6 +3,7 @@
 
 mod columns;
 mod load;
+mod open;
 mod overdue;
 mod save;
 mod view;
@@ -18,6 +19,7 @@ use crate::service::News;
 
 pub(crate) use columns::{StateColumns, codes_of};
 pub(crate) use load::load;
+pub(crate) use open::{OpenOrders, OpenSearch};
 pub(crate) use overdue::OverdueSearch;
 pub(crate) use save::save;
 pub(crate) use view::{Filter, ListedRow, OrderRow, changed_since, end_of_stride, find, page};

@@ -18,9 +18,9 @@ const FOUND_MAX: i64 = 500;
 const LOOKED_AT_MAX: i64 = 20_000;
 /// A commit comes a little later than the id is made, and the clocks of replicas differ: the search
 /// leaves this much behind it for another look.
-const LATE_COMMIT_MS: u64 = 2_000;
+pub(super) const LATE_COMMIT_MS: u64 = 2_000;
 /// The place is written down when it has moved this far.
-const WRITE_EVERY_MS: u64 = 60_000;
+pub(super) const WRITE_EVERY_MS: u64 = 60_000;
 /// A new replica begins this far before the place written down, for the sake of orders whose commit
 /// another replica's trouble delayed.
 const BEGIN_BEFORE_MS: u64 = 600_000;
@@ -110,18 +110,18 @@ async fn written_down(db: &mut PgConnection) -> Result<Place, Failure> {
 }
 
 /// The same clock that ids are made by.
-fn now_ms() -> u64 {
+pub(super) fn now_ms() -> u64 {
     ms_of(Uuid::now_v7())
 }
 
 /// The milliseconds since the Unix epoch that a UUIDv7 begins with.
-fn ms_of(id: Uuid) -> u64 {
+pub(super) fn ms_of(id: Uuid) -> u64 {
     let (high, _) = id.as_u64_pair();
     high >> 16
 }
 
 /// Less than every UUIDv7 made at `ms` or later.
-fn first_id_of(ms: u64) -> Uuid {
+pub(super) fn first_id_of(ms: u64) -> Uuid {
     Uuid::from_u64_pair(ms << 16, 0)
 }
 

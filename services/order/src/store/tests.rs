@@ -1,5 +1,6 @@
 //! The SQL, against a real Postgres: each test has a database of its own.
 
+mod open;
 mod overdue;
 mod reading;
 

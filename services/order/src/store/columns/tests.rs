@@ -47,6 +47,7 @@ fn a_phase_covers_exactly_its_states() {
     for state in all_states() {
         let code = StateColumns::of(&state).state;
         let phase = Phase::from(&state);
+        assert_eq!(serde_json::to_value(phase).unwrap(), phase.name());
         assert!(codes_of(Some(phase)).contains(&code), "{state:?}");
         assert!(codes_of(None).contains(&code), "{state:?}");
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 
 /// An order id made so many seconds ago.
-fn made_ago(seconds: u64) -> OrderId {
+pub(super) fn made_ago(seconds: u64) -> OrderId {
     let now_ms = Uuid::now_v7().as_u64_pair().0 >> 16;
     let (high, low) = Uuid::now_v7().as_u64_pair();
     let ms = now_ms - seconds * 1_000;

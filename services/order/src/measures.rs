@@ -1,0 +1,91 @@
+//! What is measured when an order changes: how long it took from its placing, why it was compensated,
+//! how it ended; and how the open orders are shown. docs/metrics.md says what each means.
+
+use chassis::{Effects, Reading};
+use events::{CancelReason, OrderEvent, OrderId};
+
+use crate::domain::State;
+use crate::phase::Phase;
+use crate::store::OpenOrders;
+
+const STEP_DURATION: &str = "flotilla_order_step_duration";
+const COMPENSATIONS: &str = "flotilla_order_compensations";
+const ENDED: &str = "flotilla_orders_ended";
+const OPEN: &str = "flotilla_orders_open";
+const OLDEST_OPEN: &str = "flotilla_orders_oldest_open_age_seconds";
+
+/// Measures a change of an order from one state to another, with the events that it led to. Never
+/// called for an input that changed nothing: a redelivery is no second step.
+pub(crate) fn changed<C>(
+    effects: &mut Effects<C>,
+    order: OrderId,
+    state: &State,
+    events: &[OrderEvent],
+) {
+    for event in events {
+        if let Some(step) = step_of(event) {
+            effects.observe(STEP_DURATION, ("step", step), age(order, effects.now_micros()));
+        }
+        if let OrderEvent::OrderCancelled(cancelled) = event {
+            effects.count(COMPENSATIONS, ("reason", reason_of(cancelled.reason)));
+        }
+    }
+    if state.is_terminal() {
+        effects.count(ENDED, ("state", Phase::from(state).name()));
+    }
+}
+
+/// The open orders as gauges.
+pub(crate) fn readings(open: &OpenOrders) -> Vec<Reading> {
+    let by_state = open.by_phase.iter().map(|(phase, count)| Reading {
+        name: OPEN,
+        label: Some(("state", phase.name())),
+        value: *count as f64,
+    });
+    let oldest = Reading { name: OLDEST_OPEN, label: None, value: open.oldest_seconds };
+    by_state.chain([oldest]).collect()
+}
+
+/// Seconds since the order was placed, which its id tells. The clock of the replica that placed it may
+/// be ahead of this one's.
+fn age(order: OrderId, now_micros: i64) -> f64 {
+    let placed = order.created_at_micros().unwrap_or(now_micros);
+    now_micros.saturating_sub(placed).max(0) as f64 / 1e6
+}
+
+fn step_of(event: &OrderEvent) -> Option<&'static str> {
+    match event {
+        OrderEvent::OrderConfirmed(_) => Some("confirmed"),
+        OrderEvent::OrderShipped(_) => Some("shipped"),
+        OrderEvent::OrderCompleted(_) => Some("completed"),
+        OrderEvent::OrderCancelled(_) => Some("cancelled"),
+        OrderEvent::OrderCompensated(_) => Some("compensated"),
+        OrderEvent::OrderReturned(_) => Some("returned"),
+        // The beginning, and a question whose answer is a step of its own.
+        OrderEvent::OrderPlaced(_) | OrderEvent::OrderCancellationRequested(_) => None,
+    }
+}
+
+fn reason_of(reason: CancelReason) -> &'static str {
+    match reason {
+        CancelReason::Unknown => "unknown",
+        CancelReason::OutOfStock => "out_of_stock",
+        CancelReason::PaymentDeclined => "payment_declined",
+        CancelReason::ShipmentRefused => "shipment_refused",
+        CancelReason::Customer => "customer",
+        CancelReason::Overdue => "overdue",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_as_old_as_its_id_and_never_younger_than_nothing() {
+        let order = OrderId::now();
+        let placed = order.created_at_micros().unwrap();
+        assert_eq!(age(order, placed + 1_500_000), 1.5);
+        assert_eq!(age(order, placed - 1_500_000), 0.0);
+    }
+}

@@ -1,0 +1,140 @@
+//! Counts the orders that are on their way, by state, and finds the oldest of them. There is no index
+//! on the state, so the search keeps in mind which orders were open, reads those by their ids, and
+//! besides only what was placed since it last looked: orders that have ended are read once or twice.
+
+use std::sync::Mutex;
+
+use chassis::Failure;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::columns::codes_of;
+use super::overdue::{LATE_COMMIT_MS, WRITE_EVERY_MS, first_id_of, ms_of, now_ms};
+use crate::phase::Phase;
+
+/// Orders looked at in one search: more than are placed between two, and some ten milliseconds.
+const LOOKED_AT_MAX: i64 = 50_000;
+/// Open orders kept in mind. Where there are more, the search stays behind the oldest of them: the
+/// counts are too low then and the age is still right.
+const KEPT_MAX: usize = 10_000;
+
+/// Orders on their way to their first end. One that is sent back after completion is old and was out
+/// of the search's reach long before.
+const OPEN: [Phase; 5] = [
+    Phase::Placed,
+    Phase::Confirmed,
+    Phase::CancellationRequested,
+    Phase::Shipped,
+    Phase::Cancelling,
+];
+
+/// The open orders.
+#[derive(Debug, PartialEq)]
+pub(crate) struct OpenOrders {
+    pub by_phase: [(Phase, usize); OPEN.len()],
+    /// 0 where there is none.
+    pub oldest_seconds: f64,
+}
+
+/// Where the search stands in this replica; each has its own.
+#[derive(Debug, Default)]
+pub(crate) struct OpenSearch {
+    /// `None` until the place is read from the table.
+    place: Mutex<Option<Place>>,
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    /// Orders before this one have ended, or are kept.
+    searched: Uuid,
+    /// Open orders before `searched`, oldest first.
+    kept: Vec<Uuid>,
+    /// Orders before this one have ended; so the table says.
+    written: Uuid,
+}
+
+impl OpenSearch {
+    pub(crate) async fn look(&self, db: &mut PgConnection) -> Result<OpenOrders, Failure> {
+        let known = self.place.lock().expect("no panic under this lock").clone();
+        let mut place = match known {
+            Some(place) => place,
+            None => written_down(db).await?,
+        };
+        let mut open = still_open(db, &place.kept).await?;
+        let recent = since(db, place.searched).await?;
+        let looked_at = recent.last().map_or(place.searched, |(last, _)| *last);
+        let codes = open_codes();
+        open.extend(recent.into_iter().filter(|(_, state)| codes.contains(state)));
+
+        // An order's commit comes a little later than its id.
+        let reached = looked_at.min(first_id_of(now_ms().saturating_sub(LATE_COMMIT_MS)));
+        place.searched = place.searched.max(reached);
+        if let Some((first_too_many, _)) = open.get(KEPT_MAX) {
+            place.searched = place.searched.min(*first_too_many);
+        }
+        let before = open.iter().map(|(id, _)| *id).take_while(|id| *id < place.searched);
+        place.kept = before.collect();
+        let ended = place.kept.first().copied().unwrap_or(place.searched);
+        if ms_of(ended) >= ms_of(place.written) + WRITE_EVERY_MS {
+            sqlx::query("update open_search set ended = $1 where ended < $1")
+                .bind(ended)
+                .execute(&mut *db)
+                .await?;
+            place.written = ended;
+        }
+        *self.place.lock().expect("no panic under this lock") = Some(place);
+        Ok(summary(&open))
+    }
+}
+
+fn summary(open: &[(Uuid, i16)]) -> OpenOrders {
+    let count = |phase| {
+        let codes = codes_of(Some(phase));
+        (phase, open.iter().filter(|(_, state)| codes.contains(state)).count())
+    };
+    let age_ms = open.first().map_or(0, |(oldest, _)| now_ms().saturating_sub(ms_of(*oldest)));
+    OpenOrders { by_phase: OPEN.map(count), oldest_seconds: age_ms as f64 / 1e3 }
+}
+
+/// The stored states of open orders.
+fn open_codes() -> Vec<i16> {
+    OPEN.iter().flat_map(|phase| codes_of(Some(*phase))).copied().collect()
+}
+
+async fn still_open(db: &mut PgConnection, kept: &[Uuid]) -> Result<Vec<(Uuid, i16)>, Failure> {
+    if kept.is_empty() {
+        return Ok(Vec::new());
+    }
+    let open = sqlx::query_as(
+        "select order_id, state from orders where order_id = any($1) and state = any($2) \
+          order by order_id",
+    )
+    .bind(kept)
+    .bind(open_codes())
+    .fetch_all(db)
+    .await?;
+    Ok(open)
+}
+
+/// The open orders from one on, and the last order looked at whatever its state.
+async fn since(db: &mut PgConnection, begin: Uuid) -> Result<Vec<(Uuid, i16)>, Failure> {
+    let found = sqlx::query_as(
+        "with range as materialized ( \
+             select order_id, state from orders where order_id >= $1 order by order_id limit $2) \
+         select order_id, state from range \
+          where state = any($3) \
+             or order_id = (select order_id from range order by order_id desc limit 1) \
+          order by order_id",
+    )
+    .bind(begin)
+    .bind(LOOKED_AT_MAX)
+    .bind(open_codes())
+    .fetch_all(db)
+    .await?;
+    Ok(found)
+}
+
+async fn written_down(db: &mut PgConnection) -> Result<Place, Failure> {
+    let written: Uuid = sqlx::query_scalar("select ended from open_search").fetch_one(db).await?;
+    Ok(Place { searched: written, kept: Vec::new(), written })
+}
