@@ -7,6 +7,7 @@ mod orders;
 mod input;
 mod topics;
 mod replicas;
+mod metrics;
 
 use e2e::shop::Shop;
 
