@@ -14,9 +14,7 @@ pub(crate) use encoder::{EncodeError, Encoder};
 
 use apache_avro::Schema;
 
-/// The largest value that is published or accepted, in bytes. Kafka's default limit for a record is
-/// 1 MiB with its headers; an order of 100 lines takes 8 KiB.
-pub const MAX_VALUE_BYTES: usize = 900 * 1024;
+use crate::limits::MAX_VALUE_BYTES;
 
 /// The frame's length: the zero byte and the schema's id.
 const FRAME_BYTES: usize = 5;

@@ -7,8 +7,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 
+use crate::limits::{DETAIL_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::offsets::Partition;
 use crate::outbox::{BatchWriter, Packed, unpack};
+
+/// Room for the headers that say why a message was set aside.
+const OWN_HEADERS_BYTES: usize = 2 * DETAIL_BYTES_MAX;
 
 /// Why a message was set aside: a stable code for programs and statistics, a text for people.
 #[derive(Debug, Clone)]
@@ -48,19 +52,57 @@ pub(crate) async fn record(
         let Some(Packed::Raw { key, headers, payload, .. }) = messages.into_iter().next() else {
             unreachable!("an original is packed raw")
         };
+        let detail = readable(&casualty.reason.detail);
         let position = casualty.offset.to_string();
         let partition = casualty.partition.number.to_string();
         let why: [(&str, Option<&[u8]>); 5] = [
             ("dead_letter_reason", Some(casualty.reason.code.as_bytes())),
-            ("dead_letter_detail", Some(casualty.reason.detail.as_bytes())),
+            ("dead_letter_detail", Some(detail.as_bytes())),
             ("dead_letter_topic", Some(casualty.partition.topic.as_bytes())),
             ("dead_letter_partition", Some(partition.as_bytes())),
             ("dead_letter_offset", Some(position.as_bytes())),
         ];
-        out.raw(&topic, key, headers.iter().copied().chain(why), payload);
-        columns.push(casualty, key, &headers, payload);
+        let told = Told::of(key, &headers, payload);
+        let omitted = told.omitted.map(|what| ("dead_letter_omitted", Some(what.as_bytes())));
+        let headers_told = told.headers.iter().copied().chain(why).chain(omitted);
+        out.raw(&topic, told.key, headers_told, told.payload);
+        columns.push(casualty, key, &headers, payload, detail);
     }
     columns.insert(db).await
+}
+
+type Headers<'a> = [(&'a str, Option<&'a [u8]>)];
+
+/// What the message on the topic repeats of the original. A record that just fitted into its topic no
+/// longer fits with our headers; what is left out is in the row, which always has everything.
+struct Told<'a> {
+    key: Option<&'a [u8]>,
+    headers: &'a Headers<'a>,
+    payload: Option<&'a [u8]>,
+    omitted: Option<&'static str>,
+}
+
+impl<'a> Told<'a> {
+    fn of(key: Option<&'a [u8]>, headers: &'a Headers<'a>, payload: Option<&'a [u8]>) -> Self {
+        let room = RECORD_BYTES_MAX - OWN_HEADERS_BYTES;
+        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        // Each length takes up to five bytes of its own.
+        let header = |(name, value): &(&str, Option<&[u8]>)| name.len() + length(*value) + 10;
+        let around = length(key) + headers.iter().map(header).sum::<usize>();
+        if around + length(payload) <= room {
+            Told { key, headers, payload, omitted: None }
+        } else if around <= room {
+            Told { key, headers, payload: None, omitted: Some("value") }
+        } else {
+            Told { key: None, headers: &[], payload: None, omitted: Some("key, headers, value") }
+        }
+    }
+}
+
+/// A detail short enough for a header, and without the one character that Postgres does not store.
+fn readable(detail: &str) -> String {
+    let end = detail.floor_char_boundary(DETAIL_BYTES_MAX);
+    detail[..end].replace('\0', "")
 }
 
 #[derive(Default)]
@@ -80,8 +122,9 @@ impl Columns {
         &mut self,
         casualty: &Casualty<'_>,
         key: Option<&[u8]>,
-        headers: &[(&str, Option<&[u8]>)],
+        headers: &Headers<'_>,
         payload: Option<&[u8]>,
+        detail: String,
     ) {
         self.topics.push(casualty.partition.topic);
         self.partitions.push(casualty.partition.number);
@@ -90,7 +133,7 @@ impl Columns {
         self.headers.push(headers_to_json(headers));
         self.payloads.push(payload.map(<[u8]>::to_vec));
         self.reasons.push(casualty.reason.code);
-        self.details.push(casualty.reason.detail.clone());
+        self.details.push(detail);
     }
 
     async fn insert(self, db: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -117,7 +160,7 @@ impl Columns {
 }
 
 /// Headers as JSON, in their order. A value that is no text is written as hexadecimal digits.
-fn headers_to_json(headers: &[(&str, Option<&[u8]>)]) -> Value {
+fn headers_to_json(headers: &Headers<'_>) -> Value {
     let encode = |value: &[u8]| match std::str::from_utf8(value) {
         Ok(text) if !text.contains('\0') => json!({ "text": text }),
         _binary => json!({ "hex": hex(value) }),

@@ -10,6 +10,7 @@ use rdkafka::message::{BorrowedMessage, Headers};
 
 use crate::codec::{Datum, SchemaId, TopicDecoder};
 use crate::dead_letters::Reason;
+use crate::limits::ID_BYTES_MAX;
 use crate::service::{Deduplication, Hears, Service};
 
 /// A record as it arrived, from Kafka or from the dead letters.
@@ -192,7 +193,14 @@ fn identity<'a>(raw: &Raw<'a>, full_name: &str) -> Result<(&'a str, &'a str), St
     if event_type != full_name {
         return Err(format!("header ce_type says {event_type}, but the value is a {full_name}"));
     }
-    Ok((required("ce_source")?, required("ce_id")?))
+    let short = |name: &str| match required(name)? {
+        value if value.len() > ID_BYTES_MAX => Err(format!(
+            "header {name} has {} bytes, more than the {ID_BYTES_MAX} accepted",
+            value.len()
+        )),
+        value => Ok(value),
+    };
+    Ok((short("ce_source")?, short("ce_id")?))
 }
 
 fn poison<I>(code: &'static str, detail: String) -> Heard<I> {

@@ -11,6 +11,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use sqlx::migrate::Migrator;
 
 use crate::codec::Encoder;
+use crate::limits::CLIENT_BYTES;
 use crate::outbox::{BatchWriter, EventMeta, Packed, unpack};
 use crate::registry::{Registry, RegistryError, subject};
 
@@ -35,6 +36,8 @@ impl Outsider {
             .set("partitioner", "murmur2_random")
             .set("acks", "all")
             .set("linger.ms", "0")
+            // The broker alone decides what is too large.
+            .set("message.max.bytes", CLIENT_BYTES.to_string())
             .create()?;
         Ok(Outsider { producer })
     }

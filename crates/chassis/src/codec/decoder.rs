@@ -10,7 +10,8 @@ use apache_avro::reader::datum::GenericDatumReader;
 use events::{Events, ReadRecord};
 use serde::de::DeserializeOwned;
 
-use super::{FRAME_BYTES, MAX_VALUE_BYTES, leak};
+use super::{FRAME_BYTES, leak};
+use crate::limits::MAX_VALUE_BYTES;
 
 /// The registry's id of a writer's schema.
 pub(crate) type SchemaId = u32;

@@ -7,8 +7,12 @@ use apache_avro::writer::datum::GenericDatumWriter;
 use events::{Events, WriteRecord};
 use serde::Serialize;
 
-use super::{FRAME_BYTES, MAX_VALUE_BYTES, leak};
+use super::{FRAME_BYTES, leak};
+use crate::limits::{MAX_VALUE_BYTES, RECORD_BYTES_MAX};
 use crate::outbox::{BatchWriter, EventMeta};
+
+/// More than the headers take that do not depend on the event's key or cause.
+const OTHER_HEADERS_BYTES: usize = 1024;
 
 /// Why an event cannot be published. Its input is dead-lettered: what cannot be encoded now cannot be
 /// encoded later.
@@ -20,6 +24,11 @@ pub(crate) enum EncodeError {
         "the event takes {bytes} bytes, more than the {MAX_VALUE_BYTES} that a record may have"
     )]
     TooLarge { bytes: usize },
+    #[error(
+        "the event takes {bytes} bytes with its headers, more than the {RECORD_BYTES_MAX} that a \
+         record may have"
+    )]
+    HeadersTooLarge { bytes: usize },
     #[error("the event does not fit its schema")]
     Avro(#[source] Box<apache_avro::Error>),
 }
@@ -60,7 +69,10 @@ impl Encoder {
         let writers =
             self.topics.get(E::TOPIC).ok_or(EncodeError::UndeclaredTopic { topic: E::TOPIC })?;
         let record = &writers[event.record()];
-        out.event(E::TOPIC, record.full_name, &event.key(), meta, |body| {
+        let key = event.key();
+        // The key is also the subject, the correlation id and a part of the event's id.
+        let around = 4 * key.len() + meta.cause.map_or(0, str::len) + OTHER_HEADERS_BYTES;
+        out.event(E::TOPIC, record.full_name, &key, meta, |body| {
             let start = body.len();
             body.extend_from_slice(&record.frame);
             event
@@ -68,6 +80,9 @@ impl Encoder {
                 .map_err(|error| EncodeError::Avro(Box::new(error)))?;
             match body.len() - start {
                 bytes if bytes > MAX_VALUE_BYTES => Err(EncodeError::TooLarge { bytes }),
+                bytes if bytes + around > RECORD_BYTES_MAX => {
+                    Err(EncodeError::HeadersTooLarge { bytes: bytes + around })
+                }
                 _fits => Ok(()),
             }
         })

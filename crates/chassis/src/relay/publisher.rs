@@ -15,6 +15,7 @@ use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use tokio::sync::oneshot;
 
+use crate::limits::CLIENT_BYTES;
 use crate::outbox::{Packed, Unreadable, unpack};
 use crate::statistics::{self, RequestCounter, Statistics};
 use crate::telemetry::Telemetry;
@@ -111,6 +112,7 @@ impl Publisher {
             // A flush is complete when it is sent; waiting for more would only delay it.
             .set("linger.ms", "0")
             .set("batch.num.messages", "10000")
+            .set("message.max.bytes", CLIENT_BYTES.to_string())
             .set("message.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string())
             .set("allow.auto.create.topics", "false")
             .set("socket.nagle.disable", "true")

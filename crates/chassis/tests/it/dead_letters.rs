@@ -94,3 +94,28 @@ async fn a_dead_letter_is_retried_through_the_same_path_or_dropped() {
     assert_eq!(dropped.1["state"], json!("dropped"));
     world.stop("a").await;
 }
+
+#[tokio::test]
+async fn a_record_as_large_as_the_broker_takes_is_set_aside_and_publishing_goes_on() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("large");
+    let id = format!("{key}-large");
+    let large = vec![7; 1_048_000];
+    let by_value = world.send_raw(&key, &headers_of(&id), Some(&large)).await;
+    let noise = [("noise", "x".repeat(1_048_000))];
+    let by_headers = world.send_raw(&key, &noise, Some(b"")).await;
+    world.send(&request(&key, 1), &format!("{key}-1")).await;
+    world.start("a").await;
+    world.wait_for_total(&key, 1).await;
+    assert_eq!(world.dead_letter(by_value).await.payload, Some(large), "the row has all of it");
+    assert_eq!(world.dead_letter(by_headers).await.reason, "undecodable");
+    assert_eq!(world.add("a", &key, 1).await, Ok(2));
+    world.wait_until_published().await;
+    assert_eq!(world.totals_told(&key), [(1, 1), (2, 2)]);
+    let told = world.dead_letter_records(&key);
+    assert_eq!(told.len(), 1, "the other one's key was left out with its headers");
+    assert_eq!(told[0].value, None);
+    assert_eq!(told[0].header("dead_letter_omitted"), Some("value"));
+    assert_eq!(told[0].header("ce_id"), Some(id.as_str()), "the original's headers fitted");
+    world.stop("a").await;
+}
