@@ -7,7 +7,7 @@ use std::sync::{Arc, RwLock};
 
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
-use events::{Events, ReadRecord};
+use events::{Events, ReadRecord, TOPICS};
 use serde::de::DeserializeOwned;
 
 use super::{FRAME_BYTES, leak};
@@ -152,6 +152,11 @@ impl<E: Events> TopicDecoder<E> {
         let full_name = found.name.fullname(None);
         let known = E::RECORDS.iter().position(|info| info.full_name == full_name);
         let Some(record) = known else {
+            // A record of another topic is here by mistake, whatever namespace the two topics share.
+            let elsewhere = TOPICS.iter().flat_map(|topic| topic.records);
+            if elsewhere.into_iter().any(|info| info.full_name == full_name) {
+                return Writer::WrongRecord(full_name);
+            }
             // Same namespace: a record of this topic from a newer producer. Any other: a stranger.
             let namespace = |name: &str| name.rsplit_once('.').map(|(space, _)| space.to_owned());
             let ours = E::RECORDS.first().and_then(|info| namespace(info.full_name));

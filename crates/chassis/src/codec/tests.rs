@@ -1,6 +1,6 @@
 //! Truncation, trailing bytes, strangers and older versions, on real events.
 
-use events::{Events, OrderEvent, OrderId, OrderReturned};
+use events::{CatalogueEvent, Events, InventoryEvent, OrderEvent, OrderId, OrderReturned};
 use uuid::Uuid;
 
 use super::decoder::Undecodable;
@@ -77,6 +77,16 @@ fn a_schema_of_another_namespace_is_a_stranger_and_one_of_ours_is_merely_newer()
     assert!(matches!(decoder.inspect(Some(&value)), Err(Undecodable::UnknownSchema(9))));
     decoder.forget_missing();
     assert_eq!(decoder.inspect(Some(&value)).unwrap(), Datum::NeedsSchema(9));
+}
+
+#[test]
+fn a_record_of_another_topic_is_wrong_also_where_both_share_a_namespace() {
+    let ids: Vec<SchemaId> = (0..CatalogueEvent::RECORDS.len() as SchemaId).collect();
+    let decoder = TopicDecoder::<CatalogueEvent>::new(&ids).unwrap();
+    let value = [0, 0, 0, 0, 9];
+    let answer = InventoryEvent::RECORDS.iter().find(|info| info.name == "StockReserved").unwrap();
+    decoder.learn(9, Some(answer.schema));
+    assert!(matches!(decoder.inspect(Some(&value)), Err(Undecodable::WrongRecord { .. })));
 }
 
 #[test]
