@@ -1,6 +1,7 @@
 //! The admin port: health, readiness, metrics and dead letters. Never on the public address.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,17 +14,23 @@ use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::dead_letters::{self, DeadLetter, PAGE_MAX};
+use crate::executor::Chain;
 use crate::health::Health;
 use crate::problem::{Path, Problem, Query};
 use crate::queue::{Item, Origin, Replay, Work};
+use crate::registry::Registry;
 use crate::service::Service;
 use crate::subscription::{Heard, Raw, Subscription};
 use crate::telemetry::Telemetry;
+
+/// When a retry is worth another try that the registry did not answer.
+const REGISTRY_PAUSE: Duration = Duration::from_secs(5);
 
 /// What replaying needs: the subscriptions once the schemas' ids are known, and the queue.
 pub(crate) struct Replays<S: Service> {
     pub(crate) subscriptions: Vec<Box<dyn Subscription<S>>>,
     pub(crate) items: mpsc::WeakSender<Item<S>>,
+    pub(crate) registry: Registry,
 }
 
 pub(crate) struct Admin<S: Service> {
@@ -87,6 +94,7 @@ async fn list<S: Service>(
             .detail("waiting, retried or dropped"));
     }
     let Selection { after, state, reason, limit } = selection;
+    let limit = limit.clamp(1, PAGE_MAX);
     let found = dead_letters::list(&admin.db, &state, reason.as_deref(), after, limit).await;
     let found = found.map_err(database)?;
     let next =
@@ -117,14 +125,14 @@ async fn retry<S: Service>(
     })?;
     subscription.forget_missing();
     let raw = Raw::stored(letter.raw.payload.as_deref(), &letter.raw.headers);
-    let (work, inbox_id, cause) = match subscription.read(&raw) {
+    let (work, inbox_id, cause) = match read(&**subscription, &raw, &replays.registry).await? {
         Heard::Input { input, inbox_id, cause, .. } => {
             (Work::Input(input), inbox_id, Some(cause.into()))
         }
         Heard::Ignored | Heard::Unknown => (Work::Ignored, None, None),
         Heard::Poison(reason) => return Err(still_poison(&reason.detail)),
         Heard::NeedsSchema(id) => {
-            return Err(still_poison(&format!("no record with schema id {id} was seen yet")));
+            return Err(still_poison(&format!("schema {id} is still not known")));
         }
     };
     let (answer, answered) = oneshot::channel();
@@ -137,6 +145,26 @@ async fn retry<S: Service>(
         Ok(Err(reason)) => Err(still_poison(&reason)),
         Err(_dropped) => Err(unavailable("the service stopped before it answered")),
     }
+}
+
+/// Reads a dead letter. Its schema may be one that this build was not compiled with, so the registry is
+/// asked as for an event that arrives.
+async fn read<S: Service>(
+    subscription: &dyn Subscription<S>,
+    raw: &Raw<'_>,
+    registry: &Registry,
+) -> Result<Heard<S::Input>, Problem> {
+    let id = match subscription.read(raw) {
+        Heard::NeedsSchema(id) => id,
+        heard => return Ok(heard),
+    };
+    let schema = registry.schema(id).await;
+    let schema = schema.map_err(|error| {
+        unavailable(&format!("schema {id} is needed: {}", Chain(&error)))
+            .retry_after(REGISTRY_PAUSE)
+    })?;
+    subscription.learn(id, schema.as_deref());
+    Ok(subscription.read(raw))
 }
 
 async fn drop_one<S: Service>(

@@ -254,7 +254,7 @@ impl From<Row> for DeadLetter {
 /// The most dead letters of one answer.
 pub(crate) const PAGE_MAX: i64 = 500;
 
-/// Dead letters after `after`, oldest first.
+/// At most `limit` dead letters after `after`, oldest first.
 pub(crate) async fn list(
     db: &PgPool,
     state: &str,
@@ -270,7 +270,7 @@ pub(crate) async fn list(
     .bind(after)
     .bind(state)
     .bind(reason)
-    .bind(limit.clamp(1, PAGE_MAX))
+    .bind(limit)
     .fetch_all(db)
     .await?;
     Ok(rows.into_iter().map(DeadLetter::from).collect())

@@ -92,7 +92,11 @@ impl<S: Service> Executor<S> {
             if batch.is_empty() {
                 return;
             }
-            if batch.iter().all(|item| matches!(item.work, Work::Ignored)) {
+            // A replay is settled in a transaction also when there is nothing else to do.
+            let skipped = |item: &Item<S>| {
+                matches!((&item.work, &item.origin), (Work::Ignored, Origin::Event(_)))
+            };
+            if batch.iter().all(skipped) {
                 return self.skip(&batch);
             }
             let started = Instant::now();

@@ -1,8 +1,8 @@
 //! From a Kafka record to an input, or to the reason why not: the part of consuming that knows a
 //! topic's events, shared by the consumer and the replay of dead letters.
 
-use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 
 use events::{Events, RecordInfo};
 use rdkafka::Message;
@@ -18,7 +18,7 @@ pub(crate) struct Raw<'a> {
     pub(crate) value: Option<&'a [u8]>,
     source: Source<'a>,
     /// None where they cannot be read.
-    headers: OnceCell<Option<Vec<RawHeader<'a>>>>,
+    headers: OnceLock<Option<Vec<RawHeader<'a>>>>,
 }
 
 /// A header's name and value.
@@ -32,14 +32,14 @@ enum Source<'a> {
 impl<'a> Raw<'a> {
     pub(crate) fn of(message: &'a BorrowedMessage<'a>) -> Self {
         let source = Source::Kafka(message);
-        Raw { value: message.payload(), source, headers: OnceCell::new() }
+        Raw { value: message.payload(), source, headers: OnceLock::new() }
     }
 
     pub(crate) fn stored(
         value: Option<&'a [u8]>,
         headers: &'a [(String, Option<Vec<u8>>)],
     ) -> Self {
-        Raw { value, source: Source::Stored(headers), headers: OnceCell::new() }
+        Raw { value, source: Source::Stored(headers), headers: OnceLock::new() }
     }
 
     /// All headers, in their order. Parsed when first asked for: the third of all records that is

@@ -135,7 +135,9 @@ impl<S: Service> Starting<S> {
         };
         let (for_consumer, for_replays) = (subscriptions()?, subscriptions()?);
         let items = self.senders.outcomes.downgrade();
-        self.replays.send_replace(Some(Arc::new(Replays { subscriptions: for_replays, items })));
+        let registry = Registry::new(&self.config.registry_url);
+        let replays = Replays { subscriptions: for_replays, items, registry };
+        self.replays.send_replace(Some(Arc::new(replays)));
         self.assemble(encoder, for_consumer)
     }
 

@@ -119,3 +119,37 @@ async fn a_record_as_large_as_the_broker_takes_is_set_aside_and_publishing_goes_
     assert_eq!(told[0].header("ce_id"), Some(id.as_str()), "the original's headers fitted");
     world.stop("a").await;
 }
+
+#[tokio::test]
+async fn a_dead_letter_of_a_newer_schema_is_retried_as_the_registry_explains_it() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("newer");
+    let newer = world.encode_newer(&request(&key, -5)).await;
+    let early = world.send_raw(&key, &headers_of(&format!("{key}-early")), Some(&newer)).await;
+    world.start("a").await;
+    let letter = world.dead_letter(early).await;
+    assert_eq!(letter.reason, "failed");
+    world.send(&request(&key, 8), &format!("{key}-first")).await;
+    world.wait_for_total(&key, 8).await;
+    let retried = world.admin("a", "POST", &format!("/dead-letters/{}/retry", letter.id)).await;
+    assert_eq!(retried.0, 200, "{}", retried.1);
+    assert_eq!(world.total(&key).await, 3);
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_asks_nothing_any_more_is_settled_by_a_retry() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("settled");
+    world.start("a").await;
+    let refused = world.send(&request(&key, 0), &format!("{key}-1")).await;
+    let letter = world.dead_letter(refused).await;
+    world.replace_payload(letter.id, &world.unknown_record().await).await;
+    let path = format!("/dead-letters/{}/retry", letter.id);
+    let retried = world.admin("a", "POST", &path).await;
+    assert_eq!(retried.0, 200, "{}", retried.1);
+    assert_eq!(world.admin("a", "POST", &path).await.0, 409, "it is settled");
+    let many = world.admin("a", "GET", "/dead-letters?limit=1000").await;
+    assert_eq!(many.0, 200, "{}", many.1);
+    world.stop("a").await;
+}

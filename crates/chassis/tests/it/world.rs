@@ -162,6 +162,45 @@ impl World {
         value
     }
 
+    /// A request as a newer producer writes it: with a field that this build does not know.
+    pub(crate) async fn encode_newer(&self, request: &AdditionRequested) -> Vec<u8> {
+        let newer = events::RecordInfo {
+            schema: r#"{"type":"record","name":"AdditionRequested","namespace":"example.tally.v1",
+                "fields":[{"name":"key","type":"string"},{"name":"amount","type":"long"},
+                          {"name":"note","type":"string","default":""}]}"#,
+            ..AdditionRequested::RECORDS[0]
+        };
+        let id = self.registry().register(&newer).await.unwrap();
+        let mut value = self.encode(request);
+        value[1..5].copy_from_slice(&id.to_be_bytes());
+        // The empty note.
+        value.push(0);
+        value
+    }
+
+    /// A record of the topic that a newer producer writes and this build does not know at all.
+    pub(crate) async fn unknown_record(&self) -> Vec<u8> {
+        let unknown = events::RecordInfo {
+            name: "AdditionForgotten",
+            full_name: "example.tally.v1.AdditionForgotten",
+            topic: REQUESTS,
+            schema: r#"{"type":"record","name":"AdditionForgotten",
+                "namespace":"example.tally.v1","fields":[]}"#,
+        };
+        let id = self.registry().register(&unknown).await.unwrap();
+        [&[0], id.to_be_bytes().as_slice()].concat()
+    }
+
+    /// Puts other bytes into a dead letter, as if a build with other rules had set it aside.
+    pub(crate) async fn replace_payload(&self, dead_letter: i64, payload: &[u8]) {
+        sqlx::query("update flotilla.dead_letters set payload = $2 where id = $1")
+            .bind(dead_letter)
+            .bind(payload)
+            .execute(&self.db)
+            .await
+            .unwrap();
+    }
+
     pub(crate) async fn total(&self, key: &str) -> i64 {
         self.column("select total from totals where key = $1", key).await
     }
