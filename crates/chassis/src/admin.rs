@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::dead_letters::{self, DeadLetter, PAGE_MAX};
 use crate::executor::Chain;
 use crate::health::Health;
+use crate::http;
 use crate::problem::{Path, Problem, Query};
 use crate::queue::{Item, Origin, Replay, Work};
 use crate::registry::Registry;
@@ -41,7 +42,7 @@ pub(crate) struct Admin<S: Service> {
 }
 
 pub(crate) fn router<S: Service>(admin: Admin<S>) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/livez", get(async || "ok"))
         .route("/readyz", get(readyz::<S>))
         .route("/metrics", get(metrics::<S>))
@@ -49,7 +50,8 @@ pub(crate) fn router<S: Service>(admin: Admin<S>) -> Router {
         .route("/dead-letters/{id}", get(show::<S>))
         .route("/dead-letters/{id}/retry", post(retry::<S>))
         .route("/dead-letters/{id}/drop", post(drop_one::<S>))
-        .with_state(Arc::new(admin))
+        .with_state(Arc::new(admin));
+    http::with_problems(router, "there are /livez, /readyz, /metrics and /dead-letters")
 }
 
 async fn readyz<S: Service>(State(admin): State<Arc<Admin<S>>>) -> Response {

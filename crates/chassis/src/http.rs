@@ -45,13 +45,28 @@ pub(crate) fn public(service: &'static str, routes: OpenApiRouter, health: Arc<H
     let page = crate::docs_page::render(service, &document);
     let gate = Arc::new(Gate { places: Semaphore::new(REQUESTS_MAX), health });
     let json = [(axum::http::header::CONTENT_TYPE, "application/json")];
-    routes
-        .method_not_allowed_fallback(method_not_allowed)
+    let router = routes
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(gate, admit))
         .route("/openapi.json", get(async move || (json, document.clone())))
-        .route("/docs", get(async move || Html(page.clone())))
-        .fallback(not_found)
+        .route("/docs", get(async move || Html(page.clone())));
+    with_problems(router, "/docs lists the routes")
+}
+
+/// Answers whatever no route answers with a problem. Called last: it covers the routes that are there.
+pub(crate) fn with_problems(router: Router, hint: &'static str) -> Router {
+    router
+        .method_not_allowed_fallback(async move |request: Request| {
+            let what = format!("{} {}", request.method(), request.uri().path());
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "the route does not take this method")
+                .code("method_not_allowed")
+                .detail(format!("{what}; {hint}"))
+        })
+        .fallback(async move |request: Request| {
+            Problem::new(StatusCode::NOT_FOUND, "there is no such route")
+                .code("unknown_route")
+                .detail(format!("{} is not a route; {hint}", request.uri().path()))
+        })
         .layer(CatchPanicLayer::custom(panicked))
 }
 
@@ -92,18 +107,6 @@ async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> R
             .retry_after(Duration::from_secs(1))
             .into_response(),
     }
-}
-
-async fn not_found(request: Request) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "there is no such route")
-        .code("unknown_route")
-        .detail(format!("{} is not a route; /docs lists them", request.uri().path()))
-}
-
-async fn method_not_allowed(request: Request) -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "the route does not take this method")
-        .code("method_not_allowed")
-        .detail(format!("{} {}; /docs lists the routes", request.method(), request.uri().path()))
 }
 
 fn panicked(_panic: Box<dyn std::any::Any + Send>) -> Response {

@@ -75,10 +75,17 @@ async fn an_unknown_route_a_wrong_method_and_a_wrong_body_get_problems() {
     for (method, path, body, status, code) in [
         ("GET", "/nowhere", "", 404, "unknown_route"),
         ("GET", "/additions", "", 405, "method_not_allowed"),
+        ("POST", "/docs", "", 405, "method_not_allowed"),
         ("POST", "/additions", "{", 400, "malformed_json"),
     ] {
         let (found, problem) = world.http("a", method, path, body).await;
         assert_eq!((found, problem["code"].as_str()), (status, Some(code)), "{problem}");
+    }
+    for (method, path, status, code) in
+        [("GET", "/nowhere", 404, "unknown_route"), ("POST", "/readyz", 405, "method_not_allowed")]
+    {
+        let (found, problem) = world.admin("a", method, path).await;
+        assert_eq!((found, problem["code"].as_str()), (status, Some(code)), "admin: {problem}");
     }
     let huge = format!("\"{}\"", "x".repeat(chassis::MAX_BODY_BYTES));
     let (status, problem) = world.http("a", "POST", "/additions", &huge).await;
