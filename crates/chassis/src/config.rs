@@ -13,6 +13,10 @@ pub const PREFIX: &str = "FLOTILLA_";
 /// not help, a supervisor should say so.
 pub const EXIT_CONFIG: u8 = 78;
 
+/// Messages in the outbox beyond which commands are refused: nothing has been published for a while,
+/// and the table must not fill the disk. At 1,000 orders/s this is some eight minutes of events.
+const OUTBOX_MESSAGES_MAX: i64 = 4_000_000;
+
 type Source = Box<dyn Fn(&str) -> Option<String>>;
 
 /// Reads settings and remembers what is wrong with them.
@@ -91,6 +95,7 @@ pub(crate) struct Config {
     pub(crate) compression: String,
     pub(crate) session: Duration,
     pub(crate) shutdown: Duration,
+    pub(crate) outbox_messages_max: i64,
     pub(crate) otlp_endpoint: Option<String>,
     pub(crate) sampling: f64,
     pub(crate) instance: String,
@@ -134,6 +139,11 @@ impl Config {
                 20_000,
                 "how long a graceful stop may take, in milliseconds",
             )),
+            outbox_messages_max: env.parsed(
+                "OUTBOX_MESSAGES_MAX",
+                OUTBOX_MESSAGES_MAX,
+                "events that may wait to be published before commands are refused",
+            ),
             otlp_endpoint: env.optional("OTLP_ENDPOINT", "gRPC endpoint for traces and metrics"),
             sampling: env.parsed("TRACE_SAMPLING", 0.01, "share of new traces recorded, 0 to 1"),
             instance: env
@@ -154,6 +164,24 @@ impl Config {
         if !(6_000..=300_000).contains(&self.session.as_millis()) {
             env.problem(format!("{PREFIX}KAFKA_SESSION_TIMEOUT_MS is outside 6000 to 300000"));
         }
+        if self.shutdown.is_zero() {
+            env.problem(format!("{PREFIX}SHUTDOWN_TIMEOUT_MS is 0, so no stop could be graceful"));
+        }
+        if self.outbox_messages_max < 1 {
+            env.problem(format!("{PREFIX}OUTBOX_MESSAGES_MAX must be at least 1"));
+        }
+        let wrong = self.kafka_brokers.split(',').find(|broker| !is_host_and_port(broker.trim()));
+        if let Some(wrong) = wrong.filter(|_| !self.kafka_brokers.is_empty()) {
+            env.problem(format!(
+                "{PREFIX}KAFKA_BROKERS has {wrong:?}, which is not host:port; several are \
+                 separated by commas"
+            ));
+        }
+        if let Some(endpoint) = self.otlp_endpoint.as_deref().filter(|url| !is_http_url(url)) {
+            env.problem(format!(
+                "{PREFIX}OTLP_ENDPOINT is {endpoint:?}, but must be a URL such as http://host:4317"
+            ));
+        }
         if !(0.0..=1.0).contains(&self.sampling) {
             env.problem(format!("{PREFIX}TRACE_SAMPLING is {}, outside 0 to 1", self.sampling));
         }
@@ -164,10 +192,23 @@ impl Config {
                 self.http_address
             ));
         }
-        if !self.registry_url.is_empty() && !self.registry_url.starts_with("http") {
-            env.problem(format!("{PREFIX}REGISTRY_URL must begin with http:// or https://"));
+        if !self.registry_url.is_empty() && !is_http_url(&self.registry_url) {
+            env.problem(format!(
+                "{PREFIX}REGISTRY_URL is {:?}, but must be a URL such as http://host:8081",
+                self.registry_url
+            ));
         }
     }
+}
+
+fn is_http_url(text: &str) -> bool {
+    reqwest::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
+    !host.is_empty() && host.chars().all(plain) && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 /// A database URL given as a variable or, so that it need not stand in the environment, as a file.

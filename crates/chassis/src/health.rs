@@ -6,32 +6,29 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 
 use tokio::sync::watch;
 
-/// Messages in the outbox beyond which commands are refused: Kafka has been away for a while, and the
-/// table must not fill the disk. At 1,000 orders/s this is some eight minutes of events.
-pub(crate) const OUTBOX_MESSAGES_MAX: i64 = 4_000_000;
-
 /// Shared by everything that can be well or unwell.
 pub(crate) struct Health {
     waits_for: Mutex<BTreeMap<&'static str, String>>,
     started: AtomicBool,
     database_up: AtomicBool,
     outbox_messages: AtomicI64,
+    outbox_messages_max: i64,
     stop: watch::Sender<bool>,
 }
 
-impl Default for Health {
-    fn default() -> Self {
+impl Health {
+    /// `outbox_messages_max` is the watermark beyond which commands are refused.
+    pub(crate) fn new(outbox_messages_max: i64) -> Self {
         Health {
             waits_for: Mutex::default(),
             started: AtomicBool::new(false),
             database_up: AtomicBool::new(false),
             outbox_messages: AtomicI64::new(0),
+            outbox_messages_max,
             stop: watch::channel(false).0,
         }
     }
-}
 
-impl Health {
     /// Not ready because of `part`, for the reason given. Logged when the reason is new.
     pub(crate) fn waits_for(&self, part: &'static str, reason: String) {
         let mut waits = self.waits_for.lock().expect("no panic under this lock");
@@ -61,7 +58,7 @@ impl Health {
         self.database_up.store(up, Relaxed);
     }
 
-    /// See [`OUTBOX_MESSAGES_MAX`].
+    /// Notes how many messages wait to be published.
     pub(crate) fn set_outbox_messages(&self, messages: i64) {
         self.outbox_messages.store(messages, Relaxed);
     }
@@ -92,8 +89,8 @@ impl Health {
             Some("the service is starting")
         } else if !self.database_up.load(Relaxed) {
             Some("the database is away")
-        } else if self.outbox_messages.load(Relaxed) > OUTBOX_MESSAGES_MAX {
-            Some("Kafka has been away for so long that no more events can be kept")
+        } else if self.outbox_messages.load(Relaxed) > self.outbox_messages_max {
+            Some("events have not been published for so long that no more can be kept")
         } else {
             None
         }

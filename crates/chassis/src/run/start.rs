@@ -77,7 +77,7 @@ impl<S: Service> Starting<S> {
         admin: TcpListener,
     ) -> anyhow::Result<Self> {
         let telemetry = Arc::new(Telemetry::start(S::NAME, &config)?);
-        let health = Arc::new(Health::default());
+        let health = Arc::new(Health::new(config.outbox_messages_max));
         let db = database::readers(&config.database_url.0, S::NAME)?;
         let (senders, queue) = queue::<S>();
         let (changes, _) = broadcast::channel(CHANGES_MAX);

@@ -6,9 +6,17 @@ use crate::world::{World, request};
 #[tokio::test]
 async fn everything_wrong_with_the_configuration_is_listed_and_the_exit_code_is_78() {
     let world = World::enter().await;
-    let (code, text) = world.run_with(&[("FLOTILLA_HTTP_ADDRESS", "nonsense")]).await;
-    assert_eq!(code, Some(78));
-    for name in ["DATABASE_URL", "KAFKA_BROKERS", "REGISTRY_URL", "HTTP_ADDRESS"] {
+    let wrong = [
+        ("FLOTILLA_HTTP_ADDRESS", "nonsense"),
+        ("FLOTILLA_KAFKA_BROKERS", "127.0.0.1:9092,nonsense"),
+        ("FLOTILLA_OTLP_ENDPOINT", "nonsense"),
+        ("FLOTILLA_SHUTDOWN_TIMEOUT_MS", "0"),
+        ("FLOTILLA_OUTBOX_MESSAGES_MAX", "many"),
+    ];
+    let (code, text) = world.run_with(&wrong).await;
+    assert_eq!(code, Some(78), "{text}");
+    let missing = ["FLOTILLA_DATABASE_URL", "FLOTILLA_REGISTRY_URL"];
+    for name in wrong.iter().map(|(name, _)| *name).chain(missing) {
         assert!(text.contains(name), "{name} is missing in:\n{text}");
     }
 }

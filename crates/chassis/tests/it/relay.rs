@@ -49,3 +49,22 @@ async fn batches_of_two_replicas_are_published_in_the_order_of_their_commits() {
     world.stop("a").await;
     world.stop("b").await;
 }
+
+#[tokio::test]
+async fn commands_are_refused_when_more_waits_to_be_published_than_may_wait() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("watermark");
+    // Somebody else has the lease and publishes nothing.
+    world.take_lease().await;
+    world.start_with("a", &[("FLOTILLA_OUTBOX_MESSAGES_MAX", "3")]).await;
+    let refusal = world.add_until_refused("a", &key).await;
+    assert_eq!(refusal.status, 503);
+    assert_eq!(refusal.code, "unavailable");
+    assert!(refusal.retry_after > 0);
+    let accepted = world.total(&key).await;
+    assert!(accepted > 3, "only what is beyond the watermark is refused: {accepted}");
+    world.give_lease_back().await;
+    world.wait_until_published().await;
+    world.wait_until_accepted("a", &key).await;
+    world.stop("a").await;
+}

@@ -230,6 +230,23 @@ impl World {
         assert_eq!(moved.rows_affected(), 1);
     }
 
+    /// Holds the relay's lease in the name of a replica that does nothing.
+    pub(crate) async fn take_lease(&self) {
+        self.lease(
+            "update flotilla.relay_lease set holder = gen_random_uuid(), epoch = epoch + 1, \
+                    expires_at = now() + interval '1 hour'",
+        )
+        .await;
+    }
+
+    pub(crate) async fn give_lease_back(&self) {
+        self.lease("update flotilla.relay_lease set expires_at = 'epoch'").await;
+    }
+
+    async fn lease(&self, statement: &'static str) {
+        sqlx::query(statement).execute(&self.db).await.unwrap();
+    }
+
     pub(crate) async fn wait_for_total(&self, key: &str, total: i64) {
         wait(&format!("{key} to reach {total}"), async || match self.total(key).await {
             found if found == total => Ok(()),

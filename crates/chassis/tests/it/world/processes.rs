@@ -23,6 +23,14 @@ struct Process {
     admin: u16,
 }
 
+/// How a command was refused.
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) code: String,
+    /// In seconds; zero where the answer does not say.
+    pub(crate) retry_after: u64,
+}
+
 /// The example, which `cargo test` has built beside this test.
 fn example() -> PathBuf {
     let mut path = std::env::current_exe().unwrap();
@@ -159,6 +167,33 @@ impl World {
             (200, total) => Ok(total.as_i64().unwrap()),
             (status, _) => Err(status),
         }
+    }
+
+    /// Adds one after the other until that is refused.
+    pub(crate) async fn add_until_refused(&self, name: &str, key: &str) -> Refusal {
+        let url = format!("http://127.0.0.1:{}/additions", self.processes.get(name).public);
+        wait(&format!("{name} to refuse"), async || {
+            let request = self.processes.http.post(&url).json(&json!({ "key": key, "amount": 1 }));
+            let response = request.send().await.unwrap();
+            if response.status() == 200 {
+                return Err("it accepts".to_owned());
+            }
+            let retry_after = response.headers().get("retry-after").map(|v| v.to_str().unwrap());
+            let retry_after = retry_after.unwrap_or("0").parse().unwrap();
+            let status = response.status().as_u16();
+            let problem: Value = response.json().await.unwrap();
+            let code = problem["code"].as_str().unwrap_or_default().to_owned();
+            Ok(Refusal { status, code, retry_after })
+        })
+        .await
+    }
+
+    pub(crate) async fn wait_until_accepted(&self, name: &str, key: &str) {
+        wait(&format!("{name} to accept"), async || match self.add(name, key, 1).await {
+            Ok(_total) => Ok(()),
+            Err(status) => Err(format!("it answers {status}")),
+        })
+        .await;
     }
 
     /// Adds over HTTP as part of a trace.
