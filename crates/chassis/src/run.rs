@@ -2,6 +2,7 @@
 //! waited for and named, and the process is not ready meanwhile.
 
 mod start;
+mod wait;
 
 use std::process::ExitCode;
 use std::sync::Arc;

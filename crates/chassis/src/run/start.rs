@@ -1,6 +1,5 @@
 //! The start: wait for each dependency, naming it, then build the parts and connect them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -18,28 +17,26 @@ use crate::calls::CallQueue;
 use crate::codec::Encoder;
 use crate::config::Config;
 use crate::consumer::{self, Consuming, OffsetHint};
-use crate::executor::{Chain, Executor, Writer};
+use crate::executor::{Executor, Writer};
 use crate::handle::{Handle, Inner};
 use crate::health::Health;
 use crate::observe::Observer;
 use crate::offsets::Positions;
 use crate::queue::{Queue, Senders, queue};
-use crate::registry::{self, Ids, Registry};
+use crate::registry::{self, Registry};
 use crate::relay::{HandOver, ProducerSettings, Relay};
 use crate::service::Service;
 use crate::subscription::Subscription;
 use crate::telemetry::Telemetry;
-use crate::{database, http, sweep, topics};
+use crate::{database, http, sweep};
 
-/// The pause between attempts to reach a dependency.
-const PAUSE: Duration = Duration::from_millis(500);
 /// Changes that a slow watcher may be behind before it has to look for itself.
 const CHANGES_MAX: usize = 4096;
 
 /// A service that is not ready yet: it answers health checks and turns callers away.
 pub(super) struct Starting<S: Service> {
-    app: App<S>,
-    config: Config,
+    pub(super) app: App<S>,
+    pub(super) config: Config,
     pub(super) health: Arc<Health>,
     telemetry: Arc<Telemetry>,
     handle: Handle<S>,
@@ -233,104 +230,6 @@ impl<S: Service> Starting<S> {
             .name("consumer".to_owned())
             .spawn(move || consumer::run(&polled, &consuming))?;
         Ok((Some((thread, client)), hint))
-    }
-
-    /// The ids of all schemas compiled in: from the database where an earlier start left them, else
-    /// from the registry.
-    async fn wait_for_database_and_schemas(&mut self) -> Ids {
-        let records = self.app.records();
-        let registry = Registry::new(&self.config.registry_url);
-        loop {
-            match self.try_schemas(&records, &registry).await {
-                Ok(Some(ids)) => {
-                    self.health.set_database_up(true);
-                    for part in ["database", "schema", "registry"] {
-                        self.health.has(part);
-                    }
-                    return ids;
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    self.health.waits_for("database", format!("the database is away: {error}"))
-                }
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    async fn try_schemas(
-        &self,
-        records: &[&'static events::RecordInfo],
-        registry: &Registry,
-    ) -> Result<Option<Ids>, sqlx::Error> {
-        let mut db = database::writer(&self.config.database_url.0, "start").await?;
-        self.health.has("database");
-        if let Some(missing) = database::missing_migration(&mut db, self.app.migrations).await? {
-            let name = S::NAME;
-            let reason = format!("migration {missing} is missing: run `{name} migrate`");
-            self.health.waits_for("schema", reason);
-            return Ok(None);
-        }
-        self.health.has("schema");
-        let mut ids = registry::stored_ids(&mut db, records).await?;
-        let unknown: Vec<_> =
-            records.iter().copied().filter(|r| !ids.contains_key(&registry::subject(r))).collect();
-        let mut learnt: Ids = HashMap::new();
-        for record in &unknown {
-            let subject = registry::subject(record);
-            match registry.id_of(&subject, record.schema).await {
-                Ok(Some(id)) => {
-                    learnt.insert(subject, id);
-                }
-                Ok(None) => {
-                    let reason = format!(
-                        "{subject} is not registered with this build's schema: run `flotilla schema register`"
-                    );
-                    self.health.waits_for("registry", reason);
-                    return Ok(None);
-                }
-                Err(error) => {
-                    self.health.waits_for("registry", Chain(&error).to_string());
-                    return Ok(None);
-                }
-            }
-        }
-        registry::store_ids(&mut db, &unknown, &learnt).await?;
-        ids.extend(learnt);
-        Ok(Some(ids))
-    }
-
-    async fn wait_for_topics(&self) {
-        let wanted = self.app.topics();
-        loop {
-            let brokers = self.config.kafka_brokers.clone();
-            let existing = tokio::task::spawn_blocking(move || topics::existing(&brokers)).await;
-            match existing {
-                Ok(Ok(existing)) => {
-                    let missing: Vec<&str> = wanted
-                        .iter()
-                        .map(String::as_str)
-                        .filter(|topic| !existing.contains_key(*topic))
-                        .collect();
-                    if missing.is_empty() {
-                        self.health.has("kafka");
-                        return;
-                    }
-                    let reason = format!(
-                        "no such topic: {}; create with `flotilla topics apply`",
-                        missing.join(", ")
-                    );
-                    self.health.waits_for("kafka", reason);
-                }
-                Ok(Err(error)) => {
-                    let brokers = &self.config.kafka_brokers;
-                    let reason = format!("Kafka at {brokers} does not answer: {error}");
-                    self.health.waits_for("kafka", reason);
-                }
-                Err(error) => self.health.waits_for("kafka", error.to_string()),
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A process starts when its dependencies are there and says what it waits for until then; it stops
 //! without losing anything.
 
-use crate::world::{World, request};
+use crate::world::{Detour, World, request};
 
 #[tokio::test]
 async fn everything_wrong_with_the_configuration_is_listed_and_the_exit_code_is_78() {
@@ -35,6 +35,32 @@ async fn a_dependency_that_is_away_is_named_and_the_service_is_not_ready() {
         assert_eq!(status, 503, "{problem}");
         world.stop("a").await;
     }
+}
+
+#[tokio::test]
+async fn a_start_waits_for_the_registry_and_goes_on_when_it_is_back() {
+    let mut world = World::enter().await;
+    world.forget_schema_ids().await;
+    let detour = Detour::to(&world.urls.registry);
+    world.spawn("a", &[("FLOTILLA_REGISTRY_URL", &detour.url)]).await;
+    let says = world.wait_until_waiting_for("a", "registry").await;
+    assert!(says.contains(&detour.url), "which registry: {says}");
+    let _open = detour.open().await;
+    world.wait_until_ready("a").await;
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn a_topic_that_does_not_exist_is_named_with_how_to_create_it() {
+    let mut world = World::enter().await;
+    world.delete_dead_letter_topic().await;
+    world.spawn("a", &[]).await;
+    let says = world.wait_until_waiting_for("a", "kafka").await;
+    assert!(says.contains("no such topic: tally.dead-letters"), "{says}");
+    assert!(says.contains("flotilla topics apply"), "{says}");
+    world.create_topics().await;
+    world.wait_until_ready("a").await;
+    world.stop("a").await;
 }
 
 #[tokio::test]

@@ -2,8 +2,11 @@
 //! binary, in which one test at a time starts and kills processes of the example service. Tests keep
 //! out of each other's way by their keys.
 
+mod detour;
+mod database;
 mod metrics;
 mod processes;
+mod values;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +17,9 @@ use chassis::Registry;
 use chassis::tail::{From, Record, Tail};
 use chassis::testing::{Framer, Outsider};
 use chassis::topics::{TopicPlan, apply};
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
 use serde_json::Value;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgPool, query_as, query_scalar};
@@ -23,6 +29,7 @@ use tokio::task::JoinSet;
 #[path = "../../examples/tally/language.rs"]
 mod language;
 
+pub(crate) use detour::Detour;
 pub(crate) use language::AdditionRequested;
 use language::TotalChanged;
 use processes::Processes;
@@ -44,16 +51,16 @@ struct Shared {
 }
 
 #[derive(Clone)]
-struct Urls {
+pub(crate) struct Urls {
     owner: String,
     app: String,
     brokers: String,
-    registry: String,
+    pub(crate) registry: String,
 }
 
 /// One test's turn.
 pub(crate) struct World {
-    urls: Urls,
+    pub(crate) urls: Urls,
     db: PgPool,
     outsider: Arc<Outsider>,
     framer: Arc<Framer>,
@@ -141,112 +148,6 @@ impl World {
         }
     }
 
-    pub(crate) fn encode(&self, request: &AdditionRequested) -> Vec<u8> {
-        self.framer.value(request).unwrap()
-    }
-
-    /// A value that is well-formed, of a registered schema, and does not belong on the topic.
-    pub(crate) async fn register_stranger(&self) -> Vec<u8> {
-        let event = TotalChanged { key: "stranger".to_owned(), total: 1 };
-        let framer = Framer::new::<TotalChanged>(&self.registry()).await.unwrap();
-        let mut value = framer.value(&event).unwrap();
-        let stranger = events::RecordInfo {
-            name: "Stranger",
-            full_name: "elsewhere.v1.Stranger",
-            topic: "elsewhere",
-            schema: r#"{"type":"record","name":"Stranger","namespace":"elsewhere.v1","fields":[
-                {"name":"key","type":"string"},{"name":"total","type":"long"}]}"#,
-        };
-        let id = self.registry().register(&stranger).await.unwrap();
-        value[1..5].copy_from_slice(&id.to_be_bytes());
-        value
-    }
-
-    /// A request as a newer producer writes it: with a field that this build does not know.
-    pub(crate) async fn encode_newer(&self, request: &AdditionRequested) -> Vec<u8> {
-        let newer = events::RecordInfo {
-            schema: r#"{"type":"record","name":"AdditionRequested","namespace":"example.tally.v1",
-                "fields":[{"name":"key","type":"string"},{"name":"amount","type":"long"},
-                          {"name":"note","type":"string","default":""}]}"#,
-            ..AdditionRequested::RECORDS[0]
-        };
-        let id = self.registry().register(&newer).await.unwrap();
-        let mut value = self.encode(request);
-        value[1..5].copy_from_slice(&id.to_be_bytes());
-        // The empty note.
-        value.push(0);
-        value
-    }
-
-    /// A record of the topic that a newer producer writes and this build does not know at all.
-    pub(crate) async fn unknown_record(&self) -> Vec<u8> {
-        let unknown = events::RecordInfo {
-            name: "AdditionForgotten",
-            full_name: "example.tally.v1.AdditionForgotten",
-            topic: REQUESTS,
-            schema: r#"{"type":"record","name":"AdditionForgotten",
-                "namespace":"example.tally.v1","fields":[]}"#,
-        };
-        let id = self.registry().register(&unknown).await.unwrap();
-        [&[0], id.to_be_bytes().as_slice()].concat()
-    }
-
-    /// Puts other bytes into a dead letter, as if a build with other rules had set it aside.
-    pub(crate) async fn replace_payload(&self, dead_letter: i64, payload: &[u8]) {
-        sqlx::query("update flotilla.dead_letters set payload = $2 where id = $1")
-            .bind(dead_letter)
-            .bind(payload)
-            .execute(&self.db)
-            .await
-            .unwrap();
-    }
-
-    pub(crate) async fn total(&self, key: &str) -> i64 {
-        self.column("select total from totals where key = $1", key).await
-    }
-
-    pub(crate) async fn additions(&self, key: &str) -> i64 {
-        self.column("select additions from totals where key = $1", key).await
-    }
-
-    async fn column(&self, query: &'static str, key: &str) -> i64 {
-        let found: Option<i64> =
-            query_scalar(query).bind(key).fetch_optional(&self.db).await.unwrap();
-        found.unwrap_or_default()
-    }
-
-    /// Moves the offset that the database holds, as a restore of an old backup would.
-    pub(crate) async fn move_offset(&self, partition: i32, by: i64) {
-        let moved = sqlx::query(
-            "update flotilla.offsets set next_offset = next_offset + $3
-             where topic = $1 and partition = $2",
-        )
-        .bind(REQUESTS)
-        .bind(partition)
-        .bind(by)
-        .execute(&self.db)
-        .await
-        .unwrap();
-        assert_eq!(moved.rows_affected(), 1);
-    }
-
-    /// Holds the relay's lease in the name of a replica that does nothing.
-    pub(crate) async fn take_lease(&self) {
-        self.lease(
-            "update flotilla.relay_lease set holder = gen_random_uuid(), epoch = epoch + 1, \
-                    expires_at = now() + interval '1 hour'",
-        )
-        .await;
-    }
-
-    pub(crate) async fn give_lease_back(&self) {
-        self.lease("update flotilla.relay_lease set expires_at = 'epoch'").await;
-    }
-
-    async fn lease(&self, statement: &'static str) {
-        sqlx::query(statement).execute(&self.db).await.unwrap();
-    }
-
     pub(crate) async fn wait_for_total(&self, key: &str, total: i64) {
         wait(&format!("{key} to reach {total}"), async || match self.total(key).await {
             found if found == total => Ok(()),
@@ -325,6 +226,18 @@ impl World {
         .await
     }
 
+    /// Deletes the topic of dead letters, with all that tests before this one left there.
+    pub(crate) async fn delete_dead_letter_topic(&self) {
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", &self.urls.brokers).create().unwrap();
+        let deleted = admin.delete_topics(&[DEAD], &AdminOptions::new()).await.unwrap();
+        assert_eq!(deleted, [Ok(DEAD.to_owned())]);
+    }
+
+    pub(crate) async fn create_topics(&self) {
+        create_topics(&self.urls.brokers).await;
+    }
+
     fn registry(&self) -> Registry {
         Registry::new(&self.urls.registry)
     }
@@ -342,6 +255,11 @@ fn total_of(value: &[u8]) -> i64 {
     (raw >> 1) as i64 ^ -((raw & 1) as i64)
 }
 
+async fn create_topics(brokers: &str) {
+    let topic = |name: &str| TopicPlan { name: name.to_owned(), partitions: 6, settings: vec![] };
+    apply(brokers, &[topic(REQUESTS), topic(TOTALS), topic(DEAD)], 1).await.unwrap();
+}
+
 impl Shared {
     async fn start() -> Self {
         let servers = local::testing::servers().await.unwrap();
@@ -352,9 +270,7 @@ impl Shared {
             brokers: servers.kafka_brokers(),
             registry: servers.registry_url(),
         };
-        let topic =
-            |name: &str| TopicPlan { name: name.to_owned(), partitions: 6, settings: vec![] };
-        apply(&urls.brokers, &[topic(REQUESTS), topic(TOTALS), topic(DEAD)], 1).await.unwrap();
+        create_topics(&urls.brokers).await;
         let registry = Registry::new(&urls.registry);
         for record in AdditionRequested::RECORDS.iter().chain(TotalChanged::RECORDS) {
             registry.register(record).await.unwrap();

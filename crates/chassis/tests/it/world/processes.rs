@@ -50,7 +50,7 @@ pub(super) async fn migrate(urls: &Urls, app_role: &str) {
     assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -98,6 +98,10 @@ impl World {
     /// Starts a replica with further variables, and waits until it is ready.
     pub(crate) async fn start_with(&mut self, name: &'static str, extra: &[(&str, &str)]) {
         self.spawn(name, extra).await;
+        self.wait_until_ready(name).await;
+    }
+
+    pub(crate) async fn wait_until_ready(&self, name: &str) {
         wait(&format!("{name} to be ready"), async || {
             match self.try_admin(name, "GET", "/readyz").await {
                 Some((200, _)) => Ok(()),

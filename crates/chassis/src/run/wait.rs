@@ -1,0 +1,137 @@
+//! The wait for what a service needs before it can start: the database with its migrations, the ids of
+//! the schemas, the topics. Whatever is away is named, with what to do about it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use rand::Rng;
+
+use super::start::Starting;
+use crate::executor::Chain;
+use crate::registry::{self, Ids, Registry};
+use crate::service::Service;
+use crate::{database, topics};
+
+/// The first pause after a failed attempt; it doubles, with jitter, up to the last. The last is short
+/// enough that nobody waits noticeably longer for the service than for what it waits for.
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+const PAUSE_LAST: Duration = Duration::from_secs(3);
+
+struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    fn new() -> Self {
+        Backoff { next: PAUSE_FIRST }
+    }
+
+    async fn pause(&mut self) {
+        // Replicas that lost the same server do not come back to it in the same moment.
+        let jitter = rand::rng().random_range(0.5..1.0);
+        tokio::time::sleep(self.next.mul_f64(jitter)).await;
+        self.next = (self.next * 2).min(PAUSE_LAST);
+    }
+}
+
+impl<S: Service> Starting<S> {
+    /// The ids of all schemas compiled in: from the database where an earlier start left them, else
+    /// from the registry.
+    pub(super) async fn wait_for_database_and_schemas(&mut self) -> Ids {
+        let records = self.app.records();
+        let registry = Registry::new(&self.config.registry_url);
+        let mut backoff = Backoff::new();
+        loop {
+            match self.try_schemas(&records, &registry).await {
+                Ok(Some(ids)) => {
+                    self.health.set_database_up(true);
+                    for part in ["database", "schema", "registry"] {
+                        self.health.has(part);
+                    }
+                    return ids;
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.health.waits_for("database", format!("the database is away: {error}"))
+                }
+            }
+            backoff.pause().await;
+        }
+    }
+
+    async fn try_schemas(
+        &self,
+        records: &[&'static events::RecordInfo],
+        registry: &Registry,
+    ) -> Result<Option<Ids>, sqlx::Error> {
+        let mut db = database::writer(&self.config.database_url.0, "start").await?;
+        self.health.has("database");
+        if let Some(missing) = database::missing_migration(&mut db, self.app.migrations).await? {
+            let name = S::NAME;
+            let reason = format!("migration {missing} is missing: run `{name} migrate`");
+            self.health.waits_for("schema", reason);
+            return Ok(None);
+        }
+        self.health.has("schema");
+        let mut ids = registry::stored_ids(&mut db, records).await?;
+        let unknown: Vec<_> =
+            records.iter().copied().filter(|r| !ids.contains_key(&registry::subject(r))).collect();
+        let mut learnt: Ids = HashMap::new();
+        for record in &unknown {
+            let subject = registry::subject(record);
+            match registry.id_of(&subject, record.schema).await {
+                Ok(Some(id)) => {
+                    learnt.insert(subject, id);
+                }
+                Ok(None) => {
+                    let reason = format!(
+                        "{subject} is not registered with this build's schema: run `flotilla schema register`"
+                    );
+                    self.health.waits_for("registry", reason);
+                    return Ok(None);
+                }
+                Err(error) => {
+                    self.health.waits_for("registry", Chain(&error).to_string());
+                    return Ok(None);
+                }
+            }
+        }
+        registry::store_ids(&mut db, &unknown, &learnt).await?;
+        ids.extend(learnt);
+        Ok(Some(ids))
+    }
+
+    pub(super) async fn wait_for_topics(&self) {
+        let wanted = self.app.topics();
+        let mut backoff = Backoff::new();
+        loop {
+            let brokers = self.config.kafka_brokers.clone();
+            let existing = tokio::task::spawn_blocking(move || topics::existing(&brokers)).await;
+            match existing {
+                Ok(Ok(existing)) => {
+                    let missing: Vec<&str> = wanted
+                        .iter()
+                        .map(String::as_str)
+                        .filter(|topic| !existing.contains_key(*topic))
+                        .collect();
+                    if missing.is_empty() {
+                        self.health.has("kafka");
+                        return;
+                    }
+                    let reason = format!(
+                        "no such topic: {}; create with `flotilla topics apply`",
+                        missing.join(", ")
+                    );
+                    self.health.waits_for("kafka", reason);
+                }
+                Ok(Err(error)) => {
+                    let brokers = &self.config.kafka_brokers;
+                    let reason = format!("Kafka at {brokers} does not answer: {error}");
+                    self.health.waits_for("kafka", reason);
+                }
+                Err(error) => self.health.waits_for("kafka", error.to_string()),
+            }
+            backoff.pause().await;
+        }
+    }
+}
