@@ -98,7 +98,9 @@ impl Relay {
                     self.stand_by(&stop).await;
                 }
                 Err(error) => {
-                    self.writer.lost(&error.to_string());
+                    self.writer.failed(&error);
+                    let reason = format!("nothing is published, no lease can be had: {error}");
+                    self.health.waits_for("relay", reason);
                     self.stand_by(&stop).await;
                 }
             }
@@ -107,7 +109,9 @@ impl Relay {
     }
 
     async fn take(&mut self, lease: &Lease) -> Result<Option<Tenure>, sqlx::Error> {
-        lease.take(self.writer.connection().await?).await
+        let taken = lease.take(self.writer.connection().await?).await?;
+        self.health.has("relay");
+        Ok(taken)
     }
 
     async fn stand_by(&mut self, stop: &Notify) {

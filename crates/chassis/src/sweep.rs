@@ -46,7 +46,8 @@ pub(crate) async fn run<S: Service>(
             }
             Err(failure) => {
                 tracing::warn!(error = %Chain(&failure), "the sweep failed and runs again");
-                writer.lost("the sweep lost its connection");
+                let (Failure::Retry(source) | Failure::Permanent(source)) = &failure;
+                writer.failed(&**source);
                 FAILURE_PAUSE
             }
         };

@@ -1,7 +1,9 @@
 //! The executor's connection: opened when needed, dropped when it may be broken, never shared.
 
+use std::error::Error;
 use std::sync::Arc;
 
+use sqlx::error::DatabaseError;
 use sqlx::{Connection, PgConnection};
 
 use super::Executor;
@@ -36,7 +38,7 @@ impl Writer {
                     self.health.has("database");
                 }
                 Err(error) => {
-                    self.lost(&error.to_string());
+                    self.away(&error);
                     return Err(error);
                 }
             }
@@ -44,11 +46,28 @@ impl Writer {
         Ok(self.connection.as_mut().expect("opened above"))
     }
 
-    /// Drops a connection whose state is unknown.
-    pub(crate) fn lost(&mut self, reason: &str) {
+    /// Takes what made a statement fail. Only what tells of the database counts against it, as other
+    /// parts may use it with success: an error that Postgres itself answered leaves even the
+    /// connection usable, unless it says ("57P") that the server shuts down.
+    pub(crate) fn failed(&mut self, error: &(dyn Error + 'static)) {
+        let shuts_down = |e: &dyn DatabaseError| e.code().is_some_and(|c| c.starts_with("57P"));
+        match error.downcast_ref::<sqlx::Error>() {
+            Some(sqlx::Error::Database(answer)) if !shuts_down(&**answer) => {}
+            Some(
+                error @ (sqlx::Error::Database(_)
+                | sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)),
+            ) => self.away(error),
+            // The state of the connection is unknown.
+            Some(_) | None => self.connection = None,
+        }
+    }
+
+    fn away(&mut self, error: &sqlx::Error) {
         self.connection = None;
         self.health.set_database_up(false);
-        self.health.waits_for("database", format!("the database is away: {reason}"));
+        self.health.waits_for("database", format!("the database is away: {error}"));
     }
 
     pub(crate) async fn close(&mut self) {
@@ -77,21 +96,12 @@ impl<S: Service> Executor<S> {
                 Err(error) => Err(error),
             };
             if let Err(error) = refreshed {
-                self.writer.lost(&error.to_string());
+                self.writer.failed(&error);
             }
             return;
         }
         if let Failure::Retry(source) = failure {
-            let alive = source
-                .downcast_ref::<sqlx::Error>()
-                .is_some_and(|error| error.as_database_error().is_some());
-            // An error that Postgres itself answered leaves the connection usable; "57" are shutdowns.
-            let code = source
-                .downcast_ref::<sqlx::Error>()
-                .and_then(|error| error.as_database_error()?.code().map(|code| code.into_owned()));
-            if !alive || code.is_some_and(|code| code.starts_with("57P")) {
-                self.writer.lost(&source.to_string());
-            }
+            self.writer.failed(&**source);
         }
     }
 }

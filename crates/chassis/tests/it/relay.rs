@@ -68,3 +68,18 @@ async fn commands_are_refused_when_more_waits_to_be_published_than_may_wait() {
     world.wait_until_accepted("a", &key).await;
     world.stop("a").await;
 }
+
+#[tokio::test]
+async fn a_statement_that_fails_is_not_taken_for_a_database_that_is_away() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("statement");
+    world.hide_lease().await;
+    world.start("a").await;
+    let says = world.wait_until_waiting_for("a", "relay").await;
+    assert!(says.contains("relay_lease"), "what is wrong: {says}");
+    assert_eq!(world.add("a", &key, 1).await, Ok(1), "commands are accepted meanwhile");
+    world.show_lease().await;
+    world.wait_until_published().await;
+    assert_eq!(world.totals_told(&key), [(1, 1)]);
+    world.stop("a").await;
+}
