@@ -3,6 +3,7 @@
 
 mod context;
 mod passed;
+mod topic_id;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -110,6 +111,7 @@ pub(crate) fn subscribe<S: Service>(
             topics.clone(),
             Arc::clone(&consuming.positions),
             config.database_url.clone(),
+            config.kafka_brokers.clone(),
             consuming.runtime.clone(),
             Arc::clone(&consuming.stop),
             Arc::clone(&consuming.health),

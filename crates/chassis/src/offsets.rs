@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::writes::Writes;
 
@@ -188,6 +189,26 @@ pub(crate) async fn load(
         partitions.iter().copied().find(|p| p.topic == topic && p.number == number)
     };
     Ok(rows.iter().filter_map(|(t, n, offset)| Some((find(t, *n)?, *offset))).collect())
+}
+
+/// Whether the offsets of a topic were counted in the topic with this id. Notes the id where none is.
+pub(crate) async fn is_same_topic(
+    db: &mut PgConnection,
+    topic: &str,
+    id: Uuid,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query("update flotilla.offsets set topic_id = $2 where topic = $1 and topic_id is null")
+        .bind(topic)
+        .bind(id)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query_scalar(
+        "select not exists (select from flotilla.offsets where topic = $1 and topic_id <> $2)",
+    )
+    .bind(topic)
+    .bind(id)
+    .fetch_one(db)
+    .await
 }
 
 /// Moves offsets on, if nobody else did. Otherwise the batch runs again, knowing where they stand, and

@@ -1,6 +1,7 @@
 //! What happens when partitions come and go, on the polling thread: a partition starts at the
 //! database's offset, whatever Kafka remembers.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use sqlx::Connection;
 use tokio::runtime::Handle as Runtime;
 
+use super::topic_id::topic_id;
 use crate::config::Secret;
 use crate::database;
 use crate::health::Health;
@@ -27,6 +29,7 @@ pub(crate) struct Assignments {
     topics: Vec<&'static str>,
     positions: Arc<Positions>,
     database_url: Secret,
+    brokers: String,
     runtime: Runtime,
     stop: Arc<AtomicBool>,
     health: Arc<Health>,
@@ -39,13 +42,24 @@ impl Assignments {
         topics: Vec<&'static str>,
         positions: Arc<Positions>,
         database_url: Secret,
+        brokers: String,
         runtime: Runtime,
         stop: Arc<AtomicBool>,
         health: Arc<Health>,
         telemetry: Arc<Telemetry>,
     ) -> Self {
         let requests = RequestCounter::new(Arc::clone(&telemetry));
-        Assignments { topics, positions, database_url, runtime, stop, health, telemetry, requests }
+        Assignments {
+            topics,
+            positions,
+            database_url,
+            brokers,
+            runtime,
+            stop,
+            health,
+            telemetry,
+            requests,
+        }
     }
 
     /// The database's offsets, or `None` when it is away and the service is told to stop.
@@ -74,6 +88,29 @@ impl Assignments {
         }
     }
 
+    /// The topics among these partitions that are not those whose offsets the database holds.
+    fn recreated(&self, partitions: &[Partition]) -> HashSet<&'static str> {
+        let topics: HashSet<&'static str> = partitions.iter().map(|p| p.topic).collect();
+        let changed = topics.into_iter().filter(|topic| {
+            let checked = self.runtime.block_on(async {
+                let id = topic_id(&self.brokers, topic).await?;
+                let mut db = database::writer(&self.database_url.0, "offsets").await?;
+                let same = offsets::is_same_topic(&mut db, topic, id).await?;
+                db.close().await?;
+                Ok::<_, anyhow::Error>(same)
+            });
+            match checked {
+                Ok(same) => !same,
+                Err(error) => {
+                    // Old brokers give no ids; an offset outside the log is still noticed.
+                    tracing::warn!(topic, error = %error, "not known to be the topic it was");
+                    false
+                }
+            }
+        });
+        changed.collect()
+    }
+
     fn partitions(&self, list: &TopicPartitionList) -> Vec<Partition> {
         let known = |topic: &str| self.topics.iter().copied().find(|known| *known == topic);
         let elements = list.elements();
@@ -89,12 +126,24 @@ impl Assignments {
             return;
         }
         let Some(stored) = self.load(&partitions) else { return };
+        let recreated = self.recreated(&partitions);
+        for topic in &recreated {
+            let text = format!(
+                "topic {topic} was deleted and created again: the offsets of the database are of \
+                 the former one. Its partitions are stopped. Delete its rows from flotilla.offsets \
+                 to process the new topic from its beginning, restart"
+            );
+            self.health.waits_for("offsets", text);
+        }
         for mut element in list.elements() {
             let found = stored.iter().find(|(partition, _)| {
                 partition.topic == element.topic() && partition.number == element.partition()
             });
             let Some((partition, offset)) = found else { continue };
+            let stopped = recreated.contains(partition.topic);
             let start = match offset {
+                // Not noted as held, so that whatever arrives is dropped.
+                _ if stopped => Offset::End,
                 0 => Offset::Beginning,
                 offset => Offset::Offset(*offset),
             };
@@ -102,7 +151,9 @@ impl Assignments {
                 tracing::error!(error = %error, "an assigned partition cannot be positioned");
                 continue;
             }
-            self.positions.assign(*partition, *offset);
+            if !stopped {
+                self.positions.assign(*partition, *offset);
+            }
         }
         tracing::info!(partitions = partitions.len(), "partitions assigned");
     }

@@ -85,6 +85,30 @@ async fn an_offset_outside_the_log_stops_its_partition_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_topic_that_was_created_again_stops_although_it_has_records_at_the_offset() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("recreated");
+    world.start("a").await;
+    let (partition, offset) = world.send(&request(&key, 1), &format!("{key}-1")).await;
+    world.wait_for_total(&key, 1).await;
+    world.stop("a").await;
+    world.move_offset(partition, -offset).await;
+    world.recreate_request_topic().await;
+    for n in 2..=4 {
+        world.send(&request(&key, 1), &format!("{key}-{n}")).await;
+    }
+    world.start("a").await;
+    let says = world.wait_until_waiting_for("a", "offsets").await;
+    assert!(says.contains("created again"), "{says}");
+    world.stop("a").await;
+    assert_eq!(world.total(&key).await, 1, "nothing was skipped or applied");
+    world.forget_offsets().await;
+    world.start("a").await;
+    world.wait_for_total(&key, 4).await;
+    world.stop("a").await;
+}
+
+#[tokio::test]
 async fn a_stop_finishes_what_was_accepted_and_a_second_signal_changes_nothing() {
     let mut world = World::enter().await;
     let key = world.fresh_key("stop");

@@ -228,10 +228,19 @@ impl World {
 
     /// Deletes the topic of dead letters, with all that tests before this one left there.
     pub(crate) async fn delete_dead_letter_topic(&self) {
+        self.delete_topic(DEAD).await;
+    }
+
+    pub(crate) async fn recreate_request_topic(&self) {
+        self.delete_topic(REQUESTS).await;
+        self.create_topics().await;
+    }
+
+    async fn delete_topic(&self, topic: &str) {
         let admin: AdminClient<DefaultClientContext> =
             ClientConfig::new().set("bootstrap.servers", &self.urls.brokers).create().unwrap();
-        let deleted = admin.delete_topics(&[DEAD], &AdminOptions::new()).await.unwrap();
-        assert_eq!(deleted, [Ok(DEAD.to_owned())]);
+        let deleted = admin.delete_topics(&[topic], &AdminOptions::new()).await.unwrap();
+        assert_eq!(deleted, [Ok(topic.to_owned())]);
     }
 
     pub(crate) async fn create_topics(&self) {

@@ -65,6 +65,11 @@ impl World {
         self.change("delete from flotilla.schema_ids").await;
     }
 
+    /// Makes every topic start from its beginning.
+    pub(crate) async fn forget_offsets(&self) {
+        self.change("delete from flotilla.offsets").await;
+    }
+
     /// Puts other bytes into a dead letter, as if a build with other rules had set it aside.
     pub(crate) async fn replace_payload(&self, dead_letter: i64, payload: &[u8]) {
         sqlx::query("update flotilla.dead_letters set payload = $2 where id = $1")

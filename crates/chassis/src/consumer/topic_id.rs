@@ -1,0 +1,134 @@
+//! The id that Kafka gives a topic when it is created. librdkafka knows it and the safe bindings do not
+//! expose it, so this one question is asked here: Metadata, version 12.
+//! <https://kafka.apache.org/protocol.html#The_Messages_Metadata>
+
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use uuid::Uuid;
+
+/// How long one broker may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The largest answer read: the brokers of a large cluster and one topic of a thousand partitions.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+const METADATA: i16 = 3;
+const VERSION: i16 = 12;
+
+/// The id of a topic, from the first of the brokers that answers.
+pub(super) async fn topic_id(brokers: &str, topic: &str) -> io::Result<Uuid> {
+    let mut last = io::Error::from(ErrorKind::NotFound);
+    for broker in brokers.split(',') {
+        match tokio::time::timeout(TIMEOUT, ask(broker.trim(), topic)).await {
+            Ok(Ok(id)) => return Ok(id),
+            Ok(Err(error)) => last = error,
+            Err(_elapsed) => last = ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(last)
+}
+
+async fn ask(broker: &str, topic: &str) -> io::Result<Uuid> {
+    let mut stream = TcpStream::connect(broker).await?;
+    stream.write_all(&request(topic)).await?;
+    let length = stream.read_u32().await? as usize;
+    if length > ANSWER_BYTES_MAX {
+        return Err(ErrorKind::InvalidData.into());
+    }
+    let mut answer = vec![0; length];
+    stream.read_exact(&mut answer).await?;
+    Answer { rest: &answer }.topic_id().ok_or_else(|| ErrorKind::InvalidData.into())
+}
+
+fn request(topic: &str) -> Vec<u8> {
+    let mut body = Vec::new();
+    body.extend(METADATA.to_be_bytes());
+    body.extend(VERSION.to_be_bytes());
+    // Correlation id, no client id, no tags; then a list of one topic, which is counted from one.
+    body.extend([0, 0, 0, 1, 0xff, 0xff, 0, 2]);
+    body.extend(Uuid::nil().into_bytes());
+    // Lengths are variable; two bytes hold Kafka's longest name of 249 characters.
+    let length = topic.len() + 1;
+    body.extend([0x80 | (length & 0x7f) as u8, (length >> 7) as u8]);
+    body.extend(topic.as_bytes());
+    // No tags; create nothing; no authorisations; no tags.
+    body.extend([0, 0, 0, 0]);
+    [&(body.len() as u32).to_be_bytes(), body.as_slice()].concat()
+}
+
+/// Reads an answer; `None` when it is not as expected.
+struct Answer<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Answer<'a> {
+    fn topic_id(mut self) -> Option<Uuid> {
+        // Correlation id, tags, throttle time.
+        self.take(4)?;
+        self.tags()?;
+        self.take(4)?;
+        for _broker in 1..self.varint()? {
+            // Node, host, port, rack.
+            self.take(4)?;
+            self.text()?;
+            self.take(4)?;
+            self.text()?;
+            self.tags()?;
+        }
+        // Cluster and controller.
+        self.text()?;
+        self.take(4)?;
+        let topics = self.varint()?;
+        let error = self.take(2)?;
+        self.text()?;
+        let id = Uuid::from_slice(self.take(16)?).ok()?;
+        // A broker that knows no ids sends zeroes.
+        (topics == 2 && error == [0, 0] && !id.is_nil()).then_some(id)
+    }
+
+    fn tags(&mut self) -> Option<()> {
+        for _tag in 0..self.varint()? {
+            self.varint()?;
+            let length = self.varint()?;
+            self.take(length)?;
+        }
+        Some(())
+    }
+
+    fn text(&mut self) -> Option<()> {
+        // One more than the length; zero for none.
+        let length = self.varint()?.saturating_sub(1);
+        self.take(length).map(|_text| ())
+    }
+
+    fn varint(&mut self) -> Option<usize> {
+        let mut value = 0;
+        for shift in [0, 7, 14, 21, 28] {
+            let byte = usize::from(self.take(1)?[0]);
+            value |= (byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(count)?;
+        self.rest = rest;
+        Some(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_ends_early_has_no_id() {
+        for length in 0..40 {
+            assert_eq!(Answer { rest: &vec![1; length] }.topic_id(), None);
+        }
+    }
+}
