@@ -149,3 +149,65 @@ impl<S: Service> Handle<S> {
         self.inner.health.stopping().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::RETRY_AFTER;
+    use futures::poll;
+    use sqlx::PgConnection;
+
+    use super::*;
+    use crate::config::{Config, Env};
+    use crate::effects::Effects;
+    use crate::failure::Failure;
+    use crate::queue::{COMMANDS_MAX, queue};
+    use crate::service::NoCall;
+
+    struct Stuck;
+
+    impl Service for Stuck {
+        const NAME: &'static str = "stuck";
+        type Input = ();
+        type Call = NoCall;
+        type Reply = ();
+        type Rows = ();
+
+        async fn load(&self, _: &mut PgConnection, _: &[&()]) -> Result<(), Failure> {
+            Ok(())
+        }
+
+        fn decide(&self, _: &mut (), _: &(), _: &mut Effects<NoCall>) {}
+
+        async fn save(&self, _: &mut PgConnection, _: ()) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_beyond_those_that_may_wait_is_refused_at_once_with_429() {
+        // Nobody takes anything out of the queue.
+        let (senders, _queue) = queue::<Stuck>();
+        let config = Config::read(&mut Env::from_fn(|_unset| None));
+        let health = Health::new(1);
+        health.set_started();
+        health.set_database_up(true);
+        let handle = Handle {
+            inner: Arc::new(Inner {
+                commands: senders.commands.downgrade(),
+                db: crate::database::readers("postgres://127.0.0.1:1/none", Stuck::NAME).unwrap(),
+                changes: broadcast::channel(1).0,
+                health: Arc::new(health),
+                telemetry: Arc::new(Telemetry::start(Stuck::NAME, &config).unwrap()),
+            }),
+        };
+        let mut waiting = Vec::new();
+        for _ in 0..COMMANDS_MAX {
+            let mut command = Box::pin(handle.submit(()));
+            assert!(poll!(&mut command).is_pending());
+            waiting.push(command);
+        }
+        let refused = handle.submit(()).await.unwrap_err().into_response();
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert!(refused.headers().contains_key(RETRY_AFTER));
+    }
+}

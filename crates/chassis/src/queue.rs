@@ -18,7 +18,7 @@ use crate::trace::TraceContext;
 /// wait longer (measured: 17 to 24 thousand orders/s at 100, 20 to 33 thousand at 500).
 pub(crate) const BATCH_MAX: usize = 512;
 /// Commands that may wait. What is beyond is refused at once with 429, as it would time out waiting.
-const COMMANDS_MAX: usize = 4096;
+pub(crate) const COMMANDS_MAX: usize = 4096;
 /// Decoded events that may wait: two batches, one being processed and one ready.
 const EVENTS_MAX: usize = 2 * BATCH_MAX;
 /// Outcomes and timers that may wait; a call that finds it full waits and keeps its bulkhead place.
