@@ -16,6 +16,22 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use crate::executor::Chain;
 use crate::registry::Registry;
 
+/// Why topics cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TailError {
+    /// There is no such topic, so nothing would ever come from it.
+    #[error("no topic is called {name}; there are: {}", known.join(", "))]
+    UnknownTopic {
+        /// What was asked for.
+        name: String,
+        /// The topics that exist, without Kafka's own.
+        known: Vec<String>,
+    },
+    /// The brokers do not answer, or refuse.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+}
+
 /// How long the brokers may take to tell which partitions there are.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -64,11 +80,13 @@ pub struct Tail {
     consumer: BaseConsumer,
     /// The end of each partition when the tail was made, for reading up to there.
     ends: HashMap<(String, i32), i64>,
+    /// The first record that each partition still had then.
+    firsts: HashMap<(String, i32), i64>,
 }
 
 impl Tail {
     /// Starts reading. The positions are fixed before this returns: nothing written later is missed.
-    pub fn new(brokers: &str, topics: &[&str], from: From) -> Result<Self, KafkaError> {
+    pub fn new(brokers: &str, topics: &[&str], from: From) -> Result<Self, TailError> {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
             // Required by the client library; with assigned partitions and no commits it stays unused.
@@ -80,8 +98,15 @@ impl Tail {
             .set("queued.max.messages.kbytes", "16384")
             .create()?;
         let metadata = consumer.fetch_metadata(None, METADATA_TIMEOUT)?;
+        let existing = || metadata.topics().iter().map(|topic| topic.name());
+        if let Some(name) = topics.iter().find(|name| !existing().any(|known| known == **name)) {
+            let ours = existing().filter(|known| !known.starts_with("__"));
+            let mut known: Vec<String> = ours.map(str::to_owned).collect();
+            known.sort_unstable();
+            return Err(TailError::UnknownTopic { name: (*name).to_owned(), known });
+        }
         let mut assignment = TopicPartitionList::new();
-        let mut ends = HashMap::new();
+        let (mut ends, mut firsts) = (HashMap::new(), HashMap::new());
         for topic in metadata.topics().iter().filter(|topic| topics.contains(&topic.name())) {
             for partition in topic.partitions() {
                 let (first, end) =
@@ -93,10 +118,18 @@ impl Tail {
                 let start = Offset::Offset(start);
                 assignment.add_partition_offset(topic.name(), partition.id(), start)?;
                 ends.insert((topic.name().to_owned(), partition.id()), end);
+                firsts.insert((topic.name().to_owned(), partition.id()), first);
             }
         }
         consumer.assign(&assignment)?;
-        Ok(Tail { consumer, ends })
+        Ok(Tail { consumer, ends, firsts })
+    }
+
+    /// The partitions whose beginning was no longer there when the tail was made, with the offset of
+    /// the first record that was.
+    pub fn expired(&self) -> impl Iterator<Item = (&str, i32, i64)> {
+        let began_later = self.firsts.iter().filter(|(_, first)| **first > 0);
+        began_later.map(|((topic, partition), first)| (topic.as_str(), *partition, *first))
     }
 
     /// The next record, or `None` when none came within `timeout`.
@@ -193,11 +226,23 @@ impl Decoder {
         let Some(Some(schema)) = self.schemas.get(&id) else {
             return Err(format!("the registry knows no schema with id {id}"));
         };
-        let value = GenericDatumReader::builder(schema)
-            .human_readable(true)
-            .build()
-            .and_then(|reader| reader.read_value(&mut &*body))
-            .map_err(|error| error.to_string())?;
-        serde_json::Value::try_from(value).map_err(|error| error.to_string())
+        read(schema, body)
     }
+
+    /// The value as JSON by a schema that the caller knows, for when the registry does not answer.
+    pub fn decode_as(schema: &str, value: &[u8]) -> Result<serde_json::Value, String> {
+        let [0, _, _, _, _, body @ ..] = value else {
+            return Err("the value does not begin with a zero byte and a schema id".to_owned());
+        };
+        read(&Schema::parse_str(schema).map_err(|error| error.to_string())?, body)
+    }
+}
+
+fn read(schema: &Schema, mut body: &[u8]) -> Result<serde_json::Value, String> {
+    let value = GenericDatumReader::builder(schema)
+        .human_readable(true)
+        .build()
+        .and_then(|reader| reader.read_value(&mut body))
+        .map_err(|error| error.to_string())?;
+    serde_json::Value::try_from(value).map_err(|error| error.to_string())
 }

@@ -12,6 +12,12 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// How long a question to the brokers may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Events stay for ever: services keep their rows for ever, a consumer that comes late begins with the
+/// first event (hence schemas that stay compatible with every version), and the audit compares the two.
+/// The broker's default would drop them after seven days. A fleet that cannot keep them sets the topic's
+/// `retention.ms` itself, and existing topics are left as they are; both are fine for the audit, which
+/// judges from the first record that is there.
+const EVENT_RETENTION: [(&str, &str); 2] = [("retention.ms", "-1"), ("retention.bytes", "-1")];
 /// How long dead letters stay readable on their topic: longer than the longest holiday.
 const DEAD_LETTER_RETENTION_MS: &str = "2592000000";
 
@@ -43,7 +49,7 @@ pub fn plan(partitions: i32, services: &[&str]) -> Vec<TopicPlan> {
         partitions,
         settings: match topic.compacted {
             true => vec![("cleanup.policy", "compact")],
-            false => Vec::new(),
+            false => EVENT_RETENTION.to_vec(),
         },
     });
     let dead = services.iter().map(|service| TopicPlan {
@@ -101,4 +107,20 @@ pub fn existing(brokers: &str) -> Result<BTreeMap<String, i32>, KafkaError> {
     let metadata = client.fetch_metadata(None, TIMEOUT)?;
     let topics = metadata.topics().iter();
     Ok(topics.map(|topic| (topic.name().to_owned(), topic.partitions().len() as i32)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_topic_is_left_to_the_retention_of_the_broker() {
+        for topic in plan(3, &["order"]) {
+            let says = |key: &str, value: &str| topic.settings.contains(&(key, value));
+            let kept = says("cleanup.policy", "compact")
+                || says("retention.ms", "-1") && says("retention.bytes", "-1")
+                || says("retention.ms", DEAD_LETTER_RETENTION_MS);
+            assert!(kept, "{topic:?}");
+        }
+    }
 }
