@@ -1,5 +1,7 @@
 //! A whole fleet on this machine: servers, topics, schemas, migrations, the sandbox, four services.
 
+mod settings;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -7,7 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use chassis::{Registry, topics};
 use events::TOPICS;
-use local::{Environment, Lifetime, Process, ProcessSpec, Progress, SERVICES, Settings};
+use local::{Environment, Process, ProcessSpec, Progress, SERVICES};
+
+pub use settings::{FleetSettings, Providers};
 
 /// How long a service may take to be ready. Its servers are up by then.
 const READY: Duration = Duration::from_secs(30);
@@ -15,56 +19,6 @@ const READY: Duration = Duration::from_secs(30);
 const STOP: Duration = Duration::from_secs(25);
 /// The key of the sandbox, which keeps nothing secret.
 const SANDBOX_KEY: &str = "sk_test_local";
-
-/// Whom payment and shipping call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Providers {
-    /// The adapters in their own process.
-    InProcess,
-    /// The sandbox, a program of its own, over HTTP.
-    Sandbox,
-}
-
-/// How a fleet is to be.
-#[derive(Debug, Clone)]
-pub struct FleetSettings {
-    /// Folder and ports.
-    pub settings: Settings,
-    /// How long its processes live.
-    pub lifetime: Lifetime,
-    /// Whom payment and shipping call.
-    pub providers: Providers,
-    /// Partitions of each topic. Few: the broker's cost is per request and partition.
-    pub partitions: i32,
-    /// The folder with the programs of the services.
-    pub programs: PathBuf,
-    /// Further variables of every service.
-    pub variables: Vec<(String, String)>,
-}
-
-impl FleetSettings {
-    /// A fleet in these settings, with the programs that lie beside this one.
-    pub fn new(settings: Settings, lifetime: Lifetime) -> Result<Self> {
-        Ok(FleetSettings {
-            settings,
-            lifetime,
-            providers: Providers::Sandbox,
-            partitions: 3,
-            programs: programs()?,
-            variables: Vec::new(),
-        })
-    }
-}
-
-/// The folder of programs that this one was built with. Tests lie one folder deeper.
-fn programs() -> Result<PathBuf> {
-    let mut folder = std::env::current_exe()?;
-    folder.pop();
-    if folder.ends_with("deps") {
-        folder.pop();
-    }
-    Ok(folder)
-}
 
 /// A fleet that runs.
 #[derive(Debug, Clone)]
@@ -83,6 +37,7 @@ impl Fleet {
     /// Starts what does not run yet, up to services that are ready. Idempotent.
     pub async fn start(settings: FleetSettings, progress: Progress<'_>) -> Result<Self> {
         let fleet = Fleet::attach(settings);
+        fleet.check_ports()?;
         fleet.environment.start(progress).await?;
         let timed = Timed(progress);
         timed.step("create topics and register schemas", fleet.prepare()).await?;
@@ -136,6 +91,24 @@ impl Fleet {
     /// Stops everything.
     pub async fn stop(&self, progress: Progress<'_>) -> Result<()> {
         self.environment.stop(progress).await
+    }
+
+    /// Before anything is started, so that no fleet is half started. The servers' ports are checked by
+    /// the environment, as early.
+    fn check_ports(&self) -> Result<()> {
+        if self.settings.providers == Providers::Sandbox {
+            self.check_ports_of("sandbox", &["sandbox"])?;
+        }
+        SERVICES.iter().try_for_each(|service| {
+            self.check_ports_of(service, &[*service, &format!("{service}-admin")])
+        })
+    }
+
+    fn check_ports_of(&self, name: &str, ports: &[&str]) -> Result<()> {
+        if self.process(name).is_some() {
+            return Ok(());
+        }
+        ports.iter().try_for_each(|port| self.settings.settings.ports.check_free(port))
     }
 
     async fn prepare(&self) -> Result<()> {
@@ -207,8 +180,7 @@ impl Fleet {
             return Ok(());
         }
         let admin = format!("{service}-admin");
-        settings.ports.check_free(service)?;
-        settings.ports.check_free(&admin)?;
+        self.check_ports_of(service, &[service, &admin])?;
         let database = self.environment.database(service).await?;
         let address = |name: &str| format!("127.0.0.1:{}", self.port(name));
         let mut spec = ProcessSpec::new(service, self.program(service)?)

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde::Serialize;
 
 use crate::process::Process;
-use crate::settings::Settings;
+use crate::settings::{DEFAULT_BASE_PORT, Ports, Settings, base_from_env};
 use crate::{cache, java, postgres};
 
 /// One thing that is needed.
@@ -64,11 +64,15 @@ pub fn checks() -> Vec<Check> {
 
 /// A port is fine that nobody uses, or this fleet.
 fn ports() -> Check {
-    let examined = Settings::from_env().and_then(|settings| {
-        if Process::all(&settings).is_empty() {
-            settings.ports.all().try_for_each(|(name, _)| settings.ports.check_free(name))?;
+    let examined = Settings::of_fleet().and_then(|fleet| {
+        let ports = match &fleet {
+            Some(fleet) => fleet.ports,
+            None => Ports::from_base(base_from_env()?.unwrap_or(DEFAULT_BASE_PORT)),
+        };
+        if fleet.is_none_or(|fleet| Process::all(&fleet).is_empty()) {
+            ports.all().try_for_each(|(name, _)| ports.check_free(name))?;
         }
-        Ok(format!("from {} on", settings.ports.base()))
+        Ok(format!("from {} on", ports.base()))
     });
     match examined {
         Ok(found) => Check { name: "ports", found: Some(found), fix: String::new() },

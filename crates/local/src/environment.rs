@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use serde::Serialize;
 
 use crate::claim::Claim;
-use crate::postgres::{self, Cluster, Database};
+use crate::postgres::{self, Cluster, Database, DatabasePlace};
 use crate::process::{Lifetime, Process};
 use crate::settings::{SERVICES, Settings};
 use crate::{java, kafka, registry};
@@ -210,7 +210,17 @@ impl Environment {
     /// The superuser's URL of a server's database, for measuring and auditing.
     pub fn superuser_url(&self, service: &'static str) -> Result<String> {
         let database = if service == "registry" { "registry" } else { service };
-        Cluster::new(&self.settings, service).superuser_url(database)
+        let cluster = Cluster::new(&self.settings, service);
+        // A secret made up now would be one that no server knows.
+        if !cluster.was_started() {
+            bail!("postgres-{service} was never started here; `flotilla local up` starts it");
+        }
+        cluster.superuser_url(database)
+    }
+
+    /// Where a service's database is, for people who want to look into it.
+    pub fn database_place(&self, service: &'static str) -> DatabasePlace {
+        Cluster::new(&self.settings, service).place(service)
     }
 
     /// Where Kafka is.

@@ -19,6 +19,6 @@ pub mod doctor;
 pub mod testing;
 
 pub use environment::{Environment, Progress, ServerStatus, silent};
-pub use postgres::Database;
+pub use postgres::{Database, DatabasePlace};
 pub use process::{Lifetime, Process, ProcessSpec};
-pub use settings::{Ports, SERVICES, Settings};
+pub use settings::{Ports, SERVICES, Settings, known_service};

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use crate::process::{Lifetime, Process, ProcessSpec, User, pid_lives};
 use crate::settings::Settings;
 
-pub use database::Database;
+pub use database::{Database, DatabasePlace};
 
 /// Older ones lack what the services use.
 const VERSION_MIN: u32 = 15;

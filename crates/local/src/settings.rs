@@ -10,11 +10,21 @@ use uuid::Uuid;
 /// The services of the fleet.
 pub const SERVICES: [&str; 4] = ["order", "payment", "inventory", "shipping"];
 
+/// The service that somebody named, or an error that tells which there are.
+pub fn known_service(name: &str) -> Result<&'static str> {
+    let found = SERVICES.into_iter().find(|service| *service == name);
+    found
+        .with_context(|| format!("no service is called {name}; there are: {}", SERVICES.join(", ")))
+}
+
 /// The first port, unless `FLOTILLA_BASE_PORT` says otherwise.
 pub const DEFAULT_BASE_PORT: u16 = 7400;
 
 /// The folder for everything that is kept, unless `FLOTILLA_STATE` says otherwise.
 pub const DEFAULT_STATE: &str = ".flotilla";
+
+/// The file that says where a fleet was started last; there is one wherever there is a fleet.
+const BASE_FILE: &str = "base-port";
 
 /// Which folder, which ports.
 #[derive(Debug, Clone)]
@@ -72,17 +82,17 @@ impl Settings {
     /// The settings that the variables `FLOTILLA_STATE` and `FLOTILLA_BASE_PORT` ask for. Without the
     /// second, an environment stays on the ports that it was started on last.
     pub fn from_env() -> Result<Self> {
-        let root = std::env::var("FLOTILLA_STATE").unwrap_or_else(|_| DEFAULT_STATE.to_owned());
-        let mut settings = Settings::new(Path::new(&root), DEFAULT_BASE_PORT)?;
-        match std::env::var("FLOTILLA_BASE_PORT") {
-            Ok(text) => {
-                let base = text.parse().ok().filter(|base| BASES.contains(base));
-                let wanted = format!("FLOTILLA_BASE_PORT={text}: must be from 1024 to 65000");
-                settings.ports.base = base.context(wanted)?;
-            }
-            Err(_unset) => settings.ports.base = settings.last_base().unwrap_or(DEFAULT_BASE_PORT),
-        }
+        let asked = base_from_env()?;
+        let mut settings = Settings::new(&root_from_env(), DEFAULT_BASE_PORT)?;
+        settings.ports.base = asked.or_else(|| settings.last_base()).unwrap_or(DEFAULT_BASE_PORT);
         Ok(settings)
+    }
+
+    /// The same, for a command that only talks to a fleet: where none was ever started nothing is
+    /// created, and `None` is the answer.
+    pub fn of_fleet() -> Result<Option<Self>> {
+        let is_there = root_from_env().join(BASE_FILE).exists();
+        is_there.then(Settings::from_env).transpose()
     }
 
     /// An environment in `root` on ports that are free now.
@@ -97,18 +107,36 @@ impl Settings {
 
     /// The base that this folder's servers were started on last.
     pub(crate) fn last_base(&self) -> Option<u16> {
-        let text = fs::read_to_string(self.root.join("base-port")).ok()?;
+        let text = fs::read_to_string(self.root.join(BASE_FILE)).ok()?;
         text.trim().parse().ok().filter(|base| BASES.contains(base))
     }
 
     /// Remembers the base for the commands that follow.
     pub(crate) fn remember_base(&self) -> Result<()> {
-        fs::write(self.root.join("base-port"), format!("{}\n", self.ports.base))?;
+        fs::write(self.root.join(BASE_FILE), format!("{}\n", self.ports.base))?;
         Ok(())
     }
 }
 
+/// The state folder that the environment asks for; it need not exist.
+pub fn root_from_env() -> PathBuf {
+    std::env::var_os("FLOTILLA_STATE").map_or_else(|| PathBuf::from(DEFAULT_STATE), PathBuf::from)
+}
+
+/// The first port that the environment asks for, if it does.
+pub fn base_from_env() -> Result<Option<u16>> {
+    let Ok(text) = std::env::var("FLOTILLA_BASE_PORT") else { return Ok(None) };
+    let base = text.parse().ok().filter(|base| BASES.contains(base));
+    let wanted = format!("FLOTILLA_BASE_PORT={text}: must be from 1024 to 65000");
+    base.context(wanted).map(Some)
+}
+
 impl Ports {
+    /// Ports from `base` on, which need not belong to a folder.
+    pub fn from_base(base: u16) -> Self {
+        Ports { base }
+    }
+
     /// A block of ports that nobody listens on. It starts anywhere, so that two programs that choose at
     /// the same moment choose apart.
     fn free() -> Result<Self> {
@@ -136,6 +164,10 @@ impl Ports {
     }
 
     /// The port of that name.
+    ///
+    /// # Panics
+    ///
+    /// When there is none: names that people type are checked with [`known_service`] before.
     pub fn get(&self, name: &str) -> u16 {
         let found = self.all().find(|(known, _)| *known == name);
         found.unwrap_or_else(|| panic!("no port is called {name}")).1

@@ -13,12 +13,14 @@ use e2e::load::scenario::{Options, Scenario};
 use e2e::load::{run, stock};
 use flotilla::audit;
 use flotilla::fleet::{Fleet, FleetSettings, Providers};
+use local::settings::base_from_env;
 use local::{Lifetime, Process, SERVICES, Settings};
 
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The folder of the fleet that is measured, and the first of its ports.
+/// The folder of the fleet that is measured, and the first of its ports unless `FLOTILLA_BASE_PORT`
+/// says otherwise.
 const STATE: &str = ".flotilla/bench";
 const BASE_PORT: u16 = 27_400;
 /// How long the fleet may take to come to rest after the load.
@@ -31,7 +33,8 @@ async fn main() -> Result<ExitCode> {
     if !problems.is_empty() {
         bail!("{}", problems.join("; "));
     }
-    let settings = Settings::new(Path::new(STATE), BASE_PORT)?;
+    let base = base_from_env()?.unwrap_or(BASE_PORT);
+    let settings = Settings::new(Path::new(STATE), base)?;
     let mut settings = FleetSettings::new(settings, Lifetime::WithParent)?;
     settings.providers = match options.scenario {
         Scenario::HttpProviders => Providers::Sandbox,

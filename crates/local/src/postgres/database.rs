@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,26 @@ pub struct Database {
     pub app_role: String,
 }
 
+/// Where a database is, and who may enter.
+#[derive(Debug, Clone, Serialize)]
+pub struct DatabasePlace {
+    /// The port of its server, on the loopback.
+    pub port: u16,
+    /// Its name.
+    pub database: String,
+    /// The application's role.
+    pub app_role: String,
+    /// The file that holds this role's password.
+    pub password_file: PathBuf,
+}
+
 impl Cluster<'_> {
+    pub(crate) fn place(&self, database: &str) -> DatabasePlace {
+        let app_role = app_role(database);
+        let password_file = self.secret_file(&app_role);
+        DatabasePlace { port: self.port(), database: database.to_owned(), app_role, password_file }
+    }
+
     pub(crate) fn superuser_url(&self, database: &str) -> Result<String> {
         let password = self.secret("superuser")?;
         Ok(format!("postgres://postgres:{password}@127.0.0.1:{}/{database}", self.port()))
@@ -32,7 +52,7 @@ impl Cluster<'_> {
 
     /// A database with its roles; what is missing of it is created.
     pub(crate) async fn database(&self, name: &str) -> Result<Database> {
-        let (owner, app) = (format!("{name}_owner"), format!("{name}_app"));
+        let (owner, app) = (format!("{name}_owner"), app_role(name));
         let (owner_secret, app_secret) = (self.secret(&owner)?, self.secret(&app)?);
         let mut db = connect(&self.superuser_url("postgres")?).await?;
         // Held until this connection closes: two who ask at once would both create it.
@@ -59,10 +79,18 @@ impl Cluster<'_> {
         })
     }
 
+    pub(crate) fn was_started(&self) -> bool {
+        self.secret_file("superuser").exists()
+    }
+
+    fn secret_file(&self, name: &str) -> PathBuf {
+        self.settings.root.join("secrets").join(format!("{}-{name}", self.name))
+    }
+
     /// A secret that is made once and kept where only its owner can read it.
     pub(super) fn secret(&self, name: &str) -> Result<String> {
         let folder = self.settings.root.join("secrets");
-        let file = folder.join(format!("{}-{name}", self.name));
+        let file = self.secret_file(name);
         if let Ok(secret) = fs::read_to_string(&file) {
             return Ok(secret);
         }
@@ -78,6 +106,10 @@ impl Cluster<'_> {
         fs::rename(&unfinished, &file)?;
         Ok(secret)
     }
+}
+
+fn app_role(database: &str) -> String {
+    format!("{database}_app")
 }
 
 pub(super) async fn connect(url: &str) -> Result<PgConnection, sqlx::Error> {

@@ -1,0 +1,56 @@
+//! How a fleet is to be.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use local::{Lifetime, Settings};
+
+/// Whom payment and shipping call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Providers {
+    /// The adapters in their own process.
+    InProcess,
+    /// The sandbox, a program of its own, over HTTP.
+    Sandbox,
+}
+
+/// How a fleet is to be.
+#[derive(Debug, Clone)]
+pub struct FleetSettings {
+    /// Folder and ports.
+    pub settings: Settings,
+    /// How long its processes live.
+    pub lifetime: Lifetime,
+    /// Whom payment and shipping call.
+    pub providers: Providers,
+    /// Partitions of each topic. Few: the broker's cost is per request and partition.
+    pub partitions: i32,
+    /// The folder with the programs of the services.
+    pub programs: PathBuf,
+    /// Further variables of every service.
+    pub variables: Vec<(String, String)>,
+}
+
+impl FleetSettings {
+    /// A fleet in these settings, with the programs that lie beside this one.
+    pub fn new(settings: Settings, lifetime: Lifetime) -> Result<Self> {
+        Ok(FleetSettings {
+            settings,
+            lifetime,
+            providers: Providers::Sandbox,
+            partitions: 3,
+            programs: programs()?,
+            variables: Vec::new(),
+        })
+    }
+}
+
+/// The folder of programs that this one was built with. Tests lie one folder deeper.
+fn programs() -> Result<PathBuf> {
+    let mut folder = std::env::current_exe()?;
+    folder.pop();
+    if folder.ends_with("deps") {
+        folder.pop();
+    }
+    Ok(folder)
+}
