@@ -13,18 +13,31 @@ pub(crate) mod audit;
 
 use std::time::Duration;
 
-use ::local::{Lifetime, Settings};
-use anyhow::{Result, bail};
+use ::local::settings::root_from_env;
+use ::local::{Lifetime, Settings, known_service};
+use anyhow::{Context, Result, bail};
+use chassis::RegistryError;
 use flotilla::fleet::{Fleet, FleetSettings};
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 
 /// How long an answer may take; longer than the longest `wait`.
 const TIMEOUT: Duration = Duration::from_secs(70);
 
-/// The fleet of these settings, running or not.
+/// What to do when something of the fleet does not answer.
+pub(crate) const IS_IT_UP: &str =
+    "is the fleet up? `flotilla local status` tells, `flotilla local up` starts it";
+
+/// The fleet of these settings, running or not; nothing is created where none was ever started.
 pub(crate) fn fleet() -> Result<Fleet> {
-    Ok(Fleet::attach(FleetSettings::new(Settings::from_env()?, Lifetime::UntilStopped)?))
+    let settings = Settings::of_fleet()?.with_context(|| {
+        format!(
+            "there is no fleet in {}; `flotilla local up` starts one there, FLOTILLA_STATE names the \
+             folder of another",
+            root_from_env().display()
+        )
+    })?;
+    Ok(Fleet::attach(FleetSettings::new(settings, Lifetime::UntilStopped)?))
 }
 
 /// The public address of a service: `FLOTILLA_ORDER_URL` and so on, else the local fleet's.
@@ -34,6 +47,7 @@ pub(crate) fn url(service: &str) -> Result<String> {
 
 /// The admin address of a service.
 pub(crate) fn admin_url(service: &str) -> Result<String> {
+    let service = known_service(service)?;
     let variable = format!("FLOTILLA_{}_ADMIN_URL", service.to_uppercase());
     address(&variable, || Ok(fleet()?.admin_url(service)))
 }
@@ -62,13 +76,25 @@ pub(crate) fn http() -> Result<Client> {
 
 /// Sends a request; a problem becomes an error that says what it said.
 pub(crate) async fn ask(request: RequestBuilder) -> Result<Value> {
-    let response = request.send().await.map_err(|error| {
-        let url = error.url().map_or_else(String::new, |url| format!(" at {url}"));
-        anyhow::anyhow!(
-            "no answer{url}; is the fleet up? `flotilla local status` tells, \
-                         `flotilla local up` starts it"
-        )
-    })?;
+    answer(request.send().await.map_err(|error| no_answer(&error))?).await
+}
+
+/// Nobody answered, or not in time.
+pub(crate) fn no_answer(error: &reqwest::Error) -> anyhow::Error {
+    let url = error.url().map_or_else(String::new, |url| format!(" at {url}"));
+    anyhow::anyhow!("no answer{url}; {IS_IT_UP}")
+}
+
+/// The registry's refusal, with the next step where it is the registry that is away.
+pub(crate) fn registry_error(error: RegistryError) -> anyhow::Error {
+    match error {
+        RegistryError::Away { .. } => anyhow::anyhow!("{error}; {IS_IT_UP}"),
+        RegistryError::Unexpected { .. } | RegistryError::Client(_) => error.into(),
+    }
+}
+
+/// The body of an answer; a problem becomes an error that says what it said.
+pub(crate) async fn answer(response: Response) -> Result<Value> {
     let status = response.status();
     let text = response.text().await?;
     let body: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));

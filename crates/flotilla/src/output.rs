@@ -10,12 +10,17 @@ use serde::Serialize;
 pub(crate) struct Output {
     json: bool,
     colour: bool,
+    error_colour: bool,
 }
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
-        let colour = stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Output { json, colour: colour && !json }
+        let wanted = std::env::var_os("NO_COLOR").is_none() && !json;
+        Output {
+            json,
+            colour: wanted && stdout().is_terminal(),
+            error_colour: wanted && stderr().is_terminal(),
+        }
     }
 
     /// One line for people; nothing in JSON.
@@ -34,22 +39,15 @@ impl Output {
 
     /// A headline.
     pub(crate) fn title(&self, text: impl Display) {
-        self.line(format_args!("{}", self.paint("1", &text)));
+        self.line(paint(self.colour, "1", &text));
     }
 
     pub(crate) fn good(&self, text: impl Display) -> String {
-        self.paint("32", &text)
+        paint(self.colour, "32", &text)
     }
 
     pub(crate) fn bad(&self, text: impl Display) -> String {
-        self.paint("31", &text)
-    }
-
-    fn paint(&self, code: &str, text: &impl Display) -> String {
-        match self.colour {
-            true => format!("\x1b[{code}m{text}\x1b[0m"),
-            false => text.to_string(),
-        }
+        paint(self.colour, "31", &text)
     }
 
     /// Progress goes to stderr, so that it never mixes with an answer.
@@ -71,9 +69,16 @@ impl Output {
     pub(crate) fn error(&self, error: &anyhow::Error) {
         let text = match self.json {
             true => serde_json::json!({ "error": format!("{error:#}") }).to_string(),
-            false => format!("{} {error:#}", self.bad("flotilla:")),
+            false => format!("{} {error:#}", paint(self.error_colour, "31", &"flotilla:")),
         };
         let _closed = writeln!(stderr(), "{text}");
+    }
+}
+
+fn paint(colour: bool, code: &str, text: &impl Display) -> String {
+    match colour {
+        true => format!("\x1b[{code}m{text}\x1b[0m"),
+        false => text.to_string(),
     }
 }
 

@@ -1,10 +1,12 @@
 //! `flotilla dlq`: what could not be processed, and what becomes of it.
 
+mod payload;
+
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use local::SERVICES;
+use local::{SERVICES, known_service};
 use serde_json::{Value, json};
 
 use super::{admin_url, ask, http, text};
@@ -17,7 +19,7 @@ pub(crate) enum Dlq {
         #[command(flatten)]
         selection: Selection,
     },
-    /// One dead letter with its headers and bytes
+    /// One dead letter with its headers, its bytes, and what they say
     Show {
         /// Whose
         service: String,
@@ -70,7 +72,8 @@ pub(crate) async fn run(command: Dlq, out: &Output) -> Result<ExitCode> {
         }
         Dlq::Show { service, id } => {
             let letter = http()?.get(format!("{}/dead-letters/{id}", admin_url(&service)?));
-            let letter = ask(letter).await?;
+            let mut letter = ask(letter).await?;
+            letter["payload"] = payload::decoded(&letter).await;
             out.line(serde_json::to_string_pretty(&letter)?);
             out.document(&letter);
             Ok(ExitCode::SUCCESS)
@@ -116,8 +119,7 @@ async fn settle(
 
 async fn select(selection: &Selection, id: Option<i64>) -> Result<Vec<(String, Value)>> {
     let services: Vec<&str> = match &selection.service {
-        Some(service) if SERVICES.contains(&service.as_str()) => vec![service],
-        Some(service) => bail!("no service is called {service}; there are {}", SERVICES.join(", ")),
+        Some(service) => vec![known_service(service)?],
         None => SERVICES.to_vec(),
     };
     let mut found = Vec::new();

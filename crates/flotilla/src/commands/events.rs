@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use chassis::tail::{Decoder, From, Tail};
+use anyhow::{Result, anyhow};
+use chassis::tail::{Decoder, From, Tail, TailError};
 use chrono::DateTime;
 use clap::Subcommand;
 use events::TOPICS;
 use serde_json::json;
 
+use super::IS_IT_UP;
 use crate::output::Output;
 
 #[derive(Subcommand)]
@@ -44,8 +45,15 @@ pub(crate) async fn run(command: Events, out: &Output) -> Result<ExitCode> {
     let mut decoder = Decoder::new(super::registry()?);
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
     let from = if from_beginning { From::Beginning } else { From::End };
-    let tail = Tail::new(&brokers, &names, from)
-        .with_context(|| format!("Kafka at {brokers} does not answer; is the fleet up?"))?;
+    let tail = tokio::task::block_in_place(|| Tail::new(&brokers, &names, from));
+    let tail = tail.map_err(|error| match error {
+        TailError::UnknownTopic { .. } => {
+            anyhow!("{error}; `flotilla topics apply` creates those of the fleet")
+        }
+        TailError::Kafka(error) => {
+            anyhow!("Kafka at {brokers} does not answer: {error}; {IS_IT_UP}")
+        }
+    })?;
     let patience = Duration::from_secs(idle_seconds.unwrap_or(u64::from(u32::MAX)));
     while let Some(record) = tokio::task::block_in_place(|| tail.next(patience))? {
         let wanted = key.as_ref().is_none_or(|key| *key == record.key)

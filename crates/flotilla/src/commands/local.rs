@@ -53,6 +53,11 @@ pub(crate) async fn run(command: Local, out: &Output) -> Result<ExitCode> {
             let fleet = up(out).await?;
             addresses(&fleet, out);
         }
+        // Where there is no fleet, all of it is stopped and forgotten already.
+        Local::Down | Local::Reset if Settings::of_fleet()?.is_none() => {
+            out.line("there is no fleet here");
+            out.document(&json!({ "stopped": true }));
+        }
         Local::Down => {
             super::fleet()?.stop(&out.progress()).await?;
             out.document(&json!({ "stopped": true }));
@@ -82,9 +87,23 @@ fn addresses(fleet: &Fleet, out: &Output) {
     rows.push(("sandbox".to_owned(), format!("{}/ledger", fleet.url("sandbox"))));
     rows.push(("kafka".to_owned(), fleet.environment().kafka_brokers()));
     rows.push(("registry".to_owned(), fleet.environment().registry_url()));
+    for service in SERVICES {
+        let place = fleet.environment().database_place(service);
+        let text = format!(
+            "127.0.0.1:{}, database {}, role {}, password in {}",
+            place.port,
+            place.database,
+            place.app_role,
+            place.password_file.display()
+        );
+        rows.push((format!("{service} postgres"), text));
+    }
+    let root = &fleet.environment().settings().root;
+    rows.push(("logs".to_owned(), root.join("logs").display().to_string()));
+    rows.push(("state".to_owned(), root.display().to_string()));
     out.title("\nthe fleet");
     for (name, address) in &rows {
-        out.line(format_args!("  {name:16} {address}"));
+        out.line(format_args!("  {name:18} {address}"));
     }
     out.title("\nto try next");
     for command in [

@@ -1,15 +1,18 @@
 //! `flotilla order`: placing, watching, cancelling and returning orders.
 
+mod watch;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
-use futures::StreamExt;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{ask, http, money, pair, text, url};
 use crate::output::Output;
+
+pub(crate) use watch::watch;
 
 #[derive(Subcommand)]
 pub(crate) enum Order {
@@ -153,29 +156,6 @@ fn show(order: &Value, out: &Output) {
     for entry in order["history"].as_array().into_iter().flatten() {
         out.line(format_args!("  {}", entry_line(entry)));
     }
-}
-
-/// Prints the order's entries as they happen, until its end.
-pub(crate) async fn watch(base: &str, order: &str, out: &Output) -> Result<()> {
-    let http = reqwest::Client::builder().no_proxy().build()?;
-    let response = http.get(format!("{base}/orders/{order}/events")).send().await?;
-    if !response.status().is_success() {
-        ask(http.get(format!("{base}/orders/{order}"))).await?;
-    }
-    let mut stream = response.error_for_status()?.bytes_stream();
-    let mut buffer = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        buffer.extend_from_slice(&chunk?);
-        while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = buffer.drain(..=end).collect();
-            let line = String::from_utf8_lossy(&line);
-            let Some(data) = line.trim_end().strip_prefix("data:") else { continue };
-            let entry: Value = serde_json::from_str(data.trim())?;
-            out.line(format_args!("  {}", entry_line(&entry)));
-            out.document(&entry);
-        }
-    }
-    Ok(())
 }
 
 fn entry_line(entry: &Value) -> String {

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Subcommand;
 use events::{RecordInfo, TOPICS};
 use serde_json::json;
@@ -22,12 +22,13 @@ pub(crate) enum Schema {
 
 pub(crate) async fn run(command: Schema, out: &Output) -> Result<ExitCode> {
     let registry = super::registry()?;
+    let away = super::registry_error;
     let records = || TOPICS.iter().flat_map(|topic| topic.records);
     let mut refused = 0;
     match command {
         Schema::Check => {
             for record in records() {
-                let fine = registry.is_compatible(record).await?;
+                let fine = registry.is_compatible(record).await.map_err(away)?;
                 refused += usize::from(!fine);
                 let verdict = if fine { out.good("ok") } else { out.bad("incompatible") };
                 say(out, record, &verdict, &json!({ "compatible": fine }));
@@ -35,13 +36,17 @@ pub(crate) async fn run(command: Schema, out: &Output) -> Result<ExitCode> {
         }
         Schema::Register => {
             for record in records() {
-                let id = registry.register(record).await?;
+                let id = registry.register(record).await.map_err(away).with_context(|| {
+                    let subject = chassis::subject(record);
+                    format!("{subject} is not registered; `flotilla schema check` says why")
+                })?;
                 say(out, record, &format!("id {id}"), &json!({ "id": id }));
             }
         }
         Schema::List => {
             for record in records() {
-                let id = registry.id_of(&chassis::subject(record), record.schema).await?;
+                let id = registry.id_of(&chassis::subject(record), record.schema).await;
+                let id = id.map_err(away)?;
                 let text = id.map_or_else(|| out.bad("not registered"), |id| format!("id {id}"));
                 say(out, record, &text, &json!({ "id": id }));
             }

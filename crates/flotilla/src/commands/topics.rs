@@ -8,6 +8,7 @@ use clap::Subcommand;
 use local::SERVICES;
 use serde_json::json;
 
+use super::IS_IT_UP;
 use crate::output::Output;
 
 #[derive(Subcommand)]
@@ -31,7 +32,9 @@ pub(crate) async fn run(command: Topics, out: &Output) -> Result<ExitCode> {
         Topics::Apply { partitions, replication } => {
             let plan = topics::plan(partitions, &SERVICES);
             let applied = topics::apply(&brokers, &plan, replication).await;
-            let applied = applied.with_context(|| format!("Kafka at {brokers} refuses"))?;
+            let applied = applied.with_context(|| {
+                format!("Kafka at {brokers} does not create the topics; {IS_IT_UP}")
+            })?;
             for (name, outcome) in applied {
                 let (text, partitions) = match outcome {
                     Applied::Created => ("created", partitions),
@@ -44,8 +47,8 @@ pub(crate) async fn run(command: Topics, out: &Output) -> Result<ExitCode> {
         Topics::List => {
             let asked = brokers.clone();
             let existing = tokio::task::spawn_blocking(move || topics::existing(&asked)).await?;
-            let existing =
-                existing.with_context(|| format!("Kafka at {brokers} does not answer"))?;
+            let existing = existing
+                .with_context(|| format!("Kafka at {brokers} does not answer; {IS_IT_UP}"))?;
             for (name, partitions) in existing {
                 out.line(format_args!("{name:32} {partitions} partitions"));
                 out.document(&json!({ "topic": name, "partitions": partitions }));

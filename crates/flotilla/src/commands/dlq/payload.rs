@@ -1,0 +1,55 @@
+//! What the bytes of a dead letter say, for the one who has to decide about it.
+
+use chassis::tail::Decoder;
+use events::TOPICS;
+use serde_json::{Value, json};
+
+/// The payload by the registry's schema of its id; without the registry, by the schema that this build
+/// has for its type. A payload that cannot be read says why: that may be what is wrong with it.
+pub(super) async fn decoded(letter: &Value) -> Value {
+    let Some(bytes) = letter["payload_hex"].as_str().and_then(bytes) else { return Value::Null };
+    let by_registry = match crate::commands::registry() {
+        Ok(registry) => Decoder::new(registry).decode(&bytes).await,
+        Err(error) => Err(format!("{error:#}")),
+    };
+    let read = by_registry.or_else(|why| by_this_build(letter, &bytes).map_err(|_| why));
+    read.unwrap_or_else(|why| json!({ "undecoded": why }))
+}
+
+fn by_this_build(letter: &Value, bytes: &[u8]) -> Result<Value, String> {
+    let name = letter["headers"]["ce_type"].as_str();
+    let known = TOPICS.iter().flat_map(|topic| topic.records).find(|r| Some(r.full_name) == name);
+    let record = known.ok_or_else(|| "no schema of this build has its type".to_owned())?;
+    Decoder::decode_as(record.schema, bytes)
+}
+
+fn bytes(hex: &str) -> Option<Vec<u8>> {
+    let digits = hex.as_bytes().chunks(2);
+    digits.map(|d| u8::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIRMED: &str = "flotilla.order.v1.OrderConfirmed";
+
+    #[test]
+    fn a_type_that_this_build_has_is_read_without_the_registry() {
+        let letter = json!({ "headers": { "ce_type": CONFIRMED } });
+        let order = "0199d2a4-0000-7000-8000-000000000001";
+        // The frame, then two strings with their lengths, then the time.
+        let value = [b"\0\0\0\0\x07\x48".as_slice(), order.as_bytes(), b"\x04DE\x02"].concat();
+        let read = by_this_build(&letter, &value).unwrap();
+        assert_eq!((&read["order_id"], &read["destination"]), (&json!(order), &json!("DE")));
+    }
+
+    #[test]
+    fn bytes_that_are_no_event_and_types_that_nobody_knows_say_why() {
+        let letter = json!({ "headers": { "ce_type": CONFIRMED } });
+        let why = by_this_build(&letter, &bytes("6e6f742041").unwrap()).unwrap_err();
+        assert!(why.contains("zero byte"), "{why}");
+        let unknown = json!({ "headers": { "ce_type": "flotilla.order.v1.Unknown" } });
+        assert!(by_this_build(&unknown, &[0; 9]).unwrap_err().contains("its type"));
+    }
+}

@@ -1,0 +1,144 @@
+//! Following an order to its end, also through restarts of its service: a stream that is cut is taken up
+//! where it broke off.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use futures::StreamExt;
+use reqwest::{Client, StatusCode};
+use serde_json::Value;
+
+use super::entry_line;
+use crate::commands::{IS_IT_UP, answer};
+use crate::output::Output;
+
+/// How often a stream that brings nothing new is taken up again, and how long after the one before:
+/// together longer than a service takes to stop, start and be ready.
+const RETRIES_MAX: u32 = 60;
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// How long nothing at all may come; the service sends a heartbeat every 15 s.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+/// How long the machine of the service may take to take a call.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest line that is read: an entry is far shorter.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Prints the order's entries as they happen, until its end.
+pub(crate) async fn watch(base: &str, order: &str, out: &Output) -> Result<()> {
+    let http = Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT);
+    let http = http.read_timeout(SILENCE_MAX).build()?;
+    let mut watch = Watch { http, url: format!("{base}/orders/{order}/events"), seen: None };
+    let mut retries = 0;
+    loop {
+        let seen = watch.seen.clone();
+        let why = match watch.follow(out).await? {
+            Broke::Ended => return Ok(()),
+            Broke::Off(why) => why,
+        };
+        retries = if watch.seen == seen { retries + 1 } else { 0 };
+        if retries > RETRIES_MAX {
+            bail!(
+                "the order service at {base} does not tell how {order} goes on: {why}; {IS_IT_UP}; \
+                 then `flotilla order watch {order}` shows all of it"
+            );
+        }
+        tokio::time::sleep(RETRY_AFTER).await;
+    }
+}
+
+/// Why a stream is over.
+enum Broke {
+    /// The order has ended, and all of it was shown.
+    Ended,
+    /// The service, or the way to it, went away.
+    Off(String),
+}
+
+struct Watch {
+    http: Client,
+    url: String,
+    /// The id of the last entry shown.
+    seen: Option<String>,
+}
+
+impl Watch {
+    /// Shows what one stream brings. A stream that ends says nothing about the order: a service that
+    /// stops ends its streams as well. Only the answer to the next request tells.
+    async fn follow(&mut self, out: &Output) -> Result<Broke> {
+        let request = self
+            .seen
+            .iter()
+            .fold(self.http.get(&self.url), |request, seen| request.header("Last-Event-ID", seen));
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(_away) => return Ok(Broke::Off("no answer".to_owned())),
+        };
+        match response.status() {
+            StatusCode::NO_CONTENT => return Ok(Broke::Ended),
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                return Ok(Broke::Off(status.to_string()));
+            }
+            status if status.is_success() => {}
+            _refused => return answer(response).await.map(|_| Broke::Ended),
+        }
+        let mut stream = response.bytes_stream();
+        let (mut buffer, mut entry) = (Vec::new(), Entry::default());
+        while let Some(Ok(chunk)) = stream.next().await {
+            buffer.extend_from_slice(&chunk);
+            while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = buffer.drain(..=end).collect();
+                if let Some((id, data)) = entry.line(String::from_utf8_lossy(&line).trim_end()) {
+                    let data: Value = serde_json::from_str(&data)
+                        .with_context(|| format!("{} sent no JSON", self.url))?;
+                    out.line(format_args!("  {}", entry_line(&data)));
+                    out.document(&data);
+                    self.seen = id.or(self.seen.take());
+                }
+            }
+            if buffer.len() > LINE_BYTES_MAX {
+                bail!("{} sent a line without an end", self.url);
+            }
+        }
+        Ok(Broke::Off("the stream ends at once".to_owned()))
+    }
+}
+
+/// A server-sent event as far as it was read.
+#[derive(Default)]
+struct Entry {
+    id: Option<String>,
+    data: Option<String>,
+}
+
+impl Entry {
+    /// Takes a line; answers id and data of an event that an empty line completes. One that was cut off
+    /// is not shown, and asked for again.
+    fn line(&mut self, line: &str) -> Option<(Option<String>, String)> {
+        match line.split_once(':') {
+            Some(("id", id)) => self.id = Some(id.trim().to_owned()),
+            Some(("data", data)) => self.data = Some(data.trim().to_owned()),
+            _other if line.is_empty() => {
+                let Entry { id, data } = std::mem::take(self);
+                return data.map(|data| (id, data));
+            }
+            _other => {}
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Entry;
+
+    #[test]
+    fn an_event_counts_when_its_empty_line_has_come() {
+        let mut entry = Entry::default();
+        for line in [": heartbeat", "id: 3", "event: OrderPlaced", "data: {\"a\":1}"] {
+            assert_eq!(entry.line(line), None, "{line}");
+        }
+        let complete = Some((Some("3".to_owned()), "{\"a\":1}".to_owned()));
+        assert_eq!(entry.line(""), complete);
+        assert_eq!(entry.line(""), None, "the end of a heartbeat is no event");
+    }
+}

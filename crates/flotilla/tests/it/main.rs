@@ -1,0 +1,9 @@
+//! The program `flotilla` itself, as people and scripts run it, against real servers.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod cli;
+mod nowhere;
+mod schemas;
+mod topics;
+mod watching;

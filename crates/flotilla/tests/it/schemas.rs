@@ -1,0 +1,69 @@
+//! Registering schemas, a step of deployment, against a real registry.
+
+use events::TOPICS;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::cli::{flotilla, servers};
+
+/// The registry, as somebody sees it who does not use our client.
+struct Bare {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Bare {
+    async fn compatibility(&self, subject: &str) -> Value {
+        let answer = self.http.get(format!("{}/config/{subject}", self.url)).send().await.unwrap();
+        answer.json::<Value>().await.unwrap()["compatibilityLevel"].clone()
+    }
+
+    async fn set_compatibility(&self, subject: &str, level: &str) {
+        let request = self.http.put(format!("{}/config/{subject}", self.url));
+        let answer = request.json(&json!({ "compatibility": level })).send().await.unwrap();
+        assert!(answer.status().is_success(), "{answer:?}");
+    }
+
+    async fn post(&self, subject: &str, schema: &str) -> StatusCode {
+        let request = self.http.post(format!("{}/subjects/{subject}/versions", self.url));
+        request.json(&json!({ "schema": schema })).send().await.unwrap().status()
+    }
+}
+
+#[tokio::test]
+async fn schemas_are_checked_registered_and_guarded_against_breaking_changes() {
+    let url = servers().await.registry_url();
+    let bare = Bare { http: reqwest::Client::builder().no_proxy().build().unwrap(), url };
+    let records: Vec<_> = TOPICS.iter().flat_map(|topic| topic.records).collect();
+
+    let checked = flotilla(&["--json", "schema", "check"]).await;
+    assert_eq!((checked.code, checked.documents().len()), (0, records.len()));
+    let registered = flotilla(&["--json", "schema", "register"]).await;
+    assert_eq!(registered.code, 0, "{}", registered.stderr);
+    let listed = flotilla(&["--json", "schema", "list"]).await;
+    assert_eq!(listed.documents(), registered.documents());
+    assert!(listed.documents().iter().all(|document| document["id"].is_u64()));
+    for record in &records {
+        let level = bare.compatibility(&chassis::subject(record)).await;
+        assert_eq!(level, "FULL_TRANSITIVE", "{}", record.full_name);
+    }
+
+    // A field without a default: those who wrote before could not be read any more.
+    let record = records.iter().find(|record| record.name == "OrderConfirmed").unwrap();
+    let subject = chassis::subject(record);
+    let mut breaking: Value = serde_json::from_str(record.schema).unwrap();
+    let field = json!({ "name": "mood", "type": "string" });
+    breaking["fields"].as_array_mut().unwrap().push(field);
+    let breaking = breaking.to_string();
+    assert_eq!(bare.post(&subject, &breaking).await, StatusCode::CONFLICT);
+
+    // Somebody gets it in all the same; the next deployment is told before it writes anything.
+    bare.set_compatibility(&subject, "NONE").await;
+    assert!(bare.post(&subject, &breaking).await.is_success());
+    bare.set_compatibility(&subject, "FULL_TRANSITIVE").await;
+    let refused = flotilla(&["schema", "check"]).await;
+    assert_eq!(refused.code, 1, "{}", refused.stdout);
+    let line = refused.stdout.lines().find(|line| line.contains(&subject)).unwrap();
+    assert!(line.contains("incompatible"), "{line}");
+    assert!(refused.stdout.contains("add fields with defaults only"), "{}", refused.stdout);
+}
