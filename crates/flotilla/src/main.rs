@@ -40,7 +40,8 @@ enum Command {
     /// Dead letters
     #[command(subcommand)]
     Dlq(commands::dlq::Dlq),
-    /// Check the rules of conservation on a live fleet
+    /// Check the rules of conservation on a live fleet. Exit code 1: a rule is broken; 3: none is, but
+    /// the fleet did not come to rest, and some rules were not judged
     Audit(commands::audit::Audit),
     /// Completions for a shell
     Completions {

@@ -177,6 +177,49 @@ async fn a_database_that_crashes_loses_nothing_and_callers_are_told_to_come_back
 }
 
 #[tokio::test]
+async fn the_audit_of_a_fleet_that_moves_says_what_moves_and_judges_only_what_it_can() {
+    let _turn = TURN.lock().await;
+    let shop = open().await;
+    let sku = shop.item(5).await.unwrap();
+    shop.fleet.stop_service("shipping").await.unwrap();
+    let order = shop.place(&[(&sku, 2)], "DE", "tok_visa").await.unwrap();
+    shop.wait_for_units(&sku, (3, 2, 0)).await.unwrap();
+
+    let moving = audit::run(&shop.fleet, Duration::ZERO).await.unwrap();
+    shop.fleet.start_service("shipping").await.unwrap();
+    assert!(!moving.is_broken() && !moving.is_clean(), "{moving:?}");
+    assert!(moving.broken().contains(&order.to_string()), "{}", moving.broken());
+    assert!(moving.not_judged.iter().any(|rule| rule.contains("topics hold")), "{moving:?}");
+    assert!(moving.rules.iter().any(|rule| rule.name.contains("adjustments")), "{moving:?}");
+
+    let rested = audit::run(&shop.fleet, REST).await.unwrap();
+    assert!(rested.is_clean() && rested.not_judged.is_empty(), "{}", rested.broken());
+}
+
+#[tokio::test]
+async fn a_record_that_no_service_wrote_is_known_to_the_audit_by_its_dead_letter() {
+    let _turn = TURN.lock().await;
+    let shop = open().await;
+    let brokers = shop.fleet.environment().kafka_brokers();
+    let outsider = chassis::testing::Outsider::new(&brokers).unwrap();
+    let place = outsider.send("payment.events", "nobody", &[], Some(b"not Avro")).await.unwrap();
+    let url = shop.fleet.environment().superuser_url("order").unwrap();
+    let mut db = sqlx::PgConnection::connect(&url).await.unwrap();
+    let count = "select count(*) from flotilla.dead_letters
+                 where topic = 'payment.events' and (partition, message_offset) = ($1, $2)";
+    shop.wait("its dead letter", async || {
+        let found: i64 =
+            sqlx::query_scalar(count).bind(place.0).bind(place.1).fetch_one(&mut db).await?;
+        Ok((found == 1).then_some(()))
+    })
+    .await
+    .unwrap();
+    let report = audit::run(&shop.fleet, REST).await.unwrap();
+    assert!(report.is_clean(), "{}", report.broken());
+    assert!(report.notes.iter().any(|note| note.contains("by no service")), "{:?}", report.notes);
+}
+
+#[tokio::test]
 async fn the_audit_finds_faults_that_were_planted_in_the_tables() {
     let _turn = TURN.lock().await;
     let shop = open().await;
@@ -202,6 +245,12 @@ async fn the_audit_finds_faults_that_were_planted_in_the_tables() {
         ),
         (
             "inventory",
+            "update stock set sequence = sequence + 1 where sku = '#sku'",
+            "update stock set sequence = sequence - 1 where sku = '#sku'",
+            "catalogue",
+        ),
+        (
+            "inventory",
             "update reservations set state = 3 where order_id = '#'",
             "update reservations set state = 4 where order_id = '#'",
             "goods",
@@ -213,9 +262,10 @@ async fn the_audit_finds_faults_that_were_planted_in_the_tables() {
             "topics hold",
         ),
     ] {
-        execute(&shop, service, &plant.replace('#', &id)).await;
+        let of = |text: &str| text.replace("#sku", &sku).replace('#', &id);
+        execute(&shop, service, &of(plant)).await;
         let report = audit::run(&shop.fleet, Duration::ZERO).await.unwrap();
-        execute(&shop, service, &undo.replace('#', &id)).await;
+        execute(&shop, service, &of(undo)).await;
         assert!(report.broken().contains(rule), "{plant}: {rule} is not in:\n{}", report.broken());
     }
     let clean = audit::run(&shop.fleet, REST).await.unwrap();

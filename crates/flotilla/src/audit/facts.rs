@@ -19,8 +19,10 @@ pub struct Facts {
     pub stock: BTreeMap<String, StockFact>,
     /// What each service still has to publish.
     pub outboxes: Vec<OutboxFact>,
-    /// What stands on the topics.
+    /// What stands on the topics of events about orders.
     pub topics: Vec<TopicFact>,
+    /// What stands on the catalogue's.
+    pub catalogue: CatalogueFact,
     /// The sandbox's own books, where it runs.
     pub ledger: Option<LedgerFact>,
     /// Dead letters that nobody has settled.
@@ -149,12 +151,43 @@ pub struct TopicFact {
     pub records: u64,
     /// Records that repeat an earlier one.
     pub duplicates: u64,
-    /// Keys with a copy that differs from the first.
-    pub differing: Vec<String>,
+    /// Copies that differ from the first.
+    pub differing: u64,
+    /// One of them.
+    pub differing_example: String,
     /// Records without a sequence, which no service writes.
     pub foreign: u64,
-    /// Per key: the highest sequence, and how many different ones there are.
-    pub keys: HashMap<String, (i64, i64)>,
+    /// How many of those a service set aside as dead letters, settled since or not.
+    pub foreign_set_aside: u64,
+    /// One that none did: partition and offset.
+    pub foreign_example: Option<(i32, i64)>,
+    /// Where retention has removed the beginning of a partition: when the first record that is still
+    /// there was written, in milliseconds since the Unix epoch; of several partitions, the latest.
+    pub expired_until_ms: Option<i64>,
+    /// What stands under each key.
+    pub keys: HashMap<String, KeyFact>,
+}
+
+/// The events of one key.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KeyFact {
+    /// The lowest sequence.
+    pub lowest: i64,
+    /// The highest.
+    pub highest: i64,
+    /// How many different ones there are.
+    pub different: i64,
+    /// Whether retention has removed the beginning of its partition.
+    pub beginning_expired: bool,
+}
+
+/// What stands on the catalogue's topic, which is compacted: only the last record of a key counts.
+#[derive(Debug, Clone, Default)]
+pub struct CatalogueFact {
+    /// Records without a sequence, which no service writes.
+    pub foreign: u64,
+    /// The sequence of each SKU's last record.
+    pub last: HashMap<String, i64>,
 }
 
 /// The providers' own books, by order.

@@ -1,5 +1,8 @@
 //! The rules, each a question to the facts.
 
+mod topics;
+mod providers;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -21,11 +24,20 @@ pub struct Rule {
     pub violations: u64,
     /// Some of them.
     pub examples: Vec<String>,
+    /// Whether it can be judged while the fleet works: what it compares is read in one snapshot.
+    #[serde(skip)]
+    pub holds_while_moving: bool,
 }
 
 impl Rule {
     fn of(name: &'static str, checks: impl Iterator<Item = Option<String>>) -> Self {
-        let mut rule = Rule { name, checked: 0, violations: 0, examples: Vec::new() };
+        let mut rule = Rule {
+            name,
+            checked: 0,
+            violations: 0,
+            examples: Vec::new(),
+            holds_while_moving: false,
+        };
         for broken in checks {
             rule.checked += 1;
             if let Some(example) = broken {
@@ -36,6 +48,10 @@ impl Rule {
             }
         }
         rule
+    }
+
+    fn while_moving(self) -> Self {
+        Rule { holds_while_moving: true, ..self }
     }
 }
 
@@ -48,13 +64,16 @@ pub fn all(facts: &Facts) -> Vec<Rule> {
         goods_follow_the_order(facts),
         nothing_is_dispatched_for_an_order_that_is_not_completed(facts),
         nothing_is_held_without_an_order(facts),
-        no_unit_is_lost(facts),
-        counters_are_the_sum_of_reservations(facts),
-        everything_committed_is_published(facts),
-        sequences_are_complete(facts),
-        copies_are_identical(facts),
+        no_unit_is_lost(facts).while_moving(),
+        counters_are_the_sum_of_reservations(facts).while_moving(),
+        topics::everything_committed_is_published(facts),
+        topics::sequences_are_complete(facts),
+        topics::every_key_is_known(facts),
+        topics::copies_are_identical(facts).while_moving(),
+        topics::foreign_records_are_set_aside(facts),
+        topics::the_catalogue_is_current(facts),
     ];
-    rules.extend(providers_agree(facts));
+    rules.extend(providers::agree(facts));
     rules
 }
 
@@ -182,82 +201,6 @@ fn counters_are_the_sum_of_reservations(facts: &Facts) -> Rule {
         })
     };
     Rule::of("an item's counters are the sums of its reservations", facts.stock.iter().map(check))
-}
-
-fn everything_committed_is_published(facts: &Facts) -> Rule {
-    let check = |outbox: &super::facts::OutboxFact| {
-        (outbox.rows != 0 || outbox.head != outbox.published).then(|| {
-            format!(
-                "{}: {} rows wait, batch {} committed, {} published",
-                outbox.service, outbox.rows, outbox.head, outbox.published
-            )
-        })
-    };
-    Rule::of(
-        "every outbox is empty, and its last batch published",
-        facts.outboxes.iter().map(check),
-    )
-}
-
-/// Per key, the topic holds the sequence from 1 to what the row counted, without a gap.
-fn sequences_are_complete(facts: &Facts) -> Rule {
-    let by_order = |name: &str, id: &Uuid, sequence: i64| {
-        Some((name.to_owned(), id.to_string(), sequence)).filter(|(.., sequence)| *sequence > 0)
-    };
-    let orders = facts.orders.iter().filter_map(|(id, o)| by_order("order.events", id, o.sequence));
-    let payments =
-        facts.payments.iter().filter_map(|(id, p)| by_order("payment.events", id, p.sequence));
-    let goods = facts
-        .reservations
-        .iter()
-        .filter_map(|(id, r)| by_order("inventory.events", id, r.sequence));
-    let parcels =
-        facts.shipments.iter().filter_map(|(id, s)| by_order("shipping.events", id, s.sequence));
-    let check = |(topic, key, sequence): (String, String, i64)| {
-        let found = facts.topics.iter().find(|fact| fact.name == topic);
-        let (highest, different) =
-            found.and_then(|fact| fact.keys.get(&key)).copied().unwrap_or_default();
-        (highest != sequence || different != sequence).then(|| {
-            format!(
-                "{topic} {key}: {sequence} committed, {different} on the topic, up to {highest}"
-            )
-        })
-    };
-    let all = orders.chain(payments).chain(goods).chain(parcels);
-    Rule::of("the topics hold every event that was committed, and no other", all.map(check))
-}
-
-fn copies_are_identical(facts: &Facts) -> Rule {
-    let check = |topic: &super::facts::TopicFact| {
-        (!topic.differing.is_empty())
-            .then(|| format!("{}: {}", topic.name, topic.differing.join(", ")))
-    };
-    Rule::of("copies of an event are identical", facts.topics.iter().map(check))
-}
-
-fn providers_agree(facts: &Facts) -> Vec<Rule> {
-    let Some(ledger) = &facts.ledger else { return Vec::new() };
-    let money = |(id, order): (&Uuid, &OrderFact)| {
-        let kept = ledger.kept_minor.get(id).copied().unwrap_or_default();
-        let held = ledger.held_minor.get(id).copied().unwrap_or_default();
-        let expected = if order.end == OrderEnd::Completed { order.total_minor } else { 0 };
-        let fine = order.end == OrderEnd::Under || (kept == expected && held == 0);
-        (!fine).then(|| format!("{id} is {:?}: the provider keeps {kept}, holds {held}", order.end))
-    };
-    let parcels = |(id, order): (&Uuid, &OrderFact)| {
-        let dispatched = ledger.dispatched.get(id).copied().unwrap_or_default();
-        let fine = match order.end {
-            OrderEnd::Under => true,
-            OrderEnd::Completed | OrderEnd::Returned => dispatched,
-            OrderEnd::Cancelled => !dispatched,
-        };
-        (!fine)
-            .then(|| format!("{id} is {:?}: the carrier says dispatched: {dispatched}", order.end))
-    };
-    vec![
-        Rule::of("the payment provider's books agree", facts.orders.iter().map(money)),
-        Rule::of("the carrier's books agree", facts.orders.iter().map(parcels)),
-    ]
 }
 
 #[cfg(test)]

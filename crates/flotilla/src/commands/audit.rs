@@ -9,6 +9,9 @@ use flotilla::audit;
 
 use crate::output::Output;
 
+/// The exit code when nothing is known to be broken, but not every rule could be judged.
+const NOT_AT_REST: u8 = 3;
+
 #[derive(Args)]
 pub(crate) struct Audit {
     /// How long to wait for the fleet to come to rest
@@ -29,9 +32,19 @@ pub(crate) async fn run(command: Audit, out: &Output) -> Result<ExitCode> {
             out.line(format_args!("    {example}"));
         }
     }
+    if !report.moving.is_empty() {
+        out.line(out.bad("the fleet was not at rest:"));
+        report.moving.iter().for_each(|what| out.line(format_args!("    {what}")));
+        out.line("so these rules, which hold at rest only, were not judged:");
+        report.not_judged.iter().for_each(|name| out.line(format_args!("    {name}")));
+    }
     for note in &report.notes {
         out.line(note);
     }
     out.document(&report);
-    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(match (report.is_broken(), report.moving.is_empty()) {
+        (true, _) => ExitCode::FAILURE,
+        (false, false) => ExitCode::from(NOT_AT_REST),
+        (false, true) => ExitCode::SUCCESS,
+    })
 }

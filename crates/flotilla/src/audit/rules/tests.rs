@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::audit::facts::{
-    LedgerFact, OutboxFact, PaymentFact, ReservationFact, ShipmentFact, StockFact, TopicFact,
+    KeyFact, LedgerFact, OutboxFact, PaymentFact, ReservationFact, ShipmentFact, StockFact,
+    TopicFact,
 };
 
 const COMPLETED: Uuid = Uuid::from_u128(1);
@@ -28,12 +29,13 @@ fn clean() -> Facts {
         facts.reservations.insert(id, ReservationFact { goods, lines, sequence: 1 });
         facts.shipments.insert(id, ShipmentFact { dispatched, sequence: 1 });
         for (topic, sequence) in topics.iter_mut().zip([4, 2, 1, 1]) {
-            topic.keys.insert(id.to_string(), (sequence, sequence));
+            topic.keys.insert(id.to_string(), key(1, sequence, sequence));
         }
     }
     facts.topics = topics;
     let tea = StockFact { free: 7, reserved: 0, shipped: 3, adjusted: 10, ledger: 10, sequence: 1 };
     facts.stock.insert("tea".to_owned(), tea);
+    facts.catalogue.last.insert("tea".to_owned(), 1);
     facts.outboxes.push(OutboxFact { service: "order", rows: 0, head: 9, published: 9 });
     facts.ledger = Some(LedgerFact {
         kept_minor: [(COMPLETED, 100)].into(),
@@ -41,6 +43,10 @@ fn clean() -> Facts {
         dispatched: [(COMPLETED, true), (RETURNED, true)].into(),
     });
     facts
+}
+
+fn key(lowest: i64, highest: i64, different: i64) -> KeyFact {
+    KeyFact { lowest, highest, different, beginning_expired: false }
 }
 
 fn broken(facts: &Facts) -> Vec<&'static str> {
@@ -123,18 +129,112 @@ fn what_is_not_published_is_found() {
 
 #[test]
 fn a_gap_a_missing_key_and_an_event_too_many_are_found() {
-    let key = COMPLETED.to_string();
-    for planted in [Some((4, 3)), Some((3, 3)), Some((5, 5)), None] {
+    let order = COMPLETED.to_string();
+    for planted in [Some((1, 4, 3)), Some((1, 3, 3)), Some((1, 5, 5)), Some((2, 4, 3)), None] {
         finds("topics hold", |facts| match planted {
-            Some(found) => drop(facts.topics[0].keys.insert(key.clone(), found)),
-            None => drop(facts.topics[0].keys.remove(&key)),
+            Some((l, h, d)) => drop(facts.topics[0].keys.insert(order.clone(), key(l, h, d))),
+            None => drop(facts.topics[0].keys.remove(&order)),
         });
     }
 }
 
 #[test]
+fn a_beginning_that_expired_is_no_gap_but_a_gap_after_it_is_one() {
+    let order = COMPLETED.to_string();
+    let expired = |lowest, highest, different| KeyFact {
+        beginning_expired: true,
+        ..key(lowest, highest, different)
+    };
+    let mut facts = clean();
+    facts.topics[0].keys.insert(order.clone(), expired(3, 4, 2));
+    assert_eq!(broken(&facts), Vec::<&str>::new());
+    for planted in [expired(2, 4, 2), expired(2, 3, 2), expired(0, 4, 5)] {
+        finds("topics hold", |facts| facts.topics[0].keys.insert(order.clone(), planted));
+    }
+}
+
+#[test]
+fn an_order_placed_before_what_is_still_there_may_have_expired_a_younger_one_may_not() {
+    let placed = |ms| uuid::Builder::from_unix_timestamp_millis(ms, &[7; 10]).into_uuid();
+    for (ms, fine) in [(5_000, true), (9_000, false)] {
+        let mut facts = clean();
+        facts.topics[3].expired_until_ms = Some(7_000);
+        facts.shipments.insert(placed(ms), ShipmentFact { dispatched: None, sequence: 1 });
+        assert_eq!(broken(&facts).is_empty(), fine, "placed at {ms}: {:?}", broken(&facts));
+    }
+}
+
+#[test]
+fn an_event_under_a_key_that_no_table_knows_is_found() {
+    let unknown = Uuid::from_u128(9).to_string();
+    for topic in 0..4 {
+        for name in [unknown.as_str(), "no id at all"] {
+            finds("every key", |facts| {
+                facts.topics[topic].keys.insert(name.to_owned(), key(1, 1, 1))
+            });
+        }
+    }
+    // Known, but by a row that counts no event.
+    finds("every key", |facts| facts.payments.get_mut(&CANCELLED).unwrap().sequence = 0);
+}
+
+#[test]
 fn a_copy_that_differs_is_found() {
-    finds("copies", |facts| facts.topics[1].differing.push("x/1".to_owned()));
+    finds("copies", |facts| facts.topics[1].differing = 1);
+}
+
+#[test]
+fn a_foreign_record_that_nobody_set_aside_is_found_and_one_that_is_a_dead_letter_is_fine() {
+    finds("no service wrote", |facts| facts.topics[2].foreign = 1);
+    let mut facts = clean();
+    (facts.topics[2].foreign, facts.topics[2].foreign_set_aside) = (2, 2);
+    assert_eq!(broken(&facts), Vec::<&str>::new());
+}
+
+#[test]
+fn a_catalogue_that_does_not_end_with_the_item_as_it_is_is_found() {
+    finds("catalogue", |facts| facts.catalogue.last.remove("tea"));
+    finds("catalogue", |facts| facts.catalogue.last.insert("tea".to_owned(), 2));
+    finds("catalogue", |facts| facts.catalogue.last.insert("unknown".to_owned(), 1));
+    finds("catalogue", |facts| facts.stock.get_mut("tea").unwrap().sequence = 2);
+    finds("catalogue", |facts| facts.catalogue.foreign = 1);
+}
+
+#[test]
+fn what_the_providers_have_for_an_order_that_nobody_placed_is_found() {
+    let unknown = Uuid::from_u128(9);
+    let ledger = |facts: &mut Facts| facts.ledger.take().unwrap();
+    finds("provider", |facts| {
+        let mut books = ledger(facts);
+        books.kept_minor.insert(unknown, 100);
+        facts.ledger = Some(books);
+    });
+    finds("provider", |facts| {
+        let mut books = ledger(facts);
+        books.held_minor.insert(unknown, 100);
+        facts.ledger = Some(books);
+    });
+    finds("carrier", |facts| {
+        let mut books = ledger(facts);
+        books.dispatched.insert(unknown, true);
+        facts.ledger = Some(books);
+    });
+}
+
+#[test]
+fn of_a_fleet_that_moves_only_what_holds_at_any_moment_is_judged() {
+    let mut facts = clean();
+    facts.orders.get_mut(&COMPLETED).unwrap().end = OrderEnd::Under;
+    facts.outboxes[0].rows = 1;
+    let moving = vec!["1 order has not ended".to_owned()];
+    let report = crate::audit::check(&facts, moving.clone());
+    assert!(!report.is_broken() && !report.is_clean(), "{report:?}");
+    assert!(report.broken().contains("not at rest: 1 order has not ended"));
+    assert!(report.not_judged.iter().any(|name| name.contains("every order")));
+    assert_eq!(report.rules.len() + report.not_judged.len(), all(&facts).len());
+
+    facts.stock.get_mut("tea").unwrap().free -= 1;
+    assert!(crate::audit::check(&facts, moving).is_broken(), "a lost unit is lost at any moment");
 }
 
 #[test]

@@ -1,0 +1,57 @@
+//! Whether the fleet is at rest: only then do four databases and the topics tell one story.
+
+use anyhow::Result;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::collect::{connect, outboxes};
+use crate::fleet::Fleet;
+
+/// One look at the fleet.
+pub(super) struct Look {
+    /// What moves, in words; empty at rest.
+    pub(super) moving: Vec<String>,
+    /// The last committed batch of each service: two looks with the same saw the same.
+    pub(super) heads: Vec<i64>,
+}
+
+/// Looks whether every order has ended and every outbox is empty.
+pub(super) async fn look(fleet: &Fleet) -> Result<Look> {
+    let mut moving = Vec::new();
+    let mut db = connect(fleet, "order").await?;
+    let under = orders(
+        &mut db,
+        "select order_id, count(*) over () from orders where state not in (7, 9, 13)
+         order by order_id limit 3",
+    );
+    if let Some((count, some)) = under.await? {
+        moving.push(format!(
+            "orders that have not ended: {count} ({some}); `flotilla order show` tells what one waits for"
+        ));
+    }
+    // A completed order's goods may be deducted after it.
+    let mut db = connect(fleet, "inventory").await?;
+    let held = orders(
+        &mut db,
+        "select order_id, count(*) over () from reservations where state = 1
+         order by order_id limit 3",
+    );
+    if let Some((count, some)) = held.await? {
+        moving.push(format!("orders whose goods are set aside: {count} ({some})"));
+    }
+    let outboxes = outboxes(fleet).await?;
+    for outbox in outboxes.iter().filter(|o| o.rows != 0 || o.head != o.published) {
+        moving.push(format!(
+            "the outbox of {} is not empty: {} rows wait, batch {} committed, {} published",
+            outbox.service, outbox.rows, outbox.head, outbox.published
+        ));
+    }
+    Ok(Look { moving, heads: outboxes.iter().map(|outbox| outbox.head).collect() })
+}
+
+/// How many orders a question finds, and some of them.
+async fn orders(db: &mut PgConnection, question: &'static str) -> Result<Option<(i64, String)>> {
+    let found: Vec<(Uuid, i64)> = sqlx::query_as(question).fetch_all(db).await?;
+    let some: Vec<String> = found.iter().map(|(id, _)| id.to_string()).collect();
+    Ok(found.first().map(|(_, count)| (*count, some.join(", "))))
+}
