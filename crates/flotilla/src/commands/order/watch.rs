@@ -42,7 +42,10 @@ pub(crate) async fn watch(base: &str, order: &str, out: &Output) -> Result<()> {
                  then `flotilla order watch {order}` shows all of it"
             );
         }
-        tokio::time::sleep(RETRY_AFTER).await;
+        // A stream that brought something ended for a reason: most often it was the order's end.
+        if retries > 0 {
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
     }
 }
 
