@@ -10,4 +10,5 @@ mod effects_once;
 mod life;
 mod relay;
 mod replicas;
+mod tail;
 mod telemetry;
