@@ -107,16 +107,17 @@ pub(crate) fn subscribe<S: Service>(
         .set("fetch.wait.max.ms", "500")
         .set("socket.nagle.disable", "true")
         .set("statistics.interval.ms", statistics::INTERVAL_MS)
-        .create_with_context(Assignments::new(
-            topics.clone(),
-            Arc::clone(&consuming.positions),
-            config.database_url.clone(),
-            config.kafka_brokers.clone(),
-            consuming.runtime.clone(),
-            Arc::clone(&consuming.stop),
-            Arc::clone(&consuming.health),
-            Arc::clone(&consuming.telemetry),
-        ))?;
+        .create_with_context(Assignments {
+            topics: topics.clone(),
+            positions: Arc::clone(&consuming.positions),
+            database_url: config.database_url.clone(),
+            brokers: config.kafka_brokers.clone(),
+            runtime: consuming.runtime.clone(),
+            stop: Arc::clone(&consuming.stop),
+            health: Arc::clone(&consuming.health),
+            telemetry: Arc::clone(&consuming.telemetry),
+            requests: statistics::RequestCounter::new(Arc::clone(&consuming.telemetry)),
+        })?;
     client.subscribe(&topics)?;
     let client = Arc::new(client);
     let hint = OffsetHint { client: Some(Arc::clone(&client)) };

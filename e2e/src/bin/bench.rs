@@ -55,7 +55,7 @@ async fn measure(fleet: &Fleet, options: &Options) -> Result<ExitCode> {
     stock::fill(&measured, plan.skus).await.context("the catalogue cannot be filled")?;
     let report = run::run(&measured, &plan).await?;
     print(&report.to_string());
-    report.objections().iter().for_each(|objection| print(&format!("note: {objection}")));
+    report.objections().iter().for_each(|objection| print(&format!("warning: {objection}")));
     if let Some(file) = &options.json {
         std::fs::write(file, serde_json::to_vec_pretty(&report)?)
             .with_context(|| format!("cannot write {}", file.display()))?;

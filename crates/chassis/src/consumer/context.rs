@@ -26,42 +26,18 @@ use crate::telemetry::Telemetry;
 const DATABASE_PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) struct Assignments {
-    topics: Vec<&'static str>,
-    positions: Arc<Positions>,
-    database_url: Secret,
-    brokers: String,
-    runtime: Runtime,
-    stop: Arc<AtomicBool>,
-    health: Arc<Health>,
-    telemetry: Arc<Telemetry>,
-    requests: RequestCounter,
+    pub(super) topics: Vec<&'static str>,
+    pub(super) positions: Arc<Positions>,
+    pub(super) database_url: Secret,
+    pub(super) brokers: String,
+    pub(super) runtime: Runtime,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) health: Arc<Health>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) requests: RequestCounter,
 }
 
 impl Assignments {
-    pub(super) fn new(
-        topics: Vec<&'static str>,
-        positions: Arc<Positions>,
-        database_url: Secret,
-        brokers: String,
-        runtime: Runtime,
-        stop: Arc<AtomicBool>,
-        health: Arc<Health>,
-        telemetry: Arc<Telemetry>,
-    ) -> Self {
-        let requests = RequestCounter::new(Arc::clone(&telemetry));
-        Assignments {
-            topics,
-            positions,
-            database_url,
-            brokers,
-            runtime,
-            stop,
-            health,
-            telemetry,
-            requests,
-        }
-    }
-
     /// The database's offsets, or `None` when it is away and the service is told to stop.
     pub(super) fn load(&self, partitions: &[Partition]) -> Option<Vec<(Partition, i64)>> {
         loop {

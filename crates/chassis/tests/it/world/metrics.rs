@@ -28,26 +28,6 @@ impl World {
         .await;
     }
 
-    /// Keeps every replica from publishing.
-    pub(crate) async fn withhold_lease(&self) {
-        self.set_lease("1 hour").await;
-    }
-
-    pub(crate) async fn give_lease_back(&self) {
-        self.set_lease("-1 s").await;
-    }
-
-    async fn set_lease(&self, term: &str) {
-        sqlx::query(
-            "update flotilla.relay_lease
-             set holder = gen_random_uuid(), epoch = epoch + 1, expires_at = now() + $1::interval",
-        )
-        .bind(term)
-        .execute(&self.db)
-        .await
-        .unwrap();
-    }
-
     /// Keeps every replica from processing, until the answer is dropped.
     pub(crate) async fn lock_totals(&self) -> Transaction<'static, Postgres> {
         let mut tx = self.db.begin().await.unwrap();
