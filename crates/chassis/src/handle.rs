@@ -178,7 +178,7 @@ mod tests {
 
         fn decide(&self, _: &mut (), _: &(), _: &mut Effects<NoCall>) {}
 
-        async fn save(&self, _: &mut PgConnection, _: ()) -> Result<(), Failure> {
+        fn save(&self, _: &(), _: &mut crate::writes::Writes) -> Result<(), Failure> {
             Ok(())
         }
     }
