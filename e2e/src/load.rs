@@ -3,7 +3,7 @@
 //!
 //! Reading order: `scenario` and `plan` (what is asked for), `run` (one measurement from start to
 //! report), `generator` and `gate` (placing orders), `watch` and `ends` (seeing them end), `sample`
-//! and what it reads (`process`, `metrics`, `postgres`), `report`.
+//! and what it reads (`process`, `metrics`, `postgres`), `report`, `compare`.
 
 pub mod scenario;
 pub mod plan;
@@ -23,3 +23,4 @@ pub mod postgres;
 pub mod stock;
 pub mod progress;
 pub mod report;
+pub mod compare;

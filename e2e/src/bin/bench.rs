@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use e2e::load::compare::{Comparison, add_round};
 use e2e::load::fleet::{Database, Fleet as Measured, Replica, Service};
 use e2e::load::process::{Part, Process as Watched};
-use e2e::load::scenario::{Options, Scenario};
+use e2e::load::scenario::{Bench, Command, Options, Scenario};
 use e2e::load::{run, stock};
 use flotilla::audit;
 use flotilla::fleet::{Fleet, FleetSettings, Providers};
@@ -28,7 +29,11 @@ const REST: Duration = Duration::from_secs(120);
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let options = Options::parse();
+    let Bench { command, options } = Bench::parse();
+    if let Some(Command::Compare { before, after }) = command {
+        print(&Comparison::of(&read(&before)?, &read(&after)?)?.to_string());
+        return Ok(ExitCode::SUCCESS);
+    }
     let problems = options.plan().problems();
     if !problems.is_empty() {
         bail!("{}", problems.join("; "));
@@ -38,7 +43,11 @@ async fn main() -> Result<ExitCode> {
     let mut settings = FleetSettings::new(settings, Lifetime::WithParent)?;
     settings.providers = match options.scenario {
         Scenario::HttpProviders => Providers::Sandbox,
-        Scenario::Throughput | Scenario::Latency | Scenario::Smoke => Providers::InProcess,
+        Scenario::Throughput
+        | Scenario::Latency
+        | Scenario::HotSku
+        | Scenario::FourLines
+        | Scenario::Smoke => Providers::InProcess,
     };
     settings.variables.push(("FLOTILLA_LOG".to_owned(), "warn".to_owned()));
     // Every measurement begins with empty tables and topics.
@@ -55,9 +64,9 @@ async fn measure(fleet: &Fleet, options: &Options) -> Result<ExitCode> {
     stock::fill(&measured, plan.skus).await.context("the catalogue cannot be filled")?;
     let report = run::run(&measured, &plan).await?;
     print(&report.to_string());
-    report.objections().iter().for_each(|objection| print(&format!("warning: {objection}")));
     if let Some(file) = &options.json {
-        std::fs::write(file, serde_json::to_vec_pretty(&report)?)
+        let rounds = (options.append && file.exists()).then(|| read(file)).transpose()?;
+        std::fs::write(file, add_round(rounds.as_deref(), serde_json::to_value(&report)?)?)
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
     let audit = audit::run(fleet, REST).await?;
@@ -108,6 +117,10 @@ fn part_of(name: &str) -> Option<Part> {
         name if SERVICES.contains(&name) => Some(Part::Services),
         _unknown => None,
     }
+}
+
+fn read(file: &Path) -> Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 fn progress(step: &str, took: Option<Duration>) {

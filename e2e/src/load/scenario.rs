@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::load::plan::{Arrival, Plan};
@@ -13,7 +13,26 @@ const CONNECTIONS: usize = 128;
 
 /// Measures a fleet of its own: starts it, drives orders through it, reports what each costs.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "bench", after_help = "To measure on fewer cores: taskset -c 0,1 ./x bench")]
+#[command(
+    name = "bench",
+    args_conflicts_with_subcommands = true,
+    after_help = "To measure on fewer cores: taskset -c 0,1 ./x bench"
+)]
+pub struct Bench {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub options: Options,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Compare two files that --json wrote: ratios, and the range that their rounds span
+    Compare { before: PathBuf, after: PathBuf },
+}
+
+/// What is measured, and how.
+#[derive(Debug, Clone, Args)]
 pub struct Options {
     #[arg(value_enum, default_value_t = Scenario::Throughput)]
     pub scenario: Scenario,
@@ -33,14 +52,17 @@ pub struct Options {
     #[arg(long)]
     pub skus: Option<u32>,
     /// Lines of each order
-    #[arg(long, default_value_t = 1)]
-    pub lines: u32,
+    #[arg(long)]
+    pub lines: Option<u32>,
     /// Connections to the order service
     #[arg(long, default_value_t = CONNECTIONS)]
     pub connections: usize,
     /// Write the report to this file too
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Add the report to those that the file holds: a further round
+    #[arg(long, requires = "json")]
+    pub append: bool,
 }
 
 /// What is measured.
@@ -53,6 +75,10 @@ pub enum Scenario {
     HttpProviders,
     /// How long orders take at a fixed rate
     Latency,
+    /// As many orders as the fleet can do, all for the same item
+    HotSku,
+    /// As many orders as the fleet can do, of four lines each
+    FourLines,
     /// A few seconds, to see that the benchmark works
     Smoke,
 }
@@ -60,12 +86,13 @@ pub enum Scenario {
 impl Options {
     /// The scenario with the options applied.
     pub fn plan(&self) -> Plan {
-        let (arrival, warmup_seconds, seconds, skus) = match self.scenario {
-            Scenario::Throughput | Scenario::HttpProviders => {
-                (Arrival::InFlight(2_000), 15.0, 60.0, 1_000)
-            }
-            Scenario::Latency => (Arrival::PerSecond(50.0), 10.0, 60.0, 1_000),
-            Scenario::Smoke => (Arrival::InFlight(50), 1.0, 3.0, 50),
+        let full = (Arrival::InFlight(2_000), 15.0, 60.0);
+        let ((arrival, warmup_seconds, seconds), skus, lines) = match self.scenario {
+            Scenario::Throughput | Scenario::HttpProviders => (full, 1_000, 1),
+            Scenario::HotSku => (full, 1, 1),
+            Scenario::FourLines => (full, 1_000, 4),
+            Scenario::Latency => ((Arrival::PerSecond(50.0), 10.0, 60.0), 1_000, 1),
+            Scenario::Smoke => ((Arrival::InFlight(50), 1.0, 3.0), 50, 1),
         };
         let arrival = match (self.in_flight, self.rate) {
             (Some(orders), _) => Arrival::InFlight(orders),
@@ -81,7 +108,7 @@ impl Options {
             warmup_seconds: self.warmup.unwrap_or(warmup_seconds),
             seconds: self.seconds.unwrap_or(seconds),
             skus: self.skus.unwrap_or(skus),
-            lines: self.lines,
+            lines: self.lines.unwrap_or(lines),
             connections,
         }
     }
@@ -92,7 +119,7 @@ mod tests {
     use super::*;
 
     fn options(line: &str) -> Options {
-        Options::try_parse_from(line.split(' ')).unwrap()
+        Bench::try_parse_from(line.split(' ')).unwrap().options
     }
 
     #[test]
@@ -110,6 +137,7 @@ mod tests {
     fn no_more_connections_than_orders_in_flight() {
         assert_eq!(options("bench --in-flight 3").plan().connections, 3);
         assert_eq!(options("bench smoke --lines 0").plan().problems().len(), 1);
-        assert!(Options::try_parse_from(["bench", "--in-flight", "3", "--rate", "5"]).is_err());
+        assert!(Bench::try_parse_from(["bench", "--in-flight", "3", "--rate", "5"]).is_err());
+        assert!(Bench::try_parse_from(["bench", "--append"]).is_err());
     }
 }

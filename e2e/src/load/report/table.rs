@@ -12,6 +12,9 @@ impl Display for Report {
         self.write_latencies(f)?;
         self.write_usage(f)?;
         self.write_batches(f)?;
+        for objection in self.objections() {
+            writeln!(f, "\nwarning: {objection}")?;
+        }
         Ok(())
     }
 }

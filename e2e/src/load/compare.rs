@@ -1,0 +1,167 @@
+//! Two measurements side by side. A machine that others share is never twice the same, so each side is
+//! measured in several rounds, taken by turns, and a ratio comes with the range that the rounds span: a
+//! change that is smaller than its range has not been shown.
+
+use std::fmt::{self, Display, Formatter};
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+/// What is compared: its name, and where it stands in a report.
+const FIGURES: [(&str, Figure); 11] = [
+    ("completed sagas/s", Figure::At("/completed_per_second")),
+    ("acknowledge p50, ms", Figure::At("/acknowledge/p50_ms")),
+    ("acknowledge p99, ms", Figure::At("/acknowledge/p99_ms")),
+    ("placed to completed p50, ms", Figure::At("/complete/p50_ms")),
+    ("placed to completed p99, ms", Figure::At("/complete/p99_ms")),
+    ("services, us/order", Figure::Part("services")),
+    ("postgres, us/order", Figure::Part("postgres")),
+    ("kafka, us/order", Figure::Part("kafka")),
+    ("generator, us/order", Figure::Part("generator")),
+    ("all of them, us/order", Figure::AllParts),
+    ("busy cores", Figure::At("/cores_busy")),
+];
+
+#[derive(Debug, Clone, Copy)]
+enum Figure {
+    At(&'static str),
+    /// The CPU of a part.
+    Part(&'static str),
+    AllParts,
+}
+
+impl Figure {
+    fn of(self, report: &Value) -> Option<f64> {
+        let cpu = |part: &Value| part["cpu_us_per_order"].as_f64();
+        let parts = || report["parts"].as_array().into_iter().flatten();
+        match self {
+            Figure::At(pointer) => report.pointer(pointer)?.as_f64(),
+            Figure::Part(name) => parts().find(|part| part["name"] == name).and_then(cpu),
+            Figure::AllParts => Some(parts().filter_map(cpu).sum()),
+        }
+    }
+}
+
+/// The comparison of two files of rounds.
+#[derive(Debug)]
+pub struct Comparison {
+    rounds: (usize, usize),
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct Row {
+    name: &'static str,
+    before: f64,
+    after: f64,
+    /// The smallest and the largest ratio of a round after to a round before.
+    range: (f64, f64),
+}
+
+impl Comparison {
+    /// Compares the rounds of two files, each one report or a list of them.
+    pub fn of(before: &str, after: &str) -> anyhow::Result<Self> {
+        let before = rounds(before).context("the first file")?;
+        let after = rounds(after).context("the second file")?;
+        let rows = FIGURES.iter().filter_map(|(name, figure)| {
+            let of = |rounds: &[Value]| -> Option<Vec<f64>> {
+                let mut found: Vec<f64> =
+                    rounds.iter().map(|report| figure.of(report)).collect::<Option<_>>()?;
+                found.sort_unstable_by(f64::total_cmp);
+                Some(found)
+            };
+            let (before, after) = (of(&before)?, of(&after)?);
+            let lowest = after.first()? / before.last()?;
+            let highest = after.last()? / before.first()?;
+            let (before, after) = (median(&before), median(&after));
+            Some(Row { name, before, after, range: (lowest, highest) })
+        });
+        let rows = rows.collect();
+        Ok(Comparison { rounds: (before.len(), after.len()), rows })
+    }
+}
+
+/// Adds a report to a file of rounds, which need not exist.
+pub fn add_round(file: Option<&str>, report: Value) -> anyhow::Result<String> {
+    let mut all = file.map(rounds).transpose()?.unwrap_or_default();
+    all.push(report);
+    Ok(serde_json::to_string_pretty(&all)?)
+}
+
+fn rounds(text: &str) -> anyhow::Result<Vec<Value>> {
+    let rounds = match serde_json::from_str(text)? {
+        Value::Array(rounds) => rounds,
+        report => vec![report],
+    };
+    ensure!(!rounds.is_empty(), "it holds no report");
+    Ok(rounds)
+}
+
+/// Of sorted figures.
+fn median(sorted: &[f64]) -> f64 {
+    let middle = sorted.len() / 2;
+    match sorted.len() % 2 {
+        0 => (sorted[middle - 1] + sorted[middle]) / 2.0,
+        _odd => sorted[middle],
+    }
+}
+
+impl Display for Comparison {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (before, after) = self.rounds;
+        writeln!(f, "medians of {before} and {after} rounds\n")?;
+        let heads = ["before", "after", "ratio", "lowest", "highest"];
+        writeln!(
+            f,
+            "{:28}{:>12}{:>12}{:>9}{:>9}{:>9}",
+            "", heads[0], heads[1], heads[2], heads[3], heads[4]
+        )?;
+        for Row { name, before, after, range: (lowest, highest) } in &self.rows {
+            let ratio = after / before;
+            let shown = if *lowest > 1.0 || *highest < 1.0 { "" } else { "  within the noise" };
+            writeln!(
+                f,
+                "{name:28}{before:>12.1}{after:>12.1}{ratio:>9.2}{lowest:>9.2}{highest:>9.2}{shown}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn report(per_second: f64, services: f64) -> Value {
+        json!({
+            "completed_per_second": per_second,
+            "parts": [{ "name": "services", "cpu_us_per_order": services },
+                      { "name": "kafka", "cpu_us_per_order": 10.0 }],
+        })
+    }
+
+    #[test]
+    fn a_ratio_comes_with_the_range_of_its_rounds() {
+        let before = json!([report(100.0, 40.0), report(110.0, 50.0), report(90.0, 45.0)]);
+        let after = json!([report(150.0, 44.0), report(180.0, 20.0)]);
+        let text = Comparison::of(&before.to_string(), &after.to_string()).unwrap().to_string();
+        let line = |name| text.lines().find(|line: &&str| line.starts_with(name)).unwrap();
+        let figures: Vec<&str> = line("completed sagas/s").split_whitespace().skip(2).collect();
+        assert_eq!(figures, ["100.0", "165.0", "1.65", "1.36", "2.00"]);
+        assert!(line("services").ends_with("within the noise"), "{text}");
+        assert!(line("all of them").contains("55.0"), "{text}");
+        assert!(!text.contains("acknowledge"), "what a side lacks is left out");
+    }
+
+    #[test]
+    fn rounds_are_added_to_what_a_file_holds() {
+        let one = add_round(None, report(1.0, 2.0)).unwrap();
+        let two = add_round(Some(&one), report(3.0, 4.0)).unwrap();
+        assert_eq!(rounds(&two).unwrap().len(), 2);
+        assert_eq!(rounds(&report(1.0, 2.0).to_string()).unwrap().len(), 1);
+        assert!(rounds("[]").is_err());
+        assert!(rounds("nothing").is_err());
+    }
+}
