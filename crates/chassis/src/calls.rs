@@ -8,6 +8,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use rand::Rng;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -87,25 +89,22 @@ impl<S: Service> CallQueue<S> {
         }
     }
 
-    /// Makes a call in the background. After a stop or a crash its intent is found by the sweep.
-    pub(crate) fn make(&self, intent: Intent<S::Call>) {
-        let mut waiting = self.inner.waiting();
-        if waiting.len() >= WAITING_MAX {
-            tracing::warn!(
-                adapter = self.inner.name,
-                "too many calls wait; the sweep makes this one later"
-            );
+    /// Makes calls in the background, all at once. After a stop or a crash their intents are found by the
+    /// sweep. One task for all: an adapter in the process answers each without ever waiting.
+    pub(crate) fn make(&self, intents: impl IntoIterator<Item = Intent<S::Call>>) {
+        let new: Vec<_> = self.inner.admit(intents);
+        if new.is_empty() {
             return;
         }
-        if !waiting.insert(intent.call.clone()) {
-            return;
-        }
-        drop(waiting);
         let inner = Arc::clone(&self.inner);
         tokio::spawn(async move {
-            let call = intent.call.clone();
-            inner.make(intent).await;
-            inner.waiting().remove(&call);
+            let each = |intent: Intent<S::Call>| async {
+                let call = intent.call.clone();
+                inner.make(intent).await;
+                inner.waiting().remove(&call);
+            };
+            let mut calls: FuturesUnordered<_> = new.into_iter().map(each).collect();
+            while calls.next().await.is_some() {}
         });
     }
 }
@@ -113,6 +112,28 @@ impl<S: Service> CallQueue<S> {
 impl<S: Service> Inner<S> {
     fn waiting(&self) -> MutexGuard<'_, HashSet<S::Call>> {
         self.waiting.lock().expect("no panic under this lock")
+    }
+
+    /// Those that are not under way already and find room.
+    fn admit(&self, intents: impl IntoIterator<Item = Intent<S::Call>>) -> Vec<Intent<S::Call>> {
+        let mut waiting = self.waiting();
+        let mut left_out = 0;
+        let mut admit = |intent: &Intent<S::Call>| {
+            if waiting.len() >= WAITING_MAX {
+                left_out += 1;
+                return false;
+            }
+            waiting.insert(intent.call.clone())
+        };
+        let new = intents.into_iter().filter(&mut admit).collect();
+        if left_out > 0 {
+            tracing::warn!(
+                adapter = self.name,
+                calls = left_out,
+                "too many calls wait; the sweep makes these later"
+            );
+        }
+        new
     }
 
     async fn make(&self, Intent { call, cause, trace }: Intent<S::Call>) {

@@ -237,9 +237,7 @@ impl<S: Service> Executor<S> {
         }
         self.telemetry.record(&committed.measures);
         if let Some(calls) = &self.calls {
-            for call in committed.calls {
-                calls.make(call);
-            }
+            calls.make(committed.calls);
         }
         if self.changes.receiver_count() > 0 {
             for key in committed.changed {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::calls::CallQueue;
+use crate::effects::Intent;
 use crate::executor::{Chain, Writer};
 use crate::failure::Failure;
 use crate::health::Health;
@@ -37,10 +38,8 @@ pub(crate) async fn run<S: Service>(
                         return;
                     }
                 }
-                for call in due.calls {
-                    if let Some(calls) = &calls {
-                        calls.make(call.into());
-                    }
+                if let Some(calls) = &calls {
+                    calls.make(due.calls.into_iter().map(Intent::from));
                 }
                 S::SWEEP_EVERY
             }

@@ -90,6 +90,23 @@ impl ProducerContext for Context {
     }
 }
 
+/// A time as text. All messages of a batch have the same.
+#[derive(Default)]
+struct Time {
+    micros: i64,
+    text: String,
+}
+
+impl Time {
+    fn text(&mut self, micros: i64) -> &str {
+        if self.text.is_empty() || self.micros != micros {
+            let time = Utc.timestamp_micros(micros).single().unwrap_or_default();
+            *self = Time { micros, text: time.to_rfc3339_opts(SecondsFormat::Micros, true) };
+        }
+        &self.text
+    }
+}
+
 pub(super) struct Publisher {
     producer: ThreadedProducer<Context>,
     service: &'static str,
@@ -133,12 +150,13 @@ impl Publisher {
             failure: Mutex::new(None),
             done: Mutex::new(Some(done)),
         });
+        let mut time = Time::default();
         let mut count = 0;
         let mut refused = None;
         'rows: for row in rows {
             for message in unpack(row)? {
                 flush.outstanding.fetch_add(1, SeqCst);
-                if let Err(error) = self.send(&message, &flush) {
+                if let Err(error) = self.send(&message, &flush, &mut time) {
                     flush.settle(1);
                     refused = Some(error);
                     break 'rows;
@@ -156,14 +174,19 @@ impl Publisher {
         }
     }
 
-    fn send(&self, message: &Packed<'_>, flush: &Arc<Flush>) -> Result<(), KafkaError> {
+    fn send(
+        &self,
+        message: &Packed<'_>,
+        flush: &Arc<Flush>,
+        time: &mut Time,
+    ) -> Result<(), KafkaError> {
         let opaque = Arc::clone(flush);
         let record = match message {
             Packed::Event { topic, key, payload, .. } => {
                 BaseRecord::<[u8], [u8], Arc<Flush>>::with_opaque_to(topic, opaque)
                     .key(key.as_bytes())
                     .payload(*payload)
-                    .headers(self.headers(message))
+                    .headers(self.headers(message, time))
             }
             Packed::Raw { topic, key, headers, payload } => {
                 let mut owned = OwnedHeaders::new_with_capacity(headers.len());
@@ -182,13 +205,11 @@ impl Publisher {
     /// CloudEvents in binary mode, W3C trace context, and where the event stands: which order it
     /// belongs to, what caused it, its place in the sequence of its key.
     /// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md>
-    fn headers(&self, message: &Packed<'_>) -> OwnedHeaders {
+    fn headers(&self, message: &Packed<'_>, time: &mut Time) -> OwnedHeaders {
         let Packed::Event { event_type, key, sequence, time_micros, cause, trace, .. } = message
         else {
             unreachable!("only events get derived headers")
         };
-        let time = Utc.timestamp_micros(*time_micros).single().unwrap_or_default();
-        let time = time.to_rfc3339_opts(SecondsFormat::Micros, true);
         let sequence = sequence.to_string();
         let id = format!("{key}/{sequence}");
         let headers = [
@@ -196,7 +217,7 @@ impl Publisher {
             ("ce_id", &id),
             ("ce_source", self.service),
             ("ce_type", event_type),
-            ("ce_time", &time),
+            ("ce_time", time.text(*time_micros)),
             ("ce_subject", key),
             ("ce_sequence", &sequence),
             ("ce_correlationid", key),
