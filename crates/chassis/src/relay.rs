@@ -5,6 +5,7 @@
 mod hand_over;
 mod lease;
 mod publisher;
+mod pump;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -12,9 +12,10 @@ use rdkafka::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use tokio::sync::oneshot;
 
+use super::pump::Pump;
 use crate::limits::CLIENT_BYTES;
 use crate::outbox::{Packed, Unreadable, unpack};
 use crate::statistics::{self, RequestCounter, Statistics};
@@ -108,7 +109,7 @@ impl Time {
 }
 
 pub(super) struct Publisher {
-    producer: ThreadedProducer<Context>,
+    pump: Pump<Context>,
     service: &'static str,
 }
 
@@ -118,7 +119,7 @@ impl Publisher {
         telemetry: &Arc<Telemetry>,
     ) -> Result<Self, KafkaError> {
         let requests = RequestCounter::new(Arc::clone(telemetry));
-        let producer = ClientConfig::new()
+        let producer: BaseProducer<Context> = ClientConfig::new()
             .set("bootstrap.servers", &settings.brokers)
             .set("client.id", settings.service)
             .set("enable.idempotence", "true")
@@ -135,7 +136,7 @@ impl Publisher {
             .set("socket.nagle.disable", "true")
             .set("statistics.interval.ms", statistics::INTERVAL_MS)
             .create_with_context(Context { requests })?;
-        Ok(Publisher { producer, service: settings.service })
+        Ok(Publisher { pump: Pump::start(producer), service: settings.service })
     }
 
     /// Publishes packed batches and answers how many messages that were, once all are acknowledged.
@@ -150,6 +151,7 @@ impl Publisher {
             failure: Mutex::new(None),
             done: Mutex::new(Some(done)),
         });
+        self.pump.set_busy(true);
         let mut time = Time::default();
         let mut count = 0;
         let mut refused = None;
@@ -167,6 +169,7 @@ impl Publisher {
         flush.settle(1);
         // Also after a refusal: what was sent must be settled before anybody sends it again.
         acknowledged.await.map_err(|_closed| PublishError::Gone)?;
+        self.pump.set_busy(false);
         let failure = flush.failure.lock().expect("no panic under this lock").take();
         match refused.or(failure) {
             None => Ok(count),
@@ -199,7 +202,7 @@ impl Publisher {
                 record
             }
         };
-        self.producer.send(record).map_err(|(error, _record)| error)
+        self.pump.producer().send(record).map_err(|(error, _record)| error)
     }
 
     /// CloudEvents in binary mode, W3C trace context, and where the event stands: which order it
@@ -238,7 +241,7 @@ impl Publisher {
 
     /// Lets go of the producer. Its destructor can block, so it gets a thread and a deadline.
     pub(super) async fn close(self) {
-        if let Some((code, reason)) = self.producer.client().fatal_error() {
+        if let Some((code, reason)) = self.pump.producer().client().fatal_error() {
             tracing::error!(error = %code, "the producer failed for good and is replaced: {reason}");
         }
         let closing = tokio::task::spawn_blocking(move || drop(self));

@@ -1,0 +1,81 @@
+//! The thread that serves a producer's events: acknowledgements, statistics, errors. rdkafka's own one
+//! polls in steps of 100 ms and spins through the last of each, as it counts in whole milliseconds: a
+//! hundredth of a core for every service, whether or not it has anything to do.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rdkafka::producer::{BaseProducer, ProducerContext};
+
+/// How long one poll goes on while acknowledgements are outstanding. They are served as they come; this
+/// is only how soon the thread notices that there are none any more, and how long a stop may wait for it.
+const BUSY: Duration = Duration::from_millis(250);
+/// How often an idle producer is looked at.
+const IDLE: Duration = Duration::from_secs(1);
+/// Events served at one look: its statistics, and what a broken connection reports.
+const EVENTS: usize = 16;
+
+/// A producer and the thread that serves it.
+pub(super) struct Pump<C: ProducerContext + 'static> {
+    producer: Arc<BaseProducer<C>>,
+    signals: Arc<Signals>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Signals {
+    busy: AtomicBool,
+    stop: AtomicBool,
+}
+
+impl<C: ProducerContext + 'static> Pump<C> {
+    pub(super) fn start(producer: BaseProducer<C>) -> Self {
+        let producer = Arc::new(producer);
+        let signals = Arc::new(Signals::default());
+        let serve = {
+            let (producer, signals) = (Arc::clone(&producer), Arc::clone(&signals));
+            move || serve(&producer, &signals)
+        };
+        let thread = thread::Builder::new().name("producer".to_owned()).spawn(serve);
+        let thread = Some(thread.expect("threads can be started"));
+        Pump { producer, signals, thread }
+    }
+
+    pub(super) fn producer(&self) -> &BaseProducer<C> {
+        &self.producer
+    }
+
+    /// Acknowledgements are outstanding from now on, or none is any more.
+    pub(super) fn set_busy(&self, busy: bool) {
+        self.signals.busy.store(busy, Relaxed);
+        if busy && let Some(thread) = &self.thread {
+            // Kept when the thread is just about to wait, so that it does not.
+            thread.thread().unpark();
+        }
+    }
+}
+
+fn serve<C: ProducerContext>(producer: &BaseProducer<C>, signals: &Signals) {
+    while !signals.stop.load(Relaxed) {
+        if signals.busy.load(Relaxed) {
+            producer.poll(BUSY);
+        } else {
+            (0..EVENTS).for_each(|_| producer.poll(Duration::ZERO));
+            thread::park_timeout(IDLE);
+        }
+    }
+}
+
+impl<C: ProducerContext + 'static> Drop for Pump<C> {
+    fn drop(&mut self) {
+        self.signals.stop.store(true, Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            if thread.join().is_err() {
+                tracing::error!("the thread of the producer panicked");
+            }
+        }
+    }
+}
