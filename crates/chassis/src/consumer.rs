@@ -99,6 +99,8 @@ pub(crate) fn subscribe<S: Service>(
         .set("auto.offset.reset", "error")
         .set("allow.auto.create.topics", "false")
         .set("check.crcs", "true")
+        // Brokers that were away for minutes are noticed soon after they are back; the default waits 10 s.
+        .set("reconnect.backoff.max.ms", "1000")
         .set("session.timeout.ms", config.session.as_millis().to_string())
         .set("heartbeat.interval.ms", "2000")
         .set("max.poll.interval.ms", "60000")

@@ -130,7 +130,7 @@ impl Relay {
         mut tenure: Tenure,
         stopping: &AtomicBool,
     ) -> anyhow::Result<End> {
-        let publisher = Publisher::new(&self.producer, &self.telemetry)?;
+        let mut publisher = Publisher::new(&self.producer, &self.telemetry)?;
         let announcements = self.announcements().await?;
         self.shared.set_leader(true);
         self.telemetry.metrics.relay_leader.record(1, &[]);
@@ -158,7 +158,7 @@ impl Relay {
             if !batches.is_empty() {
                 crash::point("relay.before_publish");
                 round.pace.begin();
-                let published = self.publish(&publisher, &batches).await;
+                let published = self.publish(&mut publisher, &batches).await;
                 round.pace.end();
                 if let Err(error) = published {
                     break Err(error.into());
@@ -230,11 +230,11 @@ impl Relay {
 
     async fn publish(
         &self,
-        publisher: &Publisher,
+        publisher: &mut Publisher,
         batches: &VecDeque<CommittedBatch>,
     ) -> Result<(), PublishError> {
         let started = Instant::now();
-        let published = publisher.publish(batches.iter().map(|batch| batch.row.as_slice())).await;
+        let published = publisher.publish(batches).await;
         match &published {
             Ok(messages) => {
                 let metrics = &self.telemetry.metrics;
