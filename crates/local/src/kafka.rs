@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use uuid::Uuid;
 
 use crate::process::{Lifetime, Process, ProcessSpec};
-use crate::settings::Settings;
+use crate::settings::{Compiler, Settings};
 use crate::{cache, java};
 
 const POM: &str = include_str!("../servers/kafka/pom.xml");
@@ -72,9 +72,12 @@ fn spawn(settings: &Settings, lifetime: Lifetime) -> Result<Process> {
     if !folder.join("data/meta.properties").exists() {
         format(&java, &classes, &properties)?;
     }
-    // The second compiler takes a fifth of a core for minutes, which two cores have better uses for.
+    let compilers = match settings.kafka_compiler {
+        Compiler::Quick => "-XX:TieredStopAtLevel=1",
+        Compiler::Thorough => "-XX:+TieredCompilation",
+    };
     let spec = ProcessSpec::new("kafka", java)
-        .args(["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+        .args(["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", compilers])
         .args(["-XX:-UsePerfData", "-Xshare:auto"])
         .args([temporary, format!("-Dlog4j2.configurationFile={}", logging.display())])
         .args(["-cp", &classes, "kafka.Kafka"])

@@ -21,4 +21,4 @@ pub mod testing;
 pub use environment::{Environment, Progress, ServerStatus, silent};
 pub use postgres::{Database, DatabasePlace};
 pub use process::{Lifetime, Process, ProcessSpec};
-pub use settings::{Ports, SERVICES, Settings, known_service};
+pub use settings::{Compiler, Ports, SERVICES, Settings, known_service};

@@ -33,6 +33,18 @@ pub struct Settings {
     pub root: PathBuf,
     /// The ports.
     pub ports: Ports,
+    /// How Kafka's code is compiled.
+    pub kafka_compiler: Compiler,
+}
+
+/// How much a Java server does to make itself faster while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compiler {
+    /// The first compiler only. The second one takes a fifth of a core for a minute or two, which two
+    /// cores have better uses for where a fleet is looked at, developed or tested.
+    Quick,
+    /// Both, as in production. After a minute or two of load Kafka needs half of the CPU.
+    Thorough,
 }
 
 /// Every port of an environment.
@@ -76,7 +88,7 @@ impl Settings {
     pub fn new(root: &Path, base: u16) -> Result<Self> {
         fs::create_dir_all(root).with_context(|| format!("cannot create {}", root.display()))?;
         let root = root.canonicalize()?;
-        Ok(Settings { root, ports: Ports { base } })
+        Ok(Settings { root, ports: Ports { base }, kafka_compiler: Compiler::Quick })
     }
 
     /// The settings that the variables `FLOTILLA_STATE` and `FLOTILLA_BASE_PORT` ask for. Without the

@@ -15,7 +15,7 @@ use e2e::load::{run, stock};
 use flotilla::audit;
 use flotilla::fleet::{Fleet, FleetSettings, Providers};
 use local::settings::base_from_env;
-use local::{Lifetime, Process, SERVICES, Settings};
+use local::{Compiler, Lifetime, Process, SERVICES, Settings};
 
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -39,7 +39,8 @@ async fn main() -> Result<ExitCode> {
         bail!("{}", problems.join("; "));
     }
     let base = base_from_env()?.unwrap_or(BASE_PORT);
-    let settings = Settings::new(Path::new(STATE), base)?;
+    let mut settings = Settings::new(Path::new(STATE), base)?;
+    settings.kafka_compiler = Compiler::Thorough;
     let mut settings = FleetSettings::new(settings, Lifetime::WithParent)?;
     settings.providers = match options.scenario {
         Scenario::HttpProviders => Providers::Sandbox,
