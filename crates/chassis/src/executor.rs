@@ -122,6 +122,8 @@ impl<S: Service> Executor<S> {
                     Box::pin(self.process(batch)).await;
                     return Box::pin(self.process(rest)).await;
                 }
+                // Nothing was written, and the rows are no longer remembered: this happens once.
+                Err(failure) if failure.must_read() => {}
                 Err(failure) => self.wait_to_retry(&failure, &mut backoff).await,
             }
         }

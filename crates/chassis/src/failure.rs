@@ -20,7 +20,18 @@ pub enum Failure {
 #[error("{0} was changed by somebody else meanwhile")]
 pub struct Conflict(pub &'static str);
 
+/// A decision that writes nothing was made on a row that was not read.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} were remembered and must be read")]
+struct Unread(&'static str);
+
 impl Failure {
+    /// A remembered row of `what` would not be written, so that nothing would verify it. The batch runs
+    /// again at once; what was remembered is forgotten by then.
+    pub fn remembered(what: &'static str) -> Self {
+        Failure::Retry(Box::new(Unread(what)))
+    }
+
     /// A row of `what` was changed, or inserted, by another transaction since it was loaded.
     pub fn conflict(what: &'static str) -> Self {
         Failure::Retry(Box::new(Conflict(what)))
@@ -34,6 +45,10 @@ impl Failure {
     /// Running again may help.
     pub fn retry(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Failure::Retry(source.into())
+    }
+
+    pub(crate) fn must_read(&self) -> bool {
+        matches!(self, Failure::Retry(source) if source.is::<Unread>())
     }
 
     /// Whether another transaction was faster, which is worth an immediate second try.

@@ -220,14 +220,13 @@ pub(crate) fn advance(writes: &mut Writes, advances: &[Advance]) {
     writes
         .add(
             "update flotilla.offsets o set next_offset = a.next
-             from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[])
-                  as a (topic, partition, stored, next)
+             from {rows} a
              where o.topic = a.topic and o.partition = a.partition and o.next_offset = a.stored",
         )
-        .bind(advances.iter().map(|a| a.partition.topic).collect::<Vec<_>>())
-        .bind(advances.iter().map(|a| a.partition.number).collect::<Vec<_>>())
-        .bind(advances.iter().map(|a| a.from).collect::<Vec<_>>())
-        .bind(advances.iter().map(|a| a.to).collect::<Vec<_>>())
+        .column("topic", advances.iter().map(|a| a.partition.topic).collect::<Vec<_>>())
+        .column("partition", advances.iter().map(|a| a.partition.number).collect::<Vec<_>>())
+        .column("stored", advances.iter().map(|a| a.from).collect::<Vec<_>>())
+        .column("next", advances.iter().map(|a| a.to).collect::<Vec<_>>())
         .expect(advances.len(), "an offset");
 }
 

@@ -51,8 +51,13 @@ pub trait Service: Send + Sync + Sized + 'static {
     ) -> Self::Reply;
 
     /// Adds what changed to the batch's writes, one per table and kind of change. A write that must
-    /// find a row as it was read says so with [`Parameters::expect`](crate::Parameters::expect).
+    /// find a row as it was read says so with [`Columns::expect`](crate::Columns::expect).
     fn save(&self, rows: &Self::Rows, writes: &mut Writes) -> Result<(), Failure>;
+
+    /// What was saved is committed: these rows are now as they stand in the database, if they changed.
+    /// A service may keep those that will soon be asked for again, see
+    /// [`Remembered`](crate::Remembered).
+    fn committed(&self, _rows: Self::Rows) {}
 
     /// Whether [`Service::load`] locks rows. What is not locked is verified when it is written, and
     /// needs no transaction around both.

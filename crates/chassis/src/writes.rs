@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use sqlx::postgres::PgArguments;
-use sqlx::{Arguments, AssertSqlSafe, Encode, PgConnection, Postgres, Type};
+use sqlx::{Arguments, AssertSqlSafe, Encode, PgConnection, Postgres, Type, TypeInfo};
 
 use crate::failure::Failure;
 
@@ -14,8 +14,8 @@ const CONFLICT: &str = "FL001";
 
 /// The writes of one batch. All of them happen, or none.
 ///
-/// Each is a statement of its own text with its own parameters, and no two may write the same row: in
-/// Postgres the parts of one statement see the database as it was before it.
+/// Each is a statement over rows of its own, and no two may write the same row: in Postgres the parts of
+/// one statement see the database as it was before it.
 #[derive(Default)]
 pub struct Writes {
     parts: Vec<Part>,
@@ -25,23 +25,23 @@ pub struct Writes {
 
 struct Part {
     sql: &'static str,
-    /// How many parameters stand before this part's.
-    before: usize,
+    /// Name, parameter and type of each column of its rows.
+    columns: Vec<(&'static str, usize, String)>,
     /// The parameter that says how many rows it must write, and what these are.
     expected: Option<(usize, &'static str)>,
 }
 
-/// The parameters of one write.
-pub struct Parameters<'w> {
+/// The rows of one write, column by column.
+pub struct Columns<'w> {
     writes: &'w mut Writes,
 }
 
 impl Writes {
-    /// Adds an `insert`, `update` or `delete` without a `returning`, its parameters numbered from `$1`.
-    pub fn add(&mut self, sql: &'static str) -> Parameters<'_> {
-        let before = self.arguments.len();
-        self.parts.push(Part { sql, before, expected: None });
-        Parameters { writes: self }
+    /// Adds an `insert`, `update` or `delete` without a `returning`. Its rows stand where it says
+    /// `{rows}`: as a table, with the columns that are added to the answer.
+    pub fn add(&mut self, sql: &'static str) -> Columns<'_> {
+        self.parts.push(Part { sql, columns: Vec::new(), expected: None });
+        Columns { writes: self }
     }
 
     /// Whether there is nothing to write.
@@ -88,13 +88,13 @@ impl Writes {
         self.run(db, sql).await
     }
 
-    /// The parts as `with part_0 as (…), part_1 as (…)`, their parameters numbered through.
+    /// The parts as `with part_0 as (…), part_1 as (…)`.
     fn with(&self) -> String {
         let mut sql = String::new();
         for (index, part) in self.parts.iter().enumerate() {
-            let word = if index == 0 { "with" } else { "," };
-            write!(sql, "{word} part_{index} as (").expect("a string takes everything");
-            renumber(&mut sql, part.sql, part.before);
+            let word = if index == 0 { "with " } else { ", " };
+            write!(sql, "{word}part_{index} as (").expect("a string takes everything");
+            sql.push_str(&part.sql.replace("{rows}", &part.rows()));
             sql.push_str(" returning 1)");
         }
         sql
@@ -142,10 +142,32 @@ impl Writes {
     }
 }
 
-impl Parameters<'_> {
-    /// The next parameter.
-    pub fn bind<'q, T: Encode<'q, Postgres> + Type<Postgres>>(self, value: T) -> Self {
-        self.writes.bind(value);
+impl Part {
+    /// One `unnest` for each column: `unnest` of several arrays at once keeps all of them aside first,
+    /// which takes three times as long.
+    fn rows(&self) -> String {
+        let mut sql = String::from("(select");
+        for (index, (name, parameter, array)) in self.columns.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(sql, "{comma} unnest(${parameter}::{array}) as {name}")
+                .expect("a string takes everything");
+        }
+        sql.push(')');
+        sql
+    }
+}
+
+impl Columns<'_> {
+    /// The next column: a value for every row, in the order of the rows.
+    pub fn column<'q, T>(self, name: &'static str, values: T) -> Self
+    where
+        T: Encode<'q, Postgres> + Type<Postgres>,
+    {
+        self.writes.bind(values);
+        let parameter = self.writes.arguments.len();
+        let column = (name, parameter, T::type_info().name().to_owned());
+        let part = self.writes.parts.last_mut().expect("columns belong to a part");
+        part.columns.push(column);
         self
     }
 
@@ -154,19 +176,8 @@ impl Parameters<'_> {
     pub fn expect(self, rows: usize, what: &'static str) {
         self.writes.bind(rows as i64);
         let parameter = self.writes.arguments.len();
-        let part = self.writes.parts.last_mut().expect("parameters belong to a part");
+        let part = self.writes.parts.last_mut().expect("columns belong to a part");
         part.expected = Some((parameter, what));
-    }
-}
-
-/// Appends a statement whose parameters come after `before` others.
-fn renumber(out: &mut String, sql: &str, before: usize) {
-    let mut pieces = sql.split('$');
-    out.push_str(pieces.next().unwrap_or_default());
-    for piece in pieces {
-        let digits = piece.len() - piece.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let number: usize = piece[..digits].parse().expect("a parameter has a number");
-        write!(out, "${}{}", number + before, &piece[digits..]).expect("a string takes everything");
     }
 }
 
@@ -175,14 +186,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_numbered_through_and_each_expectation_has_its_own() {
+    fn rows_are_columns_of_numbered_parameters_and_each_expectation_has_its_own() {
         let mut writes = Writes::default();
-        writes.add("update a set x = v.x from unnest($1::int[], $2::int[]) as v").bind(1).bind(2);
-        writes.add("delete from b where id = $1").bind(3).expect(1, "b");
+        writes
+            .add("update a set x = v.x from {rows} v where a.id = v.id")
+            .column("id", vec![1_i64])
+            .column("x", vec![Some("x")]);
+        writes
+            .add("delete from b using {rows} v where b.id = v.id")
+            .column("id", vec![2_i32])
+            .expect(1, "b");
         assert_eq!(
             writes.with(),
-            "with part_0 as (update a set x = v.x from unnest($1::int[], $2::int[]) as v returning 1)\
-             , part_1 as (delete from b where id = $3 returning 1)"
+            "with part_0 as (update a set x = v.x from (select unnest($1::INT8[]) as id, \
+             unnest($2::TEXT[]) as x) v where a.id = v.id returning 1), \
+             part_1 as (delete from b using (select unnest($3::INT4[]) as id) v where b.id = v.id \
+             returning 1)"
         );
         assert!(writes.checks().contains("(select count(*) from part_1) = $4 then true"));
     }

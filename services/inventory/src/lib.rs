@@ -28,7 +28,7 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// The service, wired: what it hears, says and serves.
 pub fn app(_env: &mut Env) -> App<Inventory> {
-    App::new(Inventory, &MIGRATIONS)
+    App::new(Inventory::default(), &MIGRATIONS)
         .hears::<OrderEvent>()
         .hears::<WarehouseEvent>()
         .publishes::<InventoryEvent>()

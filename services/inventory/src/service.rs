@@ -1,16 +1,19 @@
 //! The inventory service's work in the executor's terms: which rows a batch of inputs needs, what each
 //! input does to them in memory, and what is written. The rules are in `domain`, the SQL in `store`.
 
-use chassis::{Effects, Failure, NoCall, Service, Writes};
+use chassis::{Effects, Failure, NoCall, Remembered, Service, Writes};
 use events::{CatalogueEvent, Money, OrderId, Sku};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::{self, Item, Refusal};
-use crate::store::{self, Rows};
+use crate::store::{self, Reservation, Rows};
 
 /// The inventory service.
-pub struct Inventory;
+#[derive(Default)]
+pub struct Inventory {
+    remembered: Remembered<OrderId, Reservation>,
+}
 
 /// Something that happens to goods.
 #[derive(Debug, Clone)]
@@ -64,7 +67,7 @@ impl Service for Inventory {
     const LOCKS: bool = true;
 
     async fn load(&self, db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
-        store::load(db, inputs).await
+        store::load(db, &self.remembered, inputs).await
     }
 
     fn decide(&self, rows: &mut Rows, input: &Input, effects: &mut Effects<NoCall>) -> Reply {
@@ -76,8 +79,12 @@ impl Service for Inventory {
     }
 
     fn save(&self, rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
-        store::save(rows, writes);
-        Ok(())
+        store::save(rows, writes)
+    }
+
+    fn committed(&self, rows: Rows) {
+        let reservations = rows.reservations.into_iter();
+        self.remembered.put(reservations.filter_map(|(id, row)| Some((id, row.written()?))));
     }
 }
 

@@ -35,12 +35,20 @@ pub struct Reservation {
     pub sequence: i64,
     /// Of the row as it was loaded; 0 when there is none.
     version: i64,
+    /// Whether it was not read for this batch.
+    remembered: bool,
     changed_at_micros: Option<i64>,
 }
 
 impl Default for Reservation {
     fn default() -> Self {
-        Reservation { state: State::New, sequence: 0, version: 0, changed_at_micros: None }
+        Reservation {
+            state: State::New,
+            sequence: 0,
+            version: 0,
+            remembered: false,
+            changed_at_micros: None,
+        }
     }
 }
 
@@ -49,6 +57,17 @@ impl Reservation {
     pub fn enter(&mut self, state: State, now_micros: i64) {
         self.state = state;
         self.changed_at_micros = Some(now_micros);
+    }
+
+    /// The row as it was written, if it was and holds units that an order will soon take or give back.
+    pub fn written(self) -> Option<Self> {
+        self.changed_at_micros?;
+        let Reservation { state: state @ State::Reserved { .. }, sequence, version, .. } = self
+        else {
+            return None;
+        };
+        let version = version + 1;
+        Some(Reservation { state, sequence, version, remembered: true, changed_at_micros: None })
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::{Due, Effects, Failure, NoCall, Reading, Service, Writes};
+use chassis::{Due, Effects, Failure, NoCall, Reading, Remembered, Service, Writes};
 use events::{OrderEvent, OrderId, Shortage, Sku};
 use sqlx::PgConnection;
 
@@ -20,12 +20,17 @@ use crate::store::{self, Answered, New, Row, Rows};
 pub struct Orders {
     overdue: store::OverdueSearch,
     open: store::OpenSearch,
+    remembered: Remembered<OrderId, Row>,
 }
 
 impl Orders {
     /// A service that cancels orders which are not dispatched `deadline` after they were placed.
     pub fn new(deadline: Duration) -> Self {
-        Orders { overdue: store::OverdueSearch::new(deadline), open: store::OpenSearch::default() }
+        Orders {
+            overdue: store::OverdueSearch::new(deadline),
+            open: store::OpenSearch::default(),
+            remembered: Remembered::default(),
+        }
     }
 }
 
@@ -91,7 +96,7 @@ impl Service for Orders {
     type Rows = Rows;
 
     async fn load(&self, db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
-        store::load(db, inputs).await
+        store::load(db, &self.remembered, inputs).await
     }
 
     fn decide(&self, rows: &mut Rows, input: &Input, effects: &mut Effects<NoCall>) -> Reply {
@@ -107,6 +112,11 @@ impl Service for Orders {
 
     fn save(&self, rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
         store::save(rows, writes)
+    }
+
+    fn committed(&self, rows: Rows) {
+        let orders = rows.orders.into_iter();
+        self.remembered.put(orders.filter_map(|(id, row)| Some((id, row.written()?))));
     }
 
     async fn sweep(&self, db: &mut PgConnection) -> Result<Due<Input, NoCall>, Failure> {

@@ -42,6 +42,8 @@ pub struct Row {
     pub state: State,
     pub sequence: i64,
     pub version: i64,
+    /// Whether it was not read for this batch.
+    pub remembered: bool,
     /// Whether the batch changed it, so that it has to be written.
     pub changed: bool,
     /// What the batch adds to the history.
@@ -73,12 +75,24 @@ impl Row {
             state,
             sequence,
             version,
+            remembered: false,
             changed: false,
             log: Vec::new(),
             tracking_code: None,
             shortages: None,
             new: None,
         }
+    }
+
+    /// The row as it was written, if it was and more is to happen to it soon.
+    pub fn written(self) -> Option<Self> {
+        if !self.changed || self.state.is_terminal() {
+            return None;
+        }
+        // An insert writes the version that the new row has, an update the next one.
+        let version = if self.new.is_some() { self.version } else { self.version + 1 };
+        let row = Row::unchanged(self.facts, self.state, self.sequence, version);
+        Some(Row { remembered: true, ..row })
     }
 
     /// Keeps what an answer tells beyond the step.

@@ -37,6 +37,25 @@ pub enum State {
     Refunded { amount: Money },
 }
 
+impl State {
+    /// Whether an answer, or a word of the order service, is to come soon.
+    pub fn is_under_way(&self) -> bool {
+        match self {
+            State::Authorizing { .. }
+            | State::Authorized { .. }
+            | State::VoidAfterAuthorizing { .. }
+            | State::Voiding { .. }
+            | State::Capturing { .. }
+            | State::Refunding { .. } => true,
+            State::New
+            | State::Declined { .. }
+            | State::Voided
+            | State::Received { .. }
+            | State::Refunded { .. } => false,
+        }
+    }
+}
+
 /// What can happen to it. An outcome of a call that is not known is no input: the call is repeated
 /// under its key until the outcome is known.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -33,7 +33,7 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 /// The service, wired: what it hears, says, calls and serves.
 pub fn app(env: &mut Env) -> App<Payments> {
     let provider = provider::from_env(env);
-    let app = App::new(Payments, &MIGRATIONS)
+    let app = App::new(Payments::default(), &MIGRATIONS)
         .hears::<OrderEvent>()
         .publishes::<PaymentEvent>()
         .serves(routes);

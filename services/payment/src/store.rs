@@ -30,13 +30,21 @@ pub struct Row {
     pub sequence: i64,
     /// Of the row as it was loaded; 0 when there is none.
     version: i64,
+    /// Whether it was not read for this batch.
+    remembered: bool,
     /// When this batch changed it, if it did.
     changed_at_micros: Option<i64>,
 }
 
 impl Default for Row {
     fn default() -> Self {
-        Row { state: State::New, sequence: 0, version: 0, changed_at_micros: None }
+        Row {
+            state: State::New,
+            sequence: 0,
+            version: 0,
+            remembered: false,
+            changed_at_micros: None,
+        }
     }
 }
 
@@ -45,5 +53,18 @@ impl Row {
     pub fn enter(&mut self, state: State, now_micros: i64) {
         self.state = state;
         self.changed_at_micros = Some(now_micros);
+    }
+
+    /// The row as it was written, if it was and more is to happen to it soon.
+    pub fn written(self) -> Option<Self> {
+        self.changed_at_micros.filter(|_| self.state.is_under_way())?;
+        let Row { state, sequence, version, .. } = self;
+        Some(Row {
+            state,
+            sequence,
+            version: version + 1,
+            remembered: true,
+            changed_at_micros: None,
+        })
     }
 }

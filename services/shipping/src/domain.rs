@@ -135,6 +135,16 @@ impl State {
         }
     }
 
+    /// Whether the carrier's answer is to come soon.
+    pub fn is_under_way(&self) -> bool {
+        match self {
+            State::Booking { .. } | State::CancelAsked { .. } => true,
+            State::New | State::Dispatched { .. } | State::Refused { .. } | State::Cancelled => {
+                false
+            }
+        }
+    }
+
     /// The call whose outcome the state waits for. After a crash the sweep makes it again.
     pub fn open_call(&self, order: OrderId) -> Option<Call> {
         match self {

@@ -31,7 +31,7 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 /// The service, wired: what it hears, says, calls and serves.
 pub fn app(env: &mut Env) -> App<Shipments> {
     let carrier = carrier::from_env(env);
-    let app = App::new(Shipments, &MIGRATIONS)
+    let app = App::new(Shipments::default(), &MIGRATIONS)
         .hears::<OrderEvent>()
         .publishes::<ShippingEvent>()
         .serves(routes);

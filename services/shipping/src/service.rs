@@ -1,15 +1,18 @@
 //! The shipping service's work in the executor's terms: which rows a batch of inputs needs, what each
 //! input does to them in memory, and what is written. The rules are in `domain`, the SQL in `store`.
 
-use chassis::{Due, Effects, Failure, Service, Writes};
+use chassis::{Due, Effects, Failure, Remembered, Service, Writes};
 use events::OrderId;
 use sqlx::PgConnection;
 
 use crate::domain::{self, Call};
-use crate::store::{self, Rows};
+use crate::store::{self, Row, Rows};
 
 /// The shipping service.
-pub struct Shipments;
+#[derive(Default)]
+pub struct Shipments {
+    remembered: Remembered<OrderId, Row>,
+}
 
 /// Something that happens to the shipment of one order: an event, or the carrier's answer.
 #[derive(Debug, Clone)]
@@ -26,7 +29,10 @@ impl Service for Shipments {
     type Rows = Rows;
 
     async fn load(&self, db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
-        store::load(db, inputs.iter().map(|input| input.order.0).collect()).await
+        let mut ids = inputs.iter().map(|input| input.order).collect();
+        let mut rows = self.remembered.take(&mut ids);
+        rows.extend(store::load(db, ids.into_iter().map(|id| id.0).collect()).await?);
+        Ok(rows)
     }
 
     fn decide(&self, rows: &mut Rows, input: &Input, effects: &mut Effects<Call>) {
@@ -48,8 +54,11 @@ impl Service for Shipments {
     }
 
     fn save(&self, rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
-        store::save(rows, writes);
-        Ok(())
+        store::save(rows, writes)
+    }
+
+    fn committed(&self, rows: Rows) {
+        self.remembered.put(rows.into_iter().filter_map(|(id, row)| Some((id, row.written()?))));
     }
 
     async fn sweep(&self, db: &mut PgConnection) -> Result<Due<Input, Call>, Failure> {

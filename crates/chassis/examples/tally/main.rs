@@ -7,7 +7,9 @@ mod language;
 use std::collections::HashMap;
 use std::process::ExitCode;
 
-use chassis::{App, Effects, Env, Failure, Handle, Hears, Json, NoCall, Refused, Service, Writes};
+use chassis::{
+    App, Effects, Env, Failure, Handle, Hears, Json, NoCall, Refused, Remembered, Service, Writes,
+};
 use language::{AdditionRequested, TotalChanged};
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
@@ -21,20 +23,27 @@ fn main() -> ExitCode {
 }
 
 fn app(_env: &mut Env) -> App<Tally> {
-    App::new(Tally, &MIGRATIONS)
+    App::new(Tally::default(), &MIGRATIONS)
         .hears::<AdditionRequested>()
         .publishes::<TotalChanged>()
         .serves(routes)
 }
 
-struct Tally;
+/// What this replica wrote last it need not read again, unless another replica was faster.
+#[derive(Default)]
+struct Tally {
+    remembered: Remembered<String, Row>,
+}
 
+#[derive(Default)]
 struct Row {
     total: i64,
     additions: i64,
     sequence: i64,
     /// Zero for a row that is not in the table yet.
     version: i64,
+    remembered: bool,
+    changed: bool,
 }
 
 impl Hears<AdditionRequested> for Tally {
@@ -55,7 +64,11 @@ impl Service for Tally {
         db: &mut PgConnection,
         inputs: &[&AdditionRequested],
     ) -> Result<Self::Rows, Failure> {
-        let keys: Vec<&str> = inputs.iter().map(|input| input.key.as_str()).collect();
+        let mut keys: Vec<String> = inputs.iter().map(|input| input.key.clone()).collect();
+        let mut known = self.remembered.take(&mut keys);
+        if keys.is_empty() {
+            return Ok(known);
+        }
         let rows: Vec<(String, i64, i64, i64, i64)> = sqlx::query_as(
             "select key, total, additions, sequence, version from totals where key = any($1)",
         )
@@ -63,9 +76,11 @@ impl Service for Tally {
         .fetch_all(db)
         .await?;
         let row = |(key, total, additions, sequence, version)| {
-            (key, Row { total, additions, sequence, version })
+            let (remembered, changed) = (false, false);
+            (key, Row { total, additions, sequence, version, remembered, changed })
         };
-        Ok(rows.into_iter().map(row).collect())
+        known.extend(rows.into_iter().map(row));
+        Ok(known)
     }
 
     fn decide(
@@ -77,10 +92,10 @@ impl Service for Tally {
         assert!(input.key != "panic", "told to panic");
         if input.amount == 0 {
             effects.refuse("nothing to add");
-            return 0;
+            return rows.get(&input.key).map_or(0, |row| row.total);
         }
-        let new = Row { total: 0, additions: 0, sequence: 0, version: 0 };
-        let row = rows.entry(input.key.clone()).or_insert(new);
+        let row = rows.entry(input.key.clone()).or_default();
+        row.changed = true;
         row.total += input.amount;
         row.additions += 1;
         row.sequence += 1;
@@ -90,14 +105,17 @@ impl Service for Tally {
     }
 
     fn save(&self, rows: &Self::Rows, writes: &mut Writes) -> Result<(), Failure> {
-        let (new, old): (Vec<_>, Vec<_>) = rows.iter().partition(|(_, row)| row.version == 0);
+        if rows.values().any(|row| row.remembered && !row.changed) {
+            return Err(Failure::remembered("totals"));
+        }
+        let changed = rows.iter().filter(|(_, row)| row.changed);
+        let (new, old): (Vec<_>, Vec<_>) = changed.partition(|(_, row)| row.version == 0);
         write(
             writes,
             &new,
             "insert into totals (key, total, additions, sequence, version)
              select v.key, v.total, v.additions, v.sequence, 1
-             from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-                  as v (key, total, additions, sequence, version)",
+             from {rows} v",
         );
         write(
             writes,
@@ -105,11 +123,17 @@ impl Service for Tally {
             "update totals t
              set total = v.total, additions = v.additions, sequence = v.sequence,
                  version = t.version + 1
-             from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-                  as v (key, total, additions, sequence, version)
+             from {rows} v
              where t.key = v.key and t.version = v.version",
         );
         Ok(())
+    }
+
+    fn committed(&self, rows: Self::Rows) {
+        let changed = rows.into_iter().filter(|(_, row)| row.changed);
+        self.remembered.put(changed.map(|(key, row)| {
+            (key, Row { version: row.version + 1, remembered: true, changed: false, ..row })
+        }));
     }
 }
 
@@ -119,11 +143,11 @@ fn write(writes: &mut Writes, rows: &[(&String, &Row)], statement: &'static str)
     }
     writes
         .add(statement)
-        .bind(rows.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>())
-        .bind(rows.iter().map(|(_, row)| row.total).collect::<Vec<_>>())
-        .bind(rows.iter().map(|(_, row)| row.additions).collect::<Vec<_>>())
-        .bind(rows.iter().map(|(_, row)| row.sequence).collect::<Vec<_>>())
-        .bind(rows.iter().map(|(_, row)| row.version).collect::<Vec<_>>())
+        .column("key", rows.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>())
+        .column("total", rows.iter().map(|(_, row)| row.total).collect::<Vec<_>>())
+        .column("additions", rows.iter().map(|(_, row)| row.additions).collect::<Vec<_>>())
+        .column("sequence", rows.iter().map(|(_, row)| row.sequence).collect::<Vec<_>>())
+        .column("version", rows.iter().map(|(_, row)| row.version).collect::<Vec<_>>())
         .expect(rows.len(), "a total");
 }
 

@@ -56,6 +56,7 @@ impl<S: Service> Executor<S> {
         let mut refusals = Vec::new();
         let mut replies = Vec::new();
         let mut writes = Writes::default();
+        let mut saved = None;
         let present: Vec<&S::Input> = inputs.iter().flatten().copied().collect();
         if present.is_empty() {
             replies.resize_with(batch.len(), || None);
@@ -72,6 +73,7 @@ impl<S: Service> Executor<S> {
                 return Err(Failure::permanent(error));
             }
             self.service.save(&rows, &mut writes)?;
+            saved = Some(rows);
         }
 
         let casualties = Casualties::of(batch, &refusals);
@@ -94,6 +96,9 @@ impl<S: Service> Executor<S> {
         }
         unit.commit().await?;
         crash::point("executor.after_commit");
+        if let Some(rows) = saved {
+            self.service.committed(rows);
+        }
         Ok(Committed {
             advances,
             outbox: committed_batch,

@@ -67,3 +67,21 @@ async fn a_replica_that_was_frozen_past_its_session_applies_nothing_twice() {
     world.stop("a").await;
     world.stop("b").await;
 }
+
+#[tokio::test]
+async fn what_a_replica_remembers_never_hides_what_another_has_written() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("remembered");
+    world.start("a").await;
+    world.start("b").await;
+    assert_eq!(world.add("a", &key, 1).await, Ok(1));
+    assert_eq!(world.add("a", &key, 1).await, Ok(2), "by what it remembers");
+    assert_eq!(world.add("b", &key, 10).await, Ok(12));
+    assert_eq!(world.add("a", &key, 100).await, Ok(112), "what it would write is verified");
+    assert_eq!(world.add("b", &key, 1).await, Ok(113));
+    // Nothing is added, so nothing is written that could be verified.
+    assert_eq!(world.add("a", &key, 0).await, Ok(113), "it reads what it would not write");
+    assert_eq!(world.additions(&key).await, 5);
+    world.stop("a").await;
+    world.stop("b").await;
+}

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use chassis::Failure;
+use chassis::{Failure, Remembered};
 use events::{Currency, Money, OrderId, Sku};
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -14,7 +14,11 @@ use crate::domain::{self, Item, Lines, State};
 use crate::service::Input;
 
 /// Loads the rows of a batch.
-pub async fn load(db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
+pub async fn load(
+    db: &mut PgConnection,
+    remembered: &Remembered<OrderId, Reservation>,
+    inputs: &[&Input],
+) -> Result<Rows, Failure> {
     let mut rows = Rows::default();
     let mut orders = Vec::new();
     let mut adjustments = Vec::new();
@@ -22,7 +26,7 @@ pub async fn load(db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Fail
     for input in inputs {
         match input {
             Input::Order { order, step } => {
-                orders.push(order.0);
+                orders.push(*order);
                 if let domain::Input::Placed { lines } = step {
                     skus.extend(lines.keys().cloned());
                 }
@@ -36,7 +40,9 @@ pub async fn load(db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Fail
             }
         }
     }
+    rows.reservations = remembered.take(&mut orders);
     if !orders.is_empty() {
+        let orders: Vec<Uuid> = orders.into_iter().map(|order| order.0).collect();
         load_reservations(db, &orders, &mut rows).await?;
     }
     for reservation in rows.reservations.values() {
@@ -73,7 +79,8 @@ async fn load_reservations(
     for (order, state, lines, sequence, version) in found {
         let state = state_of(state, lines.map(|lines| lines.0))
             .ok_or_else(|| Failure::permanent(format!("reservation {order} is unreadable")))?;
-        let row = Reservation { state, sequence, version, changed_at_micros: None };
+        let row =
+            Reservation { state, sequence, version, remembered: false, changed_at_micros: None };
         rows.reservations.insert(OrderId(order), row);
     }
     Ok(())

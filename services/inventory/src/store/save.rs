@@ -1,7 +1,7 @@
 //! Writes what a batch changed: one statement per table for new rows, one for those that were there,
 //! in the order of their keys.
 
-use chassis::Writes;
+use chassis::{Failure, Writes};
 use chrono::{DateTime, Utc};
 use events::{OrderId, Sku};
 use sqlx::types::Json;
@@ -12,7 +12,10 @@ use super::{Reservation, Rows, StockRow};
 use crate::domain::{Lines, State};
 
 /// Writes the rows of a batch.
-pub fn save(rows: &Rows, writes: &mut Writes) {
+pub fn save(rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
+    if rows.reservations.values().any(|row| row.remembered && row.changed_at_micros.is_none()) {
+        return Err(Failure::remembered("reservations"));
+    }
     let changed = rows.stock.rows.iter().filter(|(_, row)| row.is_changed);
     let (new, old): (Vec<_>, Vec<_>) = changed.partition(|(_, row)| row.is_new);
     write_stock(
@@ -20,8 +23,7 @@ pub fn save(rows: &Rows, writes: &mut Writes) {
         &new,
         "insert into stock (sku, name, unit_price_minor, currency, free, reserved, shipped, adjusted,
                             sequence, changed_at)
-         select * from unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[],
-             $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::timestamptz[])",
+         select * from {rows} v",
     );
     // These rows are locked: nobody else can have changed them.
     write_stock(
@@ -31,14 +33,12 @@ pub fn save(rows: &Rows, writes: &mut Writes) {
          set name = v.name, unit_price_minor = v.unit_price_minor, currency = v.currency,
              free = v.free, reserved = v.reserved, shipped = v.shipped, adjusted = v.adjusted,
              sequence = v.sequence, changed_at = greatest(s.changed_at, v.changed_at)
-         from unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[],
-             $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::timestamptz[])
-             as v (sku, name, unit_price_minor, currency, free, reserved, shipped, adjusted,
-                   sequence, changed_at)
+         from {rows} v
          where s.sku = v.sku",
     );
     save_reservations(rows, writes);
     insert_adjustments(rows, writes);
+    Ok(())
 }
 
 fn write_stock(writes: &mut Writes, rows: &[(&Sku, &StockRow)], statement: &'static str) {
@@ -48,16 +48,22 @@ fn write_stock(writes: &mut Writes, rows: &[(&Sku, &StockRow)], statement: &'sta
     let column = |pick: fn(&StockRow) -> i64| rows.iter().map(|(_, r)| pick(r)).collect::<Vec<_>>();
     writes
         .add(statement)
-        .bind(rows.iter().map(|(sku, _)| sku.as_str()).collect::<Vec<_>>())
-        .bind(rows.iter().map(|(_, row)| row.item.name.as_str()).collect::<Vec<_>>())
-        .bind(column(|row| row.item.price.minor))
-        .bind(rows.iter().map(|(_, row)| row.item.price.currency.as_str()).collect::<Vec<_>>())
-        .bind(column(|row| row.item.free))
-        .bind(column(|row| row.item.reserved))
-        .bind(column(|row| row.item.shipped))
-        .bind(column(|row| row.adjusted))
-        .bind(column(|row| row.sequence))
-        .bind(rows.iter().map(|(_, row)| time(row.changed_at_micros)).collect::<Vec<_>>())
+        .column("sku", rows.iter().map(|(sku, _)| sku.as_str()).collect::<Vec<_>>())
+        .column("name", rows.iter().map(|(_, row)| row.item.name.as_str()).collect::<Vec<_>>())
+        .column("unit_price_minor", column(|row| row.item.price.minor))
+        .column(
+            "currency",
+            rows.iter().map(|(_, row)| row.item.price.currency.as_str()).collect::<Vec<_>>(),
+        )
+        .column("free", column(|row| row.item.free))
+        .column("reserved", column(|row| row.item.reserved))
+        .column("shipped", column(|row| row.item.shipped))
+        .column("adjusted", column(|row| row.adjusted))
+        .column("sequence", column(|row| row.sequence))
+        .column(
+            "changed_at",
+            rows.iter().map(|(_, row)| time(row.changed_at_micros)).collect::<Vec<_>>(),
+        )
         .expect(rows.len(), "stock");
 }
 
@@ -75,9 +81,7 @@ fn save_reservations(rows: &Rows, writes: &mut Writes) {
         &new,
         "insert into reservations (order_id, state, lines, sequence, version, changed_at)
          select order_id, state, lines, sequence, version + 1, changed_at
-         from unnest($1::uuid[], $2::smallint[], $3::jsonb[], $4::bigint[], $5::bigint[],
-                     $6::timestamptz[])
-              as v (order_id, state, lines, sequence, version, changed_at)",
+         from {rows} v",
     );
     write_reservations(
         writes,
@@ -85,9 +89,7 @@ fn save_reservations(rows: &Rows, writes: &mut Writes) {
         "update reservations r
          set state = v.state, lines = coalesce(v.lines, r.lines), sequence = v.sequence,
              version = r.version + 1, changed_at = v.changed_at
-         from unnest($1::uuid[], $2::smallint[], $3::jsonb[], $4::bigint[], $5::bigint[],
-                     $6::timestamptz[])
-              as v (order_id, state, lines, sequence, version, changed_at)
+         from {rows} v
          where r.order_id = v.order_id and r.version = v.version",
     );
 }
@@ -104,12 +106,12 @@ fn write_reservations(
     let (states, lines): (Vec<i16>, Vec<Option<Json<&Lines>>>) = columns.unzip();
     writes
         .add(statement)
-        .bind(rows.iter().map(|(id, ..)| id.0).collect::<Vec<Uuid>>())
-        .bind(states)
-        .bind(lines)
-        .bind(rows.iter().map(|(_, row, _)| row.sequence).collect::<Vec<_>>())
-        .bind(rows.iter().map(|(_, row, _)| row.version).collect::<Vec<_>>())
-        .bind(rows.iter().map(|(.., at)| time(*at)).collect::<Vec<_>>())
+        .column("order_id", rows.iter().map(|(id, ..)| id.0).collect::<Vec<Uuid>>())
+        .column("state", states)
+        .column("lines", lines)
+        .column("sequence", rows.iter().map(|(_, row, _)| row.sequence).collect::<Vec<_>>())
+        .column("version", rows.iter().map(|(_, row, _)| row.version).collect::<Vec<_>>())
+        .column("changed_at", rows.iter().map(|(.., at)| time(*at)).collect::<Vec<_>>())
         .expect(rows.len(), "reservations");
 }
 
@@ -121,13 +123,22 @@ fn insert_adjustments(rows: &Rows, writes: &mut Writes) {
     writes
         .add(
             "insert into adjustments (adjustment_id, sku, delta, note, adjusted_at)
-         select * from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[])",
+         select * from {rows} v",
         )
-        .bind(made.iter().map(|(adjustment, _)| adjustment.id).collect::<Vec<_>>())
-        .bind(made.iter().map(|(adjustment, _)| adjustment.sku.as_str()).collect::<Vec<_>>())
-        .bind(made.iter().map(|(adjustment, _)| adjustment.delta).collect::<Vec<_>>())
-        .bind(made.iter().map(|(adjustment, _)| adjustment.note.as_str()).collect::<Vec<_>>())
-        .bind(made.iter().map(|(_, at)| time(*at)).collect::<Vec<_>>())
+        .column(
+            "adjustment_id",
+            made.iter().map(|(adjustment, _)| adjustment.id).collect::<Vec<_>>(),
+        )
+        .column(
+            "sku",
+            made.iter().map(|(adjustment, _)| adjustment.sku.as_str()).collect::<Vec<_>>(),
+        )
+        .column("delta", made.iter().map(|(adjustment, _)| adjustment.delta).collect::<Vec<_>>())
+        .column(
+            "note",
+            made.iter().map(|(adjustment, _)| adjustment.note.as_str()).collect::<Vec<_>>(),
+        )
+        .column("adjusted_at", made.iter().map(|(_, at)| time(*at)).collect::<Vec<_>>())
         .expect(made.len(), "adjustments");
 }
 

@@ -1,10 +1,10 @@
 //! The service's SQL: rows are read as they were written, two writers never overwrite each other, and
 //! the database itself refuses to lose a unit.
 
-use chassis::{Failure, Writes};
+use chassis::{Failure, Remembered, Writes};
 use events::{Money, OrderId, Sku};
 use inventory::domain::{self, Item, Lines, State};
-use inventory::store::{self, Rows, find, list, load};
+use inventory::store::{self, Rows, find, list};
 use inventory::{Adjustment, Input, Source};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, PgConnection, PgPool};
@@ -58,9 +58,13 @@ fn placed(order: OrderId, lines: &Lines) -> Input {
     Input::Order { order, step: domain::Input::Placed { lines: lines.clone() } }
 }
 
+async fn load(db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
+    store::load(db, &Remembered::default(), inputs).await
+}
+
 async fn save(db: &mut PgConnection, rows: &Rows) -> Result<(), Failure> {
     let mut writes = Writes::default();
-    store::save(rows, &mut writes);
+    store::save(rows, &mut writes)?;
     writes.execute(db).await
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chassis::Failure;
+use chassis::{Failure, Remembered};
 use events::{Currency, Money, OrderId, OrderLine, Sku};
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -14,13 +14,17 @@ use crate::domain::Facts;
 use crate::placement::{Placed, Price};
 use crate::service::Input;
 
-pub(crate) async fn load(db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
+pub(crate) async fn load(
+    db: &mut PgConnection,
+    remembered: &Remembered<OrderId, Row>,
+    inputs: &[&Input],
+) -> Result<Rows, Failure> {
     let mut ids = Vec::with_capacity(inputs.len());
     let mut keys: Vec<&str> = Vec::new();
     let mut skus: Vec<&str> = Vec::new();
     for input in inputs {
         match input {
-            Input::Step(step) => ids.push(step.order.0),
+            Input::Step(step) => ids.push(step.order),
             Input::Place(place) => {
                 keys.push(&place.key);
                 skus.extend(place.lines.iter().map(|line| line.sku.as_str()));
@@ -28,8 +32,9 @@ pub(crate) async fn load(db: &mut PgConnection, inputs: &[&Input]) -> Result<Row
             Input::Price(sku, _) => skus.push(sku.as_str()),
         }
     }
-    let mut rows = Rows::default();
+    let mut rows = Rows { orders: remembered.take(&mut ids), ..Rows::default() };
     if !ids.is_empty() {
+        let mut ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
         ids.sort_unstable();
         ids.dedup();
         load_orders(db, &ids, &mut rows).await?;

@@ -14,6 +14,9 @@ pub(crate) fn save(rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
         let (count, first) = (rows.strangers.len(), tracing::field::display(stranger));
         tracing::warn!(count, first, "ignored answers about orders that were never placed here");
     }
+    if rows.orders.values().any(|row| row.remembered && !row.changed) {
+        return Err(Failure::remembered("orders"));
+    }
     let mut changed: Vec<(&OrderId, &Row)> =
         rows.orders.iter().filter(|(_, row)| row.changed).collect();
     changed.sort_unstable_by_key(|(id, _)| **id);
@@ -38,7 +41,7 @@ pub(crate) fn save(rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The columns that every write of an order sets, as arrays for `unnest`.
+/// The columns that every write of an order sets, column by column.
 #[derive(Default)]
 struct Common<'a> {
     sequences: Vec<i64>,
@@ -103,29 +106,23 @@ impl<'a> Inserts<'a> {
              select order_id, total_minor, placed_at, sequence, 1, state, \
                     reason, stock_hold, payment_hold, customer_id, currency, destination, lines, \
                     tracking_code, shortages, history \
-               from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::bigint[], \
-                    $5::smallint[], $6::smallint[], $7::smallint[], $8::smallint[], $9::text[], \
-                    $10::text[], $11::text[], $12::jsonb[], $13::text[], $14::jsonb[], \
-                    $15::bytea[]) \
-                 as v (order_id, total_minor, placed_at, sequence, state, reason, stock_hold, \
-                    payment_hold, customer_id, currency, destination, lines, tracking_code, \
-                    shortages, history)",
+               from {rows} v",
             )
-            .bind(&self.ids)
-            .bind(&self.totals)
-            .bind(&self.placed_at)
-            .bind(&common.sequences)
-            .bind(&common.states)
-            .bind(&common.reasons)
-            .bind(&common.stock_holds)
-            .bind(&common.payment_holds)
-            .bind(&self.customers)
-            .bind(&self.currencies)
-            .bind(&self.destinations)
-            .bind(&self.lines)
-            .bind(&common.tracking_codes)
-            .bind(&common.shortages)
-            .bind(&common.histories)
+            .column("order_id", &self.ids)
+            .column("total_minor", &self.totals)
+            .column("placed_at", &self.placed_at)
+            .column("sequence", &common.sequences)
+            .column("state", &common.states)
+            .column("reason", &common.reasons)
+            .column("stock_hold", &common.stock_holds)
+            .column("payment_hold", &common.payment_holds)
+            .column("customer_id", &self.customers)
+            .column("currency", &self.currencies)
+            .column("destination", &self.destinations)
+            .column("lines", &self.lines)
+            .column("tracking_code", &common.tracking_codes)
+            .column("shortages", &common.shortages)
+            .column("history", &common.histories)
             .expect(self.ids.len(), "orders");
     }
 
@@ -135,12 +132,12 @@ impl<'a> Inserts<'a> {
         writes
             .add(
                 "insert into idempotency_keys (key, fingerprint, order_id, created_at) \
-             select * from unnest($1::text[], $2::bytea[], $3::uuid[], $4::timestamptz[])",
+             select * from {rows} v",
             )
-            .bind(&self.keys)
-            .bind(&self.fingerprints)
-            .bind(&self.ids)
-            .bind(&self.placed_at)
+            .column("key", &self.keys)
+            .column("fingerprint", &self.fingerprints)
+            .column("order_id", &self.ids)
+            .column("created_at", &self.placed_at)
             .expect(self.ids.len(), "keys");
     }
 }
@@ -169,23 +166,19 @@ impl<'a> Updates<'a> {
                     history = o.history || v.history, \
                     tracking_code = coalesce(v.tracking_code, o.tracking_code), \
                     shortages = coalesce(v.shortages, o.shortages) \
-               from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::smallint[], \
-                    $5::smallint[], $6::smallint[], $7::smallint[], $8::bytea[], $9::text[], \
-                    $10::jsonb[]) \
-                 as v (order_id, version, sequence, state, reason, stock_hold, payment_hold, \
-                    history, tracking_code, shortages) \
+               from {rows} v \
               where o.order_id = v.order_id and o.version = v.version",
             )
-            .bind(&self.ids)
-            .bind(&self.versions)
-            .bind(&common.sequences)
-            .bind(&common.states)
-            .bind(&common.reasons)
-            .bind(&common.stock_holds)
-            .bind(&common.payment_holds)
-            .bind(&common.histories)
-            .bind(&common.tracking_codes)
-            .bind(&common.shortages)
+            .column("order_id", &self.ids)
+            .column("version", &self.versions)
+            .column("sequence", &common.sequences)
+            .column("state", &common.states)
+            .column("reason", &common.reasons)
+            .column("stock_hold", &common.stock_holds)
+            .column("payment_hold", &common.payment_holds)
+            .column("history", &common.histories)
+            .column("tracking_code", &common.tracking_codes)
+            .column("shortages", &common.shortages)
             .expect(self.ids.len(), "orders");
     }
 }
@@ -203,17 +196,17 @@ fn write_prices(prices: &Prices, writes: &mut Writes) -> Result<(), Failure> {
     writes
         .add(
             "insert into prices (sku, unit_price_minor, currency, name, changed_at) \
-         select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[]) \
+         select * from {rows} v \
              on conflict (sku) do update \
             set unit_price_minor = excluded.unit_price_minor, currency = excluded.currency, \
                 name = excluded.name, changed_at = excluded.changed_at \
           where prices.changed_at <= excluded.changed_at",
         )
-        .bind(&skus)
-        .bind(&minors)
-        .bind(&currencies)
-        .bind(&names)
-        .bind(&times);
+        .column("sku", &skus)
+        .column("unit_price_minor", &minors)
+        .column("currency", &currencies)
+        .column("name", &names)
+        .column("changed_at", &times);
     Ok(())
 }
 

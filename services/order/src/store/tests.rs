@@ -4,7 +4,7 @@ mod open;
 mod overdue;
 mod reading;
 
-use chassis::Writes;
+use chassis::{Remembered, Writes};
 use sqlx::{Acquire, PgPool};
 use uuid::Uuid;
 
@@ -74,7 +74,7 @@ async fn write(db: &PgPool, rows: Rows) -> Result<(), chassis::Failure> {
 async fn read(db: &PgPool, inputs: &[Input]) -> Rows {
     let mut connection = db.acquire().await.unwrap();
     let inputs: Vec<&Input> = inputs.iter().collect();
-    load(connection.acquire().await.unwrap(), &inputs).await.unwrap()
+    load(connection.acquire().await.unwrap(), &Remembered::default(), &inputs).await.unwrap()
 }
 
 fn step(order: OrderId) -> Input {

@@ -1,7 +1,7 @@
 //! Writes what a batch changed: one statement for new rows, one for those that were there, in the
 //! order of the ids, so that replicas that touch the same payments do not deadlock.
 
-use chassis::Writes;
+use chassis::{Failure, Writes};
 use chrono::{DateTime, Utc};
 use events::OrderId;
 use uuid::Uuid;
@@ -9,7 +9,10 @@ use uuid::Uuid;
 use super::columns::columns_of;
 use super::{Row, Rows};
 
-pub fn save(rows: &Rows, writes: &mut Writes) {
+pub fn save(rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
+    if rows.values().any(|row| row.remembered && row.changed_at_micros.is_none()) {
+        return Err(Failure::remembered("payments"));
+    }
     let mut changed: Vec<_> =
         rows.iter().filter_map(|(id, row)| Some((*id, row, row.changed_at_micros?))).collect();
     changed.sort_unstable_by_key(|(id, ..)| *id);
@@ -24,9 +27,10 @@ pub fn save(rows: &Rows, writes: &mut Writes) {
     if !old.ids.is_empty() {
         old.update(writes);
     }
+    Ok(())
 }
 
-/// Rows as arrays for `unnest`.
+/// Rows column by column.
 #[derive(Default)]
 struct Arrays<'a> {
     ids: Vec<Uuid>,
@@ -68,22 +72,18 @@ impl<'a> Arrays<'a> {
              select order_id, 1, sequence, changed_at, \
                     case when call_open then now() + interval '30 seconds' end, state, \
                     amount_minor, currency, payment_token, authorization_id, decline_reason \
-               from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::boolean[], \
-                    $5::smallint[], $6::bigint[], $7::text[], $8::text[], $9::text[], \
-                    $10::smallint[]) \
-                 as v (order_id, sequence, changed_at, call_open, state, \
-                    amount_minor, currency, payment_token, authorization_id, decline_reason)",
+               from {rows} v",
         )
-        .bind(&self.ids)
-        .bind(&self.sequences)
-        .bind(&self.changed_at)
-        .bind(&self.calls_open)
-        .bind(&self.states)
-        .bind(&self.amounts)
-        .bind(&self.currencies)
-        .bind(&self.tokens)
-        .bind(&self.authorizations)
-        .bind(&self.reasons)
+        .column("order_id", &self.ids)
+        .column("sequence", &self.sequences)
+        .column("changed_at", &self.changed_at)
+        .column("call_open", &self.calls_open)
+        .column("state", &self.states)
+        .column("amount_minor", &self.amounts)
+        .column("currency", &self.currencies)
+        .column("payment_token", &self.tokens)
+        .column("authorization_id", &self.authorizations)
+        .column("decline_reason", &self.reasons)
             .expect(self.ids.len(), "payments");
     }
 
@@ -100,24 +100,20 @@ impl<'a> Arrays<'a> {
                     payment_token = v.payment_token, \
                     authorization_id = coalesce(v.authorization_id, p.authorization_id), \
                     decline_reason = v.decline_reason \
-               from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], \
-                    $5::boolean[], $6::smallint[], $7::bigint[], $8::text[], $9::text[], \
-                    $10::text[], $11::smallint[]) \
-                 as v (order_id, version, sequence, changed_at, call_open, state, \
-                    amount_minor, currency, payment_token, authorization_id, decline_reason) \
+               from {rows} v \
               where p.order_id = v.order_id and p.version = v.version",
             )
-            .bind(&self.ids)
-            .bind(&self.versions)
-            .bind(&self.sequences)
-            .bind(&self.changed_at)
-            .bind(&self.calls_open)
-            .bind(&self.states)
-            .bind(&self.amounts)
-            .bind(&self.currencies)
-            .bind(&self.tokens)
-            .bind(&self.authorizations)
-            .bind(&self.reasons)
+            .column("order_id", &self.ids)
+            .column("version", &self.versions)
+            .column("sequence", &self.sequences)
+            .column("changed_at", &self.changed_at)
+            .column("call_open", &self.calls_open)
+            .column("state", &self.states)
+            .column("amount_minor", &self.amounts)
+            .column("currency", &self.currencies)
+            .column("payment_token", &self.tokens)
+            .column("authorization_id", &self.authorizations)
+            .column("decline_reason", &self.reasons)
             .expect(self.ids.len(), "payments");
     }
 }

@@ -41,7 +41,7 @@ fn every_stored_state() -> Vec<State> {
 
 async fn save(db: &mut PgConnection, rows: &Rows) -> Result<(), Failure> {
     let mut writes = Writes::default();
-    store::save(rows, &mut writes);
+    store::save(rows, &mut writes)?;
     writes.execute(db).await
 }
 

@@ -1,7 +1,7 @@
 //! Writes what a batch changed: one statement for new rows, one for those that were there, in the
 //! order of the ids, so that replicas that touch the same shipments do not deadlock.
 
-use chassis::Writes;
+use chassis::{Failure, Writes};
 use chrono::{DateTime, Utc};
 use events::OrderId;
 use uuid::Uuid;
@@ -9,7 +9,10 @@ use uuid::Uuid;
 use super::columns::columns_of;
 use super::{Row, Rows};
 
-pub fn save(rows: &Rows, writes: &mut Writes) {
+pub fn save(rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
+    if rows.values().any(|row| row.remembered && row.changed_at_micros.is_none()) {
+        return Err(Failure::remembered("shipments"));
+    }
     let mut changed: Vec<_> =
         rows.iter().filter_map(|(id, row)| Some((*id, row, row.changed_at_micros?))).collect();
     changed.sort_unstable_by_key(|(id, ..)| *id);
@@ -24,9 +27,10 @@ pub fn save(rows: &Rows, writes: &mut Writes) {
     if !old.ids.is_empty() {
         old.update(writes);
     }
+    Ok(())
 }
 
-/// Rows as arrays for `unnest`.
+/// Rows column by column.
 #[derive(Default)]
 struct Arrays<'a> {
     ids: Vec<Uuid>,
@@ -64,19 +68,16 @@ impl<'a> Arrays<'a> {
              select order_id, 1, sequence, changed_at, \
                     case when call_open then now() + interval '30 seconds' end, state, \
                     destination, tracking_code, refusal_reason \
-               from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::boolean[], \
-                    $5::smallint[], $6::text[], $7::text[], $8::smallint[]) \
-                 as v (order_id, sequence, changed_at, call_open, state, \
-                    destination, tracking_code, refusal_reason)",
+               from {rows} v",
         )
-        .bind(&self.ids)
-        .bind(&self.sequences)
-        .bind(&self.changed_at)
-        .bind(&self.calls_open)
-        .bind(&self.states)
-        .bind(&self.destinations)
-        .bind(&self.trackings)
-        .bind(&self.reasons)
+        .column("order_id", &self.ids)
+        .column("sequence", &self.sequences)
+        .column("changed_at", &self.changed_at)
+        .column("call_open", &self.calls_open)
+        .column("state", &self.states)
+        .column("destination", &self.destinations)
+        .column("tracking_code", &self.trackings)
+        .column("refusal_reason", &self.reasons)
             .expect(self.ids.len(), "shipments");
     }
 
@@ -91,21 +92,18 @@ impl<'a> Arrays<'a> {
                     destination = coalesce(v.destination, s.destination), \
                     tracking_code = v.tracking_code, \
                     refusal_reason = v.refusal_reason \
-               from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], \
-                    $5::boolean[], $6::smallint[], $7::text[], $8::text[], $9::smallint[]) \
-                 as v (order_id, version, sequence, changed_at, call_open, state, \
-                    destination, tracking_code, refusal_reason) \
+               from {rows} v \
               where s.order_id = v.order_id and s.version = v.version",
             )
-            .bind(&self.ids)
-            .bind(&self.versions)
-            .bind(&self.sequences)
-            .bind(&self.changed_at)
-            .bind(&self.calls_open)
-            .bind(&self.states)
-            .bind(&self.destinations)
-            .bind(&self.trackings)
-            .bind(&self.reasons)
+            .column("order_id", &self.ids)
+            .column("version", &self.versions)
+            .column("sequence", &self.sequences)
+            .column("changed_at", &self.changed_at)
+            .column("call_open", &self.calls_open)
+            .column("state", &self.states)
+            .column("destination", &self.destinations)
+            .column("tracking_code", &self.trackings)
+            .column("refusal_reason", &self.reasons)
             .expect(self.ids.len(), "shipments");
     }
 }
