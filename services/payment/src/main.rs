@@ -1,5 +1,8 @@
 //! The payment service as a program.
 
+#[global_allocator]
+static ALLOCATOR: chassis::Allocator = chassis::Allocator;
+
 fn main() -> std::process::ExitCode {
     chassis::main(payment::app)
 }

@@ -18,6 +18,9 @@ use utoipa_axum::routes;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("examples/tally/migrations");
 
+#[global_allocator]
+static ALLOCATOR: chassis::Allocator = chassis::Allocator;
+
 fn main() -> ExitCode {
     chassis::main(app)
 }
