@@ -145,7 +145,11 @@ impl Config {
                 "events that may wait to be published before commands are refused",
             ),
             otlp_endpoint: env.optional("OTLP_ENDPOINT", "gRPC endpoint for traces and metrics"),
-            sampling: env.parsed("TRACE_SAMPLING", 0.01, "share of new traces recorded, 0 to 1"),
+            sampling: env.parsed(
+                "TRACE_SAMPLING",
+                0.01,
+                "share of new traces recorded, 0 to 1 (default 0.01)",
+            ),
             instance: env
                 .optional("INSTANCE", "name of this replica in logs and metrics")
                 .unwrap_or_else(|| format!("pid-{}", std::process::id())),

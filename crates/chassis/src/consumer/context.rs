@@ -163,5 +163,7 @@ impl ConsumerContext for Assignments {
             }
             Rebalance::Error(error) => tracing::warn!(error = %error, "rebalance"),
         }
+        let held = self.positions.held().len() as u64;
+        self.telemetry.metrics.partitions.record(held, &[]);
     }
 }

@@ -19,6 +19,7 @@ pub(crate) struct Metrics {
     pub(crate) calls: Counter<u64>,
     pub(crate) unanswered_calls: Counter<u64>,
     pub(crate) consumer_lag: Gauge<u64>,
+    pub(crate) partitions: Gauge<u64>,
     pub(crate) stopped_partitions: Gauge<u64>,
 }
 
@@ -73,6 +74,10 @@ impl Metrics {
             consumer_lag: meter
                 .u64_gauge("flotilla_consumer_lag")
                 .with_description("Messages after the database's offset, in the partitions held")
+                .build(),
+            partitions: meter
+                .u64_gauge("flotilla_partitions")
+                .with_description("Partitions that this replica holds")
                 .build(),
             stopped_partitions: meter
                 .u64_gauge("flotilla_stopped_partitions")
