@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use chassis::{Registry, topics};
 use events::TOPICS;
-use local::{Environment, Process, ProcessSpec, Progress, SERVICES};
+use local::{Environment, Ports, Process, ProcessSpec, Progress, SERVICES};
 
 pub use settings::{FleetSettings, Providers};
 
@@ -60,16 +60,16 @@ impl Fleet {
 
     /// The public address of a service.
     pub fn url(&self, service: &str) -> String {
-        format!("http://127.0.0.1:{}", self.port(service))
+        format!("http://{}", address(self.ports(), service))
     }
 
     /// The admin address of a service.
     pub fn admin_url(&self, service: &str) -> String {
-        format!("http://127.0.0.1:{}", self.port(&format!("{service}-admin")))
+        format!("http://{}", address(self.ports(), &format!("{service}-admin")))
     }
 
-    fn port(&self, name: &str) -> u16 {
-        self.settings.settings.ports.get(name)
+    fn ports(&self) -> Ports {
+        self.settings.settings.ports
     }
 
     /// The process of a service, while it runs.
@@ -85,7 +85,20 @@ impl Fleet {
     /// Starts a service that does not run, and waits until it is ready.
     pub async fn start_service(&self, service: &'static str) -> Result<()> {
         self.spawn_service(service).await?;
-        self.wait_ready(service).await
+        self.wait_ready(service, service, self.ports()).await
+    }
+
+    /// Starts a further replica of a service, a process of this name on the service's ports of another
+    /// block, and waits until it is ready.
+    pub async fn start_replica(
+        &self,
+        service: &'static str,
+        name: &str,
+        ports: Ports,
+    ) -> Result<Process> {
+        let process = self.spawn(service, name, ports).await?;
+        self.wait_ready(service, name, ports).await?;
+        Ok(process)
     }
 
     /// Stops everything.
@@ -153,7 +166,8 @@ impl Fleet {
         for service in SERVICES {
             self.spawn_service(service).await?;
         }
-        futures::future::try_join_all(SERVICES.map(|service| self.wait_ready(service))).await?;
+        let ready = SERVICES.map(|service| self.wait_ready(service, service, self.ports()));
+        futures::future::try_join_all(ready).await?;
         Ok(())
     }
 
@@ -165,7 +179,7 @@ impl Fleet {
         settings.ports.check_free("sandbox")?;
         let folder = settings.root.join("sandbox");
         std::fs::create_dir_all(&folder)?;
-        let listen = format!("127.0.0.1:{}", self.port("sandbox"));
+        let listen = address(self.ports(), "sandbox");
         let spec = ProcessSpec::new("sandbox", self.program("sandbox")?)
             .args(["--listen", &listen, "--ledger"])
             .args([folder.join("ledger.jsonl").display().to_string()]);
@@ -175,25 +189,26 @@ impl Fleet {
     }
 
     async fn spawn_service(&self, service: &'static str) -> Result<()> {
-        let settings = &self.settings.settings;
-        if Process::find(settings, service).is_some() {
+        if self.process(service).is_some() {
             return Ok(());
         }
-        let admin = format!("{service}-admin");
-        self.check_ports_of(service, &[service, &admin])?;
+        self.check_ports_of(service, &[service, &format!("{service}-admin")])?;
+        self.spawn(service, service, self.ports()).await?;
+        Ok(())
+    }
+
+    async fn spawn(&self, service: &'static str, name: &str, ports: Ports) -> Result<Process> {
         let database = self.environment.database(service).await?;
-        let address = |name: &str| format!("127.0.0.1:{}", self.port(name));
-        let mut spec = ProcessSpec::new(service, self.program(service)?)
+        let mut spec = ProcessSpec::new(name, self.program(service)?)
             .env("FLOTILLA_DATABASE_URL", database.app_url)
             .env("FLOTILLA_KAFKA_BROKERS", self.environment.kafka_brokers())
             .env("FLOTILLA_REGISTRY_URL", self.environment.registry_url())
-            .env("FLOTILLA_HTTP_ADDRESS", address(service))
-            .env("FLOTILLA_ADMIN_ADDRESS", address(&admin))
-            .env("FLOTILLA_INSTANCE", service);
+            .env("FLOTILLA_HTTP_ADDRESS", address(ports, service))
+            .env("FLOTILLA_ADMIN_ADDRESS", address(ports, &format!("{service}-admin")))
+            .env("FLOTILLA_INSTANCE", name);
         spec.env.extend(self.outside(service));
         spec.env.extend(self.settings.variables.iter().cloned());
-        Process::start(settings, &spec, self.settings.lifetime)?;
-        Ok(())
+        Process::start(&self.settings.settings, &spec, self.settings.lifetime)
     }
 
     /// Whom a service calls, as its variables.
@@ -212,12 +227,12 @@ impl Fleet {
         }
     }
 
-    async fn wait_ready(&self, service: &'static str) -> Result<()> {
-        let process = self.process(service).with_context(|| {
-            let log = self.settings.settings.log(service);
-            format!("{service} ended while starting; see {}", log.display())
+    async fn wait_ready(&self, service: &str, name: &str, ports: Ports) -> Result<()> {
+        let process = self.process(name).with_context(|| {
+            let log = self.settings.settings.log(name);
+            format!("{name} ended while starting; see {}", log.display())
         })?;
-        let ready = format!("{}/readyz", self.admin_url(service));
+        let ready = format!("http://{}/readyz", address(ports, &format!("{service}-admin")));
         process.wait_ready(READY, async || answers(&ready).await).await
     }
 
@@ -237,6 +252,10 @@ impl Fleet {
         }
         Ok(program)
     }
+}
+
+fn address(ports: Ports, name: &str) -> String {
+    format!("127.0.0.1:{}", ports.get(name))
 }
 
 fn is_release(programs: &Path) -> bool {

@@ -1,11 +1,9 @@
 //! A second replica of the order service beside the fleet's own.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use e2e::shop::{PATIENCE, Shop, expect, history, id_of, order_of, send};
-use flotilla::fleet::FleetSettings;
-use local::{Lifetime, Process, ProcessSpec};
+use local::{Process, Settings};
 use reqwest::Client;
 use uuid::Uuid;
 
@@ -14,31 +12,11 @@ use crate::shop;
 /// How long a replica may take to stop.
 const STOP: Duration = Duration::from_secs(25);
 
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
 /// Starts it on free ports; answers its public address, too.
-async fn second_replica(shop: &Shop, http: &Client) -> (Process, String) {
-    let environment = shop.fleet.environment();
-    let settings = environment.settings();
-    let programs = FleetSettings::new(settings.clone(), Lifetime::WithParent).unwrap().programs;
-    let (public, admin) = (free_address(), free_address());
-    let spec = ProcessSpec::new("order-second", programs.join("order"))
-        .env("FLOTILLA_DATABASE_URL", environment.database("order").await.unwrap().app_url)
-        .env("FLOTILLA_KAFKA_BROKERS", environment.kafka_brokers())
-        .env("FLOTILLA_REGISTRY_URL", environment.registry_url())
-        .env("FLOTILLA_HTTP_ADDRESS", &public)
-        .env("FLOTILLA_ADMIN_ADDRESS", &admin)
-        .env("FLOTILLA_INSTANCE", "order-second")
-        .env("FLOTILLA_KAFKA_SESSION_TIMEOUT_MS", "6000")
-        .env("FLOTILLA_LOG", "warn");
-    let process = Process::start(settings, &spec, Lifetime::WithParent).unwrap();
-    let ready = format!("http://{admin}/readyz");
-    let is_ready =
-        async || http.get(&ready).send().await.is_ok_and(|answer| answer.status().is_success());
-    process.wait_ready(PATIENCE, is_ready).await.unwrap();
-    (process, format!("http://{public}"))
+async fn second_replica(shop: &Shop) -> (Process, String) {
+    let ports = Settings::on_free_ports(&shop.fleet.environment().settings().root).unwrap().ports;
+    let process = shop.fleet.start_replica("order", "order-second", ports).await.unwrap();
+    (process, format!("http://127.0.0.1:{}", ports.get("order")))
 }
 
 /// Follows an order at a replica to its end; answers the names of what it was told.
@@ -56,7 +34,7 @@ async fn whoever_watches_an_order_at_one_replica_sees_what_the_other_does_to_it(
     let http = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
     let sku = shop.item(4).await.unwrap();
     let first = shop.fleet.url("order");
-    let (process, second) = second_replica(&shop, &http).await;
+    let (process, second) = second_replica(&shop).await;
     let body = order_of(&[(&sku, 1)], "DE", "tok_visa");
     for replica in [&first, &second, &first, &second] {
         let request = http.post(format!("{replica}/orders")).json(&body);
