@@ -2,6 +2,7 @@
 //! measured in several rounds, taken by turns, and a ratio comes with the range that the rounds span: a
 //! change that is smaller than its range has not been shown.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
 
 use anyhow::{Context, ensure};
@@ -27,6 +28,7 @@ enum Figure {
     At(&'static str),
     /// The CPU of a part.
     Part(&'static str),
+    /// The CPU of all parts but the collector, which stands for somebody else's machine.
     AllParts,
 }
 
@@ -37,7 +39,9 @@ impl Figure {
         match self {
             Figure::At(pointer) => report.pointer(pointer)?.as_f64(),
             Figure::Part(name) => parts().find(|part| part["name"] == name).and_then(cpu),
-            Figure::AllParts => Some(parts().filter_map(cpu).sum()),
+            Figure::AllParts => {
+                Some(parts().filter(|part| part["name"] != "collector").filter_map(cpu).sum())
+            }
         }
     }
 }
@@ -46,6 +50,8 @@ impl Figure {
 #[derive(Debug)]
 pub struct Comparison {
     rounds: (usize, usize),
+    /// What was asked for differently, in words.
+    differences: Vec<String>,
     rows: Vec<Row>,
 }
 
@@ -63,6 +69,7 @@ impl Comparison {
     pub fn of(before: &str, after: &str) -> anyhow::Result<Self> {
         let before = rounds(before).context("the first file")?;
         let after = rounds(after).context("the second file")?;
+        let differences = differences(&before[0], &after[0]);
         let rows = FIGURES.iter().filter_map(|(name, figure)| {
             let of = |rounds: &[Value]| -> Option<Vec<f64>> {
                 let mut found: Vec<f64> =
@@ -77,8 +84,30 @@ impl Comparison {
             Some(Row { name, before, after, range: (lowest, highest) })
         });
         let rows = rows.collect();
-        Ok(Comparison { rounds: (before.len(), after.len()), rows })
+        Ok(Comparison { rounds: (before.len(), after.len()), differences, rows })
     }
+}
+
+/// In what two measurements were asked for differently. They can be compared all the same: what replicas
+/// or telemetry cost is such a comparison.
+fn differences(before: &Value, after: &Value) -> Vec<String> {
+    let keys = |report: &Value| -> Vec<String> {
+        report["plan"].as_object().into_iter().flat_map(|plan| plan.keys().cloned()).collect()
+    };
+    let of_plan: BTreeSet<String> = keys(before).into_iter().chain(keys(after)).collect();
+    // What each is called, where it stands, and what a report means that does not hold it.
+    let asked = of_plan.iter().map(|key| (key.as_str(), format!("/plan/{key}"), "none")).chain([
+        ("replicas", "/replicas".to_owned(), "1"),
+        ("telemetry's sampling", "/telemetry/sampling".to_owned(), "none"),
+    ]);
+    let value = |report: &Value, pointer: &str, absent: &str| {
+        report.pointer(pointer).map_or_else(|| absent.to_owned(), Value::to_string)
+    };
+    asked
+        .map(|(name, at, absent)| (name, value(before, &at, absent), value(after, &at, absent)))
+        .filter(|(_, before, after)| before != after)
+        .map(|(name, before, after)| format!("{name} {before} and {after}"))
+        .collect()
 }
 
 /// Adds a report to a file of rounds, which need not exist.
@@ -109,7 +138,11 @@ fn median(sorted: &[f64]) -> f64 {
 impl Display for Comparison {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let (before, after) = self.rounds;
-        writeln!(f, "medians of {before} and {after} rounds\n")?;
+        writeln!(f, "medians of {before} and {after} rounds")?;
+        if !self.differences.is_empty() {
+            writeln!(f, "asked for differently: {}", self.differences.join("; "))?;
+        }
+        writeln!(f)?;
         let heads = ["before", "after", "ratio", "lowest", "highest"];
         writeln!(
             f,
@@ -153,6 +186,29 @@ mod tests {
         assert!(line("services").ends_with("within the noise"), "{text}");
         assert!(line("all of them").contains("55.0"), "{text}");
         assert!(!text.contains("acknowledge"), "what a side lacks is left out");
+    }
+
+    #[test]
+    fn what_was_asked_for_differently_is_said_and_does_not_keep_from_comparing() {
+        let mut before = report(100.0, 40.0);
+        before["plan"] = json!({ "seconds": 60.0, "skus": 10 });
+        let mut after = before.clone();
+        let of = |before: &Value, after: &Value| {
+            Comparison::of(&before.to_string(), &after.to_string()).unwrap().to_string()
+        };
+        assert!(!of(&before, &after).contains("differently"));
+        after["plan"]["skus"] = json!(1);
+        after["replicas"] = json!(2);
+        after["telemetry"] = json!({ "sampling": 0.01 });
+        after["parts"].as_array_mut().unwrap().push(json!({
+            "name": "collector", "cpu_us_per_order": 1_000.0
+        }));
+        let text = of(&before, &after);
+        let expected =
+            "differently: skus 10 and 1; replicas 1 and 2; telemetry's sampling none and 0.01\n";
+        assert!(text.contains(expected), "{text}");
+        let all = text.lines().find(|line| line.starts_with("all of them")).unwrap();
+        assert!(all.contains("50.0        50.0"), "the collector is no part of the fleet: {text}");
     }
 
     #[test]

@@ -28,11 +28,7 @@ pub struct Counters {
 impl Counters {
     /// Reads them from a service's admin port.
     pub async fn read(admin: SocketAddr) -> anyhow::Result<Self> {
-        let mut client = Client::new(admin);
-        let response =
-            client.get("/metrics").await.with_context(|| format!("no metrics from {admin}"))?;
-        ensure!(response.status == 200, "/metrics at {admin} answers {}", response.status);
-        Ok(Counters::parse(&String::from_utf8_lossy(response.body)))
+        Ok(Counters::parse(&read(admin).await?))
     }
 
     fn parse(text: &str) -> Self {
@@ -71,6 +67,23 @@ impl Counters {
     }
 }
 
+/// How many partitions a replica holds; none before its group has given it any.
+pub async fn partitions(admin: SocketAddr) -> anyhow::Result<f64> {
+    Ok(partitions_in(&read(admin).await?))
+}
+
+fn partitions_in(text: &str) -> f64 {
+    sum(text, "flotilla_partitions", "")
+}
+
+async fn read(admin: SocketAddr) -> anyhow::Result<String> {
+    let mut client = Client::new(admin);
+    let response =
+        client.get("/metrics").await.with_context(|| format!("no metrics from {admin}"))?;
+    ensure!(response.status == 200, "/metrics at {admin} answers {}", response.status);
+    Ok(String::from_utf8_lossy(response.body).into_owned())
+}
+
 /// Requests of one kind.
 fn requests(text: &str, api: &str) -> f64 {
     let label = format!("api=\"{api}\"");
@@ -106,6 +119,8 @@ flotilla_kafka_requests_total{api="fetch",otel_scope_name="flotilla"} 8
 flotilla_batch_retries_total{reason="conflict"} 2
 flotilla_batch_retries_total{reason="database"} 1
 flotilla_dead_letters_waiting{reason="x y"} 9
+flotilla_stopped_partitions 7
+flotilla_partitions{otel_scope_name="flotilla"} 12
 "#;
 
     #[test]
@@ -123,5 +138,6 @@ flotilla_dead_letters_waiting{reason="x y"} 9
         };
         assert_eq!(counters, expected);
         assert_eq!(counters.and(counters).since(counters), counters);
+        assert_eq!(partitions_in(TEXT), 12.0);
     }
 }

@@ -21,6 +21,8 @@ pub enum Part {
     /// The simulator of the payment provider and the carrier, where it is a program of its own.
     Providers,
     Generator,
+    /// Where the services send their telemetry: the work of a machine that is no part of the fleet.
+    Collector,
 }
 
 impl Part {
@@ -33,6 +35,7 @@ impl Part {
             Part::Registry => "registry",
             Part::Providers => "providers",
             Part::Generator => "generator",
+            Part::Collector => "collector",
         }
     }
 }

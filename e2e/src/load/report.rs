@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use serde::Serialize;
 
+use crate::load::collector::Telemetry;
 use crate::load::fleet::Fleet;
 use crate::load::generator::Generator;
 use crate::load::latency::Summary;
@@ -29,6 +30,10 @@ pub struct Measured<'a> {
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     pub plan: Plan,
+    /// Replicas of the service that has most.
+    pub replicas: usize,
+    /// What the services sent to a collector, where there was one.
+    pub telemetry: Option<Telemetry>,
     /// Cores that this process, and with it a fleet that it started, may use.
     pub cores: usize,
     /// Cores of the machine that were busy, whoever used them.
@@ -140,6 +145,8 @@ impl Report {
         let processes = usages(fleet, measured, seconds, completed);
         Ok(Report {
             plan: plan.clone(),
+            replicas: fleet.services.iter().map(|s| s.replicas.len()).max().unwrap_or(0),
+            telemetry: None,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             cores_busy: busy.as_secs_f64() / seconds,
             cores_stolen: stolen.as_secs_f64() / seconds,

@@ -10,6 +10,10 @@ use crate::load::plan::{Arrival, Plan};
 /// Connections when nothing else is said. Each waits for an answer, so with answers in 20 ms they
 /// carry 6,400 orders a second. Each costs the order service about 80 KiB.
 const CONNECTIONS: usize = 128;
+/// As many as a topic has partitions: one more would hold none of some topics.
+const REPLICAS_MAX: u16 = 3;
+/// What the services record when nothing is said.
+const SAMPLING: f64 = 0.01;
 
 /// Measures a fleet of its own: starts it, drives orders through it, reports what each costs.
 #[derive(Debug, Clone, Parser)]
@@ -57,6 +61,12 @@ pub struct Options {
     /// Connections to the order service
     #[arg(long, default_value_t = CONNECTIONS)]
     pub connections: usize,
+    /// Replicas of every service [default: 2 in `replicas`, else 1]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(REPLICAS_MAX)))]
+    pub replicas: Option<u16>,
+    /// Share of traces that `telemetry` records
+    #[arg(long, value_name = "RATIO", default_value_t = SAMPLING)]
+    pub sampling: f64,
     /// Write the report to this file too
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -79,20 +89,29 @@ pub enum Scenario {
     HotSku,
     /// As many orders as the fleet can do, of four lines each
     FourLines,
-    /// A few seconds, to see that the benchmark works
-    Smoke,
+    /// As many orders as two replicas of every service can do
+    Replicas,
+    /// As many orders as the fleet can do while it sends traces and metrics to a collector
+    Telemetry,
 }
 
 impl Options {
+    /// How many replicas of every service run.
+    pub fn replicas(&self) -> u16 {
+        self.replicas.unwrap_or(if self.scenario == Scenario::Replicas { 2 } else { 1 })
+    }
+
     /// The scenario with the options applied.
     pub fn plan(&self) -> Plan {
         let full = (Arrival::InFlight(2_000), 15.0, 60.0);
         let ((arrival, warmup_seconds, seconds), skus, lines) = match self.scenario {
-            Scenario::Throughput | Scenario::HttpProviders => (full, 1_000, 1),
+            Scenario::Throughput
+            | Scenario::HttpProviders
+            | Scenario::Replicas
+            | Scenario::Telemetry => (full, 1_000, 1),
             Scenario::HotSku => (full, 1, 1),
             Scenario::FourLines => (full, 1_000, 4),
             Scenario::Latency => ((Arrival::PerSecond(50.0), 10.0, 60.0), 1_000, 1),
-            Scenario::Smoke => ((Arrival::InFlight(50), 1.0, 3.0), 50, 1),
         };
         let arrival = match (self.in_flight, self.rate) {
             (Some(orders), _) => Arrival::InFlight(orders),
@@ -134,9 +153,17 @@ mod tests {
     }
 
     #[test]
+    fn every_scenario_may_have_replicas_and_one_has_them_unasked() {
+        assert_eq!(options("bench").replicas(), 1);
+        assert_eq!(options("bench replicas").replicas(), 2);
+        assert_eq!(options("bench latency --replicas 3").replicas(), 3);
+        assert!(Bench::try_parse_from(["bench", "--replicas", "4"]).is_err());
+    }
+
+    #[test]
     fn no_more_connections_than_orders_in_flight() {
         assert_eq!(options("bench --in-flight 3").plan().connections, 3);
-        assert_eq!(options("bench smoke --lines 0").plan().problems().len(), 1);
+        assert_eq!(options("bench --lines 0").plan().problems().len(), 1);
         assert!(Bench::try_parse_from(["bench", "--in-flight", "3", "--rate", "5"]).is_err());
         assert!(Bench::try_parse_from(["bench", "--append"]).is_err());
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use crate::load::collector::Telemetry;
 use crate::load::latency::Summary;
 use crate::load::plan::Arrival;
 use crate::load::report::{Report, Service, Usage};
@@ -31,6 +32,16 @@ impl Report {
             ", {} s after {} s of warm-up, {} SKUs, lines per order: {}",
             plan.seconds, plan.warmup_seconds, plan.skus, plan.lines
         )?;
+        if self.replicas > 1 {
+            writeln!(f, "{} replicas of every service", self.replicas)?;
+        }
+        if let Some(Telemetry { sampling, received }) = &self.telemetry {
+            writeln!(
+                f,
+                "telemetry, sampling {sampling}: {} spans and {} exports of metrics arrived",
+                received.spans, received.metric_exports
+            )?;
+        }
         writeln!(
             f,
             "{} cores; busy {:.2}, stolen by the host {:.2}",
