@@ -1,0 +1,81 @@
+//! Every scenario of the load benchmark for two seconds: that it works, never how fast. On servers of its
+//! own, as the benchmark has; they are started once, and each scenario starts the services that it wants.
+
+#![allow(clippy::unwrap_used, reason = "a scenario that cannot go on should say where")]
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use e2e::load::compare::{Comparison, add_round};
+use e2e::load::rig::Rig;
+use e2e::load::scenario::{Bench, Options, Scenario};
+use flotilla::audit;
+use local::Settings;
+use local::testing::Servers;
+
+/// The scenarios, each with what makes it small. The first finds empty tables: with the sandbox, the audit
+/// compares all payments with its ledger, and the others' are not in it.
+const SCENARIOS: [&str; 7] = [
+    "http-providers --in-flight 50 --skus 20",
+    "throughput --in-flight 50 --skus 20",
+    "latency --rate 50 --skus 20",
+    "hot-sku --in-flight 50",
+    "four-lines --in-flight 50 --skus 20",
+    "replicas --in-flight 50 --skus 20",
+    "telemetry --in-flight 50 --skus 20 --sampling 1",
+];
+/// How long the fleet may take to come to rest.
+const REST: Duration = Duration::from_secs(60);
+
+fn options(scenario: &str) -> Options {
+    let line = format!("bench {scenario} --warmup 0.5 --seconds 2");
+    Bench::try_parse_from(line.split(' ')).unwrap().options
+}
+
+fn name(scenario: &str) -> &str {
+    scenario.split(' ').next().unwrap()
+}
+
+#[test]
+fn no_scenario_is_left_out() {
+    let tried: BTreeSet<&str> = SCENARIOS.into_iter().map(name).collect();
+    let all = Scenario::value_variants().iter().map(|scenario| scenario.to_possible_value());
+    let all: Vec<_> = all.flatten().collect();
+    assert_eq!(tried, all.iter().map(|scenario| scenario.get_name()).collect());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_scenario_completes_orders_and_leaves_books_that_agree() {
+    let servers = Servers::own().await.unwrap();
+    let settings = servers.environment().settings();
+    let mut reports = HashMap::new();
+    for scenario in SCENARIOS {
+        reports.insert(name(scenario), try_out(settings.clone(), scenario).await);
+    }
+    let compared =
+        |after| Comparison::of(&reports["throughput"], &reports[after]).unwrap().to_string();
+    let replicas = compared("replicas");
+    assert!(replicas.contains("asked for differently: replicas 1 and 2\n"), "{replicas}");
+    let telemetry = compared("telemetry");
+    assert!(
+        telemetry.contains("asked for differently: telemetry's sampling none and 1.0\n"),
+        "{telemetry}"
+    );
+}
+
+/// Answers its report as a file would hold it.
+async fn try_out(settings: Settings, scenario: &str) -> String {
+    let options = options(scenario);
+    let rig = Rig::start(settings, &options, &local::silent).await.unwrap();
+    let report = rig.measure(&options.plan()).await.unwrap();
+    assert!(report.completed_per_second > 0.0, "{scenario}:\n{report}");
+    assert_eq!(report.objections(), Vec::<String>::new(), "{scenario}:\n{report}");
+    let processes: Vec<&str> = report.processes.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(processes.contains(&"order-2"), options.replicas() > 1, "{processes:?}");
+    assert_eq!(report.telemetry.is_some(), options.scenario == Scenario::Telemetry);
+    let audit = audit::run(&rig.fleet, REST).await.unwrap();
+    assert!(audit.is_clean(), "{scenario}:\n{}", audit.broken());
+    rig.stop().await.unwrap();
+    add_round(None, serde_json::to_value(&report).unwrap()).unwrap()
+}
