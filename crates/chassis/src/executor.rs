@@ -6,6 +6,8 @@ mod attempt;
 mod unit;
 mod casualties;
 mod connection;
+#[cfg(feature = "testing")]
+pub(crate) mod offline;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -132,10 +134,7 @@ impl<S: Service> Executor<S> {
     /// What was fetched under an assignment that is gone belongs to another replica now, and what is
     /// before the database's offset is done.
     fn drop_stale(&self, batch: &mut Vec<Item<S>>) {
-        batch.retain(|item| match &item.origin {
-            Origin::Event(d) => self.positions.is_current(d.partition, d.generation, d.offset),
-            Origin::Command(_) | Origin::Own | Origin::Replay(_) => true,
-        });
+        batch.retain(|item| is_current(&self.positions, item));
     }
 
     fn skip(&self, batch: &[Item<S>]) {
@@ -246,6 +245,13 @@ impl<S: Service> Executor<S> {
                 let _nobody = self.changes.send(key);
             }
         }
+    }
+}
+
+fn is_current<S: Service>(positions: &Positions, item: &Item<S>) -> bool {
+    match &item.origin {
+        Origin::Event(d) => positions.is_current(d.partition, d.generation, d.offset),
+        Origin::Command(_) | Origin::Own | Origin::Replay(_) => true,
     }
 }
 

@@ -27,6 +27,8 @@ use hand_over::{Shared, hand_over};
 use lease::{Lease, Tenure};
 pub(crate) use publisher::ProducerSettings;
 use publisher::{PublishError, Publisher};
+#[cfg(feature = "testing")]
+pub(crate) use publisher::{Time, headers};
 
 /// Messages of one flush: enough to spread a request's cost, few enough to be acknowledged quickly.
 const FLUSH_MESSAGES_MAX: u32 = 5_000;

@@ -69,6 +69,12 @@ impl Writes {
         row: &[u8],
         announce: bool,
     ) -> Result<i64, Failure> {
+        let sql = self.with_outbox(message_count, row, announce);
+        self.run(db, sql).await
+    }
+
+    /// The text of the statement that appends the outbox row; adds its parameters.
+    pub(crate) fn with_outbox(&mut self, message_count: u32, row: &[u8], announce: bool) -> String {
         let first = self.arguments.len() + 1;
         let (second, third) = (first + 1, first + 2);
         let comma = if self.is_empty() { "with" } else { "," };
@@ -85,7 +91,7 @@ impl Writes {
         self.bind(message_count as i32);
         self.bind(row);
         self.bind(announce);
-        self.run(db, sql).await
+        sql
     }
 
     /// The parts as `with part_0 as (…), part_1 as (…)`.

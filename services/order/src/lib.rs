@@ -31,7 +31,9 @@ use chassis::{App, Env};
 use events::{CatalogueEvent, InventoryEvent, OrderEvent, PaymentEvent, ShippingEvent};
 use sqlx::migrate::Migrator;
 
-pub use service::Orders;
+pub use placement::{Place, Price, Wanted};
+pub use service::{Input, Orders};
+pub use store::{Row, Rows};
 
 /// The service's tables.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();

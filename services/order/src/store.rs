@@ -118,6 +118,11 @@ impl Prices {
         &self.listed
     }
 
+    /// Adds a price as it is in the table.
+    pub fn list(&mut self, sku: Sku, price: Price) {
+        self.listed.insert(sku, price);
+    }
+
     /// Changes a price, unless a newer one is known: events may be delivered late or again. Among
     /// changes of the same moment the one heard last stands, as in the topic.
     pub fn change(&mut self, sku: &Sku, price: &Price) {

@@ -49,6 +49,11 @@ impl Default for Row {
 }
 
 impl Row {
+    /// A row as it is in the table.
+    pub fn unchanged(state: State, sequence: i64, version: i64) -> Self {
+        Row { state, sequence, version, remembered: false, changed_at_micros: None }
+    }
+
     /// Moves the payment to another state.
     pub fn enter(&mut self, state: State, now_micros: i64) {
         self.state = state;

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use chrono::Utc;
 use sqlx::PgConnection;
@@ -10,6 +11,7 @@ use uuid::Uuid;
 use super::casualties::Casualties;
 use super::unit::Unit;
 use super::{Executor, processed};
+use crate::codec::Encoder;
 use crate::effects::{Effects, Intent};
 use crate::failure::Failure;
 use crate::measures::Measures;
@@ -52,30 +54,18 @@ impl<S: Service> Executor<S> {
             })
             .collect();
 
-        let mut effects = Effects::new(Utc::now().timestamp_micros(), self.encoder.clone());
-        let mut refusals = Vec::new();
-        let mut replies = Vec::new();
-        let mut writes = Writes::default();
+        let mut decided = Decided::none(batch.len(), self.encoder.clone());
         let mut saved = None;
         let present: Vec<&S::Input> = inputs.iter().flatten().copied().collect();
-        if present.is_empty() {
-            replies.resize_with(batch.len(), || None);
-        } else {
+        if !present.is_empty() {
             let mut rows = self.service.load(unit.db(), &present).await?;
-            let work = Decisions { service: &*self.service, telemetry: &self.telemetry, batch };
-            let decided = catch_unwind(AssertUnwindSafe(|| {
-                work.run(&inputs, &mut rows, &mut effects, &mut refusals)
-            }));
-            // A panic is a bug in a decision. It would come back with the same batch for ever, so it
-            // is treated like any input that cannot be processed.
-            replies = decided.map_err(|panic| Failure::permanent(panic_text(&*panic)))?;
-            if let Some(error) = effects.error.take() {
-                return Err(Failure::permanent(error));
-            }
-            self.service.save(&rows, &mut writes)?;
+            let (service, telemetry) = (&*self.service, &*self.telemetry);
+            Decisions { service, telemetry, batch, inputs: &inputs }
+                .run(&mut rows, &mut decided)?;
             saved = Some(rows);
         }
 
+        let Decided { mut effects, replies, refusals, mut writes } = decided;
         let casualties = Casualties::of(batch, &refusals);
         if !casualties.are_none() {
             unit = unit.begun().await?;
@@ -111,39 +101,64 @@ impl<S: Service> Executor<S> {
     }
 }
 
+/// What the decisions of a batch come to, before anything is written.
+pub(super) struct Decided<S: Service> {
+    pub(super) effects: Effects<S::Call>,
+    /// One per item, in order.
+    pub(super) replies: Vec<Option<S::Reply>>,
+    /// Indexes of items that their decisions refused, with the reason.
+    pub(super) refusals: Vec<(usize, String)>,
+    pub(super) writes: Writes,
+}
+
+impl<S: Service> Decided<S> {
+    pub(super) fn none(items: usize, encoder: Arc<Encoder>) -> Self {
+        Decided {
+            effects: Effects::new(Utc::now().timestamp_micros(), encoder),
+            replies: std::iter::repeat_with(|| None).take(items).collect(),
+            refusals: Vec::new(),
+            writes: Writes::default(),
+        }
+    }
+}
+
 /// The pure part of an attempt.
-struct Decisions<'a, S: Service> {
-    service: &'a S,
-    telemetry: &'a Telemetry,
-    batch: &'a [Item<S>],
+pub(super) struct Decisions<'a, S: Service> {
+    pub(super) service: &'a S,
+    pub(super) telemetry: &'a Telemetry,
+    pub(super) batch: &'a [Item<S>],
+    /// One per item, in order; none for what asks for no decision.
+    pub(super) inputs: &'a [Option<&'a S::Input>],
 }
 
 impl<S: Service> Decisions<'_, S> {
-    fn run(
-        &self,
-        inputs: &[Option<&S::Input>],
-        rows: &mut S::Rows,
-        effects: &mut Effects<S::Call>,
-        refusals: &mut Vec<(usize, String)>,
-    ) -> Vec<Option<S::Reply>> {
+    /// Decides all inputs, and collects what is to be written.
+    pub(super) fn run(&self, rows: &mut S::Rows, decided: &mut Decided<S>) -> Result<(), Failure> {
+        // A panic is a bug in a decision. It would come back with the same batch for ever, so it
+        // is treated like any input that cannot be processed.
+        catch_unwind(AssertUnwindSafe(|| self.decide(rows, decided)))
+            .map_err(|panic| Failure::permanent(panic_text(&*panic)))?;
+        if let Some(error) = decided.effects.error.take() {
+            return Err(Failure::permanent(error));
+        }
+        self.service.save(rows, &mut decided.writes)
+    }
+
+    fn decide(&self, rows: &mut S::Rows, decided: &mut Decided<S>) {
         let mut spans = Vec::new();
-        let mut replies = Vec::with_capacity(inputs.len());
-        for (index, (item, input)) in self.batch.iter().zip(inputs).enumerate() {
-            let Some(input) = input else {
-                replies.push(None);
-                continue;
-            };
+        let effects = &mut decided.effects;
+        for (index, (item, input)) in self.batch.iter().zip(self.inputs).enumerate() {
+            let Some(input) = input else { continue };
             let span = self.telemetry.process_span(topic(item), item.trace);
             effects.caused_by(item.cause.clone(), span.context());
             if span.is_recorded() {
                 spans.push(span);
             }
-            replies.push(Some(self.service.decide(rows, input, effects)));
+            decided.replies[index] = Some(self.service.decide(rows, input, effects));
             if let Some(refusal) = effects.refusal.take() {
-                refusals.push((index, refusal));
+                decided.refusals.push((index, refusal));
             }
         }
-        replies
     }
 }
 

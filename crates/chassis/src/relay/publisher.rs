@@ -104,7 +104,7 @@ impl ProducerContext for Context {
 
 /// A time as text. All messages of a batch have the same.
 #[derive(Default)]
-struct Time {
+pub(crate) struct Time {
     micros: i64,
     text: String,
 }
@@ -245,7 +245,7 @@ fn record<'a>(
         Packed::Event { topic, key, payload, .. } => BaseRecord::with_opaque_to(topic, opaque)
             .key(key.as_bytes())
             .payload(*payload)
-            .headers(headers(message, service, time)),
+            .headers(headers(service, message, time)),
         Packed::Raw { topic, key, headers, payload } => {
             let mut owned = OwnedHeaders::new_with_capacity(headers.len());
             for (name, value) in headers {
@@ -262,7 +262,7 @@ fn record<'a>(
 /// CloudEvents in binary mode, W3C trace context, and where the event stands: which order it
 /// belongs to, what caused it, its place in the sequence of its key.
 /// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md>
-fn headers(message: &Packed<'_>, service: &str, time: &mut Time) -> OwnedHeaders {
+pub(crate) fn headers(service: &str, message: &Packed<'_>, time: &mut Time) -> OwnedHeaders {
     let Packed::Event { event_type, key, sequence, time_micros, cause, trace, .. } = message else {
         unreachable!("only events get derived headers")
     };

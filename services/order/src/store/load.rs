@@ -117,7 +117,7 @@ async fn load_prices(db: &mut PgConnection, skus: &[&str]) -> Result<Prices, Fai
             unit: money(minor, &currency)?,
             changed_at_micros: changed_at.timestamp_micros(),
         };
-        prices.listed.insert(Sku::new(sku).map_err(Failure::permanent)?, price);
+        prices.list(Sku::new(sku).map_err(Failure::permanent)?, price);
     }
     Ok(prices)
 }

@@ -1,0 +1,105 @@
+//! Values, outbox rows and records without Kafka: each step between an event and its record by itself,
+//! for benches.
+
+use events::{Events, RecordInfo, TOPICS};
+use rdkafka::message::{Header, Headers};
+
+use crate::codec::{self, Encoder, SchemaId, TopicDecoder};
+use crate::outbox::{BatchWriter, EventMeta, Packed, unpack};
+use crate::relay::{Time, headers};
+
+/// What every event here is caused by, as long as the id of a real one.
+pub(crate) const CAUSE: &str = "inventory/01890a5d-ac96-774b-bcce-b302099a8057/1";
+
+/// Ids as a registry would give them to the records of the fleet.
+pub(crate) fn ids(records: &[RecordInfo]) -> Vec<SchemaId> {
+    let all = || TOPICS.iter().flat_map(|topic| topic.records);
+    let id = |record: &RecordInfo| all().position(|known| known == record).expect("it is ours");
+    records.iter().map(|record| id(record) as SchemaId + 1).collect()
+}
+
+/// The codec of one topic.
+pub struct Wire<E> {
+    encoder: Encoder,
+    decoder: TopicDecoder<E>,
+}
+
+impl<E: Events> Default for Wire<E> {
+    fn default() -> Self {
+        codec::limit_allocations();
+        let (ids, mut encoder) = (ids(E::RECORDS), Encoder::default());
+        encoder.add::<E>(&ids).expect("schemas are Avro");
+        Wire { encoder, decoder: TopicDecoder::new(&ids).expect("schemas are Avro") }
+    }
+}
+
+impl<E: Events> Wire<E> {
+    /// The outbox row of some events.
+    ///
+    /// # Panics
+    /// When one does not fit its schema.
+    pub fn pack(&self, events: &[E]) -> Vec<u8> {
+        let mut out = BatchWriter::default();
+        for event in events {
+            let meta = EventMeta { sequence: 1, time_micros: 1, cause: Some(CAUSE), trace: None };
+            self.encoder.encode(event, &meta, &mut out).expect("it fits its schema");
+        }
+        out.finish()
+    }
+
+    /// The event of a value.
+    ///
+    /// # Panics
+    /// When it is no value of this topic.
+    pub fn decode(&self, value: &[u8]) -> E {
+        self.decoder.decode(value).expect("it is a value of this topic")
+    }
+}
+
+/// How many messages an outbox row holds, all of them read.
+///
+/// # Panics
+/// When the row is not whole.
+pub fn unpacked(row: &[u8]) -> usize {
+    unpack(row).expect("the row is whole").len()
+}
+
+/// Makes the headers of all messages of a row, as for the producer; answers how many.
+///
+/// # Panics
+/// When the row is not whole.
+pub fn publish(service: &str, row: &[u8]) -> usize {
+    let mut time = Time::default();
+    let messages = unpack(row).expect("the row is whole");
+    messages.iter().map(|message| headers(service, message, &mut time).count()).sum()
+}
+
+/// A record as it stands on its topic.
+#[derive(Debug)]
+pub struct Record {
+    pub(crate) topic: String,
+    pub(crate) key: Vec<u8>,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+    /// Its value, framed.
+    pub value: Vec<u8>,
+}
+
+/// The records that `service` makes of a row.
+///
+/// # Panics
+/// When the row is not whole.
+pub fn records(service: &str, row: &[u8]) -> Vec<Record> {
+    let mut time = Time::default();
+    let mut record = |message: Packed<'_>| {
+        let Packed::Event { topic, key, payload, .. } = message else { return None };
+        let headers = headers(service, &message, &mut time);
+        let owned = |h: Header<'_, &[u8]>| (h.key.to_owned(), h.value.map(<[u8]>::to_vec));
+        Some(Record {
+            topic: topic.to_owned(),
+            key: key.as_bytes().to_vec(),
+            headers: headers.iter().map(owned).collect(),
+            value: payload.to_vec(),
+        })
+    };
+    unpack(row).expect("the row is whole").into_iter().filter_map(&mut record).collect()
+}
