@@ -124,13 +124,9 @@ impl World {
             destination: "DE".to_owned(),
             payment_token: "tok".to_owned(),
         };
-        let (state, placed) = order::domain::place(&order, 0);
+        let (facts, state, placed) = order::domain::place(order, 0);
         self.sagas.push(Saga {
-            facts: order::domain::Facts {
-                id: order.id,
-                total: order.total,
-                destination: order.destination,
-            },
+            facts,
             order: state,
             inventory: inventory::domain::State::New,
             payment: payment::domain::State::New,

@@ -128,9 +128,7 @@ async fn retry<S: Service>(
     subscription.forget_missing();
     let raw = Raw::stored(letter.raw.payload.as_deref(), &letter.raw.headers);
     let (work, inbox_id, cause) = match read(&**subscription, &raw, &replays.registry).await? {
-        Heard::Input { input, inbox_id, cause, .. } => {
-            (Work::Input(input), inbox_id, Some(cause.into()))
-        }
+        Heard::Input { input, inbox_id, cause, .. } => (Work::Input(input), inbox_id, Some(cause)),
         Heard::Ignored | Heard::Unknown => (Work::Ignored, None, None),
         Heard::Poison(reason) => return Err(still_poison(&reason.detail)),
         Heard::NeedsSchema(id) => {

@@ -188,7 +188,7 @@ impl<S: Service> Consuming<S> {
                     delivery.inbox_id = inbox_id;
                     delivery.never_dead_lettered = never_dead_lettered;
                 }
-                item.cause = Some(cause.into());
+                item.cause = Some(cause);
                 item.trace = raw.header("traceparent").and_then(TraceContext::parse);
                 item
             }

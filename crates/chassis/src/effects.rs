@@ -40,11 +40,12 @@ impl<C> From<C> for Intent<C> {
 }
 
 impl<C> Effects<C> {
-    pub(crate) fn new(now_micros: i64, encoder: Arc<Encoder>) -> Self {
+    /// For a batch of so many inputs, which publish an event each or less.
+    pub(crate) fn new(now_micros: i64, encoder: Arc<Encoder>, inputs: usize) -> Self {
         Effects {
             now_micros,
             encoder,
-            outbox: BatchWriter::default(),
+            outbox: BatchWriter::for_events(inputs),
             calls: Vec::new(),
             changed: Vec::new(),
             measures: Measures::default(),

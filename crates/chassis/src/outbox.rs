@@ -12,6 +12,9 @@ use crate::trace::TraceContext;
 const VERSION: u8 = 1;
 const EVENT: u8 = 1;
 const RAW: u8 = 2;
+/// Room for an event, its key and its cause: most take less, and one in a batch that takes more costs no
+/// more than without.
+const EVENT_BYTES: usize = 384;
 /// Marks an absent key, value or header value, which Kafka tells apart from an empty one.
 const NONE: u32 = u32::MAX;
 
@@ -32,6 +35,12 @@ pub(crate) struct BatchWriter {
 }
 
 impl BatchWriter {
+    /// A writer that need not grow for as many events: growing byte by byte from nothing moves the
+    /// first one seven times, and a large batch as a whole.
+    pub(crate) fn for_events(count: usize) -> Self {
+        BatchWriter { body: Vec::with_capacity(count * EVENT_BYTES), ..BatchWriter::default() }
+    }
+
     pub(crate) fn count(&self) -> u32 {
         self.count
     }

@@ -28,7 +28,7 @@ use lease::{Lease, Tenure};
 pub(crate) use publisher::ProducerSettings;
 use publisher::{PublishError, Publisher};
 #[cfg(feature = "testing")]
-pub(crate) use publisher::{Time, headers};
+pub(crate) use publisher::{Texts, headers};
 
 /// Messages of one flush: enough to spread a request's cost, few enough to be acknowledged quickly.
 const FLUSH_MESSAGES_MAX: u32 = 5_000;

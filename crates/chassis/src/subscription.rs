@@ -2,7 +2,7 @@
 //! topic's events, shared by the consumer and the replay of dead letters.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use events::{Events, RecordInfo};
 use rdkafka::Message;
@@ -71,15 +71,18 @@ impl<'a> Raw<'a> {
 /// rdkafka panics at a header whose name is no UTF-8, which anybody may send.
 fn kafka_headers<'a>(message: &'a BorrowedMessage<'a>) -> Option<Vec<RawHeader<'a>>> {
     let Some(headers) = message.headers() else { return Some(Vec::new()) };
-    let read = || headers.iter().map(|header| (header.key, header.value)).collect();
-    catch_unwind(AssertUnwindSafe(read)).ok()
+    // Their iterator does not know how many they are.
+    let mut all = Vec::with_capacity(headers.count());
+    let read = || all.extend(headers.iter().map(|header| (header.key, header.value)));
+    catch_unwind(AssertUnwindSafe(read)).ok()?;
+    Some(all)
 }
 
 /// What a record is to the service.
 pub(crate) enum Heard<I> {
     Input {
         input: I,
-        cause: String,
+        cause: Arc<str>,
         inbox_id: Option<String>,
         never_dead_lettered: bool,
     },
@@ -157,15 +160,18 @@ impl<S: Hears<E>, E: Events> Subscription<S> for Typed<E> {
         match self.decoder.decode(value) {
             Ok(event) => match S::hear(event) {
                 None => Heard::Ignored,
-                Some(input) => Heard::Input {
-                    input,
-                    cause: format!("{source}/{id}"),
-                    inbox_id: match S::DEDUPLICATION {
-                        Deduplication::Inbox => Some(format!("{source}/{id}")),
-                        Deduplication::Idempotent => None,
-                    },
-                    never_dead_lettered: self.never_dead_lettered[record],
-                },
+                Some(input) => {
+                    let event_id = [source, "/", id].concat();
+                    Heard::Input {
+                        input,
+                        cause: event_id.as_str().into(),
+                        inbox_id: match S::DEDUPLICATION {
+                            Deduplication::Inbox => Some(event_id),
+                            Deduplication::Idempotent => None,
+                        },
+                        never_dead_lettered: self.never_dead_lettered[record],
+                    }
+                }
             },
             Err(error) => poison("undecodable", error.to_string()),
         }

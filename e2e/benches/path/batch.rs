@@ -24,8 +24,9 @@ enum Cause<S: Service> {
 pub(crate) fn order(criterion: &mut Criterion) {
     let service = offline(order::app);
     let place = |id: OrderId, _: usize| Cause::Input(order::Input::Place(samples::place(id)));
-    let priced = |_: &[OrderId]| {
+    let priced = |ids: &[OrderId]| {
         let mut rows = order::Rows::default();
+        rows.orders.reserve(ids.len());
         samples::prices().into_iter().for_each(|(sku, price)| rows.prices.list(sku, price));
         rows
     };
@@ -45,6 +46,7 @@ fn answer(id: OrderId, index: usize) -> Cause<Orders> {
 
 fn answered(ids: &[OrderId]) -> order::Rows {
     let mut rows = order::Rows::default();
+    rows.orders.reserve(ids.len());
     for (index, id) in ids.iter().enumerate() {
         let state = match index % 4 {
             0 => State::AwaitingPayment,

@@ -119,17 +119,18 @@ pub struct Decision {
 }
 
 /// Accepts an order.
-pub fn place(order: &Order, now_micros: i64) -> (State, OrderPlaced) {
+pub fn place(order: Order, now_micros: i64) -> (Facts, State, OrderPlaced) {
     let placed = OrderPlaced {
         order_id: order.id,
-        customer_id: order.customer_id.clone(),
-        lines: order.lines.clone(),
+        customer_id: order.customer_id,
+        lines: order.lines,
         total_minor: order.total.minor,
         currency: order.total.currency,
-        payment_token: order.payment_token.clone(),
+        payment_token: order.payment_token,
         occurred_at: now_micros,
     };
-    (State::AwaitingBoth, placed)
+    let facts = Facts { id: order.id, total: order.total, destination: order.destination };
+    (facts, State::AwaitingBoth, placed)
 }
 
 /// Decides what an input means. `now_micros` dates the events and has no part in the decision.

@@ -153,23 +153,22 @@ fn decide_place(rows: &mut Rows, place: &Arc<Place>, effects: &mut Effects<NoCal
     let order = domain::Order {
         id: place.order_id,
         customer_id: place.customer_id.clone(),
-        lines,
+        lines: lines.clone(),
         total,
         destination: place.destination.clone(),
         payment_token: place.payment_token.clone(),
     };
-    let (state, event) = domain::place(&order, now);
-    let event = OrderEvent::from(event);
+    let (facts, state, event) = domain::place(order, now);
+    let event = OrderEvent::OrderPlaced(event);
     let sequence = 1;
     effects.publish(sequence, &event);
-    effects.changed(order.id.0);
+    effects.changed(place.order_id.0);
 
     let mut log = Vec::with_capacity(history::ENTRY_BYTES);
     history::append(&mut log, Kind::from(&event), now);
-    let placed =
-        Arc::new(Placed { order_id: order.id, lines: order.lines, total, placed_at_micros: now });
+    let placed = Placed { order_id: place.order_id, lines, total, placed_at_micros: now };
+    let placed = Arc::new(placed);
     vacant.insert(Answered { fingerprint: place.fingerprint, placed: placed.clone() });
-    let facts = domain::Facts { id: order.id, total, destination: order.destination };
     let new = New { place: place.clone(), placed: placed.clone() };
     let row =
         Row { log, changed: true, new: Some(new), ..Row::unchanged(facts, state, sequence, 1) };
@@ -194,6 +193,7 @@ fn decide_step(rows: &mut Rows, step: &Step, effects: &mut Effects<NoCall>) -> R
     }
     row.state = decision.state;
     row.changed = true;
+    row.log.reserve((1 + decision.events.len()) * history::ENTRY_BYTES);
     if let Some(kind) = step.heard {
         history::append(&mut row.log, kind, now);
     }

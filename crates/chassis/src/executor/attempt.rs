@@ -114,7 +114,7 @@ pub(super) struct Decided<S: Service> {
 impl<S: Service> Decided<S> {
     pub(super) fn none(items: usize, encoder: Arc<Encoder>) -> Self {
         Decided {
-            effects: Effects::new(Utc::now().timestamp_micros(), encoder),
+            effects: Effects::new(Utc::now().timestamp_micros(), encoder, items),
             replies: std::iter::repeat_with(|| None).take(items).collect(),
             refusals: Vec::new(),
             writes: Writes::default(),

@@ -86,7 +86,7 @@ impl<S: Service> Offline<S> {
         batch.0.push(Item {
             work: Work::Input(input),
             origin: Origin::Event(delivery),
-            cause: Some(cause.into()),
+            cause: Some(cause),
             trace: raw.header("traceparent").and_then(TraceContext::parse),
         });
     }

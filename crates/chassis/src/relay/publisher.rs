@@ -3,6 +3,7 @@
 //! not known to be published: duplicates are possible, gaps are not.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -102,20 +103,25 @@ impl ProducerContext for Context {
     }
 }
 
-/// A time as text. All messages of a batch have the same.
+/// Texts of headers. A flush is thousands of messages: each is written where the one before stood.
 #[derive(Default)]
-pub(crate) struct Time {
-    micros: i64,
-    text: String,
+pub(crate) struct Texts {
+    time_micros: i64,
+    /// All messages of a batch have the same.
+    time: String,
+    /// The key and the sequence.
+    id: String,
 }
 
-impl Time {
-    fn text(&mut self, micros: i64) -> &str {
-        if self.text.is_empty() || self.micros != micros {
-            let time = Utc.timestamp_micros(micros).single().unwrap_or_default();
-            *self = Time { micros, text: time.to_rfc3339_opts(SecondsFormat::Micros, true) };
+impl Texts {
+    fn write(&mut self, key: &str, sequence: i64, time_micros: i64) {
+        if self.time.is_empty() || self.time_micros != time_micros {
+            let time = Utc.timestamp_micros(time_micros).single().unwrap_or_default();
+            self.time = time.to_rfc3339_opts(SecondsFormat::Micros, true);
+            self.time_micros = time_micros;
         }
-        &self.text
+        self.id.clear();
+        write!(self.id, "{key}/{sequence}").expect("a string takes everything");
     }
 }
 
@@ -167,13 +173,13 @@ impl Publisher {
             done: Mutex::new(Some(done)),
         });
         pump.set_busy(true);
-        let mut time = Time::default();
+        let mut texts = Texts::default();
         let mut count = 0;
         let mut refused = None;
         'batches: for batch in batches {
             for message in unpack(&batch.row)? {
                 flush.outstanding.fetch_add(1, SeqCst);
-                let record = record(&message, service, &flush, &mut time);
+                let record = record(&message, service, &flush, &mut texts);
                 if let Err((error, _record)) = pump.producer().send(record) {
                     flush.settle(1);
                     refused = Some(error);
@@ -238,14 +244,14 @@ fn record<'a>(
     message: &'a Packed<'_>,
     service: &str,
     flush: &Arc<Flush>,
-    time: &mut Time,
+    texts: &mut Texts,
 ) -> BaseRecord<'a, [u8], [u8], Arc<Flush>> {
     let opaque = Arc::clone(flush);
     match message {
         Packed::Event { topic, key, payload, .. } => BaseRecord::with_opaque_to(topic, opaque)
             .key(key.as_bytes())
             .payload(*payload)
-            .headers(headers(service, message, time)),
+            .headers(headers(service, message, texts)),
         Packed::Raw { topic, key, headers, payload } => {
             let mut owned = OwnedHeaders::new_with_capacity(headers.len());
             for (name, value) in headers {
@@ -262,20 +268,20 @@ fn record<'a>(
 /// CloudEvents in binary mode, W3C trace context, and where the event stands: which order it
 /// belongs to, what caused it, its place in the sequence of its key.
 /// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md>
-pub(crate) fn headers(service: &str, message: &Packed<'_>, time: &mut Time) -> OwnedHeaders {
+pub(crate) fn headers(service: &str, message: &Packed<'_>, texts: &mut Texts) -> OwnedHeaders {
     let Packed::Event { event_type, key, sequence, time_micros, cause, trace, .. } = message else {
         unreachable!("only events get derived headers")
     };
-    let sequence = sequence.to_string();
-    let id = format!("{key}/{sequence}");
+    texts.write(key, *sequence, *time_micros);
+    let sequence = &texts.id[key.len() + 1..];
     let headers = [
         ("ce_specversion", "1.0"),
-        ("ce_id", &id),
+        ("ce_id", &texts.id),
         ("ce_source", service),
         ("ce_type", event_type),
-        ("ce_time", time.text(*time_micros)),
+        ("ce_time", &texts.time),
         ("ce_subject", key),
-        ("ce_sequence", &sequence),
+        ("ce_sequence", sequence),
         ("ce_correlationid", key),
         ("content-type", "application/vnd.confluent.avro"),
     ];

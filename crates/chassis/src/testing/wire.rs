@@ -6,7 +6,7 @@ use rdkafka::message::{Header, Headers};
 
 use crate::codec::{self, Encoder, SchemaId, TopicDecoder};
 use crate::outbox::{BatchWriter, EventMeta, Packed, unpack};
-use crate::relay::{Time, headers};
+use crate::relay::{Texts, headers};
 
 /// What every event here is caused by, as long as the id of a real one.
 pub(crate) const CAUSE: &str = "inventory/01890a5d-ac96-774b-bcce-b302099a8057/1";
@@ -39,7 +39,7 @@ impl<E: Events> Wire<E> {
     /// # Panics
     /// When one does not fit its schema.
     pub fn pack(&self, events: &[E]) -> Vec<u8> {
-        let mut out = BatchWriter::default();
+        let mut out = BatchWriter::for_events(events.len());
         for event in events {
             let meta = EventMeta { sequence: 1, time_micros: 1, cause: Some(CAUSE), trace: None };
             self.encoder.encode(event, &meta, &mut out).expect("it fits its schema");
@@ -69,9 +69,9 @@ pub fn unpacked(row: &[u8]) -> usize {
 /// # Panics
 /// When the row is not whole.
 pub fn publish(service: &str, row: &[u8]) -> usize {
-    let mut time = Time::default();
+    let mut texts = Texts::default();
     let messages = unpack(row).expect("the row is whole");
-    messages.iter().map(|message| headers(service, message, &mut time).count()).sum()
+    messages.iter().map(|message| headers(service, message, &mut texts).count()).sum()
 }
 
 /// A record as it stands on its topic.
@@ -89,10 +89,10 @@ pub struct Record {
 /// # Panics
 /// When the row is not whole.
 pub fn records(service: &str, row: &[u8]) -> Vec<Record> {
-    let mut time = Time::default();
+    let mut texts = Texts::default();
     let mut record = |message: Packed<'_>| {
         let Packed::Event { topic, key, payload, .. } = message else { return None };
-        let headers = headers(service, &message, &mut time);
+        let headers = headers(service, &message, &mut texts);
         let owned = |h: Header<'_, &[u8]>| (h.key.to_owned(), h.value.map(<[u8]>::to_vec));
         Some(Record {
             topic: topic.to_owned(),

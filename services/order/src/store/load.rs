@@ -33,6 +33,8 @@ pub(crate) async fn load(
         }
     }
     let mut rows = Rows { orders: remembered.take(&mut ids), ..Rows::default() };
+    // Room for the new ones too.
+    rows.orders.reserve(ids.len() + keys.len());
     if !ids.is_empty() {
         let mut ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
         ids.sort_unstable();
@@ -62,7 +64,6 @@ async fn load_orders(db: &mut PgConnection, ids: &[Uuid], rows: &mut Rows) -> Re
     .bind(ids)
     .fetch_all(db)
     .await?;
-    rows.orders.reserve(found.len());
     for (id, minor, sequence, version, state, reason, stock, payment, currency, destination) in
         found
     {
