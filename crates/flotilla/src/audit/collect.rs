@@ -24,12 +24,12 @@ pub(super) async fn connect(fleet: &Fleet, service: &'static str) -> Result<PgCo
     })
 }
 
-pub(super) async fn collect(fleet: &Fleet) -> Result<Facts> {
+pub(super) async fn collect(fleet: &Fleet, first: Uuid) -> Result<Facts> {
     let mut facts = Facts { outboxes: outboxes(fleet).await?, ..Facts::default() };
-    collect_orders(&mut connect(fleet, "order").await?, &mut facts).await?;
-    collect_payments(&mut connect(fleet, "payment").await?, &mut facts).await?;
-    collect_goods(&mut connect(fleet, "inventory").await?, &mut facts).await?;
-    collect_shipments(&mut connect(fleet, "shipping").await?, &mut facts).await?;
+    collect_orders(&mut connect(fleet, "order").await?, first, &mut facts).await?;
+    collect_payments(&mut connect(fleet, "payment").await?, first, &mut facts).await?;
+    collect_goods(&mut connect(fleet, "inventory").await?, first, &mut facts).await?;
+    collect_shipments(&mut connect(fleet, "shipping").await?, first, &mut facts).await?;
     for service in SERVICES {
         let mut db = connect(fleet, service).await?;
         let waiting: i64 = sqlx::query_scalar(
@@ -61,11 +61,13 @@ pub(super) async fn outboxes(fleet: &Fleet) -> Result<Vec<OutboxFact>> {
     Ok(outboxes)
 }
 
-async fn collect_orders(db: &mut PgConnection, facts: &mut Facts) -> Result<()> {
-    let rows: Vec<(Uuid, i16, i64, i64)> =
-        sqlx::query_as("select order_id, state, total_minor, sequence from orders")
-            .fetch_all(db)
-            .await?;
+async fn collect_orders(db: &mut PgConnection, first: Uuid, facts: &mut Facts) -> Result<()> {
+    let rows: Vec<(Uuid, i16, i64, i64)> = sqlx::query_as(
+        "select order_id, state, total_minor, sequence from orders where order_id >= $1",
+    )
+    .bind(first)
+    .fetch_all(db)
+    .await?;
     for (id, state, total_minor, sequence) in rows {
         let end = match state {
             7 => OrderEnd::Completed,
@@ -78,11 +80,13 @@ async fn collect_orders(db: &mut PgConnection, facts: &mut Facts) -> Result<()> 
     Ok(())
 }
 
-async fn collect_payments(db: &mut PgConnection, facts: &mut Facts) -> Result<()> {
-    let rows: Vec<(Uuid, i16, Option<i64>, i64)> =
-        sqlx::query_as("select order_id, state, amount_minor, sequence from payments")
-            .fetch_all(db)
-            .await?;
+async fn collect_payments(db: &mut PgConnection, first: Uuid, facts: &mut Facts) -> Result<()> {
+    let rows: Vec<(Uuid, i16, Option<i64>, i64)> = sqlx::query_as(
+        "select order_id, state, amount_minor, sequence from payments where order_id >= $1",
+    )
+    .bind(first)
+    .fetch_all(db)
+    .await?;
     for (id, state, amount, sequence) in rows {
         let money = match state {
             2 => Money::Authorized,
@@ -97,14 +101,16 @@ async fn collect_payments(db: &mut PgConnection, facts: &mut Facts) -> Result<()
     Ok(())
 }
 
-async fn collect_goods(db: &mut PgConnection, facts: &mut Facts) -> Result<()> {
+async fn collect_goods(db: &mut PgConnection, first: Uuid, facts: &mut Facts) -> Result<()> {
     type Row = (Uuid, i16, Option<Json<BTreeMap<String, i64>>>, i64);
     // One snapshot, so that counters and reservations belong together on a moving fleet as well.
     let mut db = db.begin_with("begin isolation level repeatable read, read only").await?;
-    let rows: Vec<Row> =
-        sqlx::query_as("select order_id, state, lines, sequence from reservations")
-            .fetch_all(&mut *db)
-            .await?;
+    let rows: Vec<Row> = sqlx::query_as(
+        "select order_id, state, lines, sequence from reservations where order_id >= $1",
+    )
+    .bind(first)
+    .fetch_all(&mut *db)
+    .await?;
     for (id, state, lines, sequence) in rows {
         let goods = match state {
             1 => Goods::Reserved,
@@ -129,9 +135,12 @@ async fn collect_goods(db: &mut PgConnection, facts: &mut Facts) -> Result<()> {
     Ok(())
 }
 
-async fn collect_shipments(db: &mut PgConnection, facts: &mut Facts) -> Result<()> {
+async fn collect_shipments(db: &mut PgConnection, first: Uuid, facts: &mut Facts) -> Result<()> {
     let rows: Vec<(Uuid, i16, i64)> =
-        sqlx::query_as("select order_id, state, sequence from shipments").fetch_all(db).await?;
+        sqlx::query_as("select order_id, state, sequence from shipments where order_id >= $1")
+            .bind(first)
+            .fetch_all(db)
+            .await?;
     for (id, state, sequence) in rows {
         let dispatched = match state {
             3 => Some(true),

@@ -15,14 +15,15 @@ pub(super) struct Look {
     pub(super) heads: Vec<i64>,
 }
 
-/// Looks whether every order has ended and every outbox is empty.
-pub(super) async fn look(fleet: &Fleet) -> Result<Look> {
+/// Looks whether every order from `first` on has ended and every outbox is empty.
+pub(super) async fn look(fleet: &Fleet, first: Uuid) -> Result<Look> {
     let mut moving = Vec::new();
     let mut db = connect(fleet, "order").await?;
     let under = orders(
         &mut db,
-        "select order_id, count(*) over () from orders where state not in (7, 9, 13)
-         order by order_id limit 3",
+        "select order_id, count(*) over () from orders
+         where state not in (7, 9, 13) and order_id >= $1 order by order_id limit 3",
+        first,
     );
     if let Some((count, some)) = under.await? {
         moving.push(format!(
@@ -33,8 +34,9 @@ pub(super) async fn look(fleet: &Fleet) -> Result<Look> {
     let mut db = connect(fleet, "inventory").await?;
     let held = orders(
         &mut db,
-        "select order_id, count(*) over () from reservations where state = 1
-         order by order_id limit 3",
+        "select order_id, count(*) over () from reservations
+         where state = 1 and order_id >= $1 order by order_id limit 3",
+        first,
     );
     if let Some((count, some)) = held.await? {
         moving.push(format!("orders whose goods are set aside: {count} ({some})"));
@@ -50,8 +52,12 @@ pub(super) async fn look(fleet: &Fleet) -> Result<Look> {
 }
 
 /// How many orders a question finds, and some of them.
-async fn orders(db: &mut PgConnection, question: &'static str) -> Result<Option<(i64, String)>> {
-    let found: Vec<(Uuid, i64)> = sqlx::query_as(question).fetch_all(db).await?;
+async fn orders(
+    db: &mut PgConnection,
+    question: &'static str,
+    first: Uuid,
+) -> Result<Option<(i64, String)>> {
+    let found: Vec<(Uuid, i64)> = sqlx::query_as(question).bind(first).fetch_all(db).await?;
     let some: Vec<String> = found.iter().map(|(id, _)| id.to_string()).collect();
     Ok(found.first().map(|(_, count)| (*count, some.join(", "))))
 }
