@@ -2,8 +2,10 @@
 //! measured meanwhile. A library, so that its parts are tested and other benchmarks can use them.
 //!
 //! Reading order: `scenario` and `plan` (what is asked for), `rig` (the fleet that a scenario wants, with
-//! its `replicas` and its `collector`), `run` (one measurement from start to report), `generator` and `gate` (placing orders), `watch` and `ends` (seeing them end), `sample`
-//! and what it reads (`process`, `metrics`, `postgres`), `report`, `compare`.
+//! its `replicas` and its `collector`), `stock` and `preload` (what is in the tables beforehand), `run`
+//! (one measurement from start to report) and `drain` (one in which Kafka goes away), `generator` and
+//! `gate` (placing orders), `watch` and `ends` (seeing them end), `sample` and what it reads (`process`,
+//! `metrics`, `postgres`), `report`, `chart`, `compare`.
 
 pub mod scenario;
 pub mod plan;
@@ -12,6 +14,7 @@ pub mod replicas;
 pub mod collector;
 pub mod fleet;
 pub mod run;
+pub mod drain;
 pub mod generator;
 pub mod gate;
 pub mod request;
@@ -19,11 +22,15 @@ pub mod http;
 pub mod watch;
 pub mod ends;
 pub mod latency;
+pub mod series;
+pub mod backlog;
 pub mod sample;
 pub mod process;
 pub mod metrics;
 pub mod postgres;
 pub mod stock;
+pub mod preload;
 pub mod progress;
 pub mod report;
+pub mod chart;
 pub mod compare;

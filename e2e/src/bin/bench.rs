@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use e2e::load::chart;
 use e2e::load::compare::{Comparison, add_round};
+use e2e::load::report::Report;
 use e2e::load::rig::Rig;
 use e2e::load::scenario::{Bench, Command, Options};
-use flotilla::audit;
 use local::settings::base_from_env;
 use local::{Compiler, Environment, Lifetime, Settings};
 
@@ -30,7 +31,7 @@ async fn main() -> Result<ExitCode> {
         print(&Comparison::of(&read(&before)?, &read(&after)?)?.to_string());
         return Ok(ExitCode::SUCCESS);
     }
-    let problems = options.plan().problems();
+    let problems = options.problems();
     if !problems.is_empty() {
         bail!("{}", problems.join("; "));
     }
@@ -43,19 +44,20 @@ async fn main() -> Result<ExitCode> {
     let rig = Rig::start(settings, &options, &progress).await?;
     let outcome = measure(&rig, &options).await;
     rig.stop().await?;
-    servers.stop(&local::silent).await?;
+    match options.preload() {
+        0 => servers.stop(&local::silent).await?,
+        // Gigabytes that nobody would expect to find later.
+        _large => servers.reset(&local::silent).await?,
+    }
     outcome
 }
 
 async fn measure(rig: &Rig, options: &Options) -> Result<ExitCode> {
-    let report = rig.measure(&options.plan()).await?;
+    let report = rig.measure(options).await?;
     print(&report.to_string());
-    if let Some(file) = &options.json {
-        let rounds = (options.append && file.exists()).then(|| read(file)).transpose()?;
-        std::fs::write(file, add_round(rounds.as_deref(), serde_json::to_value(&report)?)?)
-            .with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    let audit = audit::run(&rig.fleet, REST).await?;
+    write_files(&report, options)?;
+    let audit = rig.audit(REST).await?;
+    audit.notes.iter().for_each(|note| print(note));
     match audit.is_clean() {
         true => {
             print(&format!("audit: clean, {} rules", audit.rules.len()));
@@ -63,6 +65,24 @@ async fn measure(rig: &Rig, options: &Options) -> Result<ExitCode> {
         }
         false => bail!("the audit found:\n{}", audit.broken()),
     }
+}
+
+fn write_files(report: &Report, options: &Options) -> Result<()> {
+    if let Some(file) = &options.json {
+        let rounds = (options.append && file.exists()).then(|| read(file)).transpose()?;
+        write(file, add_round(rounds.as_deref(), serde_json::to_value(report)?)?)?;
+    }
+    if let Some(file) = &options.svg {
+        let name = options.scenario.to_possible_value();
+        let name = name.as_ref().map_or("benchmark", |value| value.get_name());
+        let title = format!("{name}: {:.0} completed sagas/s", report.completed_per_second);
+        write(file, chart::draw(report, &title)?)?;
+    }
+    Ok(())
+}
+
+fn write(file: &Path, text: String) -> Result<()> {
+    std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn read(file: &Path) -> Result<String> {

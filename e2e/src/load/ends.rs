@@ -7,8 +7,10 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
+use crate::load::backlog::{Backlog, Mark};
 use crate::load::latency::Latencies;
 use crate::load::plan::Window;
+use crate::load::series::Series;
 
 /// How an order ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +36,10 @@ pub struct Totals {
     pub completed: u64,
     /// Orders that ended as cancelled.
     pub compensated: u64,
-    /// Orders completed in each second of the window.
-    pub completed_by_second: Vec<u64>,
+    /// What happened in each second of the window.
+    pub series: Series,
+    /// The orders that were under way when somebody wanted to know what becomes of them.
+    pub backlog: Option<Backlog>,
     /// Orders to be placed that have neither ended nor failed.
     pub outstanding: u64,
     /// Orders that the service refused for good.
@@ -65,10 +69,7 @@ struct State {
 
 impl Ends {
     pub fn new(window: Window) -> Self {
-        let mut state = State::default();
-        let seconds = (window.end - window.begin).as_secs_f64().ceil() as usize;
-        state.totals.completed_by_second = vec![0; seconds];
-        Ends { window, state: Mutex::new(state) }
+        Ends { window, state: Mutex::default() }
     }
 
     /// So many orders are to be placed.
@@ -81,6 +82,9 @@ impl Ends {
         let mut state = self.lock();
         if self.window.holds(intended) {
             state.totals.acknowledge.record(acknowledged - intended);
+        }
+        if let Some(second) = self.window.second_of(acknowledged) {
+            state.totals.series.acknowledged(second, acknowledged - intended);
         }
         match state.early.remove(&order) {
             None => {
@@ -119,6 +123,17 @@ impl Ends {
         Totals { strange: state.early.len() as u64, ..state.totals.clone() }
     }
 
+    /// Keeps an eye on the orders that are outstanding now.
+    pub fn watch_backlog(&self) {
+        let totals = &mut self.lock().totals;
+        totals.backlog = Some(Backlog::new(Instant::now(), totals.outstanding));
+    }
+
+    /// Orders outstanding since [`Ends::watch_backlog`].
+    pub fn backlog_left(&self) -> u64 {
+        self.lock().totals.backlog.map_or(0, |backlog| backlog.left)
+    }
+
     /// Orders completed so far, and orders outstanding.
     pub fn progress(&self) -> (u64, u64) {
         let totals = &self.lock().totals;
@@ -137,13 +152,17 @@ impl Totals {
             Outcome::Compensated => self.compensated += 1,
             Outcome::Completed => {
                 self.completed += 1;
+                let latency = end.at.saturating_duration_since(intended);
                 if let Some(second) = window.second_of(end.at) {
-                    self.completed_by_second[second] += 1;
+                    self.series.completed(second, latency);
                 }
                 if window.holds(intended) {
-                    self.complete.record(end.at.saturating_duration_since(intended));
+                    self.complete.record(latency);
                 }
             }
+        }
+        if let Some(backlog) = &mut self.backlog {
+            backlog.ended(intended, Mark { at: end.at, completed: self.completed });
         }
     }
 }
@@ -157,6 +176,10 @@ mod tests {
     fn ends() -> (Ends, Instant) {
         let begin = Instant::now();
         (Ends::new(Window { begin, end: begin + Duration::from_secs(2) }), begin)
+    }
+
+    fn by_second(totals: &Totals) -> Vec<u64> {
+        totals.series.seconds(2).iter().map(|second| second.completed).collect()
     }
 
     fn end(order: Uuid, at: Instant, outcome: Outcome) -> End {
@@ -173,7 +196,7 @@ mod tests {
         assert_eq!(ends.accepted(order, begin, at), 1);
         let totals = ends.totals();
         assert_eq!((totals.completed, totals.outstanding, totals.strange), (1, 0, 0));
-        assert_eq!(totals.completed_by_second, [0, 1]);
+        assert_eq!(by_second(&totals), [0, 1]);
         assert_eq!(totals.complete.summary().count, 1);
     }
 
@@ -194,7 +217,7 @@ mod tests {
         }
         let totals = ends.totals();
         assert_eq!((totals.completed, totals.compensated), (2, 1));
-        assert_eq!(totals.completed_by_second, [1, 0]);
+        assert_eq!(by_second(&totals), [1, 0]);
         assert_eq!(totals.acknowledge.summary().count, 2);
         assert!((2_000.0..2_002.0).contains(&totals.complete.summary().max_ms));
     }

@@ -41,6 +41,13 @@ impl Latencies {
         Latencies(self.0.clone_correct(interval.as_micros().max(1) as u64))
     }
 
+    /// What was recorded since `earlier`, a copy of these.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut since = self.0.clone();
+        since.subtract(&earlier.0).expect("these hold all that a copy of them held");
+        Latencies(since)
+    }
+
     pub fn summary(&self) -> Summary {
         let ms = |micros: u64| micros as f64 / 1_000.0;
         let quantile = |q| ms(self.0.value_at_quantile(q));
@@ -73,6 +80,16 @@ mod tests {
         assert_eq!(corrected.count, 2_000);
         assert!(corrected.p99_ms > 9_000.0, "{corrected:?}");
         assert_eq!(corrected.max_ms, seen.max_ms);
+    }
+
+    #[test]
+    fn what_was_recorded_in_between_is_what_remains() {
+        let mut latencies = Latencies::default();
+        latencies.record(Duration::from_secs(1));
+        let earlier = latencies.clone();
+        latencies.record(Duration::from_millis(1));
+        let since = latencies.since(&earlier).summary();
+        assert_eq!((since.count, since.max_ms.round()), (1, 1.0));
     }
 
     #[test]

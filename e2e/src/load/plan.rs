@@ -1,5 +1,6 @@
 //! What a measurement does: how orders arrive, for how long, and what they contain.
 
+use std::fmt::{self, Display, Formatter};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -67,6 +68,20 @@ impl Plan {
     pub fn window_from(&self, now: Instant) -> Window {
         let begin = now + Duration::from_secs_f64(self.warmup_seconds);
         Window { begin, end: begin + Duration::from_secs_f64(self.seconds) }
+    }
+}
+
+impl Display for Plan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.arrival {
+            Arrival::InFlight(orders) => write!(f, "closed loop, {orders} orders in flight")?,
+            Arrival::PerSecond(rate) => write!(f, "open loop, {rate} orders/s")?,
+        }
+        write!(
+            f,
+            ", {:.0} s after {} s of warm-up, {} SKUs, lines per order: {}",
+            self.seconds, self.warmup_seconds, self.skus, self.lines
+        )
     }
 }
 

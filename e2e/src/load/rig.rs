@@ -1,20 +1,22 @@
-//! The fleet that a scenario wants, from its start to its end: with the right providers, as many replicas
-//! as asked for, and a collector of telemetry where one belongs to it.
+//! The fleet that a scenario wants, from its start to its end: with the right providers, old orders in its
+//! tables, as many replicas as asked for, and a collector of telemetry where one belongs to it.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use flotilla::audit::{self, Report as Audit};
 use flotilla::fleet::{Fleet, FleetSettings, Providers};
 use futures::future::try_join_all;
 use local::{Lifetime, Process, Progress, SERVICES, Settings};
+use uuid::Uuid;
 
 use crate::load::collector::{self, Collector};
 use crate::load::fleet::{Database, Fleet as Measured, Service};
-use crate::load::plan::Plan;
+use crate::load::preload::{self, Preloaded};
 use crate::load::process::{Part, Process as Watched};
 use crate::load::report::Report;
 use crate::load::scenario::{Options, Scenario};
-use crate::load::{replicas, run, stock};
+use crate::load::{drain, replicas, run, stock};
 
 /// How long a program may take to stop; longer than a service's own limit.
 const STOP: Duration = Duration::from_secs(25);
@@ -24,10 +26,11 @@ pub struct Rig {
     pub fleet: Fleet,
     services: Vec<Service>,
     collector: Option<Collector>,
+    preloaded: Option<Preloaded>,
 }
 
 impl Rig {
-    /// Starts what does not run yet.
+    /// Starts what does not run yet, and fills the tables where old orders are to be in them.
     pub async fn start(
         settings: Settings,
         options: &Options,
@@ -45,19 +48,37 @@ impl Rig {
         };
         fleet.variables.extend(collector.iter().flat_map(Collector::variables));
         let fleet = Fleet::start(fleet, progress).await?;
+        let preloaded = match options.preload() {
+            0 => None,
+            orders => Some(fill(&fleet, orders).await.context("the tables cannot be filled")?),
+        };
         let services = replicas::start(&fleet, options.replicas()).await?;
-        Ok(Rig { fleet, services, collector })
+        Ok(Rig { fleet, services, collector, preloaded })
     }
 
     /// Fills the catalogue and measures.
-    pub async fn measure(&self, plan: &Plan) -> Result<Report> {
+    pub async fn measure(&self, options: &Options) -> Result<Report> {
+        let plan = options.plan();
         let measured = self.describe()?;
         stock::fill(&measured, plan.skus).await.context("the catalogue cannot be filled")?;
-        let mut report = run::run(&measured, plan).await?;
+        let mut report = match options.scenario {
+            Scenario::Drain => {
+                let away = Duration::from_secs_f64(options.away);
+                drain::run(&measured, self.fleet.environment(), &plan, away).await?
+            }
+            _kafka_stays => run::run(&measured, &plan).await?,
+        };
+        report.preloaded = self.preloaded.clone();
         if let Some(collector) = &self.collector {
             report.telemetry = Some(collector.telemetry().await?);
         }
         Ok(report)
+    }
+
+    /// Compares the books of the fleet, once it is at rest. Orders loaded beforehand are on no topic.
+    pub async fn audit(&self, rest: Duration) -> Result<Audit> {
+        let first = self.preloaded.as_ref().map_or(Uuid::nil(), |old| old.first_id_after);
+        audit::run_from(&self.fleet, rest, first).await
     }
 
     /// Stops what is not a server. Those that send telemetry go before its collector.
@@ -75,10 +96,6 @@ impl Rig {
     /// The running fleet as a measurement sees it.
     fn describe(&self) -> Result<Measured> {
         let environment = self.fleet.environment();
-        let database = |name: &'static str| -> Result<Database> {
-            Ok(Database { name: name.to_owned(), url: environment.superuser_url(name)? })
-        };
-        let databases = SERVICES.into_iter().map(database).collect::<Result<_>>()?;
         let watched = |process: Process| {
             let part = part_of(&process.name)?;
             Some(Watched { name: process.name, part, pid: process.pid })
@@ -89,8 +106,24 @@ impl Rig {
         processes.push(Watched { name: "generator".to_owned(), part: Part::Generator, pid });
         processes.sort_by(|a, b| (a.part, &a.name).cmp(&(b.part, &b.name)));
         let brokers = environment.kafka_brokers();
-        Ok(Measured { brokers, services: self.services.clone(), databases, processes })
+        let (services, databases) = (self.services.clone(), databases(&self.fleet)?);
+        Ok(Measured { brokers, services, databases, processes })
     }
+}
+
+/// Loads old orders while the services are stopped.
+async fn fill(fleet: &Fleet, orders: u64) -> Result<Preloaded> {
+    try_join_all(SERVICES.map(|service| fleet.stop_service(service))).await?;
+    let preloaded = preload::load(&databases(fleet)?, orders).await?;
+    try_join_all(SERVICES.map(|service| fleet.start_service(service))).await?;
+    Ok(preloaded)
+}
+
+fn databases(fleet: &Fleet) -> Result<Vec<Database>> {
+    let database = |name: &'static str| {
+        Ok(Database { name: name.to_owned(), url: fleet.environment().superuser_url(name)? })
+    };
+    SERVICES.into_iter().map(database).collect()
 }
 
 /// What a process belongs to; the registry's Postgres does no work per order.

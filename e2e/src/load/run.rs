@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::load::ends::Ends;
 use crate::load::fleet::Fleet;
 use crate::load::gate::Gate;
 use crate::load::generator::{Generator, Requests};
-use crate::load::plan::Plan;
+use crate::load::plan::{Plan, Window};
 use crate::load::process;
 use crate::load::progress::Progress;
 use crate::load::report::{Measured, Report};
@@ -25,59 +26,65 @@ const FAILURES_MAX: u64 = 100;
 /// Measures a fleet whose stock is filled.
 pub async fn run(fleet: &Fleet, plan: &Plan) -> anyhow::Result<Report> {
     let sampler = Sampler::new(fleet).await?;
-    let brokers = fleet.brokers.clone();
-    let watch = tokio::task::spawn_blocking(move || Watch::new(&brokers)).await??;
-    let started = Instant::now();
-    let window = plan.window_from(started);
-    let generator = Arc::new(Generator {
-        gate: Gate::new(plan.arrival),
-        ends: Ends::new(window),
-        requests: Requests::default(),
-    });
-    let watching = watch.start(Arc::clone(&generator));
-    let connections = generator.start(plan, &fleet.http("order"));
-    let arrivals = tokio::spawn({
-        let generator = Arc::clone(&generator);
-        async move {
-            generator.gate.run_until(window.end, |_moment| generator.ends.intended(1)).await;
-        }
-    });
-
-    let progress = Progress::new(plan.warmup_seconds + plan.seconds);
-    let mut load = Load { generator: &generator, watching: &watching, started, progress };
-    let completed = || generator.ends.progress().0;
-    load.until("warm-up", window.begin, || false).await?;
-    let before = sampler.take(completed).await?;
-    load.until("measure", window.end, || false).await?;
-    let after = sampler.take(completed).await?;
+    let mut load = Load::start(fleet, plan).await?;
+    let window = load.window;
+    load.until("warm-up", window.begin, |_| false).await?;
+    let before = sampler.take(|| load.completed()).await?;
+    load.until("measure", window.end, |_| false).await?;
+    let after = sampler.take(|| load.completed()).await?;
     let memory = process::memories(&fleet.processes)?;
-    arrivals.await?;
-    let ended = || generator.ends.progress().1 == 0;
-    load.until("drain", window.end + DRAIN, ended).await?;
-
-    generator.gate.close();
-    drop(load);
-    drop(connections);
-    watching.stop()?;
+    let generator = load.stop().await?;
     Report::of(fleet, plan, &Measured { generator: &generator, before, after, memory })
 }
 
-struct Load<'a> {
-    generator: &'a Generator,
-    watching: &'a Watching,
+/// Orders that arrive at a fleet, and a thread that hears of their ends.
+pub struct Load {
+    pub generator: Arc<Generator>,
+    pub window: Window,
     started: Instant,
+    watching: Watching,
+    connections: JoinSet<()>,
+    arrivals: JoinHandle<()>,
     progress: Progress,
 }
 
-impl Load<'_> {
+impl Load {
+    /// Lets orders arrive from now on until the end of the plan's window.
+    pub async fn start(fleet: &Fleet, plan: &Plan) -> anyhow::Result<Self> {
+        let brokers = fleet.brokers.clone();
+        let watch = tokio::task::spawn_blocking(move || Watch::new(&brokers)).await??;
+        let started = Instant::now();
+        let window = plan.window_from(started);
+        let generator = Arc::new(Generator {
+            gate: Gate::new(plan.arrival),
+            ends: Ends::new(window),
+            requests: Requests::default(),
+        });
+        let watching = watch.start(Arc::clone(&generator));
+        let connections = generator.start(plan, &fleet.http("order"));
+        let arrivals = tokio::spawn({
+            let generator = Arc::clone(&generator);
+            async move {
+                generator.gate.run_until(window.end, |_moment| generator.ends.intended(1)).await;
+            }
+        });
+        let progress = Progress::new(plan.warmup_seconds + plan.seconds);
+        Ok(Load { generator, window, started, watching, connections, arrivals, progress })
+    }
+
+    /// Orders completed so far.
+    pub fn completed(&self) -> u64 {
+        self.generator.ends.progress().0
+    }
+
     /// Lets the load go on until a moment, or until `done`.
-    async fn until(
+    pub async fn until(
         &mut self,
         phase: &'static str,
         end: Instant,
-        done: impl Fn() -> bool,
+        done: impl Fn(&Ends) -> bool,
     ) -> anyhow::Result<()> {
-        while Instant::now() < end && !done() {
+        while Instant::now() < end && !done(&self.generator.ends) {
             if self.watching.has_failed() {
                 bail!("the orders' events can no longer be read");
             }
@@ -93,5 +100,20 @@ impl Load<'_> {
             tokio::time::sleep_until(next.into()).await;
         }
         Ok(())
+    }
+
+    /// Lets no more orders arrive, and those that have arrived end.
+    pub async fn stop(mut self) -> anyhow::Result<Arc<Generator>> {
+        match Instant::now() < self.window.end {
+            true => self.arrivals.abort(),
+            // Those due in the last moment are handed out yet.
+            false => (&mut self.arrivals).await?,
+        }
+        let ended = |ends: &Ends| ends.progress().1 == 0;
+        self.until("drain", Instant::now() + DRAIN, ended).await?;
+        self.generator.gate.close();
+        drop(self.connections);
+        self.watching.stop()?;
+        Ok(self.generator)
     }
 }

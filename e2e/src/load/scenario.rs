@@ -10,10 +10,21 @@ use crate::load::plan::{Arrival, Plan};
 /// Connections when nothing else is said. Each waits for an answer, so with answers in 20 ms they
 /// carry 6,400 orders a second. Each costs the order service about 80 KiB.
 const CONNECTIONS: usize = 128;
+/// Seconds until Kafka has compiled most of what it uses, and each service has its prepared statements.
+const WARMUP: f64 = 45.0;
 /// As many as a topic has partitions: one more would hold none of some topics.
 const REPLICAS_MAX: u16 = 3;
 /// What the services record when nothing is said.
 const SAMPLING: f64 = 0.01;
+
+/// Orders in the tables before `large-tables`.
+const PRELOAD: u64 = 10_000_000;
+/// Each takes about 1.8 KB of disk, and is of another hundredth of a second of the past.
+const PRELOAD_MAX: u64 = 100_000_000;
+/// How long Kafka is away in `drain`, in seconds. An order is overdue after 900, and cancelled: a longer
+/// absence would measure that.
+const AWAY: f64 = 300.0;
+const AWAY_MAX: f64 = 600.0;
 
 /// Measures a fleet of its own: starts it, drives orders through it, reports what each costs.
 #[derive(Debug, Clone, Parser)]
@@ -67,6 +78,15 @@ pub struct Options {
     /// Share of traces that `telemetry` records
     #[arg(long, value_name = "RATIO", default_value_t = SAMPLING)]
     pub sampling: f64,
+    /// Completed orders that are in the tables beforehand; large-tables has 10,000,000
+    #[arg(long, value_name = "ORDERS")]
+    pub preload: Option<u64>,
+    /// How long Kafka is away in drain
+    #[arg(long, value_name = "SECONDS", default_value_t = AWAY)]
+    pub away: f64,
+    /// Draw throughput, latency and CPU per order
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
     /// Write the report to this file too
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -93,6 +113,10 @@ pub enum Scenario {
     Replicas,
     /// As many orders as the fleet can do while it sends traces and metrics to a collector
     Telemetry,
+    /// As many orders as the fleet can do, on tables that hold millions
+    LargeTables,
+    /// Kafka is killed, stays away and comes back; --seconds is how long all is well before and after
+    Drain,
 }
 
 impl Options {
@@ -103,15 +127,17 @@ impl Options {
 
     /// The scenario with the options applied.
     pub fn plan(&self) -> Plan {
-        let full = (Arrival::InFlight(2_000), 15.0, 60.0);
+        let full = (Arrival::InFlight(2_000), WARMUP, 60.0);
         let ((arrival, warmup_seconds, seconds), skus, lines) = match self.scenario {
             Scenario::Throughput
             | Scenario::HttpProviders
             | Scenario::Replicas
-            | Scenario::Telemetry => (full, 1_000, 1),
+            | Scenario::Telemetry
+            | Scenario::LargeTables => (full, 1_000, 1),
             Scenario::HotSku => (full, 1, 1),
             Scenario::FourLines => (full, 1_000, 4),
-            Scenario::Latency => ((Arrival::PerSecond(50.0), 10.0, 60.0), 1_000, 1),
+            Scenario::Latency => ((Arrival::PerSecond(50.0), WARMUP, 60.0), 1_000, 1),
+            Scenario::Drain => ((Arrival::PerSecond(200.0), 10.0, 10.0), 1_000, 1),
         };
         let arrival = match (self.in_flight, self.rate) {
             (Some(orders), _) => Arrival::InFlight(orders),
@@ -131,6 +157,27 @@ impl Options {
             connections,
         }
     }
+
+    /// How many orders are in the tables beforehand.
+    pub fn preload(&self) -> u64 {
+        let usual = if self.scenario == Scenario::LargeTables { PRELOAD } else { 0 };
+        self.preload.unwrap_or(usual)
+    }
+
+    /// Everything that makes the measurement impossible.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = self.plan().problems();
+        if self.preload() > PRELOAD_MAX {
+            problems.push(format!("at most {PRELOAD_MAX} orders can be loaded beforehand"));
+        }
+        if !(self.away > 0.0 && self.away <= AWAY_MAX) {
+            problems.push(format!("Kafka can be away for at most {AWAY_MAX} seconds"));
+        }
+        if self.scenario == Scenario::Drain && self.in_flight.is_some() {
+            problems.push("while Kafka is away no order ends: drain needs a rate".to_owned());
+        }
+        problems
+    }
 }
 
 #[cfg(test)]
@@ -145,11 +192,26 @@ mod tests {
     fn options_change_what_the_scenario_names() {
         let plan = options("bench").plan();
         assert_eq!(plan.arrival, Arrival::InFlight(2_000));
-        assert_eq!((plan.warmup_seconds, plan.seconds, plan.connections), (15.0, 60.0, 128));
+        assert_eq!((plan.warmup_seconds, plan.seconds, plan.connections), (45.0, 60.0, 128));
         let options = options("bench latency --rate 500 --skus 1 --seconds 5");
         let plan = options.plan();
         assert_eq!((plan.arrival, plan.skus, plan.seconds), (Arrival::PerSecond(500.0), 1, 5.0));
-        assert!(options.plan().problems().is_empty());
+        assert!(options.problems().is_empty());
+    }
+
+    #[test]
+    fn only_large_tables_are_filled_beforehand_unless_somebody_asks() {
+        assert_eq!(options("bench").preload(), 0);
+        assert_eq!(options("bench large-tables").preload(), 10_000_000);
+        assert_eq!(options("bench latency --preload 5").preload(), 5);
+        assert_eq!(options("bench --preload 100000001").problems().len(), 1);
+    }
+
+    #[test]
+    fn kafka_is_away_from_a_load_that_does_not_wait_for_it() {
+        let options = |line| options(line).problems();
+        assert!(options("bench drain --away 2 --rate 50").is_empty());
+        assert_eq!(options("bench drain --away 601 --in-flight 7").len(), 2);
     }
 
     #[test]

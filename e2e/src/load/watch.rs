@@ -51,7 +51,7 @@ impl Watch {
         while !stop.load(Ordering::Relaxed) {
             let mut patience = PATIENCE;
             while ends.len() < GATHER_MAX
-                && let Some(record) = self.0.next(patience)?
+                && let Some(record) = self.0.next_whenever(patience)?
             {
                 patience = Duration::ZERO;
                 ends.extend(end(&record));

@@ -10,13 +10,13 @@ use clap::{Parser, ValueEnum};
 use e2e::load::compare::{Comparison, add_round};
 use e2e::load::rig::Rig;
 use e2e::load::scenario::{Bench, Options, Scenario};
-use flotilla::audit;
 use local::Settings;
 use local::testing::Servers;
 
 /// The scenarios, each with what makes it small. The first finds empty tables: with the sandbox, the audit
-/// compares all payments with its ledger, and the others' are not in it.
-const SCENARIOS: [&str; 7] = [
+/// compares all payments with its ledger, and the others' are not in it. The last leaves orders that are on
+/// no topic.
+const SCENARIOS: [&str; 9] = [
     "http-providers --in-flight 50 --skus 20",
     "throughput --in-flight 50 --skus 20",
     "latency --rate 50 --skus 20",
@@ -24,6 +24,8 @@ const SCENARIOS: [&str; 7] = [
     "four-lines --in-flight 50 --skus 20",
     "replicas --in-flight 50 --skus 20",
     "telemetry --in-flight 50 --skus 20 --sampling 1",
+    "drain --rate 50 --skus 20 --away 2",
+    "large-tables --in-flight 50 --skus 20 --preload 20000",
 ];
 /// How long the fleet may take to come to rest.
 const REST: Duration = Duration::from_secs(60);
@@ -68,13 +70,13 @@ async fn every_scenario_completes_orders_and_leaves_books_that_agree() {
 async fn try_out(settings: Settings, scenario: &str) -> String {
     let options = options(scenario);
     let rig = Rig::start(settings, &options, &local::silent).await.unwrap();
-    let report = rig.measure(&options.plan()).await.unwrap();
+    let report = rig.measure(&options).await.unwrap();
     assert!(report.completed_per_second > 0.0, "{scenario}:\n{report}");
     assert_eq!(report.objections(), Vec::<String>::new(), "{scenario}:\n{report}");
     let processes: Vec<&str> = report.processes.iter().map(|p| p.name.as_str()).collect();
     assert_eq!(processes.contains(&"order-2"), options.replicas() > 1, "{processes:?}");
     assert_eq!(report.telemetry.is_some(), options.scenario == Scenario::Telemetry);
-    let audit = audit::run(&rig.fleet, REST).await.unwrap();
+    let audit = rig.audit(REST).await.unwrap();
     assert!(audit.is_clean(), "{scenario}:\n{}", audit.broken());
     rig.stop().await.unwrap();
     add_round(None, serde_json::to_value(&report).unwrap()).unwrap()

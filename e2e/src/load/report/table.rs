@@ -4,7 +4,6 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::load::collector::Telemetry;
 use crate::load::latency::Summary;
-use crate::load::plan::Arrival;
 use crate::load::report::{Report, Service, Usage};
 
 impl Display for Report {
@@ -13,6 +12,9 @@ impl Display for Report {
         self.write_latencies(f)?;
         self.write_usage(f)?;
         self.write_batches(f)?;
+        if let Some(drain) = &self.drain {
+            drain.fmt(f)?;
+        }
         for objection in self.objections() {
             writeln!(f, "\nwarning: {objection}")?;
         }
@@ -22,16 +24,14 @@ impl Display for Report {
 
 impl Report {
     fn write_head(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let plan = &self.plan;
-        match plan.arrival {
-            Arrival::InFlight(orders) => write!(f, "closed loop, {orders} orders in flight")?,
-            Arrival::PerSecond(rate) => write!(f, "open loop, {rate} orders/s")?,
+        writeln!(f, "{}", self.plan)?;
+        if let Some(preloaded) = &self.preloaded {
+            writeln!(
+                f,
+                "on {} orders loaded beforehand in {:.0} s, {:.0} bytes each",
+                preloaded.orders, preloaded.seconds, preloaded.bytes_per_order
+            )?;
         }
-        writeln!(
-            f,
-            ", {} s after {} s of warm-up, {} SKUs, lines per order: {}",
-            plan.seconds, plan.warmup_seconds, plan.skus, plan.lines
-        )?;
         if self.replicas > 1 {
             writeln!(f, "{} replicas of every service", self.replicas)?;
         }
@@ -47,8 +47,8 @@ impl Report {
             "{} cores; busy {:.2}, stolen by the host {:.2}",
             self.cores, self.cores_busy, self.cores_stolen
         )?;
-        let slowest = self.completed_by_second.iter().min().copied().unwrap_or(0);
-        let fastest = self.completed_by_second.iter().max().copied().unwrap_or(0);
+        let by_second = || self.by_second.iter().map(|second| second.completed);
+        let (slowest, fastest) = (by_second().min().unwrap_or(0), by_second().max().unwrap_or(0));
         writeln!(
             f,
             "\n{:.0} completed sagas/s (slowest second {slowest}, fastest {fastest})",

@@ -125,3 +125,21 @@ fn the_table_shows_each_process_and_the_json_holds_the_same() {
     assert_eq!(json["plan"]["arrival"]["in_flight"], 2);
     assert_eq!(json["processes"][0]["name"], "order");
 }
+
+#[test]
+fn the_picture_has_a_title_axes_with_units_a_legend_and_every_process() {
+    let picture =
+        crate::load::chart::draw(&report(false), "throughput: 100 completed sagas/s").unwrap();
+    for expected in [
+        "throughput: 100 completed sagas/s",
+        "closed loop, 2 orders in flight",
+        "seconds of the window",
+        "orders/s",
+        "placed to completed, p99",
+        "CPU per completed order by process, 7000 us in all",
+        "payment",
+    ] {
+        assert!(picture.contains(expected), "{expected} is missing in\n{picture}");
+    }
+    assert!(!picture.contains("Kafka away"));
+}
