@@ -80,6 +80,17 @@ pub(crate) struct Consuming<S: Service> {
     pub(crate) runtime: Runtime,
 }
 
+/// Which replica gets which partition. Topics that are joined have the same keys in partitions of the same
+/// number, and `range` gives these to the same replica: spread over two, the answers to one order would
+/// change its row from both, and many a batch would lose the race and run again. Where nothing is joined,
+/// a rebalance need not stop what stays where it is.
+fn assignment_strategy(topics: usize) -> &'static str {
+    match topics {
+        ..=1 => "cooperative-sticky",
+        _joined => "range",
+    }
+}
+
 /// Connects and subscribes. Nothing is fetched before [`run`] polls.
 pub(crate) fn subscribe<S: Service>(
     config: &Config,
@@ -90,7 +101,7 @@ pub(crate) fn subscribe<S: Service>(
         .set("bootstrap.servers", &config.kafka_brokers)
         .set("group.id", S::NAME)
         .set("client.id", S::NAME)
-        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("partition.assignment.strategy", assignment_strategy(topics.len()))
         // Stored offsets are committed in the background: a hint, the database leads.
         .set("enable.auto.commit", "true")
         .set("auto.commit.interval.ms", "1000")
