@@ -66,32 +66,22 @@ impl<'a> Arrays<'a> {
     /// A plain insert: should another replica have been faster, the unique key says so, and the batch
     /// runs again with the row that won.
     fn insert(&self, writes: &mut Writes) {
-        writes.add(
+        self.add(
+            writes,
             "insert into payments (order_id, version, sequence, changed_at, call_due_at, state, \
                     amount_minor, currency, payment_token, authorization_id, decline_reason) \
              select order_id, 1, sequence, changed_at, \
                     case when call_open then now() + interval '30 seconds' end, state, \
                     amount_minor, currency, payment_token, authorization_id, decline_reason \
                from {rows} v",
-        )
-        .column("order_id", &self.ids)
-        .column("sequence", &self.sequences)
-        .column("changed_at", &self.changed_at)
-        .column("call_open", &self.calls_open)
-        .column("state", &self.states)
-        .column("amount_minor", &self.amounts)
-        .column("currency", &self.currencies)
-        .column("payment_token", &self.tokens)
-        .column("authorization_id", &self.authorizations)
-        .column("decline_reason", &self.reasons)
-            .expect(self.ids.len(), "payments");
+        );
     }
 
     /// Amount and authorization are kept when the state no longer needs them, the token is not.
     fn update(&self, writes: &mut Writes) {
-        writes
-            .add(
-                "update payments p \
+        self.add(
+            writes,
+            "update payments p \
                 set version = p.version + 1, sequence = v.sequence, changed_at = v.changed_at, \
                     call_due_at = case when v.call_open then now() + interval '30 seconds' end, \
                     state = v.state, \
@@ -102,7 +92,12 @@ impl<'a> Arrays<'a> {
                     decline_reason = v.decline_reason \
                from {rows} v \
               where p.order_id = v.order_id and p.version = v.version",
-            )
+        );
+    }
+
+    fn add(&self, writes: &mut Writes, statement: &'static str) {
+        writes
+            .add(statement)
             .column("order_id", &self.ids)
             .column("version", &self.versions)
             .column("sequence", &self.sequences)

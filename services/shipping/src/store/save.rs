@@ -62,30 +62,22 @@ impl<'a> Arrays<'a> {
     /// A plain insert: should another replica have been faster, the unique key says so, and the batch
     /// runs again with the row that won.
     fn insert(&self, writes: &mut Writes) {
-        writes.add(
+        self.add(
+            writes,
             "insert into shipments (order_id, version, sequence, changed_at, call_due_at, state, \
                     destination, tracking_code, refusal_reason) \
              select order_id, 1, sequence, changed_at, \
                     case when call_open then now() + interval '30 seconds' end, state, \
                     destination, tracking_code, refusal_reason \
                from {rows} v",
-        )
-        .column("order_id", &self.ids)
-        .column("sequence", &self.sequences)
-        .column("changed_at", &self.changed_at)
-        .column("call_open", &self.calls_open)
-        .column("state", &self.states)
-        .column("destination", &self.destinations)
-        .column("tracking_code", &self.trackings)
-        .column("refusal_reason", &self.reasons)
-            .expect(self.ids.len(), "shipments");
+        );
     }
 
     /// The destination is kept when the state no longer needs it.
     fn update(&self, writes: &mut Writes) {
-        writes
-            .add(
-                "update shipments s \
+        self.add(
+            writes,
+            "update shipments s \
                 set version = s.version + 1, sequence = v.sequence, changed_at = v.changed_at, \
                     call_due_at = case when v.call_open then now() + interval '30 seconds' end, \
                     state = v.state, \
@@ -94,7 +86,12 @@ impl<'a> Arrays<'a> {
                     refusal_reason = v.refusal_reason \
                from {rows} v \
               where s.order_id = v.order_id and s.version = v.version",
-            )
+        );
+    }
+
+    fn add(&self, writes: &mut Writes, statement: &'static str) {
+        writes
+            .add(statement)
             .column("order_id", &self.ids)
             .column("version", &self.versions)
             .column("sequence", &self.sequences)
