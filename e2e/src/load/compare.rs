@@ -98,6 +98,7 @@ fn differences(before: &Value, after: &Value) -> Vec<String> {
     // What each is called, where it stands, and what a report means that does not hold it.
     let asked = of_plan.iter().map(|key| (key.as_str(), format!("/plan/{key}"), "none")).chain([
         ("replicas", "/replicas".to_owned(), "1"),
+        ("partitions", "/partitions".to_owned(), "3"),
         ("telemetry's sampling", "/telemetry/sampling".to_owned(), "none"),
     ]);
     let value = |report: &Value, pointer: &str, absent: &str| {

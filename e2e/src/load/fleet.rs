@@ -9,6 +9,8 @@ use crate::load::process::Process;
 pub struct Fleet {
     /// Kafka, as `host:port`.
     pub brokers: String,
+    /// Partitions of each topic.
+    pub partitions: u16,
     pub services: Vec<Service>,
     pub databases: Vec<Database>,
     /// Everything whose CPU and memory are reported.

@@ -35,6 +35,8 @@ pub struct Report {
     pub plan: Plan,
     /// Replicas of the service that has most.
     pub replicas: usize,
+    /// Partitions of each topic.
+    pub partitions: u16,
     /// What the services sent to a collector, where there was one.
     pub telemetry: Option<Telemetry>,
     /// Cores that this process, and with it a fleet that it started, may use.
@@ -155,6 +157,7 @@ impl Report {
         Ok(Report {
             plan: plan.clone(),
             replicas: fleet.services.iter().map(|s| s.replicas.len()).max().unwrap_or(0),
+            partitions: fleet.partitions,
             telemetry: None,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             cores_busy: busy.as_secs_f64() / seconds,

@@ -25,6 +25,7 @@ const STOP: Duration = Duration::from_secs(25);
 pub struct Rig {
     pub fleet: Fleet,
     services: Vec<Service>,
+    partitions: u16,
     collector: Option<Collector>,
     preloaded: Option<Preloaded>,
 }
@@ -41,6 +42,8 @@ impl Rig {
             Scenario::HttpProviders => Providers::Sandbox,
             _others => Providers::InProcess,
         };
+        let partitions = options.partitions();
+        fleet.partitions = partitions.into();
         fleet.variables.push(("FLOTILLA_LOG".to_owned(), "warn".to_owned()));
         let collector = match options.scenario {
             Scenario::Telemetry => Some(Collector::start(&fleet, options.sampling).await?),
@@ -53,7 +56,7 @@ impl Rig {
             orders => Some(fill(&fleet, orders).await.context("the tables cannot be filled")?),
         };
         let services = replicas::start(&fleet, options.replicas()).await?;
-        Ok(Rig { fleet, services, collector, preloaded })
+        Ok(Rig { fleet, services, partitions, collector, preloaded })
     }
 
     /// Fills the catalogue and measures.
@@ -107,7 +110,7 @@ impl Rig {
         processes.sort_by(|a, b| (a.part, &a.name).cmp(&(b.part, &b.name)));
         let brokers = environment.kafka_brokers();
         let (services, databases) = (self.services.clone(), databases(&self.fleet)?);
-        Ok(Measured { brokers, services, databases, processes })
+        Ok(Measured { brokers, partitions: self.partitions, services, databases, processes })
     }
 }
 

@@ -12,8 +12,10 @@ use crate::load::plan::{Arrival, Plan};
 const CONNECTIONS: usize = 128;
 /// Seconds until Kafka has compiled most of what it uses, and each service has its prepared statements.
 const WARMUP: f64 = 45.0;
-/// As many as a topic has partitions: one more would hold none of some topics.
+/// Each holds up to eleven of the sixty connections that a local Postgres has.
 const REPLICAS_MAX: u16 = 3;
+/// Far beyond what one broker on one machine has any use for.
+const PARTITIONS_MAX: u16 = 48;
 /// What the services record when nothing is said.
 const SAMPLING: f64 = 0.01;
 
@@ -75,6 +77,9 @@ pub struct Options {
     /// Replicas of every service [default: 2 in `replicas`, else 1]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(REPLICAS_MAX)))]
     pub replicas: Option<u16>,
+    /// Partitions of every topic [default: one for each replica]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(PARTITIONS_MAX)))]
+    pub partitions: Option<u16>,
     /// Share of traces that `telemetry` records
     #[arg(long, value_name = "RATIO", default_value_t = SAMPLING)]
     pub sampling: f64,
@@ -125,6 +130,11 @@ impl Options {
         self.replicas.unwrap_or(if self.scenario == Scenario::Replicas { 2 } else { 1 })
     }
 
+    /// How many partitions a topic has. More than there are replicas only cost requests.
+    pub fn partitions(&self) -> u16 {
+        self.partitions.unwrap_or(self.replicas())
+    }
+
     /// The scenario with the options applied.
     pub fn plan(&self) -> Plan {
         let full = (Arrival::InFlight(2_000), WARMUP, 60.0);
@@ -167,6 +177,9 @@ impl Options {
     /// Everything that makes the measurement impossible.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = self.plan().problems();
+        if self.partitions() < self.replicas() {
+            problems.push("a replica without a partition has no work: fewer replicas".to_owned());
+        }
         if self.preload() > PRELOAD_MAX {
             problems.push(format!("at most {PRELOAD_MAX} orders can be loaded beforehand"));
         }
@@ -220,6 +233,14 @@ mod tests {
         assert_eq!(options("bench replicas").replicas(), 2);
         assert_eq!(options("bench latency --replicas 3").replicas(), 3);
         assert!(Bench::try_parse_from(["bench", "--replicas", "4"]).is_err());
+    }
+
+    #[test]
+    fn every_replica_has_a_partition_of_each_topic() {
+        assert_eq!(options("bench").partitions(), 1);
+        assert_eq!(options("bench replicas").partitions(), 2);
+        assert_eq!(options("bench --partitions 3").partitions(), 3);
+        assert_eq!(options("bench replicas --partitions 1").problems().len(), 1);
     }
 
     #[test]

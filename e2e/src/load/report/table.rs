@@ -32,8 +32,12 @@ impl Report {
                 preloaded.orders, preloaded.seconds, preloaded.bytes_per_order
             )?;
         }
-        if self.replicas > 1 {
-            writeln!(f, "{} replicas of every service", self.replicas)?;
+        if (self.replicas, self.partitions) != (1, 1) {
+            let (replicas, partitions) = (self.replicas, self.partitions);
+            writeln!(
+                f,
+                "replicas of every service: {replicas}; partitions of each topic: {partitions}"
+            )?;
         }
         if let Some(Telemetry { sampling, received }) = &self.telemetry {
             writeln!(

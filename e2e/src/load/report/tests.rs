@@ -18,6 +18,7 @@ fn fleet() -> Fleet {
     let process = |name: &str, part| Process { name: name.to_owned(), part, pid: 1 };
     Fleet {
         brokers: String::new(),
+        partitions: 1,
         services: vec![fleet::Service { name: "order".to_owned(), replicas: vec![replica] }],
         databases: vec![fleet::Database { name: "order".to_owned(), url: String::new() }],
         processes: vec![process("order", Part::Services), process("payment", Part::Services)],
