@@ -22,13 +22,13 @@ pub struct Conflict(pub &'static str);
 
 /// A decision that writes nothing was made on a row that was not read.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} were remembered and must be read")]
+#[error("{0} were not read and have to be")]
 struct Unread(&'static str);
 
 impl Failure {
-    /// A remembered row of `what` would not be written, so that nothing would verify it. The batch runs
-    /// again at once; what was remembered is forgotten by then.
-    pub fn remembered(what: &'static str) -> Self {
+    /// A row of `what` was remembered, or presumed not to exist, and would not be written, so that
+    /// nothing would verify it. The batch runs again at once; all its rows are read then.
+    pub fn unread(what: &'static str) -> Self {
         Failure::Retry(Box::new(Unread(what)))
     }
 

@@ -14,7 +14,7 @@ const ROWS_MAX: usize = 8_192;
 ///
 /// Another replica may have changed a row since. So what is decided on a remembered row must be verified
 /// when it is written, by the version that it had; and where nothing would be written, the row must be
-/// read: see [`Failure::remembered`](crate::Failure::remembered).
+/// read: see [`Failure::unread`](crate::Failure::unread).
 pub struct Remembered<K, R> {
     halves: Mutex<Halves<K, R>>,
 }

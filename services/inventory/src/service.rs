@@ -1,7 +1,7 @@
 //! The inventory service's work in the executor's terms: which rows a batch of inputs needs, what each
 //! input does to them in memory, and what is written. The rules are in `domain`, the SQL in `store`.
 
-use chassis::{Effects, Failure, NoCall, Remembered, Service, Writes};
+use chassis::{Effects, Failure, NoCall, Presumed, Remembered, Service, Writes};
 use events::{CatalogueEvent, Money, OrderId, Sku};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -13,6 +13,7 @@ use crate::store::{self, Reservation, Rows};
 #[derive(Default)]
 pub struct Inventory {
     remembered: Remembered<OrderId, Reservation>,
+    presumed: Presumed<OrderId>,
 }
 
 /// Something that happens to goods.
@@ -67,7 +68,7 @@ impl Service for Inventory {
     const LOCKS: bool = true;
 
     async fn load(&self, db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
-        store::load(db, &self.remembered, inputs).await
+        store::load(db, &self.remembered, &self.presumed, inputs).await
     }
 
     fn decide(&self, rows: &mut Rows, input: &Input, effects: &mut Effects<NoCall>) -> Reply {
@@ -83,6 +84,7 @@ impl Service for Inventory {
     }
 
     fn committed(&self, rows: Rows) {
+        self.presumed.settle();
         let reservations = rows.reservations.into_iter();
         self.remembered.put(reservations.filter_map(|(id, row)| Some((id, row.written()?))));
     }

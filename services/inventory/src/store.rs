@@ -35,8 +35,8 @@ pub struct Reservation {
     pub sequence: i64,
     /// Of the row as it was loaded; 0 when there is none.
     version: i64,
-    /// Whether it was not read for this batch.
-    remembered: bool,
+    /// Whether it was not read for this batch: it is remembered, or presumed not to exist.
+    unread: bool,
     changed_at_micros: Option<i64>,
 }
 
@@ -46,13 +46,18 @@ impl Default for Reservation {
             state: State::New,
             sequence: 0,
             version: 0,
-            remembered: false,
+            unread: false,
             changed_at_micros: None,
         }
     }
 }
 
 impl Reservation {
+    /// The reservation of an order that is presumed to be heard of for the first time.
+    fn presumed_new() -> Self {
+        Reservation { unread: true, ..Reservation::default() }
+    }
+
     /// Moves the reservation to another state.
     pub fn enter(&mut self, state: State, now_micros: i64) {
         self.state = state;
@@ -67,7 +72,7 @@ impl Reservation {
             return None;
         };
         let version = version + 1;
-        Some(Reservation { state, sequence, version, remembered: true, changed_at_micros: None })
+        Some(Reservation { state, sequence, version, unread: true, changed_at_micros: None })
     }
 }
 

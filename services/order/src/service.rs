@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::{Due, Effects, Failure, NoCall, Reading, Remembered, Service, Writes};
+use chassis::{Due, Effects, Failure, NoCall, Presumed, Reading, Remembered, Service, Writes};
 use events::{OrderEvent, OrderId, Shortage, Sku};
 use sqlx::PgConnection;
 
@@ -21,6 +21,8 @@ pub struct Orders {
     overdue: store::OverdueSearch,
     open: store::OpenSearch,
     remembered: Remembered<OrderId, Row>,
+    /// Idempotency keys.
+    presumed: Presumed<Arc<str>>,
 }
 
 impl Orders {
@@ -30,6 +32,7 @@ impl Orders {
             overdue: store::OverdueSearch::new(deadline),
             open: store::OpenSearch::default(),
             remembered: Remembered::default(),
+            presumed: Presumed::default(),
         }
     }
 }
@@ -96,7 +99,7 @@ impl Service for Orders {
     type Rows = Rows;
 
     async fn load(&self, db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
-        store::load(db, &self.remembered, inputs).await
+        store::load(db, &self.remembered, &self.presumed, inputs).await
     }
 
     fn decide(&self, rows: &mut Rows, input: &Input, effects: &mut Effects<NoCall>) -> Reply {
@@ -115,6 +118,7 @@ impl Service for Orders {
     }
 
     fn committed(&self, rows: Rows) {
+        self.presumed.settle();
         let orders = rows.orders.into_iter();
         self.remembered.put(orders.filter_map(|(id, row)| Some((id, row.written()?))));
     }
@@ -148,7 +152,10 @@ fn decide_place(rows: &mut Rows, place: &Arc<Place>, effects: &mut Effects<NoCal
     let now = effects.now_micros();
     let (lines, total) = match placement::price(place, rows.prices.listed()) {
         Ok(priced) => priced,
-        Err(refusal) => return Reply::Refused(refusal),
+        Err(refusal) => {
+            rows.refused = true;
+            return Reply::Refused(refusal);
+        }
     };
     let order = domain::Order {
         id: place.order_id,

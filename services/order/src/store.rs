@@ -30,6 +30,10 @@ pub struct Rows {
     pub orders: HashMap<OrderId, Row>,
     /// What was answered under the idempotency keys of the batch.
     pub answered: HashMap<Arc<str>, Answered>,
+    /// Whether keys of the batch are presumed new.
+    pub presumed: bool,
+    /// Whether a request was refused, which writes nothing about its key.
+    pub refused: bool,
     pub prices: Prices,
     /// Orders that somebody told us about and nobody placed.
     pub strangers: Vec<OrderId>,
@@ -42,8 +46,8 @@ pub struct Row {
     pub state: State,
     pub sequence: i64,
     pub version: i64,
-    /// Whether it was not read for this batch.
-    pub remembered: bool,
+    /// Whether it was not read for this batch: it is remembered, or presumed not to exist.
+    pub unread: bool,
     /// Whether the batch changed it, so that it has to be written.
     pub changed: bool,
     /// What the batch adds to the history.
@@ -75,7 +79,7 @@ impl Row {
             state,
             sequence,
             version,
-            remembered: false,
+            unread: false,
             changed: false,
             log: Vec::new(),
             tracking_code: None,
@@ -92,7 +96,7 @@ impl Row {
         // An insert writes the version that the new row has, an update the next one.
         let version = if self.new.is_some() { self.version } else { self.version + 1 };
         let row = Row::unchanged(self.facts, self.state, self.sequence, version);
-        Some(Row { remembered: true, ..row })
+        Some(Row { unread: true, ..row })
     }
 
     /// Keeps what an answer tells beyond the step.

@@ -1,7 +1,7 @@
 //! The payment service's work in the executor's terms: which rows a batch of inputs needs, what each
 //! input does to them in memory, and what is written. The rules are in `domain`, the SQL in `store`.
 
-use chassis::{Due, Effects, Failure, Remembered, Service, Writes};
+use chassis::{Due, Effects, Failure, Presumed, Remembered, Service, Writes};
 use events::OrderId;
 use sqlx::PgConnection;
 
@@ -12,6 +12,7 @@ use crate::store::{self, Row, Rows};
 #[derive(Default)]
 pub struct Payments {
     remembered: Remembered<OrderId, Row>,
+    presumed: Presumed<OrderId>,
 }
 
 /// Something that happens to the payment of one order: an event, or the provider's answer.
@@ -31,6 +32,11 @@ impl Service for Payments {
     async fn load(&self, db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
         let mut ids = inputs.iter().map(|input| input.order).collect();
         let mut rows = self.remembered.take(&mut ids);
+        let begins = |input: &&Input| matches!(input.step, domain::Input::Placed { .. });
+        let begun = inputs.iter().copied().filter(begins).map(|input| input.order);
+        let new = self.presumed.take(begun.filter(|id| !rows.contains_key(id)));
+        rows.extend(new.into_iter().map(|id| (id, Row::presumed_new())));
+        ids.retain(|id| !rows.contains_key(id));
         rows.extend(store::load(db, ids.into_iter().map(|id| id.0).collect()).await?);
         Ok(rows)
     }
@@ -58,6 +64,7 @@ impl Service for Payments {
     }
 
     fn committed(&self, rows: Rows) {
+        self.presumed.settle();
         self.remembered.put(rows.into_iter().filter_map(|(id, row)| Some((id, row.written()?))));
     }
 

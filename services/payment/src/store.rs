@@ -30,28 +30,27 @@ pub struct Row {
     pub sequence: i64,
     /// Of the row as it was loaded; 0 when there is none.
     version: i64,
-    /// Whether it was not read for this batch.
-    remembered: bool,
+    /// Whether it was not read for this batch: it is remembered, or presumed not to exist.
+    unread: bool,
     /// When this batch changed it, if it did.
     changed_at_micros: Option<i64>,
 }
 
 impl Default for Row {
     fn default() -> Self {
-        Row {
-            state: State::New,
-            sequence: 0,
-            version: 0,
-            remembered: false,
-            changed_at_micros: None,
-        }
+        Row { state: State::New, sequence: 0, version: 0, unread: false, changed_at_micros: None }
     }
 }
 
 impl Row {
+    /// The row of an order that is presumed to be heard of for the first time.
+    pub fn presumed_new() -> Self {
+        Row { unread: true, ..Row::default() }
+    }
+
     /// A row as it is in the table.
     pub fn unchanged(state: State, sequence: i64, version: i64) -> Self {
-        Row { state, sequence, version, remembered: false, changed_at_micros: None }
+        Row { state, sequence, version, unread: false, changed_at_micros: None }
     }
 
     /// Moves the payment to another state.
@@ -64,12 +63,6 @@ impl Row {
     pub fn written(self) -> Option<Self> {
         self.changed_at_micros.filter(|_| self.state.is_under_way())?;
         let Row { state, sequence, version, .. } = self;
-        Some(Row {
-            state,
-            sequence,
-            version: version + 1,
-            remembered: true,
-            changed_at_micros: None,
-        })
+        Some(Row { state, sequence, version: version + 1, unread: true, changed_at_micros: None })
     }
 }

@@ -45,7 +45,7 @@ struct Row {
     sequence: i64,
     /// Zero for a row that is not in the table yet.
     version: i64,
-    remembered: bool,
+    unread: bool,
     changed: bool,
 }
 
@@ -79,8 +79,8 @@ impl Service for Tally {
         .fetch_all(db)
         .await?;
         let row = |(key, total, additions, sequence, version)| {
-            let (remembered, changed) = (false, false);
-            (key, Row { total, additions, sequence, version, remembered, changed })
+            let (unread, changed) = (false, false);
+            (key, Row { total, additions, sequence, version, unread, changed })
         };
         known.extend(rows.into_iter().map(row));
         Ok(known)
@@ -108,8 +108,8 @@ impl Service for Tally {
     }
 
     fn save(&self, rows: &Self::Rows, writes: &mut Writes) -> Result<(), Failure> {
-        if rows.values().any(|row| row.remembered && !row.changed) {
-            return Err(Failure::remembered("totals"));
+        if rows.values().any(|row| row.unread && !row.changed) {
+            return Err(Failure::unread("totals"));
         }
         let changed = rows.iter().filter(|(_, row)| row.changed);
         let (new, old): (Vec<_>, Vec<_>) = changed.partition(|(_, row)| row.version == 0);
@@ -135,7 +135,7 @@ impl Service for Tally {
     fn committed(&self, rows: Self::Rows) {
         let changed = rows.into_iter().filter(|(_, row)| row.changed);
         self.remembered.put(changed.map(|(key, row)| {
-            (key, Row { version: row.version + 1, remembered: true, changed: false, ..row })
+            (key, Row { version: row.version + 1, unread: true, changed: false, ..row })
         }));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use chassis::{Failure, Remembered};
+use chassis::{Failure, Presumed, Remembered};
 use events::{Currency, Money, OrderId, Sku};
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -17,10 +17,11 @@ use crate::service::Input;
 pub async fn load(
     db: &mut PgConnection,
     remembered: &Remembered<OrderId, Reservation>,
+    presumed: &Presumed<OrderId>,
     inputs: &[&Input],
 ) -> Result<Rows, Failure> {
     let mut rows = Rows::default();
-    let mut orders = Vec::new();
+    let (mut orders, mut placed) = (Vec::new(), Vec::new());
     let mut adjustments = Vec::new();
     let mut skus = BTreeSet::new();
     for input in inputs {
@@ -28,6 +29,7 @@ pub async fn load(
             Input::Order { order, step } => {
                 orders.push(*order);
                 if let domain::Input::Placed { lines } = step {
+                    placed.push(*order);
                     skus.extend(lines.keys().cloned());
                 }
             }
@@ -41,6 +43,10 @@ pub async fn load(
         }
     }
     rows.reservations = remembered.take(&mut orders);
+    placed.retain(|order| !rows.reservations.contains_key(order));
+    let new = presumed.take(placed).into_iter();
+    rows.reservations.extend(new.map(|order| (order, Reservation::presumed_new())));
+    orders.retain(|order| !rows.reservations.contains_key(order));
     if !orders.is_empty() {
         let orders: Vec<Uuid> = orders.into_iter().map(|order| order.0).collect();
         load_reservations(db, &orders, &mut rows).await?;
@@ -79,8 +85,7 @@ async fn load_reservations(
     for (order, state, lines, sequence, version) in found {
         let state = state_of(state, lines.map(|lines| lines.0))
             .ok_or_else(|| Failure::permanent(format!("reservation {order} is unreadable")))?;
-        let row =
-            Reservation { state, sequence, version, remembered: false, changed_at_micros: None };
+        let row = Reservation { state, sequence, version, unread: false, changed_at_micros: None };
         rows.reservations.insert(OrderId(order), row);
     }
     Ok(())

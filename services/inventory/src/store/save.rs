@@ -13,8 +13,8 @@ use crate::domain::{Lines, State};
 
 /// Writes the rows of a batch.
 pub fn save(rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
-    if rows.reservations.values().any(|row| row.remembered && row.changed_at_micros.is_none()) {
-        return Err(Failure::remembered("reservations"));
+    if rows.reservations.values().any(|row| row.unread && row.changed_at_micros.is_none()) {
+        return Err(Failure::unread("reservations"));
     }
     let changed = rows.stock.rows.iter().filter(|(_, row)| row.is_changed);
     let (new, old): (Vec<_>, Vec<_>) = changed.partition(|(_, row)| row.is_new);

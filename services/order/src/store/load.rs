@@ -1,8 +1,9 @@
 //! Reads what a batch needs: at most one statement per table, none where nothing is needed.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use chassis::{Failure, Remembered};
+use chassis::{Failure, Presumed, Remembered};
 use events::{Currency, Money, OrderId, OrderLine, Sku};
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -17,16 +18,17 @@ use crate::service::Input;
 pub(crate) async fn load(
     db: &mut PgConnection,
     remembered: &Remembered<OrderId, Row>,
+    presumed: &Presumed<Arc<str>>,
     inputs: &[&Input],
 ) -> Result<Rows, Failure> {
     let mut ids = Vec::with_capacity(inputs.len());
-    let mut keys: Vec<&str> = Vec::new();
+    let mut keys: Vec<Arc<str>> = Vec::new();
     let mut skus: Vec<&str> = Vec::new();
     for input in inputs {
         match input {
             Input::Step(step) => ids.push(step.order),
             Input::Place(place) => {
-                keys.push(&place.key);
+                keys.push(place.key.clone());
                 skus.extend(place.lines.iter().map(|line| line.sku.as_str()));
             }
             Input::Price(sku, _) => skus.push(sku.as_str()),
@@ -41,6 +43,10 @@ pub(crate) async fn load(
         ids.dedup();
         load_orders(db, &ids, &mut rows).await?;
     }
+    // A client that sends a request again is rare.
+    let new: HashSet<Arc<str>> = presumed.take(keys.iter().cloned()).into_iter().collect();
+    rows.presumed = !new.is_empty();
+    keys.retain(|key| !new.contains(key));
     if !keys.is_empty() {
         load_answered(db, &keys, &mut rows).await?;
     }
@@ -78,7 +84,7 @@ async fn load_orders(db: &mut PgConnection, ids: &[Uuid], rows: &mut Rows) -> Re
 /// The answers to requests that came before, rebuilt from columns that never change.
 async fn load_answered(
     db: &mut PgConnection,
-    keys: &[&str],
+    keys: &[Arc<str>],
     rows: &mut Rows,
 ) -> Result<(), Failure> {
     type Columns = (String, [u8; 32], Uuid, Json<Vec<OrderLine>>, i64, String, DateTime<Utc>);
@@ -87,7 +93,7 @@ async fn load_answered(
            from idempotency_keys k join orders o on o.order_id = k.order_id \
           where k.key = any($1)",
     )
-    .bind(keys)
+    .bind(keys.iter().map(|key| &**key).collect::<Vec<_>>())
     .fetch_all(db)
     .await?;
     for (key, fingerprint, order_id, Json(lines), minor, currency, placed_at) in found {

@@ -14,8 +14,11 @@ pub(crate) fn save(rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
         let (count, first) = (rows.strangers.len(), tracing::field::display(stranger));
         tracing::warn!(count, first, "ignored answers about orders that were never placed here");
     }
-    if rows.orders.values().any(|row| row.remembered && !row.changed) {
-        return Err(Failure::remembered("orders"));
+    if rows.orders.values().any(|row| row.unread && !row.changed) {
+        return Err(Failure::unread("orders"));
+    }
+    if rows.presumed && rows.refused {
+        return Err(Failure::unread("idempotency keys"));
     }
     let mut changed: Vec<(&OrderId, &Row)> =
         rows.orders.iter().filter(|(_, row)| row.changed).collect();

@@ -29,7 +29,7 @@ pub async fn load(db: &mut PgConnection, mut ids: Vec<Uuid>) -> Result<Rows, Fai
             state: stored.state()?,
             sequence,
             version,
-            remembered: false,
+            unread: false,
             changed_at_micros: None,
         };
         rows.insert(OrderId(order_id), row);

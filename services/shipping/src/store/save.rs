@@ -10,8 +10,8 @@ use super::columns::columns_of;
 use super::{Row, Rows};
 
 pub fn save(rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
-    if rows.values().any(|row| row.remembered && row.changed_at_micros.is_none()) {
-        return Err(Failure::remembered("shipments"));
+    if rows.values().any(|row| row.unread && row.changed_at_micros.is_none()) {
+        return Err(Failure::unread("shipments"));
     }
     let mut changed: Vec<_> =
         rows.iter().filter_map(|(id, row)| Some((*id, row, row.changed_at_micros?))).collect();
