@@ -38,6 +38,9 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(20);
 const BACKOFF_LAST: Duration = Duration::from_secs(5);
 /// A batch of this size is full enough; pausing for more would only cost throughput.
 const FULL_ENOUGH: usize = BATCH_MAX / 4;
+/// The longest pause. A happy order passes ten transactions one after another, so it adds up; as batches
+/// grow it is cut to a quarter.
+const PAUSE_MAX: Duration = Duration::from_millis(16);
 /// How long a partition is held whose next event must not be dead-lettered and cannot be processed.
 const HOLD: Duration = Duration::from_secs(5);
 
@@ -58,7 +61,7 @@ pub(crate) struct Executor<S: Service> {
 impl<S: Service> Executor<S> {
     /// Works until every sender is gone and the queue is empty.
     pub(crate) async fn run(mut self) {
-        let mut pace = Pace::new();
+        let mut pace = Pace::new(PAUSE_MAX, FULL_ENOUGH);
         // The first caller should not wait for the connection. If it fails, the first batch tries again.
         if let Err(error) = self.writer.connection().await {
             tracing::warn!(error = %error, "the executor has no connection yet");
@@ -69,7 +72,9 @@ impl<S: Service> Executor<S> {
                     if self.queue.waiting() < FULL_ENOUGH {
                         let pause = pace.pause();
                         if !pause.is_zero() {
+                            let before = batch.len() + self.queue.waiting();
                             tokio::time::sleep(pause).await;
+                            pace.gathered(before, batch.len() + self.queue.waiting());
                         }
                     }
                     self.queue.fill(&mut batch);
@@ -124,7 +129,7 @@ impl<S: Service> Executor<S> {
                     Box::pin(self.process(batch)).await;
                     return Box::pin(self.process(rest)).await;
                 }
-                // Nothing was written, and the rows are no longer remembered: this happens once.
+                // Nothing was written, and all rows are read the next time: this happens once.
                 Err(failure) if failure.must_read() => {}
                 Err(failure) => self.wait_to_retry(&failure, &mut backoff).await,
             }

@@ -1,30 +1,53 @@
-//! Pacing: nothing waits while there is little to do, and as a loop gets busy it pauses for a few
+//! Pacing: nothing waits while there is little to do, and as a loop gets busy it pauses for some
 //! milliseconds, so that fewer and larger rounds do the same work. A transaction and a produce request
 //! cost hundreds of microseconds each, however little they carry.
+//!
+//! How long depends on what waiting is worth. Where inputs come from many sides, a pause gathers them.
+//! Where they come as the batches of one other service, they are all there at once, and whoever
+//! published them has waited already.
 
 use std::time::{Duration, Instant};
 
-/// The longest pause. A happy order passes ten transactions and as many flushes one after another, so a
-/// longer one adds up. Under full load 8 ms took a seventh of the CPU per order off what 5 ms left, and
-/// orders ended sooner for it.
-const PAUSE_MAX: Duration = Duration::from_millis(8);
-/// Below this share of time spent working, nothing is gained by waiting. At a fifth, orders waited at
-/// 50 a second already.
-const CALM: f64 = 0.3;
+/// Below this share of time spent working nothing waits. At 50 orders a second the busiest loop spends
+/// a quarter, but gathers nothing.
+const CALM: f64 = 0.15;
+/// From this share on a pause is as long as it gets.
+const BUSY: f64 = 0.6;
 /// How far back the share looks.
 const MEMORY: Duration = Duration::from_millis(50);
+/// Of what is known about the gain, so much stays with every pause.
+const GAIN_KEPT: f64 = 0.8;
+/// A pause that brings this share of a round is worth its whole length.
+const GAIN_ENOUGH: f64 = 0.5;
+/// However little they brought, pauses do not get shorter than this share of their length, or nobody
+/// would notice that they would bring more now.
+const PROBE: f64 = 0.1;
+/// A large round gains little by being larger: it waits for no more than this share.
+const LARGE_WAITS: f64 = 0.25;
+/// The timer's step. What is shorter would take as long.
+const SHORTEST: Duration = Duration::from_millis(1);
 
-/// Watches how busy a loop is.
+/// Watches how busy a loop is, and what its pauses bring.
 pub(crate) struct Pace {
+    longest: Duration,
+    /// Of a round, in the unit of the loop.
+    large: usize,
     busy: f64,
+    /// The share of a round that came while the loop paused for it.
+    gain: f64,
+    /// Of the last round that waited.
+    size: usize,
     round_started: Instant,
     round_ended: Instant,
 }
 
 impl Pace {
-    pub(crate) fn new() -> Self {
+    /// For a loop that pauses for no longer than `longest`, and whose rounds are large with so much in
+    /// them.
+    pub(crate) fn new(longest: Duration, large: usize) -> Self {
         let now = Instant::now();
-        Pace { busy: 0.0, round_started: now, round_ended: now }
+        let (busy, gain, size) = (0.0, 1.0, 0);
+        Pace { longest, large, busy, gain, size, round_started: now, round_ended: now }
     }
 
     /// A round of work begins.
@@ -41,8 +64,19 @@ impl Pace {
 
     /// How long to let work gather before the next round.
     pub(crate) fn pause(&self) -> Duration {
-        let calm = self.busy * decay(self.round_ended.elapsed());
-        PAUSE_MAX.mul_f64(((calm - CALM) / (1.0 - CALM)).clamp(0.0, 1.0))
+        let busy = self.busy * decay(self.round_ended.elapsed());
+        let load = ((busy - CALM) / (BUSY - CALM)).clamp(0.0, 1.0);
+        let worth = (self.gain / GAIN_ENOUGH).clamp(PROBE, 1.0);
+        let room = (1.0 - self.size as f64 / self.large as f64).max(LARGE_WAITS);
+        let pause = self.longest.mul_f64(load * worth * room);
+        if pause < SHORTEST { Duration::ZERO } else { pause }
+    }
+
+    /// What a pause brought: so much waited before it and after it.
+    pub(crate) fn gathered(&mut self, before: usize, after: usize) {
+        let gain = after.saturating_sub(before) as f64 / after.max(1) as f64;
+        self.gain = self.gain * GAIN_KEPT + gain * (1.0 - GAIN_KEPT);
+        self.size = after;
     }
 
     fn blend(&mut self, value: f64, time: Duration) {
@@ -53,4 +87,40 @@ impl Pace {
 
 fn decay(time: Duration) -> f64 {
     (-time.as_secs_f64() / MEMORY.as_secs_f64()).exp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONGEST: Duration = Duration::from_secs(1_000);
+
+    /// A loop whose last round has just ended.
+    fn pace(busy: f64, gain: f64, size: usize) -> Pace {
+        Pace { busy, gain, size, ..Pace::new(LONGEST, 100) }
+    }
+
+    #[test]
+    fn nothing_waits_while_there_is_little_to_do() {
+        assert_eq!(Pace::new(LONGEST, 100).pause(), Duration::ZERO);
+        assert_eq!(pace(CALM, 1.0, 1).pause(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_busy_loop_waits_and_less_for_rounds_that_are_large_already() {
+        let pauses = [1, 50, 100].map(|size| pace(1.0, 1.0, size).pause());
+        assert!(pauses[0] > pauses[1] && pauses[1] > pauses[2], "{pauses:?}");
+        assert!(pauses[2] >= LONGEST.mul_f64(LARGE_WAITS * 0.9), "{pauses:?}");
+    }
+
+    #[test]
+    fn pauses_that_bring_nothing_get_short_and_long_again_when_they_do() {
+        let mut pace = pace(1.0, 1.0, 1);
+        let whole = pace.pause();
+        (0..20).for_each(|_| pace.gathered(7, 7));
+        let short = pace.pause();
+        assert!(short < whole / 5 && short > Duration::ZERO, "{short:?} of {whole:?}");
+        (0..20).for_each(|_| pace.gathered(2, 7));
+        assert!(pace.pause() > short * 5);
+    }
 }

@@ -39,6 +39,10 @@ const POLL: Duration = Duration::from_secs(1);
 /// Published rows are cleared and the lease renewed at most this often while busy. A crash in between
 /// publishes at most this much twice.
 const CLEAR_EVERY: Duration = Duration::from_millis(200);
+/// The longest pause that lets batches gather. The executor has paced what it commits.
+const PAUSE_MAX: Duration = Duration::from_millis(8);
+/// A flush of so many batches is full enough.
+const FULL_ENOUGH: usize = 8;
 /// The pause after a failure to publish.
 const FAILURE_PAUSE: Duration = Duration::from_millis(500);
 
@@ -141,7 +145,11 @@ impl Relay {
             published = tenure.published,
             "this replica publishes"
         );
-        let mut round = Round { pace: Pace::new(), cleared: tenure.published, unread: true };
+        let mut round = Round {
+            pace: Pace::new(PAUSE_MAX, FULL_ENOUGH),
+            cleared: tenure.published,
+            unread: true,
+        };
         let mut last_clear = Instant::now();
         let result = loop {
             let batches = match self.next(&mut tenure, &mut round).await {
@@ -277,7 +285,9 @@ impl Relay {
             () = self.shared.wake.notified() => {
                 let pause = round.pace.pause();
                 if !pause.is_zero() {
+                    let before = self.handed_over.len();
                     tokio::time::sleep(pause).await;
+                    round.pace.gathered(before, self.handed_over.len());
                 }
             }
             () = announcements.notified() => round.unread = true,
