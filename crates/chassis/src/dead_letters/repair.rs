@@ -1,0 +1,135 @@
+//! Dead letters as rows that operators look through and settle. Apart from setting aside, which belongs to
+//! the transaction of a batch: this is asked for over the admin port, and by whoever counts what waits.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool};
+
+use super::text::{headers_from_json, hex};
+
+/// A dead letter as operators see it.
+#[derive(Debug, Serialize)]
+pub(crate) struct DeadLetter {
+    pub(crate) id: i64,
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) key: Option<String>,
+    pub(crate) headers: HashMap<String, Option<String>>,
+    pub(crate) payload_hex: Option<String>,
+    pub(crate) reason: String,
+    pub(crate) detail: String,
+    pub(crate) state: String,
+    pub(crate) created_at: chrono::DateTime<chrono::Utc>,
+    pub(crate) settled_at: Option<chrono::DateTime<chrono::Utc>>,
+    #[serde(skip)]
+    pub(crate) raw: RawDeadLetter,
+}
+
+/// A dead letter's message as it was.
+#[derive(Debug, Default)]
+pub(crate) struct RawDeadLetter {
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+    pub(crate) payload: Option<Vec<u8>>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: i64,
+    topic: String,
+    partition: i32,
+    message_offset: i64,
+    message_key: Option<Vec<u8>>,
+    headers: Value,
+    payload: Option<Vec<u8>>,
+    reason: String,
+    detail: String,
+    state: String,
+    created_at: chrono::DateTime<chrono::Utc>,
+    settled_at: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+impl From<Row> for DeadLetter {
+    fn from(row: Row) -> Self {
+        let headers = headers_from_json(&row.headers);
+        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+        DeadLetter {
+            id: row.id,
+            topic: row.topic,
+            partition: row.partition,
+            offset: row.message_offset,
+            key: row.message_key.as_ref().map(text),
+            headers: headers.iter().map(|(n, v)| (n.clone(), v.as_ref().map(text))).collect(),
+            payload_hex: row.payload.as_deref().map(hex),
+            reason: row.reason,
+            detail: row.detail,
+            state: row.state,
+            created_at: row.created_at,
+            settled_at: row.settled_at,
+            raw: RawDeadLetter { headers, payload: row.payload },
+        }
+    }
+}
+
+/// The most dead letters of one answer.
+pub(crate) const PAGE_MAX: i64 = 500;
+
+/// At most `limit` dead letters after `after`, oldest first.
+pub(crate) async fn list(
+    db: &PgPool,
+    state: &str,
+    reason: Option<&str>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<DeadLetter>, sqlx::Error> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select * from flotilla.dead_letters
+         where id > $1 and state = $2 and ($3::text is null or reason = $3)
+         order by id limit $4",
+    )
+    .bind(after)
+    .bind(state)
+    .bind(reason)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(DeadLetter::from).collect())
+}
+
+pub(crate) async fn find(db: &PgPool, id: i64) -> Result<Option<DeadLetter>, sqlx::Error> {
+    let row: Option<Row> = sqlx::query_as("select * from flotilla.dead_letters where id = $1")
+        .bind(id)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map(DeadLetter::from))
+}
+
+/// How many wait, by reason.
+pub(crate) async fn waiting(db: &mut PgConnection) -> Result<HashMap<String, i64>, sqlx::Error> {
+    let counted: Vec<(String, i64)> = sqlx::query_as(
+        "select reason, count(*) from flotilla.dead_letters where state = 'waiting' group by reason",
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(counted.into_iter().collect())
+}
+
+/// Gives dead letters their end, in the transaction of the replay where there is one. Answers how many
+/// were still waiting.
+pub(crate) async fn settle(
+    db: &mut PgConnection,
+    ids: &[i64],
+    state: &str,
+) -> Result<u64, sqlx::Error> {
+    let settled = sqlx::query(
+        "update flotilla.dead_letters set state = $2, settled_at = now()
+         where id = any($1) and state = 'waiting'",
+    )
+    .bind(ids)
+    .bind(state)
+    .execute(db)
+    .await?;
+    Ok(settled.rows_affected())
+}
