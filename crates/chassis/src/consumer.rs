@@ -1,6 +1,7 @@
 //! The consumer: a thread that polls, decodes and hands over. It starts each partition at the
 //! database's offset, pauses when the queue is full, and never skips an offset silently.
 
+mod client;
 mod context;
 mod passed;
 mod topic_id;
@@ -10,27 +11,24 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use rdkafka::Message;
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::mpsc;
 
-use crate::config::Config;
 use crate::executor::Chain;
 use crate::health::Health;
-use crate::offsets::{Advance, Partition, Positions};
+use crate::offsets::{Partition, Positions};
 use crate::outbox::pack_one;
 use crate::queue::{Item, Origin, Work};
 use crate::registry::Registry;
 use crate::service::Service;
-use crate::statistics;
 use crate::subscription::{Heard, Raw, Subscription};
 use crate::telemetry::Telemetry;
 use crate::trace::TraceContext;
-use context::Assignments;
+pub(crate) use client::{Client, OffsetHint, leave, subscribe};
 use passed::{Passed, Place};
 
 /// How long one poll waits; also how quickly the thread notices that it should stop.
@@ -42,31 +40,6 @@ const ROOM_PATIENCE: Duration = Duration::from_secs(2);
 const REGISTRY_PAUSE: Duration = Duration::from_millis(500);
 /// How often ids that the registry did not know are asked again.
 const FORGET_MISSING_EVERY: Duration = Duration::from_secs(60);
-/// Bytes fetched ahead per replica, so that a large backlog cannot fill the memory.
-const PREFETCH_KBYTES: &str = "8192";
-
-pub(crate) type Client = BaseConsumer<Assignments>;
-
-/// Tells Kafka, for lag tools, how far the database is.
-#[derive(Clone)]
-pub(crate) struct OffsetHint {
-    client: Option<Arc<Client>>,
-}
-
-impl OffsetHint {
-    /// A hint that goes nowhere, for a service that hears nothing.
-    pub(crate) fn none() -> Self {
-        OffsetHint { client: None }
-    }
-
-    pub(crate) fn store(&self, advances: &[Advance]) {
-        let Some(client) = &self.client else { return };
-        for Advance { partition, to, .. } in advances {
-            // Fails for a partition that was just revoked, where the hint is the next owner's.
-            let _revoked = client.store_offset(partition.topic, partition.number, to - 1);
-        }
-    }
-}
 
 /// What the consumer is made of.
 pub(crate) struct Consuming<S: Service> {
@@ -78,63 +51,6 @@ pub(crate) struct Consuming<S: Service> {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) runtime: Runtime,
-}
-
-/// Which replica gets which partition. Topics that are joined have the same keys in partitions of the same
-/// number, and `range` gives these to the same replica: spread over two, the answers to one order would
-/// change its row from both, and many a batch would lose the race and run again. Where nothing is joined,
-/// a rebalance need not stop what stays where it is.
-fn assignment_strategy(topics: usize) -> &'static str {
-    match topics {
-        ..=1 => "cooperative-sticky",
-        _joined => "range",
-    }
-}
-
-/// Connects and subscribes. Nothing is fetched before [`run`] polls.
-pub(crate) fn subscribe<S: Service>(
-    config: &Config,
-    consuming: &Consuming<S>,
-) -> Result<(Arc<Client>, OffsetHint), KafkaError> {
-    let topics: Vec<&'static str> = consuming.subscriptions.iter().map(|s| s.topic()).collect();
-    let client: Client = ClientConfig::new()
-        .set("bootstrap.servers", &config.kafka_brokers)
-        .set("group.id", S::NAME)
-        .set("client.id", S::NAME)
-        .set("partition.assignment.strategy", assignment_strategy(topics.len()))
-        // Stored offsets are committed in the background: a hint, the database leads.
-        .set("enable.auto.commit", "true")
-        .set("auto.commit.interval.ms", "1000")
-        .set("enable.auto.offset.store", "false")
-        // An offset outside the log is an operator's matter, never a silent jump.
-        .set("auto.offset.reset", "error")
-        .set("allow.auto.create.topics", "false")
-        .set("check.crcs", "true")
-        // Brokers that were away for minutes are noticed soon after they are back; the default waits 10 s.
-        .set("reconnect.backoff.max.ms", "1000")
-        .set("session.timeout.ms", config.session.as_millis().to_string())
-        .set("heartbeat.interval.ms", "2000")
-        .set("max.poll.interval.ms", "60000")
-        .set("queued.max.messages.kbytes", PREFETCH_KBYTES)
-        .set("fetch.message.max.bytes", "1048576")
-        .set("fetch.wait.max.ms", "500")
-        .set("socket.nagle.disable", "true")
-        .set("statistics.interval.ms", statistics::INTERVAL_MS)
-        .create_with_context(Assignments {
-            topics: topics.clone(),
-            positions: Arc::clone(&consuming.positions),
-            database_url: config.database_url.clone(),
-            brokers: config.kafka_brokers.clone(),
-            runtime: consuming.runtime.clone(),
-            stop: Arc::clone(&consuming.stop),
-            health: Arc::clone(&consuming.health),
-            telemetry: Arc::clone(&consuming.telemetry),
-            requests: statistics::RequestCounter::new(Arc::clone(&consuming.telemetry)),
-        })?;
-    client.subscribe(&topics)?;
-    let client = Arc::new(client);
-    let hint = OffsetHint { client: Some(Arc::clone(&client)) };
-    Ok((client, hint))
 }
 
 /// Polls until told to stop. Runs on a thread of its own: librdkafka calls back on the polling thread,
@@ -160,16 +76,6 @@ pub(crate) fn run<S: Service>(client: &Client, consuming: &Consuming<S>) {
             consuming.subscriptions.iter().for_each(|s| s.forget_missing());
         }
     }
-}
-
-/// Leaves the group, with the last hints committed. Called after the executor has finished, so that the
-/// next owner starts from the final offsets.
-pub(crate) fn leave(client: Arc<Client>) {
-    if let Err(error) = client.commit_consumer_state(CommitMode::Sync) {
-        tracing::debug!(error = %error, "the last offsets were not told to Kafka; the database has them");
-    }
-    client.unsubscribe();
-    drop(client);
 }
 
 impl<S: Service> Consuming<S> {
