@@ -1,0 +1,149 @@
+//! The audit itself: that it says what it cannot judge, and finds what is wrong. It stands here, as faults
+//! are planted into tables that nobody else may change or read meanwhile.
+
+use std::time::Duration;
+
+use e2e::load::fleet::Database;
+use e2e::load::preload;
+use e2e::shop::Shop;
+use flotilla::audit;
+use local::SERVICES;
+use sqlx::Connection;
+
+use crate::rig::{REST, TURN, open};
+
+#[tokio::test]
+async fn the_audit_of_a_fleet_that_moves_says_what_moves_and_judges_only_what_it_can() {
+    let _turn = TURN.lock().await;
+    let shop = open().await;
+    let sku = shop.item(5).await.unwrap();
+    shop.fleet.stop_service("shipping").await.unwrap();
+    let order = shop.place(&[(&sku, 2)], "DE", "tok_visa").await.unwrap();
+    shop.wait_for_units(&sku, (3, 2, 0)).await.unwrap();
+
+    let moving = audit::run(&shop.fleet, Duration::ZERO).await.unwrap();
+    shop.fleet.start_service("shipping").await.unwrap();
+    assert!(!moving.is_broken() && !moving.is_clean(), "{moving:?}");
+    assert!(moving.broken().contains(&order.to_string()), "{}", moving.broken());
+    assert!(moving.not_judged.iter().any(|rule| rule.contains("topics hold")), "{moving:?}");
+    assert!(moving.rules.iter().any(|rule| rule.name.contains("adjustments")), "{moving:?}");
+
+    let rested = audit::run(&shop.fleet, REST).await.unwrap();
+    assert!(rested.is_clean() && rested.not_judged.is_empty(), "{}", rested.broken());
+}
+
+#[tokio::test]
+async fn a_record_that_no_service_wrote_is_known_to_the_audit_by_its_dead_letter() {
+    let _turn = TURN.lock().await;
+    let shop = open().await;
+    let brokers = shop.fleet.environment().kafka_brokers();
+    let outsider = chassis::testing::Outsider::new(&brokers).unwrap();
+    let place = outsider.send("payment.events", "nobody", &[], Some(b"not Avro")).await.unwrap();
+    let url = shop.fleet.environment().superuser_url("order").unwrap();
+    let mut db = sqlx::PgConnection::connect(&url).await.unwrap();
+    let count = "select count(*) from flotilla.dead_letters
+                 where topic = 'payment.events' and (partition, message_offset) = ($1, $2)";
+    shop.wait("its dead letter", async || {
+        let found: i64 =
+            sqlx::query_scalar(count).bind(place.0).bind(place.1).fetch_one(&mut db).await?;
+        Ok((found == 1).then_some(()))
+    })
+    .await
+    .unwrap();
+    let report = audit::run(&shop.fleet, REST).await.unwrap();
+    assert!(report.is_clean(), "{}", report.broken());
+    assert!(report.notes.iter().any(|note| note.contains("by no service")), "{:?}", report.notes);
+}
+
+#[tokio::test]
+async fn the_audit_finds_faults_that_were_planted_in_the_tables() {
+    let _turn = TURN.lock().await;
+    let shop = open().await;
+    let sku = shop.item(5).await.unwrap();
+    let order = shop.place(&[(&sku, 2)], "DE", "tok_visa").await.unwrap();
+    shop.ended(order, "completed").await.unwrap();
+    shop.wait_for_units(&sku, (3, 0, 2)).await.unwrap();
+    let clean = audit::run(&shop.fleet, REST).await.unwrap();
+    assert!(clean.is_clean(), "{}", clean.broken());
+    let id = order.to_string();
+    for (service, plant, undo, rule) in [
+        (
+            "payment",
+            "update payments set state = 10 where order_id = '#'",
+            "update payments set state = 8 where order_id = '#'",
+            "money",
+        ),
+        (
+            "order",
+            "update orders set sequence = sequence + 1 where order_id = '#'",
+            "update orders set sequence = sequence - 1 where order_id = '#'",
+            "topics hold",
+        ),
+        (
+            "inventory",
+            "update stock set sequence = sequence + 1 where sku = '#sku'",
+            "update stock set sequence = sequence - 1 where sku = '#sku'",
+            "catalogue",
+        ),
+        (
+            "inventory",
+            "update reservations set state = 3 where order_id = '#'",
+            "update reservations set state = 4 where order_id = '#'",
+            "goods",
+        ),
+        (
+            "shipping",
+            "update shipments set sequence = 9 where order_id = '#'",
+            "update shipments set sequence = 1 where order_id = '#'",
+            "topics hold",
+        ),
+    ] {
+        let of = |text: &str| text.replace("#sku", &sku).replace('#', &id);
+        execute(&shop, service, &of(plant)).await;
+        let report = audit::run(&shop.fleet, Duration::ZERO).await.unwrap();
+        execute(&shop, service, &of(undo)).await;
+        assert!(report.broken().contains(rule), "{plant}: {rule} is not in:\n{}", report.broken());
+    }
+    let clean = audit::run(&shop.fleet, REST).await.unwrap();
+    assert!(clean.is_clean(), "{}", clean.broken());
+}
+
+#[tokio::test]
+async fn orders_loaded_into_the_tables_are_faults_unless_the_audit_begins_after_them() {
+    let _turn = TURN.lock().await;
+    let shop = open().await;
+    let sku = shop.item(1).await.unwrap();
+    let order = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();
+    shop.ended(order, "completed").await.unwrap();
+    let databases = SERVICES.map(|name| {
+        let url = shop.fleet.environment().superuser_url(name).unwrap();
+        Database { name: name.to_owned(), url }
+    });
+    let loaded = preload::load(&databases, 3).await.unwrap();
+    let first = loaded.first_id_after;
+    let without = audit::run_from(&shop.fleet, REST, first).await.unwrap();
+    let with = audit::run(&shop.fleet, Duration::ZERO).await.unwrap();
+    for (database, tables) in databases.iter().zip([
+        &["orders", "idempotency_keys"][..],
+        &["payments"],
+        &["reservations"],
+        &["shipments"],
+    ]) {
+        let mut db = sqlx::PgConnection::connect(&database.url).await.unwrap();
+        for table in tables {
+            let delete = format!("delete from {table} where order_id < $1");
+            let done = sqlx::query(sqlx::AssertSqlSafe(delete)).bind(first).execute(&mut db).await;
+            assert_eq!(done.unwrap().rows_affected(), 3, "{table}");
+        }
+    }
+    assert!(without.is_clean(), "{}", without.broken());
+    assert!(with.broken().contains("topics hold"), "{}", with.broken());
+}
+
+async fn execute(shop: &Shop, service: &'static str, statement: &str) {
+    let url = shop.fleet.environment().superuser_url(service).unwrap();
+    let mut db = sqlx::PgConnection::connect(&url).await.unwrap();
+    let statement = sqlx::AssertSqlSafe(statement.to_owned());
+    let done = sqlx::query(statement).execute(&mut db).await.unwrap();
+    assert_eq!(done.rows_affected(), 1);
+}

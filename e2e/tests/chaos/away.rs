@@ -1,0 +1,78 @@
+//! A service or a server is away for a while: what goes on without it, what waits, and that all of it ends
+//! when it is back.
+
+use e2e::shop::order_of;
+use flotilla::audit;
+use local::SERVICES;
+
+use crate::rig::{REST, TURN, open};
+
+#[tokio::test]
+async fn an_order_whose_payment_never_answers_is_cancelled_when_it_is_overdue() {
+    let _turn = TURN.lock().await;
+    let shop = open().await;
+    let sku = shop.item(3).await.unwrap();
+    let hasty = shop.fleet.with_variable("FLOTILLA_ORDER_DEADLINE_SECONDS", "5");
+    shop.fleet.stop_service("order").await.unwrap();
+    hasty.start_service("order").await.unwrap();
+    shop.fleet.stop_service("payment").await.unwrap();
+    let order = shop.place(&[(&sku, 3)], "DE", "tok_visa").await.unwrap();
+    shop.happened(order, "StockReserved").await.unwrap();
+    let waits = shop.order(order).await.unwrap()["waits_for"].clone();
+    assert_eq!(waits[0]["service"], "payment", "{waits}");
+    let cancelling = shop.ended(order, "cancelling").await.unwrap();
+    assert_eq!(cancelling["reason"], "OVERDUE");
+    shop.wait_for_units(&sku, (3, 0, 0)).await.unwrap();
+    shop.fleet.start_service("payment").await.unwrap();
+    shop.ended(order, "cancelled").await.unwrap();
+    let payment = shop.get("payment", &format!("/payments/{order}")).await.unwrap().1;
+    assert_eq!(payment["state"], "voided");
+    shop.fleet.stop_service("order").await.unwrap();
+    shop.fleet.start_service("order").await.unwrap();
+}
+
+#[tokio::test]
+async fn orders_are_accepted_while_kafka_is_away_and_end_when_it_is_back() {
+    let _turn = TURN.lock().await;
+    let shop = open().await;
+    let sku = shop.item(100).await.unwrap();
+    let servers = local::testing::servers().await.unwrap();
+    servers.kill("kafka").await.unwrap();
+    let mut orders = Vec::new();
+    for _ in 0..30 {
+        orders.push(shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap());
+    }
+    assert_eq!(shop.order(orders[0]).await.unwrap()["state"], "placed");
+    servers.restart().await.unwrap();
+    for order in orders {
+        shop.ended(order, "completed").await.unwrap();
+    }
+    let report = audit::run(&shop.fleet, REST).await.unwrap();
+    assert!(report.is_clean(), "{}", report.broken());
+}
+
+#[tokio::test]
+async fn a_database_that_crashes_loses_nothing_and_callers_are_told_to_come_back() {
+    let _turn = TURN.lock().await;
+    let shop = open().await;
+    let sku = shop.item(100).await.unwrap();
+    let servers = local::testing::servers().await.unwrap();
+    for service in SERVICES {
+        let mut orders = Vec::new();
+        for _ in 0..5 {
+            orders.push(shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap());
+        }
+        servers.kill(&format!("postgres-{service}")).await.unwrap();
+        if service == "order" {
+            let body = order_of(&[(&sku, 1)], "DE", "tok_visa");
+            let (status, problem) = shop.place_with_key(&body, "while-away").await.unwrap();
+            assert_eq!(status, 503, "{problem}");
+        }
+        servers.restart().await.unwrap();
+        for order in orders {
+            shop.ended(order, "completed").await.unwrap();
+        }
+    }
+    let report = audit::run(&shop.fleet, REST).await.unwrap();
+    assert!(report.is_clean(), "{}", report.broken());
+}
