@@ -1,10 +1,58 @@
 //! What tests read from the service's database, and change in it as an operator or an accident would.
 
-use sqlx::query_scalar;
+use sqlx::{query_as, query_scalar};
 
-use super::{REQUESTS, World};
+use super::messages::Place;
+use super::{REQUESTS, World, wait};
+
+pub(crate) struct DeadLetter {
+    pub(crate) id: i64,
+    pub(crate) reason: String,
+    pub(crate) detail: String,
+    pub(crate) payload: Option<Vec<u8>>,
+}
 
 impl World {
+    pub(crate) async fn wait_for_total(&self, key: &str, total: i64) {
+        wait(&format!("{key} to reach {total}"), async || match self.total(key).await {
+            found if found == total => Ok(()),
+            found => Err(format!("it is {found}")),
+        })
+        .await;
+    }
+
+    /// Waits until every committed batch is published and its row cleared.
+    pub(crate) async fn wait_until_published(&self) {
+        wait("the outbox to be empty", async || {
+            let rows: i64 = query_scalar("select count(*) from flotilla.outbox")
+                .fetch_one(&self.db)
+                .await
+                .unwrap();
+            if rows == 0 { Ok(()) } else { Err(format!("it has {rows} rows")) }
+        })
+        .await;
+    }
+
+    /// The dead letter of the message at a place, once it is there.
+    pub(crate) async fn dead_letter(&self, (partition, offset): Place) -> DeadLetter {
+        wait(&format!("a dead letter of {partition}@{offset}"), async || {
+            let found: Option<(i64, String, String, Option<Vec<u8>>)> = query_as(
+                "select id, reason, detail, payload from flotilla.dead_letters
+                 where topic = $1 and partition = $2 and message_offset = $3",
+            )
+            .bind(REQUESTS)
+            .bind(partition)
+            .bind(offset)
+            .fetch_optional(&self.db)
+            .await
+            .unwrap();
+            found
+                .map(|(id, reason, detail, payload)| DeadLetter { id, reason, detail, payload })
+                .ok_or_else(|| "there is none".to_owned())
+        })
+        .await
+    }
+
     pub(crate) async fn total(&self, key: &str) -> i64 {
         self.column("select total from totals where key = $1", key).await
     }

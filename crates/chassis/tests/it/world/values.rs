@@ -1,5 +1,6 @@
 //! Values as producers of all kinds write them: well-behaved, newer, mistaken.
 
+use chassis::Registry;
 use chassis::testing::Framer;
 use events::Events;
 
@@ -54,5 +55,9 @@ impl World {
         };
         let id = self.registry().register(&unknown).await.unwrap();
         [&[0], id.to_be_bytes().as_slice()].concat()
+    }
+
+    fn registry(&self) -> Registry {
+        Registry::new(&self.urls.registry)
     }
 }

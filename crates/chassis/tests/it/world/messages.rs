@@ -1,0 +1,111 @@
+//! Messages on the topics of the service: those that tests send, and those that they find.
+
+use std::collections::BTreeMap;
+
+use chassis::Registry;
+use chassis::tail::{From, Record, Tail};
+use chassis::testing::Framer;
+use events::Events;
+
+use super::servers::Urls;
+use super::{AdditionRequested, DEAD, PATIENCE, REQUESTS, TOTALS, World};
+
+/// Where a message stands.
+pub(crate) type Place = (i32, i64);
+
+pub(crate) fn request(key: &str, amount: i64) -> AdditionRequested {
+    AdditionRequested { key: key.to_owned(), amount }
+}
+
+/// The headers of a well-formed request.
+pub(crate) fn headers_of(id: &str) -> Vec<(&'static str, String)> {
+    let record = &AdditionRequested::RECORDS[0];
+    vec![
+        ("ce_id", id.to_owned()),
+        ("ce_source", "tests".to_owned()),
+        ("ce_type", record.full_name.to_owned()),
+    ]
+}
+
+pub(super) async fn framer(urls: &Urls) -> Framer {
+    Framer::new::<AdditionRequested>(&Registry::new(&urls.registry)).await.unwrap()
+}
+
+impl World {
+    /// Sends a request and waits until Kafka has it.
+    pub(crate) async fn send(&self, request: &AdditionRequested, id: &str) -> Place {
+        let value = self.encode(request);
+        self.send_raw(&request.key, &headers_of(id), Some(&value)).await
+    }
+
+    pub(crate) async fn send_raw(
+        &self,
+        key: &str,
+        headers: &[(&str, String)],
+        value: Option<&[u8]>,
+    ) -> Place {
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        self.outsider.send(REQUESTS, key, &headers, value).await.unwrap()
+    }
+
+    /// Sends a request in the background; `flush` waits for all of them.
+    pub(crate) fn enqueue(&mut self, request: &AdditionRequested, id: &str) {
+        let (outsider, framer) = (self.outsider.clone(), self.framer.clone());
+        let (request, id) = (request.clone(), id.to_owned());
+        self.sending.spawn(async move {
+            outsider.publish(&framer, "tests", &id, &request).await.unwrap();
+        });
+    }
+
+    pub(crate) async fn flush(&mut self) {
+        while let Some(sent) = self.sending.join_next().await {
+            sent.unwrap();
+        }
+    }
+
+    /// Sequence and total of each event of a key, the first copy of each.
+    pub(crate) fn totals_told(&self, key: &str) -> Vec<(i64, i64)> {
+        let mut told = BTreeMap::new();
+        let mut order = Vec::new();
+        for record in self.read(TOTALS, key) {
+            let sequence: i64 = record.header("ce_sequence").unwrap().parse().unwrap();
+            let value = record.value.unwrap();
+            if let Some(first) = told.insert(sequence, value.clone()) {
+                assert_eq!(first, value, "copies of {key}/{sequence} differ");
+                continue;
+            }
+            order.push((sequence, total_of(&value)));
+        }
+        order
+    }
+
+    /// A header of each event of a key.
+    pub(crate) fn headers_told(&self, key: &str, name: &str) -> Vec<String> {
+        let records = self.read(TOTALS, key);
+        records.iter().map(|record| record.header(name).unwrap_or_default().to_owned()).collect()
+    }
+
+    pub(crate) fn dead_letter_records(&self, key: &str) -> Vec<Record> {
+        self.read(DEAD, key)
+    }
+
+    fn read(&self, topic: &str, key: &str) -> Vec<Record> {
+        let tail = Tail::new(&self.urls.brokers, &[topic], From::Beginning).unwrap();
+        let mut records = Vec::new();
+        tail.read_to_end(PATIENCE, |record| {
+            if record.key == key {
+                records.push(record);
+            }
+        })
+        .unwrap();
+        records
+    }
+}
+
+/// The total in an encoded `TotalChanged`: Avro's last long, zigzag and variable in length.
+fn total_of(value: &[u8]) -> i64 {
+    let key_length = usize::from(value[5] >> 1);
+    let bytes = &value[6 + key_length..];
+    let raw = bytes.iter().rev().fold(0_u64, |raw, byte| raw << 7 | u64::from(byte & 0x7f));
+    (raw >> 1) as i64 ^ -((raw & 1) as i64)
+}

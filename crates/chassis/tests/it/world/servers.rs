@@ -1,0 +1,79 @@
+//! The servers of these tests, with the database and the topics that all tests share. They outlive a
+//! test's turn, and whoever comes first starts them.
+
+use chassis::Registry;
+use chassis::topics::{TopicPlan, apply};
+use events::Events;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+
+use super::{AdditionRequested, DEAD, REQUESTS, TOTALS, TotalChanged, World, processes};
+
+pub(super) struct Shared {
+    servers: local::testing::Servers,
+    pub(super) urls: Urls,
+}
+
+#[derive(Clone)]
+pub(crate) struct Urls {
+    pub(super) owner: String,
+    pub(super) app: String,
+    pub(super) brokers: String,
+    pub(crate) registry: String,
+}
+
+impl Shared {
+    pub(super) async fn start() -> Self {
+        let servers = local::testing::servers().await.unwrap();
+        let database = servers.fresh_database("tally").await.unwrap();
+        let urls = Urls {
+            owner: database.owner_url.clone(),
+            app: database.app_url.clone(),
+            brokers: servers.kafka_brokers(),
+            registry: servers.registry_url(),
+        };
+        create_topics(&urls.brokers).await;
+        let registry = Registry::new(&urls.registry);
+        for record in AdditionRequested::RECORDS.iter().chain(TotalChanged::RECORDS) {
+            registry.register(record).await.unwrap();
+        }
+        processes::migrate(&urls, &database.app_role).await;
+        Shared { servers, urls }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Named so that it is kept: the servers live as long as the tests.
+        let _kept = &self.servers;
+    }
+}
+
+impl World {
+    /// Deletes the topic of dead letters, with all that tests before this one left there.
+    pub(crate) async fn delete_dead_letter_topic(&self) {
+        self.delete_topic(DEAD).await;
+    }
+
+    pub(crate) async fn recreate_request_topic(&self) {
+        self.delete_topic(REQUESTS).await;
+        self.create_topics().await;
+    }
+
+    async fn delete_topic(&self, topic: &str) {
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", &self.urls.brokers).create().unwrap();
+        let deleted = admin.delete_topics(&[topic], &AdminOptions::new()).await.unwrap();
+        assert_eq!(deleted, [Ok(topic.to_owned())]);
+    }
+
+    pub(crate) async fn create_topics(&self) {
+        create_topics(&self.urls.brokers).await;
+    }
+}
+
+async fn create_topics(brokers: &str) {
+    let topic = |name: &str| TopicPlan { name: name.to_owned(), partitions: 6, settings: vec![] };
+    apply(brokers, &[topic(REQUESTS), topic(TOTALS), topic(DEAD)], 1).await.unwrap();
+}
