@@ -1,7 +1,7 @@
 //! The service's SQL: rows are read as they were written, two writers never overwrite each other, and
 //! the database itself refuses to lose a unit.
 
-use chassis::{Failure, Remembered, Writes};
+use chassis::{Failure, Presumed, Remembered, Writes};
 use events::{Money, OrderId, Sku};
 use inventory::domain::{self, Item, Lines, State};
 use inventory::store::{self, Rows, find, list};
@@ -58,8 +58,15 @@ fn placed(order: OrderId, lines: &Lines) -> Input {
     Input::Order { order, step: domain::Input::Placed { lines: lines.clone() } }
 }
 
+/// Reads all that the inputs touch.
 async fn load(db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
-    store::load(db, &Remembered::default(), inputs).await
+    let presumed = Presumed::default();
+    let order = |input: &&Input| match input {
+        Input::Order { order, .. } => Some(*order),
+        Input::Set { .. } | Input::Adjust(_) => None,
+    };
+    presumed.take(inputs.iter().filter_map(order));
+    store::load(db, &Remembered::default(), &presumed, inputs).await
 }
 
 async fn save(db: &mut PgConnection, rows: &Rows) -> Result<(), Failure> {
@@ -119,6 +126,25 @@ async fn a_tombstone_and_a_rejection_are_kept() {
         let rows = load(&mut db, &[&input]).await.unwrap();
         assert_eq!(rows.reservations[&order].state, expected);
     }
+}
+
+#[tokio::test]
+async fn an_order_that_is_placed_again_is_presumed_new_once_and_then_read() {
+    let tables = Tables::new().await;
+    let mut db = tables.connect().await;
+    let tea = tables.item("tea", 5).await;
+    let order = OrderId::now();
+    let lines = Lines::from([(tea, 1)]);
+    let again = placed(order, &lines);
+    step(&mut db, order, domain::Input::Placed { lines: lines.clone() }).await.unwrap();
+    let (remembered, presumed) = (Remembered::default(), Presumed::default());
+    let mut rows = store::load(&mut db, &remembered, &presumed, &[&again]).await.unwrap();
+    assert_eq!(rows.reservations[&order].state, State::New);
+    decide(&mut rows, order, domain::Input::Placed { lines: lines.clone() });
+    let failure = save(&mut db, &rows).await.unwrap_err();
+    assert!(failure.is_conflict(), "{failure:?}");
+    let rows = store::load(&mut db, &remembered, &presumed, &[&again]).await.unwrap();
+    assert_eq!(rows.reservations[&order].state, State::Reserved { lines });
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ mod open;
 mod overdue;
 mod reading;
 
-use chassis::{Remembered, Writes};
+use chassis::{Failure, Presumed, Remembered, Writes};
 use sqlx::{Acquire, PgPool};
 use uuid::Uuid;
 
@@ -71,10 +71,23 @@ async fn write(db: &PgPool, rows: Rows) -> Result<(), chassis::Failure> {
     writes.execute(connection.acquire().await.unwrap()).await
 }
 
+/// Reads all that the inputs touch.
 async fn read(db: &PgPool, inputs: &[Input]) -> Rows {
+    let presumed = Presumed::default();
+    let key = |input: &Input| match input {
+        Input::Place(place) => Some(place.key.clone()),
+        Input::Step(_) | Input::Price(..) => None,
+    };
+    presumed.take(inputs.iter().filter_map(key));
+    presume(db, &presumed, inputs).await
+}
+
+/// Reads what is not presumed.
+async fn presume(db: &PgPool, presumed: &Presumed<Arc<str>>, inputs: &[Input]) -> Rows {
     let mut connection = db.acquire().await.unwrap();
     let inputs: Vec<&Input> = inputs.iter().collect();
-    load(connection.acquire().await.unwrap(), &Remembered::default(), &inputs).await.unwrap()
+    let connection = connection.acquire().await.unwrap();
+    load(connection, &Remembered::default(), presumed, &inputs).await.unwrap()
 }
 
 fn step(order: OrderId) -> Input {
@@ -172,6 +185,30 @@ async fn the_second_order_under_a_key_is_a_conflict() {
     insert(&db, [new_row(OrderId::now(), "key", State::AwaitingBoth)]).await.unwrap();
     let second = insert(&db, [new_row(OrderId::now(), "key", State::AwaitingBoth)]).await;
     assert!(second.unwrap_err().is_conflict());
+}
+
+#[tokio::test]
+async fn a_key_is_presumed_new_once_and_then_read() {
+    let db = database().await;
+    insert(&db, [new_row(OrderId::now(), "key", State::AwaitingBoth)]).await.unwrap();
+    let presumed = Presumed::default();
+    let again = [Input::Place(place(OrderId::now(), "key"))];
+    assert!(presume(&db, &presumed, &again).await.answered.is_empty());
+    assert!(presume(&db, &presumed, &again).await.answered.contains_key("key"));
+}
+
+#[tokio::test]
+async fn no_request_is_refused_for_good_before_its_key_was_read() {
+    let db = database().await;
+    let place = [Input::Place(place(OrderId::now(), "key"))];
+    let presumed = Presumed::default();
+    let mut rows = presume(&db, &presumed, &place).await;
+    rows.refused = true;
+    let failure = write(&db, rows).await.unwrap_err();
+    assert!(matches!(&failure, Failure::Retry(_)) && !failure.is_conflict(), "{failure:?}");
+    let mut rows = presume(&db, &presumed, &place).await;
+    rows.refused = true;
+    write(&db, rows).await.unwrap();
 }
 
 #[tokio::test]

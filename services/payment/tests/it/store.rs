@@ -1,12 +1,13 @@
 //! The service's SQL against a real Postgres: states are read as they were written, two writers never
 //! overwrite each other, and open calls are found again.
 
-use chassis::{Failure, Writes};
+use chassis::{Failure, Service, Writes};
 use events::{DeclineReason, Money, OrderId};
 use sqlx::{Connection, PgConnection, PgPool};
 
-use payment::domain::{Call, State};
+use payment::domain::{self, Call, State};
 use payment::store::{self, Rows, find, load, sweep};
+use payment::{Input, Payments};
 
 const NOW_MICROS: i64 = 1_700_000_000_000_000;
 
@@ -108,6 +109,24 @@ async fn what_nobody_changed_is_not_written() {
         sqlx::query_scalar("select version from payments").fetch_one(&mut db).await.unwrap();
     assert_eq!(writes, 1);
     assert_eq!(state_of(&mut db, never_heard_of).await, None);
+}
+
+#[tokio::test]
+async fn an_order_that_is_placed_again_is_presumed_new_once_and_then_read() {
+    let tables = Tables::new().await;
+    let mut db = tables.connect().await;
+    let order = OrderId::now();
+    enter(&mut db, order, authorizing()).await.unwrap();
+    let service = Payments::default();
+    let step = domain::Input::Placed { amount: amount(), token: "tok_visa".into() };
+    let again = Input { order, step };
+    let mut rows = service.load(&mut db, &[&again]).await.unwrap();
+    assert_eq!(rows[&order].state, State::New);
+    rows.get_mut(&order).unwrap().enter(authorizing(), NOW_MICROS);
+    let failure = save(&mut db, &rows).await.unwrap_err();
+    assert!(failure.is_conflict(), "{failure:?}");
+    let rows = service.load(&mut db, &[&again]).await.unwrap();
+    assert_eq!(rows[&order].state, authorizing());
 }
 
 #[tokio::test]

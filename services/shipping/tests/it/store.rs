@@ -1,12 +1,13 @@
 //! The service's SQL against a real Postgres: states are read as they were written, two writers never
 //! overwrite each other, and open calls are found again.
 
-use chassis::{Failure, Writes};
+use chassis::{Failure, Service, Writes};
 use events::{OrderId, RefusalReason};
 use sqlx::{Connection, PgConnection, PgPool};
 
-use shipping::domain::{Call, State};
+use shipping::domain::{self, Call, State};
 use shipping::store::{self, Rows, find, load, sweep};
+use shipping::{Input, Shipments};
 
 const NOW_MICROS: i64 = 1_700_000_000_000_000;
 
@@ -94,6 +95,24 @@ async fn what_nobody_changed_is_not_written() {
 
 /// The carrier's answers to a booking and to its cancellation may meet in two replicas: the first that
 /// is committed is the truth.
+#[tokio::test]
+async fn an_order_that_is_confirmed_again_is_presumed_new_once_and_then_read() {
+    let tables = Tables::new().await;
+    let mut db = tables.connect().await;
+    let order = OrderId::now();
+    enter(&mut db, order, booking()).await.unwrap();
+    let service = Shipments::default();
+    let step = domain::Input::Confirmed { destination: "DE".into() };
+    let again = Input { order, step };
+    let mut rows = service.load(&mut db, &[&again]).await.unwrap();
+    assert_eq!(rows[&order].state, State::New);
+    rows.get_mut(&order).unwrap().enter(booking(), NOW_MICROS);
+    let failure = save(&mut db, &rows).await.unwrap_err();
+    assert!(failure.is_conflict(), "{failure:?}");
+    let rows = service.load(&mut db, &[&again]).await.unwrap();
+    assert_eq!(rows[&order].state, booking());
+}
+
 #[tokio::test]
 async fn who_comes_second_has_a_conflict_and_overwrites_nothing() {
     let tables = Tables::new().await;
