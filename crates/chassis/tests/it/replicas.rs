@@ -85,3 +85,18 @@ async fn what_a_replica_remembers_never_hides_what_another_has_written() {
     world.stop("a").await;
     world.stop("b").await;
 }
+
+#[tokio::test]
+async fn every_partition_is_held_by_one_replica_which_says_how_many_it_holds() {
+    let mut world = World::enter().await;
+    let metric = "flotilla_partitions";
+    world.start("a").await;
+    world.wait_for_metric("a", metric, "", |held| held == 6.0).await;
+    world.start("b").await;
+    for replica in ["a", "b"] {
+        world.wait_for_metric(replica, metric, "", |held| held == 3.0).await;
+    }
+    world.stop("a").await;
+    world.wait_for_metric("b", metric, "", |held| held == 6.0).await;
+    world.stop("b").await;
+}

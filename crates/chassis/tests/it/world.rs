@@ -33,7 +33,7 @@ use processes::Processes;
 use servers::{Shared, Urls};
 
 /// How long anything may take before a test gives up. Generous: the machine may be busy with others.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const REQUESTS: &str = AdditionRequested::TOPIC;
 const TOTALS: &str = TotalChanged::TOPIC;
 const DEAD: &str = "tally.dead-letters";
@@ -49,7 +49,7 @@ pub(crate) struct World {
     framer: Arc<Framer>,
     sending: JoinSet<()>,
     processes: Processes,
-    _turn: MutexGuard<'static, Option<Shared>>,
+    turn: MutexGuard<'static, Option<Shared>>,
 }
 
 impl World {
@@ -59,7 +59,9 @@ impl World {
         if turn.is_none() {
             *turn = Some(Shared::start().await);
         }
-        let urls = turn.as_ref().unwrap().urls.clone();
+        let shared = turn.as_mut().unwrap();
+        shared.make_whole().await;
+        let urls = shared.urls.clone();
         World {
             db: PgPoolOptions::new().max_connections(2).connect(&urls.owner).await.unwrap(),
             outsider: Arc::new(Outsider::new(&urls.brokers).unwrap()),
@@ -67,7 +69,7 @@ impl World {
             sending: JoinSet::new(),
             processes: Processes::new(urls.clone()),
             urls,
-            _turn: turn,
+            turn,
         }
     }
 

@@ -12,6 +12,7 @@ use super::{AdditionRequested, DEAD, REQUESTS, TOTALS, TotalChanged, World, proc
 
 pub(super) struct Shared {
     servers: local::testing::Servers,
+    are_whole: bool,
     pub(super) urls: Urls,
 }
 
@@ -19,7 +20,7 @@ pub(super) struct Shared {
 pub(crate) struct Urls {
     pub(super) owner: String,
     pub(super) app: String,
-    pub(super) brokers: String,
+    pub(crate) brokers: String,
     pub(crate) registry: String,
 }
 
@@ -39,18 +40,30 @@ impl Shared {
             registry.register(record).await.unwrap();
         }
         processes::migrate(&urls, &database.app_role).await;
-        Shared { servers, urls }
+        Shared { servers, are_whole: true, urls }
     }
-}
 
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // Named so that it is kept: the servers live as long as the tests.
-        let _kept = &self.servers;
+    /// Starts what was killed, also by a test that then failed: one failure is not reported as many.
+    pub(super) async fn make_whole(&mut self) {
+        if !self.are_whole {
+            self.servers.restart().await.unwrap();
+            self.are_whole = true;
+        }
     }
 }
 
 impl World {
+    /// Kills Kafka as a power cut would.
+    pub(crate) async fn kill_kafka(&mut self) {
+        let shared = self.turn.as_mut().unwrap();
+        shared.are_whole = false;
+        shared.servers.kill("kafka").await.unwrap();
+    }
+
+    pub(crate) async fn restart_kafka(&mut self) {
+        self.turn.as_mut().unwrap().make_whole().await;
+    }
+
     /// Deletes the topic of dead letters, with all that tests before this one left there.
     pub(crate) async fn delete_dead_letter_topic(&self) {
         self.delete_topic(DEAD).await;
