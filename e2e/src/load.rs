@@ -5,7 +5,7 @@
 //! its `replicas` and its `collector`), `stock` and `preload` (what is in the tables beforehand), `run`
 //! (one measurement from start to report) and `drain` (one in which Kafka goes away), `generator` and
 //! `gate` (placing orders), `watch` and `ends` (seeing them end), `sample` and what it reads (`process`,
-//! `metrics`, `postgres`), `report`, `chart`, `compare`.
+//! `metrics`, `postgres`), `report`, `chart`, `compare`; and `floor` (each part alone, without a fleet).
 
 pub mod scenario;
 pub mod plan;
@@ -34,3 +34,4 @@ pub mod progress;
 pub mod report;
 pub mod chart;
 pub mod compare;
+pub mod floor;

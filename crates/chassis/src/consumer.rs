@@ -5,6 +5,8 @@ mod client;
 mod context;
 mod passed;
 mod topic_id;
+#[cfg(feature = "measuring")]
+pub(crate) mod reader;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

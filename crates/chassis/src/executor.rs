@@ -6,8 +6,12 @@ mod attempt;
 mod unit;
 mod casualties;
 mod connection;
-#[cfg(feature = "testing")]
+#[cfg(feature = "measuring")]
+mod hearing;
+#[cfg(feature = "measuring")]
 pub(crate) mod offline;
+#[cfg(feature = "measuring")]
+pub(crate) mod detached;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -53,6 +53,8 @@ mod admin;
 mod telemetry;
 mod trace;
 pub mod tail;
+#[cfg(feature = "measuring")]
+pub mod measuring;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod topics;

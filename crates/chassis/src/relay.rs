@@ -6,6 +6,10 @@ mod hand_over;
 mod lease;
 mod publisher;
 mod pump;
+#[cfg(feature = "measuring")]
+pub(crate) mod flushes;
+#[cfg(feature = "measuring")]
+pub(crate) mod clearing;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,7 +31,7 @@ use hand_over::{Shared, hand_over};
 use lease::{Lease, Tenure};
 pub(crate) use publisher::ProducerSettings;
 use publisher::{PublishError, Publisher};
-#[cfg(feature = "testing")]
+#[cfg(feature = "measuring")]
 pub(crate) use publisher::{Texts, headers};
 
 /// Messages of one flush: enough to spread a request's cost, few enough to be acknowledged quickly.

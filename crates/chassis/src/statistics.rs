@@ -76,11 +76,38 @@ pub(crate) struct RequestCounter {
     telemetry: Arc<Telemetry>,
     produce: AtomicU64,
     fetch: AtomicU64,
+    /// How often the client has told.
+    times: AtomicU64,
+}
+
+/// What a client has told of its requests since it was made.
+#[cfg(feature = "measuring")]
+#[derive(Debug, Clone, Copy)]
+pub struct Told {
+    /// How often it has told. What was sent before a moment is counted when it has told twice since: the
+    /// first one may have been put together before.
+    pub times: u64,
+    /// Produce requests.
+    pub produce: u64,
+    /// Fetch requests.
+    pub fetch: u64,
 }
 
 impl RequestCounter {
     pub(crate) fn new(telemetry: Arc<Telemetry>) -> Self {
-        RequestCounter { telemetry, produce: AtomicU64::new(0), fetch: AtomicU64::new(0) }
+        RequestCounter {
+            telemetry,
+            produce: AtomicU64::new(0),
+            fetch: AtomicU64::new(0),
+            times: AtomicU64::new(0),
+        }
+    }
+
+    #[cfg(feature = "measuring")]
+    pub(crate) fn told(&self) -> Told {
+        let [times, produce, fetch] =
+            [&self.times, &self.produce, &self.fetch].map(|count| count.load(Relaxed));
+        Told { times, produce, fetch }
     }
 
     pub(crate) fn count(&self, statistics: &Statistics) {
@@ -89,6 +116,7 @@ impl RequestCounter {
         };
         self.add("produce", &self.produce, sum(|requests| requests.produce));
         self.add("fetch", &self.fetch, sum(|requests| requests.fetch));
+        self.times.fetch_add(1, Relaxed);
     }
 
     fn add(&self, api: &'static str, seen: &AtomicU64, now: u64) {

@@ -1,8 +1,5 @@
 //! What tests need to reach into a running fleet, or to make its tables: putting bytes on a topic as an
-//! outside producer or a vandal would, and encoding events for it. And a service without a fleet, for
-//! benches.
-
-pub(crate) mod wire;
+//! outside producer or a vandal would, and encoding events for it.
 
 use std::time::Duration;
 
@@ -14,11 +11,9 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use sqlx::migrate::Migrator;
 
 use crate::codec::Encoder;
-pub use crate::executor::offline::{Batch, Offline, Written};
 use crate::limits::CLIENT_BYTES;
 use crate::outbox::{BatchWriter, EventMeta, Packed, unpack};
 use crate::registry::{Registry, RegistryError, subject};
-pub use wire::{Record, Wire, publish, records, unpacked};
 
 /// How long a message may take to be acknowledged.
 const TIMEOUT: Duration = Duration::from_secs(10);

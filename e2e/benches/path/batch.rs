@@ -1,7 +1,7 @@
 //! What a service does with a batch: hear its records, decide, and all else of a batch but the database.
 //! The inputs of a batch are of different orders, as they nearly always are.
 
-use chassis::testing::{Batch, Offline, Record, Wire, records};
+use chassis::measuring::{Batch, Offline, Record, Wire, records};
 use chassis::{App, Env, Service};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use events::{Events, InventoryEvent, OrderEvent, OrderId, PaymentEvent, ShippingEvent};

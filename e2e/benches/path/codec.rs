@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use chassis::testing::{Wire, publish, records, unpacked};
+use chassis::measuring::{Wire, publish, records, unpacked};
 use criterion::{BatchSize, Criterion, Throughput};
 use events::{Events, OrderEvent, OrderId, PaymentEvent};
 

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use e2e::load::chart;
 use e2e::load::compare::{Comparison, add_round};
+use e2e::load::floor;
 use e2e::load::report::Report;
 use e2e::load::rig::Rig;
 use e2e::load::scenario::{Bench, Command, Options};
@@ -27,22 +28,52 @@ const REST: Duration = Duration::from_secs(120);
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let Bench { command, options } = Bench::parse();
-    if let Some(Command::Compare { before, after }) = command {
-        print(&Comparison::of(&read(&before)?, &read(&after)?)?.to_string());
-        return Ok(ExitCode::SUCCESS);
+    match command {
+        Some(Command::Compare { before, after }) => {
+            print(&Comparison::of(&read(&before)?, &read(&after)?)?.to_string());
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Floor(options)) => floor(&options).await,
+        None => scenario(&options).await,
     }
-    let problems = options.problems();
-    if !problems.is_empty() {
-        bail!("{}", problems.join("; "));
-    }
+}
+
+/// Servers of the benchmark's own. Every measurement begins with empty tables and topics.
+async fn servers() -> Result<Environment> {
     let base = base_from_env()?.unwrap_or(BASE_PORT);
     let mut settings = Settings::new(Path::new(STATE), base)?;
     settings.kafka_compiler = Compiler::Thorough;
-    let servers = Environment::new(settings.clone(), Lifetime::WithParent);
-    // Every measurement begins with empty tables and topics.
+    let servers = Environment::new(settings, Lifetime::WithParent);
     servers.reset(&local::silent).await?;
-    let rig = Rig::start(settings, &options, &progress).await?;
-    let outcome = measure(&rig, &options).await;
+    Ok(servers)
+}
+
+fn check(problems: &[String]) -> Result<()> {
+    match problems.is_empty() {
+        true => Ok(()),
+        false => bail!("{}", problems.join("; ")),
+    }
+}
+
+async fn floor(options: &floor::Options) -> Result<ExitCode> {
+    check(&options.problems())?;
+    let servers = servers().await?;
+    let outcome = floor::measure(servers.settings().clone(), options, progress).await;
+    // What is in the tables is on no topic: of no use to anybody.
+    servers.reset(&local::silent).await?;
+    let report = outcome?;
+    print(&report.to_string());
+    if let Some(file) = &options.json {
+        write(file, add_round(None, serde_json::to_value(report)?)?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn scenario(options: &Options) -> Result<ExitCode> {
+    check(&options.problems())?;
+    let servers = servers().await?;
+    let rig = Rig::start(servers.settings().clone(), options, &progress).await?;
+    let outcome = measure(&rig, options).await;
     rig.stop().await?;
     match options.preload() {
         0 => servers.stop(&local::silent).await?,

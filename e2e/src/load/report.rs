@@ -20,6 +20,7 @@ use crate::load::preload::Preloaded;
 use crate::load::process::{Memory, Part};
 use crate::load::sample::Sample;
 use crate::load::series::Second;
+pub(crate) use table::{write_line, write_row};
 
 /// What a report is made of.
 pub struct Measured<'a> {

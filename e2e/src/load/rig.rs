@@ -62,7 +62,7 @@ impl Rig {
     /// Fills the catalogue and measures.
     pub async fn measure(&self, options: &Options) -> Result<Report> {
         let plan = options.plan();
-        let measured = self.describe()?;
+        let measured = describe(&self.fleet, self.services.clone(), self.partitions)?;
         stock::fill(&measured, plan.skus).await.context("the catalogue cannot be filled")?;
         let mut report = match options.scenario {
             Scenario::Drain => {
@@ -95,23 +95,22 @@ impl Rig {
         }
         Ok(())
     }
+}
 
-    /// The running fleet as a measurement sees it.
-    fn describe(&self) -> Result<Measured> {
-        let environment = self.fleet.environment();
-        let watched = |process: Process| {
-            let part = part_of(&process.name)?;
-            Some(Watched { name: process.name, part, pid: process.pid })
-        };
-        let running = Process::all(environment.settings());
-        let mut processes: Vec<Watched> = running.into_iter().filter_map(watched).collect();
-        let pid = std::process::id();
-        processes.push(Watched { name: "generator".to_owned(), part: Part::Generator, pid });
-        processes.sort_by(|a, b| (a.part, &a.name).cmp(&(b.part, &b.name)));
-        let brokers = environment.kafka_brokers();
-        let (services, databases) = (self.services.clone(), databases(&self.fleet)?);
-        Ok(Measured { brokers, partitions: self.partitions, services, databases, processes })
-    }
+/// The running fleet as a measurement sees it.
+pub(crate) fn describe(fleet: &Fleet, services: Vec<Service>, partitions: u16) -> Result<Measured> {
+    let environment = fleet.environment();
+    let watched = |process: Process| {
+        let part = part_of(&process.name)?;
+        Some(Watched { name: process.name, part, pid: process.pid })
+    };
+    let running = Process::all(environment.settings());
+    let mut processes: Vec<Watched> = running.into_iter().filter_map(watched).collect();
+    let pid = std::process::id();
+    processes.push(Watched { name: "generator".to_owned(), part: Part::Generator, pid });
+    processes.sort_by(|a, b| (a.part, &a.name).cmp(&(b.part, &b.name)));
+    let (brokers, databases) = (environment.kafka_brokers(), databases(fleet)?);
+    Ok(Measured { brokers, partitions, services, databases, processes })
 }
 
 /// Loads old orders while the services are stopped.

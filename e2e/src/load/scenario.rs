@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use crate::load::floor;
 use crate::load::plan::{Arrival, Plan};
 
 /// Connections when nothing else is said. Each waits for an answer, so with answers in 20 ms they
@@ -46,6 +47,8 @@ pub struct Bench {
 pub enum Command {
     /// Compare two files that --json wrote: ratios, and the range that their rounds span
     Compare { before: PathBuf, after: PathBuf },
+    /// Measure what each part takes alone, in batches of 1, 16 and 256 orders
+    Floor(floor::Options),
 }
 
 /// What is measured, and how.

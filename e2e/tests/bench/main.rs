@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use e2e::load::compare::{Comparison, add_round};
+use e2e::load::floor::{self, Batch};
 use e2e::load::rig::Rig;
-use e2e::load::scenario::{Bench, Options, Scenario};
+use e2e::load::scenario::{Bench, Command, Options, Scenario};
 use local::Settings;
 use local::testing::Servers;
 
@@ -64,6 +65,27 @@ async fn every_scenario_completes_orders_and_leaves_books_that_agree() {
         telemetry.contains("asked for differently: telemetry's sampling none and 1.0\n"),
         "{telemetry}"
     );
+    try_out_the_floor(settings.clone()).await;
+}
+
+/// It leaves databases with which no fleet can go on.
+async fn try_out_the_floor(settings: Settings) {
+    let line = ["bench", "floor", "--seconds", "0.5", "--warmup", "0.5"];
+    let Some(Command::Floor(options)) = Bench::try_parse_from(line).unwrap().command else {
+        panic!("another command was parsed")
+    };
+    let report = floor::measure(settings, &options, local::silent).await.unwrap();
+    for batch in &report.batches {
+        let databases = batch.work.databases.iter();
+        assert!(databases.clone().all(|database| database.commits_per_order > 0.0), "{report}");
+        // Eight facts, each published once and, four of them by order, heard by three groups.
+        assert_eq!(batch.traffic.records_per_order, 8.0, "{report}");
+        assert!(batch.traffic.produce_requests_per_order > 0.0, "{report}");
+        assert!(batch.traffic.fetch_requests_per_order > 0.0, "{report}");
+    }
+    let [one, _, many] = &report.batches[..] else { panic!("three sizes: {report}") };
+    let requests = |batch: &Batch| batch.traffic.produce_requests_per_order;
+    assert!(requests(one) > 4.0 * requests(many), "{report}");
 }
 
 /// Answers its report as a file would hold it.

@@ -25,11 +25,32 @@ pub(crate) fn subscribe<S: Service>(
     consuming: &Consuming<S>,
 ) -> Result<(Arc<Client>, OffsetHint), KafkaError> {
     let topics: Vec<&'static str> = consuming.subscriptions.iter().map(|s| s.topic()).collect();
-    let client: Client = ClientConfig::new()
+    let client: Client =
+        settings(config, S::NAME, topics.len()).create_with_context(Assignments {
+            topics: topics.clone(),
+            positions: Arc::clone(&consuming.positions),
+            database_url: config.database_url.clone(),
+            brokers: config.kafka_brokers.clone(),
+            runtime: consuming.runtime.clone(),
+            stop: Arc::clone(&consuming.stop),
+            health: Arc::clone(&consuming.health),
+            telemetry: Arc::clone(&consuming.telemetry),
+            requests: statistics::RequestCounter::new(Arc::clone(&consuming.telemetry)),
+        })?;
+    client.subscribe(&topics)?;
+    let client = Arc::new(client);
+    let hint = OffsetHint { client: Some(Arc::clone(&client)) };
+    Ok((client, hint))
+}
+
+/// The settings of a member of a service's group that hears so many topics.
+pub(super) fn settings(config: &Config, service: &str, topics: usize) -> ClientConfig {
+    let mut settings = ClientConfig::new();
+    settings
         .set("bootstrap.servers", &config.kafka_brokers)
-        .set("group.id", S::NAME)
-        .set("client.id", S::NAME)
-        .set("partition.assignment.strategy", assignment_strategy(topics.len()))
+        .set("group.id", service)
+        .set("client.id", service)
+        .set("partition.assignment.strategy", assignment_strategy(topics))
         // Stored offsets are committed in the background: a hint, the database leads.
         .set("enable.auto.commit", "true")
         .set("auto.commit.interval.ms", "1000")
@@ -47,22 +68,8 @@ pub(crate) fn subscribe<S: Service>(
         .set("fetch.message.max.bytes", "1048576")
         .set("fetch.wait.max.ms", "500")
         .set("socket.nagle.disable", "true")
-        .set("statistics.interval.ms", statistics::INTERVAL_MS)
-        .create_with_context(Assignments {
-            topics: topics.clone(),
-            positions: Arc::clone(&consuming.positions),
-            database_url: config.database_url.clone(),
-            brokers: config.kafka_brokers.clone(),
-            runtime: consuming.runtime.clone(),
-            stop: Arc::clone(&consuming.stop),
-            health: Arc::clone(&consuming.health),
-            telemetry: Arc::clone(&consuming.telemetry),
-            requests: statistics::RequestCounter::new(Arc::clone(&consuming.telemetry)),
-        })?;
-    client.subscribe(&topics)?;
-    let client = Arc::new(client);
-    let hint = OffsetHint { client: Some(Arc::clone(&client)) };
-    Ok((client, hint))
+        .set("statistics.interval.ms", statistics::INTERVAL_MS);
+    settings
 }
 
 /// Which replica gets which partition. Topics that are joined have the same keys in partitions of the same

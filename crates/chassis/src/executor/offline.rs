@@ -5,25 +5,22 @@ use std::sync::Arc;
 
 use super::attempt::{Decided, Decisions};
 use super::casualties::Casualties;
+use super::hearing::{self, Hearing};
 use super::{is_current, processed};
 use crate::app::App;
-use crate::codec::{self, Encoder};
-use crate::config::{Config, Env};
-use crate::offsets::{self, Partition, Positions};
-use crate::outbox::pack_one;
-use crate::queue::{Delivery, Item, Origin, Work};
+use crate::codec::Encoder;
+use crate::measuring::config;
+use crate::measuring::wire::{CAUSE, Record};
+use crate::offsets;
+use crate::queue::{Item, Origin, Work};
 use crate::service::Service;
-use crate::subscription::{Heard, Raw, Subscription};
 use crate::telemetry::Telemetry;
-use crate::testing::wire::{CAUSE, Record, ids};
-use crate::trace::TraceContext;
 
 /// A service that hears, decides and packs.
 pub struct Offline<S: Service> {
     service: Arc<S>,
-    subscriptions: Vec<Box<dyn Subscription<S>>>,
+    hearing: Hearing<S>,
     encoder: Arc<Encoder>,
-    positions: Positions,
     telemetry: Telemetry,
 }
 
@@ -45,50 +42,18 @@ impl<S: Service> Offline<S> {
     /// # Panics
     /// When the declaration is wrong, as every method here does where a service would log.
     pub fn new(app: App<S>) -> Self {
-        codec::limit_allocations();
-        let mut encoder = Encoder::default();
-        for published in &app.publishes {
-            (published.add)(&mut encoder, &ids(published.records)).expect("schemas are Avro");
-        }
-        let subscriptions = app.hears.iter().map(|heard| (heard.build)(&ids(heard.records)));
-        let config = Config::read(&mut Env::from_fn(|_nothing| None));
-        let positions = Positions::default();
-        for heard in &app.hears {
-            positions.assign(Partition { topic: heard.topic, number: 0 }, 0);
-        }
         Offline {
+            encoder: hearing::encoder(&app),
+            hearing: Hearing::new(&app.hears),
             service: app.service,
-            subscriptions: subscriptions.map(|built| built.expect("schemas are Avro")).collect(),
-            encoder: Arc::new(encoder),
-            positions,
-            telemetry: Telemetry::start(S::NAME, &config).expect("metrics need nothing"),
+            telemetry: Telemetry::start(S::NAME, &config("")).expect("metrics need nothing"),
         }
     }
 
     /// What the consumer does with a record that concerns the service.
     pub fn hear(&self, batch: &mut Batch<S>, record: &Record) {
-        let subscription = self.subscriptions.iter().find(|s| s.topic() == record.topic);
-        let subscription = subscription.expect("the service hears the topic");
-        let raw = Raw::stored(Some(&record.value), &record.headers);
-        let Heard::Input { input, cause, inbox_id, never_dead_lettered } = subscription.read(&raw)
-        else {
-            panic!("the record asks nothing of {}", S::NAME);
-        };
-        let partition = Partition { topic: subscription.topic(), number: 0 };
-        let delivery = Delivery {
-            partition,
-            generation: self.positions.generation(partition).expect("it is held"),
-            offset: batch.0.len() as i64,
-            original: pack_one(Some(&record.key), raw.headers(), raw.value),
-            inbox_id,
-            never_dead_lettered,
-        };
-        batch.0.push(Item {
-            work: Work::Input(input),
-            origin: Origin::Event(delivery),
-            cause: Some(cause),
-            trace: raw.header("traceparent").and_then(TraceContext::parse),
-        });
+        let item = self.hearing.read(record, batch.0.len() as i64);
+        batch.0.push(item.unwrap_or_else(|| panic!("the record asks nothing of {}", S::NAME)));
     }
 
     /// Decides a batch, leaves `rows` as the decisions left them and answers how many messages they
@@ -100,10 +65,11 @@ impl<S: Service> Offline<S> {
     /// All of a batch but the database: decisions, packed row, writes and offsets.
     pub fn attempt(&self, batch: &Batch<S>, mut rows: S::Rows) -> Written {
         let Decided { mut effects, refusals, mut writes, .. } = self.decided(batch, &mut rows);
-        assert!(batch.0.iter().all(|item| is_current(&self.positions, item)));
+        assert!(batch.0.iter().all(|item| is_current(&self.hearing.positions, item)));
         let casualties = Casualties::of(&batch.0, &refusals);
         assert!(casualties.are_none(), "{} set an input aside", S::NAME);
-        offsets::advance(&mut writes, &self.positions.advances(&processed(&batch.0)));
+        let advances = self.hearing.positions.advances(&processed(&batch.0));
+        offsets::advance(&mut writes, &advances);
         let message_count = effects.outbox.count();
         let row = effects.outbox.finish();
         let sql = writes.with_outbox(message_count, &row, false);

@@ -59,7 +59,7 @@ pub(crate) enum PublishError {
 }
 
 /// One flush: counts acknowledgements down and reports the first failure.
-struct Flush {
+pub(super) struct Flush {
     outstanding: AtomicU64,
     failure: Mutex<Option<KafkaError>>,
     done: Mutex<Option<oneshot::Sender<()>>>,
@@ -75,8 +75,8 @@ impl Flush {
     }
 }
 
-struct Context {
-    requests: RequestCounter,
+pub(super) struct Context {
+    pub(super) requests: RequestCounter,
 }
 
 impl ClientContext for Context {
@@ -128,9 +128,9 @@ impl Texts {
 pub(super) struct Publisher {
     settings: ProducerSettings,
     telemetry: Arc<Telemetry>,
-    prompt: Pump<Context>,
+    pub(super) prompt: Pump<Context>,
     /// Made when there is a first flush for it.
-    gathering: Option<Pump<Context>>,
+    pub(super) gathering: Option<Pump<Context>>,
 }
 
 impl Publisher {

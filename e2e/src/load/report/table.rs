@@ -68,7 +68,7 @@ impl Report {
 
     fn write_latencies(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let heads = ["mean", "p50", "p90", "p99", "p99.9", "max"];
-        write_row(f, "latency, ms", heads.map(str::to_owned))?;
+        write_row(f, "latency, ms", &heads.map(str::to_owned))?;
         write_latency(f, "acknowledge", &self.acknowledge)?;
         write_latency(f, "placed to completed", &self.complete)?;
         if let Some(corrected) = &self.corrected {
@@ -81,11 +81,11 @@ impl Report {
 
     fn write_usage(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let heads = ["CPU us/order", "cores", "MiB", "peak MiB"];
-        write_row(f, "process", heads.map(str::to_owned))?;
+        write_row(f, "process", &heads.map(str::to_owned))?;
         for usage in &self.processes {
             write_use(f, usage)?;
         }
-        write_row(f, "part", heads.map(str::to_owned))?;
+        write_row(f, "part", &heads.map(str::to_owned))?;
         for usage in &self.parts {
             write_use(f, usage)?;
         }
@@ -102,7 +102,7 @@ impl Report {
             "fetches/order",
             "retries",
         ];
-        write_row(f, "service", heads.map(str::to_owned))?;
+        write_row(f, "service", &heads.map(str::to_owned))?;
         for service in &self.services {
             let cells = [
                 format!("{:.1}", service.inputs_per_batch),
@@ -113,7 +113,7 @@ impl Report {
                 format!("{:.3}", service.fetch_requests_per_order),
                 format!("{:.0}", service.batch_retries),
             ];
-            write_line(f, &service.name, cells)?;
+            write_line(f, &service.name, &cells)?;
         }
         let all =
             |of: fn(&Service) -> f64| format!("{:.3}", self.services.iter().map(of).sum::<f64>());
@@ -125,9 +125,9 @@ impl Report {
             all(|service| service.produce_requests_per_order),
             all(|service| service.fetch_requests_per_order),
         ];
-        write_line(f, "all", cells)?;
+        write_line(f, "all", &cells)?;
         let heads = ["rows/order", "WAL B/order", "commits/order"];
-        write_row(f, "database", heads.map(str::to_owned))?;
+        write_row(f, "database", &heads.map(str::to_owned))?;
         let (mut rows, mut wal, mut commits) = (0.0, 0.0, 0.0);
         let cells = |rows: f64, wal: f64, commits: f64| {
             [format!("{rows:.2}"), format!("{wal:.0}"), format!("{commits:.3}")]
@@ -137,16 +137,16 @@ impl Report {
             wal += database.wal_bytes_per_order;
             commits += database.commits_per_order;
             let (rows, wal) = (database.rows_per_order, database.wal_bytes_per_order);
-            write_line(f, &database.name, cells(rows, wal, database.commits_per_order))?;
+            write_line(f, &database.name, &cells(rows, wal, database.commits_per_order))?;
         }
-        write_line(f, "all", cells(rows, wal, commits))
+        write_line(f, "all", &cells(rows, wal, commits))
     }
 }
 
 fn write_latency(f: &mut Formatter<'_>, name: &str, summary: &Summary) -> fmt::Result {
     let Summary { mean_ms, p50_ms, p90_ms, p99_ms, p999_ms, max_ms, .. } = summary;
     let cells = [mean_ms, p50_ms, p90_ms, p99_ms, p999_ms, max_ms].map(|ms| format!("{ms:.1}"));
-    write_line(f, name, cells)
+    write_line(f, name, &cells)
 }
 
 fn write_use(f: &mut Formatter<'_>, usage: &Usage) -> fmt::Result {
@@ -156,20 +156,17 @@ fn write_use(f: &mut Formatter<'_>, usage: &Usage) -> fmt::Result {
         format!("{:.0}", usage.memory_mib),
         usage.peak_mib.map(|mib| format!("{mib:.0}")).unwrap_or_default(),
     ];
-    write_line(f, &usage.name, cells)
+    write_line(f, &usage.name, &cells)
 }
 
 /// A head of a table, with space above it.
-fn write_row<const N: usize>(f: &mut Formatter<'_>, name: &str, cells: [String; N]) -> fmt::Result {
+pub(crate) fn write_row(f: &mut Formatter<'_>, name: &str, cells: &[String]) -> fmt::Result {
     writeln!(f)?;
     write_line(f, name, cells)
 }
 
-fn write_line<const N: usize>(
-    f: &mut Formatter<'_>,
-    name: &str,
-    cells: [String; N],
-) -> fmt::Result {
+/// A line of a table.
+pub(crate) fn write_line(f: &mut Formatter<'_>, name: &str, cells: &[String]) -> fmt::Result {
     let mut line = format!("{name:22}");
     for cell in cells {
         line.push_str(&format!("{cell:>15}"));

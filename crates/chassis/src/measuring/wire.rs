@@ -84,6 +84,20 @@ pub struct Record {
     pub value: Vec<u8>,
 }
 
+impl Record {
+    /// Its topic.
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The full name of its record: the header `ce_type`.
+    pub fn event_type(&self) -> &str {
+        let header = self.headers.iter().find(|(name, _)| name == "ce_type");
+        let value = header.and_then(|(_, value)| value.as_deref());
+        value.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default()
+    }
+}
+
 /// The records that `service` makes of a row.
 ///
 /// # Panics

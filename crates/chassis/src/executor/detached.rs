@@ -1,0 +1,137 @@
+//! A service with its database and without Kafka: whole batches through the executor as in a replica,
+//! heard from memory and published into memory. It lets a benchmark measure what a service and its
+//! Postgres cost when nothing else does.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use tokio::sync::{broadcast, oneshot};
+
+use super::hearing::{self, Hearing};
+use super::{Executor, Writer};
+use crate::app::App;
+use crate::calls::CallQueue;
+use crate::config::Secret;
+use crate::consumer::OffsetHint;
+use crate::health::Health;
+use crate::measuring::{Record, Row, config};
+use crate::offsets::{self, Partition};
+use crate::queue::{Item, Next, Origin, Senders, Work, queue};
+use crate::relay::clearing::Clearing;
+use crate::service::Service;
+use crate::telemetry::Telemetry;
+
+/// A service that hears, decides, commits and calls.
+pub struct Detached<S: Service> {
+    executor: Executor<S>,
+    hearing: Hearing<S>,
+    /// The next offset of each topic.
+    next: HashMap<Partition, i64>,
+    clearing: Clearing,
+    /// Without them the executor's queue would be closed.
+    _senders: Senders<S>,
+}
+
+impl<S: Service> Detached<S> {
+    /// Starts a service as it declares itself, on the offsets that its database holds. Its tables are
+    /// there, and no replica of it runs.
+    pub async fn start(app: App<S>, database_url: &str) -> anyhow::Result<Self> {
+        let config = config("");
+        let telemetry = Arc::new(Telemetry::start(S::NAME, &config)?);
+        let health = Arc::new(Health::new(config.outbox_messages_max));
+        let url = Secret(database_url.to_owned());
+        let writer = |part| Writer::new(url.clone(), part, Arc::clone(&health));
+        let (clearing, relay) = Clearing::start(writer("relay")).await?;
+        let (senders, queue) = queue::<S>();
+        let hearing = Hearing::new(&app.hears);
+        let encoder = hearing::encoder(&app);
+        let call_queue = |erased| CallQueue::new(erased, &senders.outcomes, Arc::clone(&telemetry));
+        let mut executor = Executor {
+            calls: app.calls.map(call_queue),
+            service: app.service,
+            writer: writer("executor"),
+            queue,
+            encoder,
+            positions: Arc::clone(&hearing.positions),
+            hint: OffsetHint::none(),
+            relay,
+            changes: broadcast::channel(1).0,
+            telemetry,
+        };
+        let db = executor.writer.connection().await?;
+        let next: HashMap<_, _> =
+            offsets::load(db, &hearing.positions.held()).await?.into_iter().collect();
+        for (partition, offset) in &next {
+            hearing.positions.assign(*partition, *offset);
+        }
+        Ok(Detached { executor, hearing, next, clearing, _senders: senders })
+    }
+
+    /// Carries out commands as one batch, whose callers do not wait. Answers what was published.
+    pub async fn command(
+        &mut self,
+        inputs: impl IntoIterator<Item = S::Input>,
+    ) -> anyhow::Result<Vec<Row>> {
+        let item = |input| Item {
+            work: Work::Input(input),
+            origin: Origin::Command(oneshot::channel().0),
+            cause: None,
+            trace: None,
+        };
+        self.process(inputs.into_iter().map(item).collect()).await
+    }
+
+    /// Hears records as one batch, and the outcomes of the calls that they lead to as another. Those that
+    /// ask nothing of the service are passed by. Answers what was published.
+    pub async fn hear(&mut self, records: &[Record]) -> anyhow::Result<Vec<Row>> {
+        let mut batch = Vec::with_capacity(records.len());
+        for record in records {
+            let Some(partition) = self.hearing.partition(&record.topic) else { continue };
+            let next = self.next.get_mut(&partition).context("an offset that was not loaded")?;
+            batch.extend(self.hearing.read(record, *next));
+            *next += 1;
+        }
+        self.process(batch).await
+    }
+
+    /// Has Postgres count what was done here; by itself it does so seconds later.
+    pub async fn tell_statistics(&mut self) -> anyhow::Result<()> {
+        for writer in [&mut self.executor.writer, &mut self.clearing.writer] {
+            let db = writer.connection().await?;
+            sqlx::query("select pg_stat_force_next_flush()").execute(db).await?;
+        }
+        Ok(())
+    }
+
+    async fn process(&mut self, mut batch: Vec<Item<S>>) -> anyhow::Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        while !batch.is_empty() {
+            self.executor.drop_stale(&mut batch);
+            let mut committed = self.executor.attempt(&batch).await?;
+            let calls = committed.calls.len();
+            let outbox = committed.outbox.take();
+            self.executor.finish(batch, committed);
+            if let Some(outbox) = outbox {
+                self.clearing.published(outbox.number).await?;
+                rows.push(Row::new(S::NAME, outbox));
+            }
+            batch = self.outcomes(calls).await?;
+        }
+        Ok(rows)
+    }
+
+    /// Waits for the outcomes of so many calls.
+    async fn outcomes(&mut self, calls: usize) -> anyhow::Result<Vec<Item<S>>> {
+        let mut outcomes = Vec::with_capacity(calls);
+        while outcomes.len() < calls {
+            match self.executor.queue.next().await {
+                Next::Batch(batch) => outcomes.extend(batch),
+                Next::Idle => bail!("{} calls somebody who does not answer at once", S::NAME),
+                Next::Closed => bail!("the queue of {} is closed", S::NAME),
+            }
+            self.executor.queue.fill(&mut outcomes);
+        }
+        Ok(outcomes)
+    }
+}
