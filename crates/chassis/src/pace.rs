@@ -8,8 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Below this share of time spent working nothing waits. At 50 orders a second the busiest loop spends
-/// a quarter, but gathers nothing.
+/// Below this share of time spent working nothing waits.
 const CALM: f64 = 0.15;
 /// From this share on a pause is as long as it gets.
 const BUSY: f64 = 0.6;
