@@ -31,8 +31,9 @@ const SCENARIOS: [&str; 9] = [
 /// How long the fleet may take to come to rest.
 const REST: Duration = Duration::from_secs(60);
 
+/// All use the topics that the first one makes: with a partition for each replica of any.
 fn options(scenario: &str) -> Options {
-    let line = format!("bench {scenario} --warmup 0.5 --seconds 2");
+    let line = format!("bench {scenario} --partitions 2 --warmup 0.5 --seconds 2");
     Bench::try_parse_from(line.split(' ')).unwrap().options
 }
 
