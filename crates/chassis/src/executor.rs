@@ -29,7 +29,7 @@ use crate::dead_letters::Reason;
 use crate::failure::Failure;
 use crate::handle::Refused;
 use crate::offsets::{Partition, Positions};
-use crate::pace::Pace;
+use crate::pace::{Pace, Replicas};
 use crate::queue::{BATCH_MAX, Item, Next, Origin, Queue, Work};
 use crate::relay::HandOver;
 use crate::service::Service;
@@ -60,12 +60,13 @@ pub(crate) struct Executor<S: Service> {
     pub(crate) calls: Option<CallQueue<S>>,
     pub(crate) changes: broadcast::Sender<Uuid>,
     pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) replicas: Replicas,
 }
 
 impl<S: Service> Executor<S> {
     /// Works until every sender is gone and the queue is empty.
     pub(crate) async fn run(mut self) {
-        let mut pace = Pace::new(PAUSE_MAX, FULL_ENOUGH);
+        let mut pace = Pace::new(PAUSE_MAX, FULL_ENOUGH, self.replicas.clone());
         // The first caller should not wait for the connection. If it fails, the first batch tries again.
         if let Err(error) = self.writer.connection().await {
             tracing::warn!(error = %error, "the executor has no connection yet");

@@ -13,6 +13,7 @@ use sqlx::PgConnection;
 use crate::dead_letters;
 use crate::failure::Failure;
 use crate::health::Health;
+use crate::pace::Replicas;
 use crate::service::Service;
 use crate::telemetry::Telemetry;
 
@@ -24,14 +25,15 @@ const EVERY: Duration = Duration::from_secs(5);
 pub(crate) struct Observer {
     health: Arc<Health>,
     telemetry: Arc<Telemetry>,
+    replicas: Replicas,
     last: Option<Instant>,
     /// Reasons that dead letters have waited for, so that the last one's end is shown too.
     reasons: HashSet<String>,
 }
 
 impl Observer {
-    pub(crate) fn new(health: Arc<Health>, telemetry: Arc<Telemetry>) -> Self {
-        Observer { health, telemetry, last: None, reasons: HashSet::new() }
+    pub(crate) fn new(health: Arc<Health>, telemetry: Arc<Telemetry>, replicas: Replicas) -> Self {
+        Observer { health, telemetry, replicas, last: None, reasons: HashSet::new() }
     }
 
     pub(crate) async fn observe<S: Service>(
@@ -44,6 +46,7 @@ impl Observer {
         }
         // Also where it fails: the next look is soon enough.
         self.last = Some(Instant::now());
+        self.count_replicas(db).await?;
         self.backlog(db).await?;
         self.dead_letters(db).await?;
         for reading in service.observe(db).await? {
@@ -65,6 +68,19 @@ impl Observer {
         self.health.set_outbox_messages(waiting);
         self.telemetry.metrics.outbox_messages.record(waiting, &[]);
         self.telemetry.metrics.outbox_age.record(age.max(0.0), &[]);
+        Ok(())
+    }
+
+    /// By the connections that they write over, as all of them share this database.
+    async fn count_replicas(&self, db: &mut PgConnection) -> Result<(), Failure> {
+        let replicas: i64 = sqlx::query_scalar(
+            "select count(*) from pg_stat_activity
+             where datname = current_database() and application_name = 'executor'",
+        )
+        .fetch_one(db)
+        .await?;
+        self.replicas.set(replicas as usize);
+        self.telemetry.metrics.replicas.record(replicas as u64, &[]);
         Ok(())
     }
 

@@ -4,8 +4,11 @@
 //!
 //! How long depends on what waiting is worth. Where inputs come from many sides, a pause gathers them.
 //! Where they come as the batches of one other service, they are all there at once, and whoever
-//! published them has waited already.
+//! published them has waited already. And it depends on how many do the same: what a pause saves, it
+//! saves in Postgres and Kafka, which see the rounds of all replicas together.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Below this share of time spent working nothing waits.
@@ -23,12 +26,35 @@ const GAIN_ENOUGH: f64 = 0.5;
 const PROBE: f64 = 0.1;
 /// A large round gains little by being larger: it waits for no more than this share.
 const LARGE_WAITS: f64 = 0.25;
+/// Beyond so many replicas pauses get no longer, for the sake of those who wait.
+const REPLICAS_MAX: usize = 4;
 /// The timer's step. What is shorter would take as long.
 const SHORTEST: Duration = Duration::from_millis(1);
+
+/// How many replicas of the service there are, as far as this one knows.
+#[derive(Clone, Debug)]
+pub(crate) struct Replicas(Arc<AtomicUsize>);
+
+impl Default for Replicas {
+    fn default() -> Self {
+        Replicas(Arc::new(AtomicUsize::new(1)))
+    }
+}
+
+impl Replicas {
+    pub(crate) fn set(&self, replicas: usize) {
+        self.0.store(replicas.max(1), Relaxed);
+    }
+
+    fn get(&self) -> usize {
+        self.0.load(Relaxed)
+    }
+}
 
 /// Watches how busy a loop is, and what its pauses bring.
 pub(crate) struct Pace {
     longest: Duration,
+    replicas: Replicas,
     /// Of a round, in the unit of the loop.
     large: usize,
     busy: f64,
@@ -41,12 +67,12 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// For a loop that pauses for no longer than `longest`, and whose rounds are large with so much in
-    /// them.
-    pub(crate) fn new(longest: Duration, large: usize) -> Self {
+    /// For a loop that pauses for no longer than `longest` where it has no others beside it, and whose
+    /// rounds are large with so much in them.
+    pub(crate) fn new(longest: Duration, large: usize, replicas: Replicas) -> Self {
         let now = Instant::now();
         let (busy, gain, size) = (0.0, 1.0, 0);
-        Pace { longest, large, busy, gain, size, round_started: now, round_ended: now }
+        Pace { longest, replicas, large, busy, gain, size, round_started: now, round_ended: now }
     }
 
     /// A round of work begins.
@@ -67,7 +93,8 @@ impl Pace {
         let load = ((busy - CALM) / (BUSY - CALM)).clamp(0.0, 1.0);
         let worth = (self.gain / GAIN_ENOUGH).clamp(PROBE, 1.0);
         let room = (1.0 - self.size as f64 / self.large as f64).max(LARGE_WAITS);
-        let pause = self.longest.mul_f64(load * worth * room);
+        let replicas = self.replicas.get().min(REPLICAS_MAX) as f64;
+        let pause = self.longest.mul_f64(load * worth * room * replicas);
         if pause < SHORTEST { Duration::ZERO } else { pause }
     }
 
@@ -96,12 +123,12 @@ mod tests {
 
     /// A loop whose last round has just ended.
     fn pace(busy: f64, gain: f64, size: usize) -> Pace {
-        Pace { busy, gain, size, ..Pace::new(LONGEST, 100) }
+        Pace { busy, gain, size, ..Pace::new(LONGEST, 100, Replicas::default()) }
     }
 
     #[test]
     fn nothing_waits_while_there_is_little_to_do() {
-        assert_eq!(Pace::new(LONGEST, 100).pause(), Duration::ZERO);
+        assert_eq!(pace(0.0, 1.0, 0).pause(), Duration::ZERO);
         assert_eq!(pace(CALM, 1.0, 1).pause(), Duration::ZERO);
     }
 
@@ -110,6 +137,17 @@ mod tests {
         let pauses = [1, 50, 100].map(|size| pace(1.0, 1.0, size).pause());
         assert!(pauses[0] > pauses[1] && pauses[1] > pauses[2], "{pauses:?}");
         assert!(pauses[2] >= LONGEST.mul_f64(LARGE_WAITS * 0.9), "{pauses:?}");
+    }
+
+    #[test]
+    fn of_several_replicas_each_waits_for_so_much_longer_up_to_a_limit() {
+        let pace = pace(1.0, 1.0, 1);
+        let alone = pace.pause();
+        for (replicas, times) in [(0, 1.0), (1, 1.0), (3, 3.0), (4, 4.0), (100, 4.0)] {
+            pace.replicas.set(replicas);
+            let ratio = pace.pause().as_secs_f64() / alone.as_secs_f64();
+            assert!((ratio / times - 1.0).abs() < 0.1, "{ratio} with {replicas}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::consumer::OffsetHint;
 use crate::health::Health;
 use crate::measuring::{Record, Row, config};
 use crate::offsets::{self, Partition};
+use crate::pace::Replicas;
 use crate::queue::{Item, Next, Origin, Senders, Work, queue};
 use crate::relay::clearing::Clearing;
 use crate::service::Service;
@@ -58,6 +59,7 @@ impl<S: Service> Detached<S> {
             relay,
             changes: broadcast::channel(1).0,
             telemetry,
+            replicas: Replicas::default(),
         };
         let db = executor.writer.connection().await?;
         let next: HashMap<_, _> =

@@ -22,6 +22,7 @@ use crate::handle::{Handle, Inner};
 use crate::health::Health;
 use crate::observe::Observer;
 use crate::offsets::Positions;
+use crate::pace::Replicas;
 use crate::queue::{Queue, Senders, queue};
 use crate::registry::{self, Registry};
 use crate::relay::{HandOver, ProducerSettings, Relay};
@@ -146,7 +147,8 @@ impl<S: Service> Starting<S> {
         let positions = Arc::new(Positions::default());
         let stop_polling = Arc::new(AtomicBool::new(false));
         let (poller, hint) = self.start_polling(subscriptions, &positions, &stop_polling)?;
-        let (relay, hand_over) = self.relay();
+        let replicas = Replicas::default();
+        let (relay, hand_over) = self.relay(replicas.clone());
         let stop_relay: StopBell = (Arc::default(), Arc::default());
         let wake_relay = hand_over.bell();
         let calls = self.app.calls.map(|erased| {
@@ -161,7 +163,7 @@ impl<S: Service> Starting<S> {
             self.senders.outcomes.downgrade(),
             calls.clone(),
             Arc::clone(&self.health),
-            Observer::new(Arc::clone(&self.health), Arc::clone(&self.telemetry)),
+            Observer::new(Arc::clone(&self.health), Arc::clone(&self.telemetry), replicas.clone()),
         ));
         let executor = Executor {
             service: self.app.service,
@@ -174,6 +176,7 @@ impl<S: Service> Starting<S> {
             calls,
             changes: self.handle.inner.changes.clone(),
             telemetry: Arc::clone(&self.telemetry),
+            replicas,
         };
         Ok(Running {
             http: self.http,
@@ -191,7 +194,7 @@ impl<S: Service> Starting<S> {
         })
     }
 
-    fn relay(&self) -> (Relay, HandOver) {
+    fn relay(&self, replicas: Replicas) -> (Relay, HandOver) {
         Relay::new(
             Writer::new(self.config.database_url.clone(), "relay", Arc::clone(&self.health)),
             self.config.database_url.clone(),
@@ -202,6 +205,7 @@ impl<S: Service> Starting<S> {
             },
             Arc::clone(&self.health),
             Arc::clone(&self.telemetry),
+            replicas,
         )
     }
 

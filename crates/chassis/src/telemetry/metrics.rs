@@ -16,6 +16,7 @@ pub(crate) struct Metrics {
     pub(crate) outbox_messages: Gauge<i64>,
     pub(crate) outbox_age: Gauge<f64>,
     pub(crate) relay_leader: Gauge<u64>,
+    pub(crate) replicas: Gauge<u64>,
     pub(crate) calls: Counter<u64>,
     pub(crate) unanswered_calls: Counter<u64>,
     pub(crate) consumer_lag: Gauge<u64>,
@@ -68,6 +69,10 @@ impl Metrics {
             relay_leader: meter
                 .u64_gauge("flotilla_relay_leader")
                 .with_description("1 in the replica that publishes")
+                .build(),
+            replicas: meter
+                .u64_gauge("flotilla_replicas")
+                .with_description("Replicas connected to the database")
                 .build(),
             calls: counter("flotilla_calls", "Outside calls with a known outcome"),
             unanswered_calls: counter("flotilla_calls_unanswered", "Outside calls made again"),

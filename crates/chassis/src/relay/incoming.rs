@@ -1,0 +1,181 @@
+//! What the relay publishes next, and when: batches that the executor hands over in memory, and rows where
+//! it was not this replica that committed them. Apart from publishing, as this is all about not missing
+//! any, and about gathering several.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use sqlx::postgres::PgListener;
+use tokio::sync::{Notify, mpsc};
+
+use super::hand_over::{CommittedBatch, HandOver, Shared, hand_over};
+use crate::config::Secret;
+use crate::executor::Writer;
+use crate::pace::{Pace, Replicas};
+
+/// Messages of one flush: enough to spread a request's cost, few enough to be acknowledged quickly.
+const FLUSH_MESSAGES_MAX: u32 = 5_000;
+/// Rows read at once when catching up, so that a long backlog needs bounded memory.
+const READ_ROWS_MAX: i64 = 64;
+/// The longest pause that lets batches gather. The executor has paced what it commits.
+const PAUSE_MAX: Duration = Duration::from_millis(8);
+/// A flush of so many batches is full enough.
+const FULL_ENOUGH: usize = 8;
+
+pub(super) struct Incoming {
+    handed_over: mpsc::Receiver<CommittedBatch>,
+    pub(super) shared: Arc<Shared>,
+    announced: Arc<Announced>,
+    pub(super) pace: Pace,
+    /// Whether there may be rows that were not handed over.
+    unread: bool,
+}
+
+/// Batches that other replicas committed.
+#[derive(Default)]
+struct Announced {
+    bell: Notify,
+    /// Announced and not yet read.
+    batches: AtomicUsize,
+}
+
+impl Incoming {
+    pub(super) fn new(replicas: Replicas) -> (Self, HandOver) {
+        let (hand_over, handed_over, shared) = hand_over();
+        let pace = Pace::new(PAUSE_MAX, FULL_ENOUGH, replicas);
+        let announced = Arc::default();
+        (Incoming { handed_over, shared, announced, pace, unread: true }, hand_over)
+    }
+
+    /// Forgets what was handed over: it is the leader's to read.
+    pub(super) fn discard(&mut self) {
+        while self.handed_over.try_recv().is_ok() {}
+    }
+
+    /// A tenure begins: from here on executors hand over, or announce.
+    pub(super) async fn open(&mut self, database_url: &Secret) -> Result<(), sqlx::Error> {
+        self.announced = announcements(database_url).await?;
+        self.unread = true;
+        self.shared.set_leader(true);
+        Ok(())
+    }
+
+    /// The batches that come after `published`, without a gap.
+    pub(super) async fn next(
+        &mut self,
+        writer: &mut Writer,
+        published: i64,
+    ) -> Result<VecDeque<CommittedBatch>, sqlx::Error> {
+        let missed = self.shared.take_missed();
+        if !self.unread && !missed {
+            let batches = self.take(published);
+            if !batches.is_empty() || !self.unread {
+                return Ok(batches);
+            }
+        }
+        self.read(writer, published).await
+    }
+
+    /// From the rows.
+    async fn read(
+        &mut self,
+        writer: &mut Writer,
+        published: i64,
+    ) -> Result<VecDeque<CommittedBatch>, sqlx::Error> {
+        self.announced.batches.store(0, Relaxed);
+        let mut batches = VecDeque::new();
+        for batch in rows_after(writer.connection().await?, published).await? {
+            let expected = published + 1 + batches.len() as i64;
+            if batch.number != expected {
+                tracing::error!(
+                    expected,
+                    found = batch.number,
+                    "an outbox row is missing: publishing stops before it"
+                );
+                break;
+            }
+            batches.push_back(batch);
+        }
+        self.unread = batches.len() as i64 == READ_ROWS_MAX;
+        Ok(batches)
+    }
+
+    /// From memory, up to a gap.
+    fn take(&mut self, published: i64) -> VecDeque<CommittedBatch> {
+        let mut batches = VecDeque::new();
+        let mut messages = 0;
+        while messages < FLUSH_MESSAGES_MAX
+            && let Ok(batch) = self.handed_over.try_recv()
+        {
+            let expected = published + 1 + batches.len() as i64;
+            if batch.number < expected {
+                continue;
+            }
+            if batch.number > expected {
+                // Another replica committed in between, or the hand-over was full.
+                self.unread = true;
+                break;
+            }
+            messages += batch.message_count;
+            batches.push_back(batch);
+        }
+        batches
+    }
+
+    /// Waits until there is something, and for more of it when that is worth the time; looks for rows
+    /// that nobody announced after `patience`.
+    pub(super) async fn wait(&mut self, patience: Duration) {
+        tokio::select! {
+            () = self.shared.wake.notified() => {}
+            () = self.announced.bell.notified() => self.unread = true,
+            () = tokio::time::sleep(patience) => return self.unread = true,
+        }
+        let pause = self.pace.pause();
+        if !pause.is_zero() {
+            let before = self.waiting();
+            tokio::time::sleep(pause).await;
+            self.pace.gathered(before, self.waiting());
+        }
+    }
+
+    /// Batches that wait, one at least.
+    fn waiting(&self) -> usize {
+        (self.handed_over.len() + self.announced.batches.load(Relaxed)).max(1)
+    }
+}
+
+/// Listens for as long as the answer lives.
+async fn announcements(database_url: &Secret) -> Result<Arc<Announced>, sqlx::Error> {
+    let mut listener = PgListener::connect(&database_url.0).await?;
+    listener.listen("flotilla_outbox").await?;
+    let announced = Arc::new(Announced::default());
+    let listening = Arc::downgrade(&announced);
+    tokio::spawn(async move {
+        // Ends with the connection or with the tenure; the poll remains either way.
+        while listener.recv().await.is_ok() {
+            let Some(announced) = listening.upgrade() else { break };
+            announced.batches.fetch_add(1, Relaxed);
+            announced.bell.notify_one();
+        }
+    });
+    Ok(announced)
+}
+
+async fn rows_after(
+    db: &mut PgConnection,
+    published: i64,
+) -> Result<Vec<CommittedBatch>, sqlx::Error> {
+    let rows: Vec<(i64, i32, Vec<u8>)> = sqlx::query_as(
+        "select batch, message_count, messages from flotilla.outbox
+         where batch > $1 order by batch limit $2",
+    )
+    .bind(published)
+    .bind(READ_ROWS_MAX)
+    .fetch_all(db)
+    .await?;
+    let batch = |(number, count, row)| CommittedBatch { number, message_count: count as u32, row };
+    Ok(rows.into_iter().map(batch).collect())
+}
