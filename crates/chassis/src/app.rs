@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::calls::{self, Erased};
 use crate::codec::Encoder;
 use crate::handle::Handle;
-use crate::service::{Hears, Outside, Service};
+use crate::service::{Calls, Hears, Outside, Service};
 use crate::subscription::{self, Declared};
 
 /// A service, declared.
@@ -60,7 +60,10 @@ impl<S: Service> App<S> {
     }
 
     /// Makes the calls that decisions ask for through `outside`.
-    pub fn calls<O: Outside<S>>(mut self, outside: O) -> Self {
+    pub fn calls<O: Outside<S>>(mut self, outside: O) -> Self
+    where
+        S: Calls,
+    {
         self.calls = Some(calls::erase(outside));
         self
     }

@@ -3,22 +3,25 @@
 //! known one comes back as an input.
 
 use std::collections::HashSet;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use rand::Rng;
+use sqlx::{Connection, PgConnection};
 use tokio::sync::{Semaphore, mpsc};
+use uuid::Uuid;
 
 use crate::effects::Intent;
 use crate::executor::Chain;
+use crate::failure::Failure;
+use crate::intents::{self, Answered, OpenCalls};
 use crate::queue::{Item, Origin, Work};
-use crate::service::{Outside, Service, Unanswered};
+use crate::service::{Calls, Outside, Service, Unanswered};
 use crate::telemetry::Telemetry;
-use crate::trace::TraceContext;
+use crate::writes::Writes;
 
 /// Calls under way at once: more would only queue at the other side.
 const CONCURRENT_MAX: usize = 256;
@@ -30,22 +33,52 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_LAST: Duration = Duration::from_secs(30);
 
 type Outcome<S> = Result<<S as Service>::Input, Unanswered>;
-type Adapter<S> =
-    dyn Fn(<S as Service>::Call) -> Pin<Box<dyn Future<Output = Outcome<S>> + Send>> + Send + Sync;
+type Adapter<S> = dyn Fn(<S as Service>::Call) -> BoxFuture<'static, Outcome<S>> + Send + Sync;
 
-/// An adapter, its type erased.
+type OpenCallsOf<S> =
+    for<'a> fn(
+        &'a S,
+        &'a mut PgConnection,
+        &'a [Uuid],
+    ) -> BoxFuture<'a, Result<Vec<(Uuid, <S as Service>::Call)>, Failure>>;
+
+/// An adapter and how to find what it has to do, their types erased.
 pub(crate) struct Erased<S: Service> {
     name: &'static str,
     call: Arc<Adapter<S>>,
+    open: OpenCallsOf<S>,
 }
 
-pub(crate) fn erase<S: Service, O: Outside<S>>(outside: O) -> Erased<S> {
+pub(crate) fn erase<S: Calls, O: Outside<S>>(outside: O) -> Erased<S> {
     let outside = Arc::new(outside);
-    let call = Arc::new(move |call| -> Pin<Box<dyn Future<Output = Outcome<S>> + Send>> {
+    let call = Arc::new(move |call| -> BoxFuture<'static, Outcome<S>> {
         let outside = Arc::clone(&outside);
         Box::pin(async move { outside.call(call).await })
     });
-    Erased { name: O::NAME, call }
+    Erased { name: O::NAME, call, open: |service, db, keys| Box::pin(service.open_calls(db, keys)) }
+}
+
+/// All calls that the decisions of one batch ask for, and the id of their intents.
+pub(crate) struct Asked<C> {
+    id: Uuid,
+    calls: Vec<Intent<C>>,
+}
+
+impl<C> Asked<C> {
+    /// Adds the intents to the batch's writes. `None` where there are none.
+    pub(crate) fn of(calls: Vec<Intent<C>>, writes: &mut Writes) -> Option<Self> {
+        let keys: Vec<Uuid> = calls.iter().map(|intent| intent.key).collect();
+        let id = Uuid::now_v7();
+        (!keys.is_empty()).then(|| {
+            intents::write(writes, id, &keys);
+            Asked { id, calls }
+        })
+    }
+
+    #[cfg(feature = "measuring")]
+    pub(crate) fn len(&self) -> usize {
+        self.calls.len()
+    }
 }
 
 /// The bulkhead of one adapter.
@@ -60,12 +93,12 @@ impl<S: Service> Clone for CallQueue<S> {
 }
 
 struct Inner<S: Service> {
-    name: &'static str,
-    call: Arc<Adapter<S>>,
+    erased: Erased<S>,
     places: Semaphore,
     /// Calls under way or waiting. A sweep that finds the intent of one of these must not make it a
     /// second time: in a long outage such calls would pile up.
     waiting: Mutex<HashSet<S::Call>>,
+    answered: Arc<Answered>,
     outcomes: mpsc::WeakSender<Item<S>>,
     telemetry: Arc<Telemetry>,
 }
@@ -78,10 +111,10 @@ impl<S: Service> CallQueue<S> {
     ) -> Self {
         CallQueue {
             inner: Arc::new(Inner {
-                name: erased.name,
-                call: erased.call,
+                erased,
                 places: Semaphore::new(CONCURRENT_MAX),
                 waiting: Mutex::default(),
+                answered: Arc::default(),
                 // Weak: calls that are under way do not keep a stopping executor alive.
                 outcomes: outcomes.downgrade(),
                 telemetry,
@@ -91,8 +124,10 @@ impl<S: Service> CallQueue<S> {
 
     /// Makes calls in the background, all at once. After a stop or a crash their intents are found by the
     /// sweep. One task for all: an adapter in the process answers each without ever waiting.
-    pub(crate) fn make(&self, intents: impl IntoIterator<Item = Intent<S::Call>>) {
-        let new: Vec<_> = self.inner.admit(intents);
+    pub(crate) fn make(&self, asked: Asked<S::Call>) {
+        // Those that are not admitted stay open, and with them the intents: they fall due.
+        let open = OpenCalls::new(asked.id, asked.calls.len(), &self.inner.answered);
+        let new = self.inner.admit(asked.calls);
         if new.is_empty() {
             return;
         }
@@ -100,12 +135,35 @@ impl<S: Service> CallQueue<S> {
         tokio::spawn(async move {
             let each = |intent: Intent<S::Call>| async {
                 let call = intent.call.clone();
-                inner.make(intent).await;
+                inner.make(intent, &open).await;
                 inner.waiting().remove(&call);
             };
             let mut calls: FuturesUnordered<_> = new.into_iter().map(each).collect();
             while calls.next().await.is_some() {}
         });
+    }
+
+    /// Forgets intents whose calls are all answered, and makes those again that fell due and are still
+    /// open. They are due anew later, so that two replicas do not both make them; a call that is made
+    /// twice all the same has the same idempotency key.
+    pub(crate) async fn sweep(&self, service: &S, db: &mut PgConnection) -> Result<(), Failure> {
+        let answered = std::mem::take(&mut *self.inner.answered());
+        intents::delete(db, &answered).await?;
+        if !intents::is_any_due(db).await? {
+            return Ok(());
+        }
+        let mut tx = db.begin().await?;
+        let due = intents::take_due(&mut tx).await?;
+        let open = (self.inner.erased.open)(service, &mut tx, &due).await?;
+        let intent = |(key, call)| Intent { key, call, cause: None, trace: None };
+        let mut writes = Writes::default();
+        let again = Asked::of(open.into_iter().map(intent).collect(), &mut writes);
+        writes.execute(&mut tx).await?;
+        tx.commit().await?;
+        if let Some(again) = again {
+            self.make(again);
+        }
+        Ok(())
     }
 }
 
@@ -114,8 +172,12 @@ impl<S: Service> Inner<S> {
         self.waiting.lock().expect("no panic under this lock")
     }
 
+    fn answered(&self) -> MutexGuard<'_, Vec<Uuid>> {
+        self.answered.lock().expect("no panic under this lock")
+    }
+
     /// Those that are not under way already and find room.
-    fn admit(&self, intents: impl IntoIterator<Item = Intent<S::Call>>) -> Vec<Intent<S::Call>> {
+    fn admit(&self, intents: Vec<Intent<S::Call>>) -> Vec<Intent<S::Call>> {
         let mut waiting = self.waiting();
         let mut left_out = 0;
         let mut admit = |intent: &Intent<S::Call>| {
@@ -128,7 +190,7 @@ impl<S: Service> Inner<S> {
         let new = intents.into_iter().filter(&mut admit).collect();
         if left_out > 0 {
             tracing::warn!(
-                adapter = self.name,
+                adapter = self.erased.name,
                 calls = left_out,
                 "too many calls wait; the sweep makes these later"
             );
@@ -136,17 +198,20 @@ impl<S: Service> Inner<S> {
         new
     }
 
-    async fn make(&self, Intent { call, cause, trace }: Intent<S::Call>) {
+    async fn make(&self, intent: Intent<S::Call>, open: &Arc<OpenCalls>) {
+        let Intent { call, cause, trace, .. } = intent;
         let mut backoff = BACKOFF_FIRST;
         loop {
             let outcome = {
                 let _place = self.places.acquire().await.expect("the semaphore is never closed");
-                tokio::time::timeout(ATTEMPT_TIMEOUT, (self.call)(call.clone())).await
+                tokio::time::timeout(ATTEMPT_TIMEOUT, (self.erased.call)(call.clone())).await
             };
             let unanswered = match outcome {
                 Ok(Ok(input)) => {
                     self.telemetry.metrics.calls.add(1, &[]);
-                    return self.deliver(input, cause, trace).await;
+                    let origin = Origin::Outcome(Arc::clone(open));
+                    let item = Item { work: Work::Input(input), origin, cause, trace };
+                    return self.deliver(item).await;
                 }
                 Ok(Err(unanswered)) => Chain(&unanswered).to_string(),
                 Err(_elapsed) => "the attempt took too long".to_owned(),
@@ -156,7 +221,7 @@ impl<S: Service> Inner<S> {
             }
             self.telemetry.metrics.unanswered_calls.add(1, &[]);
             tracing::warn!(
-                adapter = self.name, error = %unanswered, pause_ms = backoff.as_millis() as u64,
+                adapter = self.erased.name, error = %unanswered, pause_ms = backoff.as_millis() as u64,
                 "a call is made again"
             );
             // Full jitter, so that callers do not come back in step after an outage.
@@ -166,9 +231,8 @@ impl<S: Service> Inner<S> {
         }
     }
 
-    async fn deliver(&self, input: S::Input, cause: Option<Arc<str>>, trace: Option<TraceContext>) {
+    async fn deliver(&self, item: Item<S>) {
         let Some(outcomes) = self.outcomes.upgrade() else { return };
-        let item = Item { work: Work::Input(input), origin: Origin::Own, cause, trace };
         // Closed: the service stops, and the sweep of its next start asks again.
         let _closed = outcomes.send(item).await;
     }

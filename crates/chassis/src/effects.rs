@@ -28,15 +28,11 @@ pub struct Effects<C> {
 
 /// A call to make, with what its outcome is caused by.
 pub(crate) struct Intent<C> {
+    /// Of the row that asks for it.
+    pub(crate) key: Uuid,
     pub(crate) call: C,
     pub(crate) cause: Option<Arc<str>>,
     pub(crate) trace: Option<TraceContext>,
-}
-
-impl<C> From<C> for Intent<C> {
-    fn from(call: C) -> Self {
-        Intent { call, cause: None, trace: None }
-    }
 }
 
 impl<C> Effects<C> {
@@ -82,9 +78,10 @@ impl<C> Effects<C> {
         self.error = self.encoder.encode(event, &meta, &mut self.outbox).err();
     }
 
-    /// Makes `call` once the batch, and with it the intent, is committed.
-    pub fn call(&mut self, call: C) {
-        self.calls.push(Intent { call, cause: self.cause.clone(), trace: self.trace });
+    /// Makes `call` once the batch, and with it the intent, is committed. Should its outcome be lost in a
+    /// crash, [`Calls::open_calls`](crate::Calls::open_calls) is asked by `key` whether it is still open.
+    pub fn call(&mut self, key: Uuid, call: C) {
+        self.calls.push(Intent { key, call, cause: self.cause.clone(), trace: self.trace });
     }
 
     /// Refuses the present input, an event that asks for something impossible: it becomes a dead

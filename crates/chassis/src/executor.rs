@@ -211,7 +211,7 @@ impl<S: Service> Executor<S> {
                 let _gone = reply.send(Err(Refused::Failed(detail)));
                 None
             }
-            Origin::Own => {
+            Origin::Outcome(_) | Origin::Timer => {
                 tracing::error!(error = %detail, "an outcome or a timer cannot be processed; the sweep brings it back");
                 None
             }
@@ -243,12 +243,13 @@ impl<S: Service> Executor<S> {
                 (Origin::Replay(replay), None) => {
                     let _gone = replay.answer.send(Ok(()));
                 }
-                (Origin::Command(_), None) | (Origin::Event(_) | Origin::Own, _) => {}
+                (Origin::Outcome(open_calls), _) => open_calls.close_one(),
+                (Origin::Command(_), None) | (Origin::Event(_) | Origin::Timer, _) => {}
             }
         }
         self.telemetry.record(&committed.measures);
-        if let Some(calls) = &self.calls {
-            calls.make(committed.calls);
+        if let (Some(calls), Some(asked)) = (&self.calls, committed.asked) {
+            calls.make(asked);
         }
         if self.changes.receiver_count() > 0 {
             for key in committed.changed {
@@ -261,7 +262,7 @@ impl<S: Service> Executor<S> {
 fn is_current<S: Service>(positions: &Positions, item: &Item<S>) -> bool {
     match &item.origin {
         Origin::Event(d) => positions.is_current(d.partition, d.generation, d.offset),
-        Origin::Command(_) | Origin::Own | Origin::Replay(_) => true,
+        Origin::Command(_) | Origin::Outcome(_) | Origin::Timer | Origin::Replay(_) => true,
     }
 }
 

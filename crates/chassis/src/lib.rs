@@ -34,6 +34,7 @@ mod subscription;
 mod codec;
 mod limits;
 mod outside;
+mod intents;
 mod calls;
 mod sweep;
 mod observe;
@@ -67,6 +68,7 @@ pub use effects::Effects;
 pub use failure::{Conflict, Failure};
 pub use handle::{Handle, Refused};
 pub use http::MAX_BODY_BYTES;
+pub use intents::next_attempt_at;
 pub use limits::MAX_VALUE_BYTES;
 pub use outside::{Api, Place, place_from_env};
 pub use presumed::Presumed;
@@ -74,7 +76,7 @@ pub use problem::{Json, Path, Problem, Query};
 pub use registry::{COMPATIBILITY, Registry, RegistryError, subject};
 pub use remembered::Remembered;
 pub use run::main;
-pub use service::{Deduplication, Due, Hears, NoCall, Outside, Reading, Service, Unanswered};
+pub use service::{Calls, Deduplication, Hears, NoCall, Outside, Reading, Service, Unanswered};
 /// The allocator for the program of a service. It costs an eighth less CPU than the system's at full load,
 /// and as much memory; how it is set up is in `.cargo/config.toml`.
 pub use tikv_jemallocator::Jemalloc as Allocator;

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::dead_letters::Reason;
 use crate::handle::Refused;
+use crate::intents::OpenCalls;
 use crate::offsets::Partition;
 use crate::service::Service;
 use crate::trace::TraceContext;
@@ -47,8 +48,10 @@ pub(crate) enum Work<I> {
 pub(crate) enum Origin<R> {
     Event(Delivery),
     Command(oneshot::Sender<Result<R, Refused>>),
-    /// The outcome of a call, or a timer: nobody waits for an answer, and a sweep brings it back.
-    Own,
+    /// The outcome of a call. Nobody waits for an answer; should it be lost, the call is made again.
+    Outcome(Arc<OpenCalls>),
+    /// Nobody waits for an answer, and the sweep finds it again.
+    Timer,
     /// A dead letter that an operator sent back.
     Replay(Replay),
 }

@@ -1,5 +1,6 @@
 //! What a service says of itself, and nothing else: its work (`Service`), what it hears (`Hears`),
-//! and whom it calls outside (`Outside`). Everything behind these three traits is the chassis.
+//! which calls it has open (`Calls`) and who makes them (`Outside`). Everything behind these traits is
+//! the chassis.
 
 use std::future::Future;
 use std::hash::Hash;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use events::Events;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::effects::Effects;
 use crate::failure::Failure;
@@ -63,14 +65,13 @@ pub trait Service: Send + Sync + Sized + 'static {
     /// needs no transaction around both.
     const LOCKS: bool = false;
 
-    /// Finds what fell due: timers, and calls whose outcome never came back (a crash between the
-    /// commit of the intent and the outcome). Runs every [`Service::SWEEP_EVERY`]; it marks what it
-    /// returns as looked after, so that two replicas do not sweep the same rows.
+    /// Finds timers that fell due, as inputs: at most a batch's worth. Runs every
+    /// [`Service::SWEEP_EVERY`] in every replica, so the same timer may be found more than once.
     fn sweep(
         &self,
         _db: &mut PgConnection,
-    ) -> impl Future<Output = Result<Due<Self::Input, Self::Call>, Failure>> + Send {
-        async { Ok(Due::default()) }
+    ) -> impl Future<Output = Result<Vec<Self::Input>, Failure>> + Send {
+        async { Ok(Vec::new()) }
     }
 
     /// Shows what only the rows tell, as gauges, every few seconds in every replica. It must be cheap
@@ -86,18 +87,16 @@ pub trait Service: Send + Sync + Sized + 'static {
     const SWEEP_EVERY: Duration = Duration::from_secs(1);
 }
 
-/// What a sweep found. Bounded by the sweep itself: at most a batch's worth of each.
-pub struct Due<I, C> {
-    /// Timers that fell due, as inputs.
-    pub inputs: Vec<I>,
-    /// Calls to ask again, with the same idempotency key as before.
-    pub calls: Vec<C>,
-}
-
-impl<I, C> Default for Due<I, C> {
-    fn default() -> Self {
-        Due { inputs: Vec::new(), calls: Vec::new() }
-    }
+/// A service that calls somebody outside.
+pub trait Calls: Service {
+    /// The calls that are still open in the rows with these keys: asked for by a decision, and without an
+    /// outcome. They are made again, with the same idempotency keys as before. It is how calls are found
+    /// whose process died between the commit of the intent and the commit of the outcome.
+    fn open_calls(
+        &self,
+        db: &mut PgConnection,
+        keys: &[Uuid],
+    ) -> impl Future<Output = Result<Vec<(Uuid, Self::Call)>, Failure>> + Send;
 }
 
 /// The present value of a gauge.

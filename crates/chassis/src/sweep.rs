@@ -1,5 +1,5 @@
-//! The sweep: every so often, what fell due in the database becomes inputs and calls. It is how timers
-//! work, and how intents are found whose process died between commit and outcome. Between sweeps the
+//! The sweep: every so often, timers that fell due in the database become inputs, and calls are made
+//! again whose process died between the commit of the intent and the outcome. Between sweeps the
 //! service is observed, over the same connection.
 
 use std::sync::Arc;
@@ -8,13 +8,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::calls::CallQueue;
-use crate::effects::Intent;
 use crate::executor::{Chain, Writer};
 use crate::failure::Failure;
 use crate::health::Health;
 use crate::observe::Observer;
 use crate::queue::{Item, Origin, Work};
-use crate::service::{Due, Service};
+use crate::service::Service;
 
 /// The pause after a sweep that failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(2);
@@ -28,18 +27,15 @@ pub(crate) async fn run<S: Service>(
     mut observer: Observer,
 ) {
     while !health.is_stopping() {
-        let pause = match sweep(&*service, &mut writer, &mut observer).await {
+        let pause = match sweep(&*service, calls.as_ref(), &mut writer, &mut observer).await {
             Ok(due) => {
                 let Some(outcomes) = outcomes.upgrade() else { break };
-                for input in due.inputs {
+                for input in due {
                     let work = Work::Input(input);
-                    let item = Item { work, origin: Origin::Own, cause: None, trace: None };
+                    let item = Item { work, origin: Origin::Timer, cause: None, trace: None };
                     if outcomes.send(item).await.is_err() {
                         return;
                     }
-                }
-                if let Some(calls) = &calls {
-                    calls.make(due.calls.into_iter().map(Intent::from));
                 }
                 S::SWEEP_EVERY
             }
@@ -60,10 +56,14 @@ pub(crate) async fn run<S: Service>(
 
 async fn sweep<S: Service>(
     service: &S,
+    calls: Option<&CallQueue<S>>,
     writer: &mut Writer,
     observer: &mut Observer,
-) -> Result<Due<S::Input, S::Call>, Failure> {
+) -> Result<Vec<S::Input>, Failure> {
     let db = writer.connection().await?;
+    if let Some(calls) = calls {
+        calls.sweep(service, db).await?;
+    }
     let due = service.sweep(db).await?;
     // Only shown: what fell due must not wait for it.
     if let Err(failure) = observer.observe(service, db).await {

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::{Due, Effects, Failure, NoCall, Presumed, Reading, Remembered, Service, Writes};
+use chassis::{Effects, Failure, NoCall, Presumed, Reading, Remembered, Service, Writes};
 use events::{OrderEvent, OrderId, Shortage, Sku};
 use sqlx::PgConnection;
 
@@ -123,10 +123,10 @@ impl Service for Orders {
         self.remembered.put(orders.filter_map(|(id, row)| Some((id, row.written()?))));
     }
 
-    async fn sweep(&self, db: &mut PgConnection) -> Result<Due<Input, NoCall>, Failure> {
+    async fn sweep(&self, db: &mut PgConnection) -> Result<Vec<Input>, Failure> {
         let overdue = self.overdue.next(db).await?;
         let step = |order| Input::Step(Step::of(order, domain::Input::Overdue));
-        Ok(Due { inputs: overdue.into_iter().map(step).collect(), calls: Vec::new() })
+        Ok(overdue.into_iter().map(step).collect())
     }
 
     async fn observe(&self, db: &mut PgConnection) -> Result<Vec<Reading>, Failure> {

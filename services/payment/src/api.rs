@@ -142,7 +142,7 @@ fn payment(order_id: Uuid, row: PaymentRow) -> Option<Payment> {
             Call::Void { .. } => Step::Void,
             Call::Refund { .. } => Step::Refund,
         },
-        next_attempt_at: row.call_due_at,
+        next_attempt_at: row.next_attempt_at,
     });
     Some(Payment {
         order_id,

@@ -115,7 +115,7 @@ fn shipment(order_id: Uuid, row: ShipmentRow) -> Option<Shipment> {
             Call::Book { .. } => Step::Book,
             Call::Cancel { .. } => Step::Cancel,
         },
-        next_attempt_at: row.call_due_at,
+        next_attempt_at: row.next_attempt_at,
     });
     let (state, tracking_code, refusal_reason) = match row.state {
         domain::State::New => return None,

@@ -1,9 +1,10 @@
 //! The shipping service's work in the executor's terms: which rows a batch of inputs needs, what each
 //! input does to them in memory, and what is written. The rules are in `domain`, the SQL in `store`.
 
-use chassis::{Due, Effects, Failure, Presumed, Remembered, Service, Writes};
+use chassis::{Calls, Effects, Failure, Presumed, Remembered, Service, Writes};
 use events::OrderId;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::domain::{self, Call};
 use crate::store::{self, Row, Rows};
@@ -54,7 +55,7 @@ impl Service for Shipments {
             effects.publish(row.sequence, event);
         }
         for call in decision.calls {
-            effects.call(call);
+            effects.call(input.order.0, call);
         }
         effects.changed(input.order.0);
     }
@@ -67,8 +68,16 @@ impl Service for Shipments {
         self.presumed.settle();
         self.remembered.put(rows.into_iter().filter_map(|(id, row)| Some((id, row.written()?))));
     }
+}
 
-    async fn sweep(&self, db: &mut PgConnection) -> Result<Due<Input, Call>, Failure> {
-        Ok(Due { inputs: Vec::new(), calls: store::sweep(db).await? })
+impl Calls for Shipments {
+    async fn open_calls(
+        &self,
+        db: &mut PgConnection,
+        keys: &[Uuid],
+    ) -> Result<Vec<(Uuid, Call)>, Failure> {
+        let rows = store::load(db, keys.to_vec()).await?;
+        let open = |(order, row): (OrderId, Row)| Some((order.0, row.state.open_call(order)?));
+        Ok(rows.into_iter().filter_map(open).collect())
     }
 }

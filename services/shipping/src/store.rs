@@ -4,7 +4,6 @@
 mod columns;
 mod load;
 mod save;
-mod sweep;
 mod view;
 
 use std::collections::HashMap;
@@ -15,7 +14,6 @@ use crate::domain::State;
 
 pub use load::load;
 pub use save::save;
-pub use sweep::sweep;
 pub use view::{ShipmentRow, find};
 
 /// The shipments that a batch of inputs touches. An order that was never heard of is `State::New`, and

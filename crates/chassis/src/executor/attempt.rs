@@ -11,8 +11,9 @@ use uuid::Uuid;
 use super::casualties::Casualties;
 use super::unit::Unit;
 use super::{Executor, processed};
+use crate::calls::Asked;
 use crate::codec::Encoder;
-use crate::effects::{Effects, Intent};
+use crate::effects::Effects;
 use crate::failure::Failure;
 use crate::measures::Measures;
 use crate::offsets::{self, Advance};
@@ -27,7 +28,7 @@ use crate::{crash, inbox};
 pub(super) struct Committed<S: Service> {
     pub(super) advances: Vec<Advance>,
     pub(super) outbox: Option<CommittedBatch>,
-    pub(super) calls: Vec<Intent<S::Call>>,
+    pub(super) asked: Option<Asked<S::Call>>,
     pub(super) changed: Vec<Uuid>,
     pub(super) measures: Measures,
     /// One per item, in order; none for what was no input or a duplicate.
@@ -66,6 +67,7 @@ impl<S: Service> Executor<S> {
         }
 
         let Decided { mut effects, replies, refusals, mut writes } = decided;
+        let asked = Asked::of(std::mem::take(&mut effects.calls), &mut writes);
         let casualties = Casualties::of(batch, &refusals);
         if !casualties.are_none() {
             unit = unit.begun().await?;
@@ -92,7 +94,7 @@ impl<S: Service> Executor<S> {
         Ok(Committed {
             advances,
             outbox: committed_batch,
-            calls: effects.calls,
+            asked,
             changed: effects.changed,
             measures: effects.measures,
             replies,
@@ -167,7 +169,8 @@ fn topic<S: Service>(item: &Item<S>) -> &'static str {
         Origin::Event(delivery) => delivery.partition.topic,
         Origin::Replay(replay) => replay.topic,
         Origin::Command(_) => "commands",
-        Origin::Own => "outcomes",
+        Origin::Outcome(_) => "outcomes",
+        Origin::Timer => "timers",
     }
 }
 
@@ -175,7 +178,7 @@ fn inbox_id<S: Service>(item: &Item<S>) -> Option<(&str, &str)> {
     let (topic, id) = match &item.origin {
         Origin::Event(delivery) => (delivery.partition.topic, &delivery.inbox_id),
         Origin::Replay(replay) => (replay.topic, &replay.inbox_id),
-        Origin::Command(_) | Origin::Own => return None,
+        Origin::Command(_) | Origin::Outcome(_) | Origin::Timer => return None,
     };
     id.as_deref().map(|id| (topic, id))
 }

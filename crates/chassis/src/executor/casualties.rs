@@ -43,14 +43,18 @@ impl<'b> Casualties<'b> {
                     refused.insert(replay.dead_letter, reason.detail);
                 }
                 // A command is refused by its reply; nobody sent the others from outside.
-                Origin::Command(_) | Origin::Own => {}
+                Origin::Command(_) | Origin::Outcome(_) | Origin::Timer => {}
             }
         }
         let replayed = batch.iter().filter_map(|item| match &item.origin {
             Origin::Replay(replay) if !refused.contains_key(&replay.dead_letter) => {
                 Some(replay.dead_letter)
             }
-            Origin::Replay(_) | Origin::Event(_) | Origin::Command(_) | Origin::Own => None,
+            Origin::Replay(_)
+            | Origin::Event(_)
+            | Origin::Command(_)
+            | Origin::Outcome(_)
+            | Origin::Timer => None,
         });
         Casualties { new, replayed: replayed.collect(), refused }
     }

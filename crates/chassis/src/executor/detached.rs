@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, oneshot};
 use super::hearing::{self, Hearing};
 use super::{Executor, Writer};
 use crate::app::App;
-use crate::calls::CallQueue;
+use crate::calls::{Asked, CallQueue};
 use crate::config::Secret;
 use crate::consumer::OffsetHint;
 use crate::health::Health;
@@ -111,7 +111,7 @@ impl<S: Service> Detached<S> {
         while !batch.is_empty() {
             self.executor.drop_stale(&mut batch);
             let mut committed = self.executor.attempt(&batch).await?;
-            let calls = committed.calls.len();
+            let calls = committed.asked.as_ref().map_or(0, Asked::len);
             let outbox = committed.outbox.take();
             self.executor.finish(batch, committed);
             if let Some(outbox) = outbox {

@@ -102,7 +102,7 @@ impl<S: Service> Default for Batch<S> {
 impl<S: Service> Batch<S> {
     /// Adds an input that is no event: a command, or the outcome of a call.
     pub fn push(&mut self, input: S::Input) {
-        let (origin, cause) = (Origin::Own, Some(CAUSE.into()));
+        let (origin, cause) = (Origin::Timer, Some(CAUSE.into()));
         self.0.push(Item { work: Work::Input(input), origin, cause, trace: None });
     }
 }

@@ -37,7 +37,6 @@ struct Arrays<'a> {
     versions: Vec<i64>,
     sequences: Vec<i64>,
     changed_at: Vec<DateTime<Utc>>,
-    calls_open: Vec<bool>,
     states: Vec<i16>,
     amounts: Vec<Option<i64>>,
     currencies: Vec<Option<&'a str>>,
@@ -54,7 +53,6 @@ impl<'a> Arrays<'a> {
         self.sequences.push(row.sequence);
         self.changed_at
             .push(DateTime::from_timestamp_micros(changed_at_micros).unwrap_or_default());
-        self.calls_open.push(row.state.open_call(id).is_some());
         self.states.push(columns.state);
         self.amounts.push(columns.amount.map(|amount| amount.minor));
         self.currencies.push(columns.amount.map(|amount| amount.currency.as_str()));
@@ -68,10 +66,10 @@ impl<'a> Arrays<'a> {
     fn insert(&self, writes: &mut Writes) {
         self.add(
             writes,
-            "insert into payments (order_id, version, sequence, changed_at, call_due_at, state, \
+            "insert into payments (order_id, version, sequence, changed_at, state, \
                     amount_minor, currency, payment_token, authorization_id, decline_reason) \
              select order_id, 1, sequence, changed_at, \
-                    case when call_open then now() + interval '30 seconds' end, state, \
+                    state, \
                     amount_minor, currency, payment_token, authorization_id, decline_reason \
                from {rows} v",
         );
@@ -83,7 +81,6 @@ impl<'a> Arrays<'a> {
             writes,
             "update payments p \
                 set version = p.version + 1, sequence = v.sequence, changed_at = v.changed_at, \
-                    call_due_at = case when v.call_open then now() + interval '30 seconds' end, \
                     state = v.state, \
                     amount_minor = coalesce(v.amount_minor, p.amount_minor), \
                     currency = coalesce(v.currency, p.currency), \
@@ -102,7 +99,6 @@ impl<'a> Arrays<'a> {
             .column("version", &self.versions)
             .column("sequence", &self.sequences)
             .column("changed_at", &self.changed_at)
-            .column("call_open", &self.calls_open)
             .column("state", &self.states)
             .column("amount_minor", &self.amounts)
             .column("currency", &self.currencies)

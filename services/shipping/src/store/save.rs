@@ -37,7 +37,6 @@ struct Arrays<'a> {
     versions: Vec<i64>,
     sequences: Vec<i64>,
     changed_at: Vec<DateTime<Utc>>,
-    calls_open: Vec<bool>,
     states: Vec<i16>,
     destinations: Vec<Option<&'a str>>,
     trackings: Vec<Option<&'a str>>,
@@ -52,7 +51,6 @@ impl<'a> Arrays<'a> {
         self.sequences.push(row.sequence);
         self.changed_at
             .push(DateTime::from_timestamp_micros(changed_at_micros).unwrap_or_default());
-        self.calls_open.push(row.state.open_call(id).is_some());
         self.states.push(columns.state);
         self.destinations.push(columns.destination);
         self.trackings.push(columns.tracking);
@@ -64,10 +62,10 @@ impl<'a> Arrays<'a> {
     fn insert(&self, writes: &mut Writes) {
         self.add(
             writes,
-            "insert into shipments (order_id, version, sequence, changed_at, call_due_at, state, \
+            "insert into shipments (order_id, version, sequence, changed_at, state, \
                     destination, tracking_code, refusal_reason) \
              select order_id, 1, sequence, changed_at, \
-                    case when call_open then now() + interval '30 seconds' end, state, \
+                    state, \
                     destination, tracking_code, refusal_reason \
                from {rows} v",
         );
@@ -79,7 +77,6 @@ impl<'a> Arrays<'a> {
             writes,
             "update shipments s \
                 set version = s.version + 1, sequence = v.sequence, changed_at = v.changed_at, \
-                    call_due_at = case when v.call_open then now() + interval '30 seconds' end, \
                     state = v.state, \
                     destination = coalesce(v.destination, s.destination), \
                     tracking_code = v.tracking_code, \
@@ -96,7 +93,6 @@ impl<'a> Arrays<'a> {
             .column("version", &self.versions)
             .column("sequence", &self.sequences)
             .column("changed_at", &self.changed_at)
-            .column("call_open", &self.calls_open)
             .column("state", &self.states)
             .column("destination", &self.destinations)
             .column("tracking_code", &self.trackings)

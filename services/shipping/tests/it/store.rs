@@ -1,12 +1,12 @@
 //! The service's SQL against a real Postgres: states are read as they were written, two writers never
 //! overwrite each other, and open calls are found again.
 
-use chassis::{Failure, Service, Writes};
+use chassis::{Calls, Failure, Service, Writes};
 use events::{OrderId, RefusalReason};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use shipping::domain::{self, Call, State};
-use shipping::store::{self, Rows, find, load, sweep};
+use shipping::store::{self, Rows, find, load};
 use shipping::{Input, Shipments};
 
 const NOW_MICROS: i64 = 1_700_000_000_000_000;
@@ -130,22 +130,17 @@ async fn who_comes_second_has_a_conflict_and_overwrites_nothing() {
 }
 
 #[tokio::test]
-async fn the_sweep_finds_calls_that_are_due_and_looks_after_them() {
+async fn a_call_is_open_until_its_outcome_is_written() {
     let tables = Tables::new().await;
     let mut db = tables.connect().await;
-    let [open, answered] = [OrderId::now(), OrderId::now()];
+    let [open, answered, never_heard_of] = [OrderId::now(), OrderId::now(), OrderId::now()];
     enter(&mut db, open, booking()).await.unwrap();
     enter(&mut db, answered, booking()).await.unwrap();
-    assert_eq!(sweep(&mut db).await.unwrap(), [], "the calls were made a moment ago");
-
     enter(&mut db, answered, State::Cancelled).await.unwrap();
-    sqlx::query("update shipments set call_due_at = call_due_at - interval '1 minute'")
-        .execute(&mut db)
-        .await
-        .unwrap();
+    let keys = [open.0, answered.0, never_heard_of.0];
+    let calls = Shipments::default().open_calls(&mut db, &keys).await.unwrap();
     let call = Call::Book { order: open, destination: "DE".into() };
-    assert_eq!(sweep(&mut db).await.unwrap(), [call]);
-    assert_eq!(sweep(&mut db).await.unwrap(), [], "somebody looks after it");
+    assert_eq!(calls, [(open.0, call)]);
 }
 
 #[tokio::test]
@@ -155,14 +150,21 @@ async fn a_shipment_shows_where_it_was_to_go() {
     let order = OrderId::now();
     enter(&mut db, order, booking()).await.unwrap();
     let row = find(&tables.pool, order.0).await.unwrap().unwrap();
-    assert!(row.call_due_at.is_some());
+    assert_eq!(row.next_attempt_at, None, "nobody asked for a call");
+    sqlx::query("insert into flotilla.intents values (gen_random_uuid(), array[$1], now())")
+        .bind(order.0)
+        .execute(&mut db)
+        .await
+        .unwrap();
+    let row = find(&tables.pool, order.0).await.unwrap().unwrap();
+    assert!(row.next_attempt_at.is_some());
     enter(&mut db, order, State::Cancelled).await.unwrap();
 
     let row = find(&tables.pool, order.0).await.unwrap().unwrap();
     assert_eq!(row.state, State::Cancelled);
     assert_eq!(row.destination.as_deref(), Some("DE"));
     assert_eq!(row.changed_at.timestamp_micros(), NOW_MICROS);
-    assert_eq!(row.call_due_at, None);
+    assert_eq!(row.next_attempt_at, None, "the outcome is there; its intent may be for a moment");
     assert!(find(&tables.pool, OrderId::now().0).await.unwrap().is_none());
 }
 
