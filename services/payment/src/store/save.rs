@@ -68,8 +68,7 @@ impl<'a> Arrays<'a> {
             writes,
             "insert into payments (order_id, version, sequence, changed_at, state, \
                     amount_minor, currency, payment_token, authorization_id, decline_reason) \
-             select order_id, 1, sequence, changed_at, \
-                    state, \
+             select order_id, 1, sequence, changed_at, state, \
                     amount_minor, currency, payment_token, authorization_id, decline_reason \
                from {rows} v",
         );

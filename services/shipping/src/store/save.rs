@@ -64,8 +64,7 @@ impl<'a> Arrays<'a> {
             writes,
             "insert into shipments (order_id, version, sequence, changed_at, state, \
                     destination, tracking_code, refusal_reason) \
-             select order_id, 1, sequence, changed_at, \
-                    state, \
+             select order_id, 1, sequence, changed_at, state, \
                     destination, tracking_code, refusal_reason \
                from {rows} v",
         );
