@@ -6,6 +6,9 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+
 /// Every variable is read under this prefix.
 pub const PREFIX: &str = "FLOTILLA_";
 
@@ -99,6 +102,7 @@ pub(crate) struct Config {
     pub(crate) otlp_endpoint: Option<String>,
     pub(crate) sampling: f64,
     pub(crate) instance: String,
+    pub(crate) log: Targets,
 }
 
 /// Keeps a value out of logs.
@@ -153,6 +157,11 @@ impl Config {
             instance: env
                 .optional("INSTANCE", "name of this replica in logs and metrics")
                 .unwrap_or_else(|| format!("pid-{}", std::process::id())),
+            log: env.parsed(
+                "LOG",
+                Targets::new().with_default(LevelFilter::INFO),
+                "level of logs, also by module: info (default), or warn,chassis::relay=debug",
+            ),
         };
         config.check(env);
         config
@@ -259,11 +268,14 @@ mod tests {
             "FLOTILLA_DATABASE_URL" => Some("mysql://x".into()),
             "FLOTILLA_HTTP_ADDRESS" => Some("not an address".into()),
             "FLOTILLA_TRACE_SAMPLING" => Some("7".into()),
+            "FLOTILLA_LOG" => Some("chassis=loud".into()),
             _unset => None,
         });
         Config::read(&mut env);
         let problems = env.problems().join("\n");
-        for name in ["DATABASE_URL", "KAFKA_BROKERS", "REGISTRY_URL", "HTTP_ADDRESS", "SAMPLING"] {
+        for name in
+            ["DATABASE_URL", "KAFKA_BROKERS", "REGISTRY_URL", "HTTP_ADDRESS", "SAMPLING", "LOG"]
+        {
             assert!(problems.contains(name), "{name} is missing in:\n{problems}");
         }
     }

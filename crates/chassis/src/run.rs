@@ -67,7 +67,7 @@ fn serve<S: Service>(app: fn(&mut Env) -> App<S>, mut env: Env) -> ExitCode {
     if !env.problems().is_empty() {
         return refuse(&env);
     }
-    crate::telemetry::init_logs();
+    crate::telemetry::init_logs(config.log.clone());
     codec::limit_allocations();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)

@@ -15,7 +15,9 @@ use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Config;
 use crate::measures::{Group, Measured, Measures};
@@ -24,13 +26,12 @@ use crate::trace::TraceContext;
 pub(crate) use metrics::Metrics;
 
 /// Starts JSON logs on stdout, or plain ones where a person reads them on a terminal.
-pub(crate) fn init_logs() {
-    let filter =
-        EnvFilter::try_from_env("FLOTILLA_LOG").unwrap_or_else(|_unset| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+pub(crate) fn init_logs(levels: Targets) {
+    let logs = tracing_subscriber::fmt::layer().with_target(false);
+    let all = tracing_subscriber::registry().with(levels);
     let started = match std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-        true => logs.try_init(),
-        false => logs.json().flatten_event(true).try_init(),
+        true => all.with(logs).try_init(),
+        false => all.with(logs.json().flatten_event(true)).try_init(),
     };
     if let Err(error) = started {
         tracing::debug!(error = %error, "logs were started before");

@@ -12,7 +12,9 @@ use sandbox::journal::Durability;
 use sandbox::simulator::Simulator;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// A payment provider and a carrier to develop and test against.
 #[derive(Parser)]
@@ -46,6 +48,9 @@ struct Args {
     /// What the shares are drawn from.
     #[arg(long, env = "SANDBOX_SEED", default_value_t = 0)]
     seed: u64,
+    /// Level of logs, also by module: warn,sandbox::http=debug.
+    #[arg(long, env = "SANDBOX_LOG", default_value = "info")]
+    log: Targets,
 }
 
 /// How long calls that are under way may take at the end. A held answer would take minutes.
@@ -53,9 +58,9 @@ const GRACE: Duration = Duration::from_secs(2);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let args = Args::parse();
+    let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(args.log.clone()).with(logs).init();
     let simulator = simulator(&args)?;
     let listener = TcpListener::bind(args.listen)
         .await
