@@ -99,6 +99,7 @@ impl<S: Service> Executor<S> {
     /// as it takes.
     async fn process(&mut self, mut batch: Vec<Item<S>>) {
         let mut backoff = BACKOFF_FIRST;
+        let mut lost_race = false;
         loop {
             self.drop_stale(&mut batch);
             if batch.is_empty() {
@@ -112,7 +113,7 @@ impl<S: Service> Executor<S> {
                 return self.skip(&batch);
             }
             let started = Instant::now();
-            match self.attempt(&batch).await {
+            match self.attempt(&batch, lost_race).await {
                 Ok(committed) => {
                     self.telemetry
                         .metrics
@@ -136,7 +137,10 @@ impl<S: Service> Executor<S> {
                 }
                 // Nothing was written, and all rows are read the next time: this happens once.
                 Err(failure) if failure.must_read() => {}
-                Err(failure) => self.wait_to_retry(&failure, &mut backoff).await,
+                Err(failure) => {
+                    lost_race |= failure.is_conflict();
+                    self.wait_to_retry(&failure, &mut backoff).await;
+                }
             }
         }
     }

@@ -46,6 +46,11 @@ impl Replicas {
         self.0.store(replicas.max(1), Relaxed);
     }
 
+    /// Whether there is any beside this one.
+    pub(crate) fn are_several(&self) -> bool {
+        self.get() > 1
+    }
+
     fn get(&self) -> usize {
         self.0.load(Relaxed)
     }

@@ -36,7 +36,8 @@ pub trait Service: Send + Sync + Sized + 'static {
     type Rows: Send;
 
     /// Loads every row that `inputs` touch, with a number of statements that does not depend on the
-    /// size of the batch.
+    /// size of the batch. No transaction is around it and the write: what was read is verified when it
+    /// is written.
     fn load(
         &self,
         db: &mut PgConnection,
@@ -61,9 +62,20 @@ pub trait Service: Send + Sync + Sized + 'static {
     /// [`Remembered`](crate::Remembered).
     fn committed(&self, _rows: Self::Rows) {}
 
-    /// Whether [`Service::load`] locks rows. What is not locked is verified when it is written, and
-    /// needs no transaction around both.
+    /// Whether replicas share rows that nearly every batch writes, as a warehouse's shelves are shared by
+    /// all orders. Taking turns is cheaper there than losing races: where several replicas run, and
+    /// where a race was lost, [`Service::load_locked`] is called in place of [`Service::load`].
     const LOCKS: bool = false;
+
+    /// Like [`Service::load`], in a transaction, and locks the rows that replicas share: in one order,
+    /// so that no two batches wait for each other.
+    fn load_locked(
+        &self,
+        db: &mut PgConnection,
+        inputs: &[&Self::Input],
+    ) -> impl Future<Output = Result<Self::Rows, Failure>> + Send {
+        self.load(db, inputs)
+    }
 
     /// Finds timers that fell due, as inputs: at most a batch's worth. Runs every
     /// [`Service::SWEEP_EVERY`] in every replica, so the same timer may be found more than once.

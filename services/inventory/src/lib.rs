@@ -9,7 +9,7 @@
 //! | `OrderReturned`  | puts the goods back                          | `StockReturned`                     |
 //! | `StockAdjusted`  | adds or takes away free units, once per id   | `StockItemChanged`                  |
 //!
-//! All reservations of a batch are decided in memory under one lock per SKU.
+//! All reservations of a batch are decided together in memory, and each item is written once.
 
 pub mod domain;
 mod handlers;

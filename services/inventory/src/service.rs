@@ -7,12 +7,13 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::{self, Item, Refusal};
-use crate::store::{self, Reservation, Rows};
+use crate::store::{self, Loading, Reservation, Rows, StockRow};
 
 /// The inventory service.
 #[derive(Default)]
 pub struct Inventory {
     remembered: Remembered<OrderId, Reservation>,
+    stock: Remembered<Sku, StockRow>,
     presumed: Presumed<OrderId>,
 }
 
@@ -68,7 +69,11 @@ impl Service for Inventory {
     const LOCKS: bool = true;
 
     async fn load(&self, db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
-        store::load(db, &self.remembered, &self.presumed, inputs).await
+        self.loading(false).load(db, inputs).await
+    }
+
+    async fn load_locked(&self, db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
+        self.loading(true).load(db, inputs).await
     }
 
     fn decide(&self, rows: &mut Rows, input: &Input, effects: &mut Effects<NoCall>) -> Reply {
@@ -87,6 +92,14 @@ impl Service for Inventory {
         self.presumed.settle();
         let reservations = rows.reservations.into_iter();
         self.remembered.put(reservations.filter_map(|(id, row)| Some((id, row.written()?))));
+        self.stock.put(rows.stock.written());
+    }
+}
+
+impl Inventory {
+    fn loading(&self, lock: bool) -> Loading<'_> {
+        let Inventory { remembered, stock, presumed } = self;
+        Loading { reservations: remembered, stock, presumed, lock }
     }
 }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::domain::{Item, Shelf, State};
 use crate::service::Adjustment;
 
-pub use load::load;
+pub use load::Loading;
 pub use save::save;
 pub use view::{Listed, find, list};
 
@@ -20,7 +20,6 @@ pub use view::{Listed, find, list};
 #[derive(Debug, Default)]
 pub struct Rows {
     pub reservations: HashMap<OrderId, Reservation>,
-    /// Locked, in the order of the SKUs.
     pub stock: Stock,
     /// Adjustments of the batch's ids that were made, before or in this batch: SKU and delta.
     pub adjustments: HashMap<Uuid, (Sku, i64)>,
@@ -90,16 +89,48 @@ impl Rows {
 #[derive(Debug, Default)]
 pub struct Stock {
     rows: BTreeMap<Sku, StockRow>,
+    /// Whether nobody else can change them before this batch is committed.
+    is_locked: bool,
 }
 
+/// One item.
 #[derive(Debug)]
-struct StockRow {
+pub struct StockRow {
     item: Item,
     adjusted: i64,
     sequence: i64,
-    is_new: bool,
+    /// As the row is in the table; none when there is none.
+    stored: Option<Figures>,
+    /// Whether it was not read for this batch: it is remembered.
+    unread: bool,
     is_changed: bool,
     changed_at_micros: i64,
+}
+
+/// What a row is recognised by. Nothing of it changes without one of these: free units follow from them,
+/// and of a new name or price an event is published.
+#[derive(Debug, Clone, Copy)]
+struct Figures {
+    reserved: i64,
+    shipped: i64,
+    adjusted: i64,
+    sequence: i64,
+}
+
+impl StockRow {
+    /// A row as it is in the table.
+    fn read(item: Item, adjusted: i64, sequence: i64) -> Self {
+        let Item { reserved, shipped, .. } = item;
+        let stored = Some(Figures { reserved, shipped, adjusted, sequence });
+        let (unread, is_changed, changed_at_micros) = (false, false, 0);
+        StockRow { item, adjusted, sequence, stored, unread, is_changed, changed_at_micros }
+    }
+
+    /// The row as it was written, if it was.
+    fn written(self) -> Option<Self> {
+        let StockRow { item, adjusted, sequence, is_changed, .. } = self;
+        is_changed.then(|| StockRow { unread: true, ..StockRow::read(item, adjusted, sequence) })
+    }
 }
 
 impl Stock {
@@ -116,14 +147,7 @@ impl Stock {
 
     /// Lists an item, new or changed.
     pub fn put(&mut self, sku: &Sku, item: Item, now_micros: i64) {
-        let new = || StockRow {
-            item: item.clone(),
-            adjusted: 0,
-            sequence: 0,
-            is_new: true,
-            is_changed: true,
-            changed_at_micros: now_micros,
-        };
+        let new = || StockRow { stored: None, ..StockRow::read(item.clone(), 0, 0) };
         let row = self.rows.entry(sku.clone()).or_insert_with(new);
         row.item = item;
         row.is_changed = true;
@@ -144,6 +168,13 @@ impl Stock {
         row.adjusted += delta;
         row.is_changed = true;
         row.changed_at_micros = now_micros;
+    }
+
+    /// The rows as they were written. Where they were locked, others write them too, and will have
+    /// changed them before they are asked for again.
+    pub fn written(self) -> impl Iterator<Item = (Sku, StockRow)> {
+        let kept = if self.is_locked { BTreeMap::new() } else { self.rows };
+        kept.into_iter().filter_map(|(sku, row)| Some((sku, row.written()?)))
     }
 }
 

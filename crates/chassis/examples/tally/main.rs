@@ -61,6 +61,8 @@ impl Service for Tally {
     type Call = NoCall;
     type Reply = i64;
     type Rows = HashMap<String, Row>;
+    /// Anybody may ask any replica to add to any key.
+    const LOCKS: bool = true;
 
     async fn load(
         &self,
@@ -69,21 +71,19 @@ impl Service for Tally {
     ) -> Result<Self::Rows, Failure> {
         let mut keys: Vec<String> = inputs.iter().map(|input| input.key.clone()).collect();
         let mut known = self.remembered.take(&mut keys);
-        if keys.is_empty() {
-            return Ok(known);
+        if !keys.is_empty() {
+            known.extend(read(db, READ, keys).await?);
         }
-        let rows: Vec<(String, i64, i64, i64, i64)> = sqlx::query_as(
-            "select key, total, additions, sequence, version from totals where key = any($1)",
-        )
-        .bind(keys)
-        .fetch_all(db)
-        .await?;
-        let row = |(key, total, additions, sequence, version)| {
-            let (unread, changed) = (false, false);
-            (key, Row { total, additions, sequence, version, unread, changed })
-        };
-        known.extend(rows.into_iter().map(row));
         Ok(known)
+    }
+
+    async fn load_locked(
+        &self,
+        db: &mut PgConnection,
+        inputs: &[&AdditionRequested],
+    ) -> Result<Self::Rows, Failure> {
+        let keys = inputs.iter().map(|input| input.key.clone()).collect();
+        Ok(read(db, READ_AND_LOCK, keys).await?.collect())
     }
 
     fn decide(
@@ -138,6 +138,24 @@ impl Service for Tally {
             (key, Row { version: row.version + 1, unread: true, changed: false, ..row })
         }));
     }
+}
+
+const READ: &str =
+    "select key, total, additions, sequence, version from totals where key = any($1)";
+const READ_AND_LOCK: &str = "select key, total, additions, sequence, version from totals
+                             where key = any($1) order by key for update";
+
+async fn read(
+    db: &mut PgConnection,
+    statement: &'static str,
+    keys: Vec<String>,
+) -> Result<impl Iterator<Item = (String, Row)>, sqlx::Error> {
+    let rows: Vec<(String, i64, i64, i64, i64)> =
+        sqlx::query_as(statement).bind(keys).fetch_all(db).await?;
+    Ok(rows.into_iter().map(|(key, total, additions, sequence, version)| {
+        let (unread, changed) = (false, false);
+        (key, Row { total, additions, sequence, version, unread, changed })
+    }))
 }
 
 fn write(writes: &mut Writes, rows: &[(&String, &Row)], statement: &'static str) {

@@ -39,12 +39,18 @@ pub(super) struct Committed<S: Service> {
 
 impl<S: Service> Executor<S> {
     /// Runs the batch in one transaction. After an error nothing of it has happened, or everything
-    /// (when only the answer to the commit was lost): the offsets tell which.
-    pub(super) async fn attempt(&mut self, batch: &[Item<S>]) -> Result<Committed<S>, Failure> {
+    /// (when only the answer to the commit was lost): the offsets tell which. A batch that lost a race
+    /// before does not run into the same one again.
+    pub(super) async fn attempt(
+        &mut self,
+        batch: &[Item<S>],
+        lost_race: bool,
+    ) -> Result<Committed<S>, Failure> {
         let announce = !self.relay.is_leader();
         let keeps_inbox = batch.iter().any(|item| inbox_id(item).is_some());
         let db = self.writer.connection().await?;
-        let mut unit = Unit::open(db, S::LOCKS || keeps_inbox).await?;
+        let locks = S::LOCKS && (lost_race || self.replicas.are_several());
+        let mut unit = Unit::open(db, locks || keeps_inbox).await?;
         let duplicates = claim(unit.db(), batch).await?;
         let inputs: Vec<Option<&S::Input>> = batch
             .iter()
@@ -59,7 +65,10 @@ impl<S: Service> Executor<S> {
         let mut saved = None;
         let present: Vec<&S::Input> = inputs.iter().flatten().copied().collect();
         if !present.is_empty() {
-            let mut rows = self.service.load(unit.db(), &present).await?;
+            let mut rows = match locks {
+                true => self.service.load_locked(unit.db(), &present).await?,
+                false => self.service.load(unit.db(), &present).await?,
+            };
             let (service, telemetry) = (&*self.service, &*self.telemetry);
             Decisions { service, telemetry, batch, inputs: &inputs }
                 .run(&mut rows, &mut decided)?;

@@ -110,7 +110,7 @@ impl<S: Service> Detached<S> {
         let mut rows = Vec::new();
         while !batch.is_empty() {
             self.executor.drop_stale(&mut batch);
-            let mut committed = self.executor.attempt(&batch).await?;
+            let mut committed = self.executor.attempt(&batch, false).await?;
             let calls = committed.asked.as_ref().map_or(0, Asked::len);
             let outbox = committed.outbox.take();
             self.executor.finish(batch, committed);

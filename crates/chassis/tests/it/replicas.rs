@@ -87,6 +87,42 @@ async fn what_a_replica_remembers_never_hides_what_another_has_written() {
 }
 
 #[tokio::test]
+async fn rows_are_locked_where_replicas_share_them_and_where_a_race_was_lost() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("shared");
+    world.start("a").await;
+    world.wait_for_metric("a", "flotilla_replicas", "", |replicas| replicas == 1.0).await;
+    assert_eq!(world.add("a", &key, 1).await, Ok(1));
+
+    let reading_and_locking = "RowShareLock";
+    let changing = world.change_total(&key).await;
+    let interfere = async {
+        world.wait_until_waited_for("transactionid").await;
+        let lose = async {
+            world.wait_until_waited_for("AccessExclusiveLock").await;
+            changing.commit().await.unwrap();
+        };
+        let (locked, ()) = tokio::join!(world.lock_totals(), lose);
+        world.wait_until_waited_for(reading_and_locking).await;
+        locked.rollback().await.unwrap();
+    };
+    let (added, ()) = tokio::join!(world.add("a", &key, 1), interfere);
+    assert_eq!(added, Ok(2));
+
+    world.start("b").await;
+    world.wait_for_metric("a", "flotilla_replicas", "", |replicas| replicas == 2.0).await;
+    let locked = world.lock_totals().await;
+    let unlock = async {
+        world.wait_until_waited_for(reading_and_locking).await;
+        locked.rollback().await.unwrap();
+    };
+    let (added, ()) = tokio::join!(world.add("a", &key, 1), unlock);
+    assert_eq!(added, Ok(3));
+    world.stop("a").await;
+    world.stop("b").await;
+}
+
+#[tokio::test]
 async fn every_partition_is_held_by_one_replica_which_says_how_many_it_holds() {
     let mut world = World::enter().await;
     let metric = "flotilla_partitions";

@@ -63,7 +63,7 @@ impl World {
         shared.make_whole().await;
         let urls = shared.urls.clone();
         World {
-            db: PgPoolOptions::new().max_connections(2).connect(&urls.owner).await.unwrap(),
+            db: PgPoolOptions::new().max_connections(3).connect(&urls.owner).await.unwrap(),
             outsider: Arc::new(Outsider::new(&urls.brokers).unwrap()),
             framer: Arc::new(messages::framer(&urls).await),
             sending: JoinSet::new(),

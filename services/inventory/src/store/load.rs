@@ -1,5 +1,5 @@
-//! Reads what a batch needs, in at most three statements. Stock rows come last and locked: whoever
-//! holds the locks decides, and the time between lock and commit is short.
+//! Reads what a batch needs, in at most three statements. Stock rows come last: where they are locked,
+//! the time between lock and commit is short.
 
 use std::collections::BTreeSet;
 
@@ -13,59 +13,85 @@ use super::{Reservation, Rows, StockRow};
 use crate::domain::{self, Item, Lines, State};
 use crate::service::Input;
 
-/// Loads the rows of a batch.
-pub async fn load(
-    db: &mut PgConnection,
-    remembered: &Remembered<OrderId, Reservation>,
-    presumed: &Presumed<OrderId>,
-    inputs: &[&Input],
-) -> Result<Rows, Failure> {
-    let mut rows = Rows::default();
-    let (mut orders, mut placed) = (Vec::new(), Vec::new());
-    let mut adjustments = Vec::new();
-    let mut skus = BTreeSet::new();
-    for input in inputs {
-        match input {
-            Input::Order { order, step } => {
-                orders.push(*order);
-                if let domain::Input::Placed { lines } = step {
-                    placed.push(*order);
+/// What is known before anything is read.
+pub struct Loading<'a> {
+    pub reservations: &'a Remembered<OrderId, Reservation>,
+    pub stock: &'a Remembered<Sku, StockRow>,
+    pub presumed: &'a Presumed<OrderId>,
+    /// Whether other replicas write the same items: none is remembered then, all are locked.
+    pub lock: bool,
+}
+
+impl Loading<'_> {
+    /// Loads the rows of a batch.
+    pub async fn load(&self, db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
+        let Touched { mut orders, mut placed, adjustments, mut skus } = Touched::by(inputs);
+        let reservations = self.reservations.take(&mut orders);
+        let mut rows = Rows { reservations, ..Rows::default() };
+        placed.retain(|order| !rows.reservations.contains_key(order));
+        let new = self.presumed.take(placed).into_iter();
+        rows.reservations.extend(new.map(|order| (order, Reservation::presumed_new())));
+        orders.retain(|order| !rows.reservations.contains_key(order));
+        if !orders.is_empty() {
+            let orders: Vec<Uuid> = orders.into_iter().map(|order| order.0).collect();
+            load_reservations(db, &orders, &mut rows).await?;
+        }
+        for reservation in rows.reservations.values() {
+            match &reservation.state {
+                State::Reserved { lines } | State::Deducted { lines } => {
                     skus.extend(lines.keys().cloned());
                 }
-            }
-            Input::Set { sku, .. } => {
-                skus.insert(sku.clone());
-            }
-            Input::Adjust(adjustment) => {
-                adjustments.push(adjustment.id);
-                skus.insert(adjustment.sku.clone());
+                State::New | State::Rejected | State::Released | State::Returned => {}
             }
         }
-    }
-    rows.reservations = remembered.take(&mut orders);
-    placed.retain(|order| !rows.reservations.contains_key(order));
-    let new = presumed.take(placed).into_iter();
-    rows.reservations.extend(new.map(|order| (order, Reservation::presumed_new())));
-    orders.retain(|order| !rows.reservations.contains_key(order));
-    if !orders.is_empty() {
-        let orders: Vec<Uuid> = orders.into_iter().map(|order| order.0).collect();
-        load_reservations(db, &orders, &mut rows).await?;
-    }
-    for reservation in rows.reservations.values() {
-        match &reservation.state {
-            State::Reserved { lines } | State::Deducted { lines } => {
-                skus.extend(lines.keys().cloned());
-            }
-            State::New | State::Rejected | State::Released | State::Returned => {}
+        if !adjustments.is_empty() {
+            load_adjustments(db, &adjustments, &mut rows).await?;
         }
+        let mut skus: Vec<Sku> = skus.into_iter().collect();
+        rows.stock.is_locked = self.lock;
+        if !self.lock {
+            rows.stock.rows.extend(self.stock.take(&mut skus));
+        }
+        if !skus.is_empty() {
+            load_stock(db, &skus, &mut rows).await?;
+        }
+        Ok(rows)
     }
-    if !adjustments.is_empty() {
-        load_adjustments(db, &adjustments, &mut rows).await?;
+}
+
+/// Keys of what inputs touch.
+#[derive(Default)]
+struct Touched {
+    orders: Vec<OrderId>,
+    /// Those of the orders that are placed.
+    placed: Vec<OrderId>,
+    adjustments: Vec<Uuid>,
+    skus: BTreeSet<Sku>,
+}
+
+impl Touched {
+    fn by(inputs: &[&Input]) -> Self {
+        let mut touched = Touched::default();
+        for input in inputs {
+            match input {
+                Input::Order { order, step } => {
+                    touched.orders.push(*order);
+                    if let domain::Input::Placed { lines } = step {
+                        touched.placed.push(*order);
+                        touched.skus.extend(lines.keys().cloned());
+                    }
+                }
+                Input::Set { sku, .. } => {
+                    touched.skus.insert(sku.clone());
+                }
+                Input::Adjust(adjustment) => {
+                    touched.adjustments.push(adjustment.id);
+                    touched.skus.insert(adjustment.sku.clone());
+                }
+            }
+        }
+        touched
     }
-    if !skus.is_empty() {
-        load_stock(db, &skus, &mut rows).await?;
-    }
-    Ok(rows)
 }
 
 /// Without `for update`: saving verifies the version.
@@ -108,16 +134,22 @@ async fn load_adjustments(
     Ok(())
 }
 
-async fn load_stock(
-    db: &mut PgConnection,
-    skus: &BTreeSet<Sku>,
-    rows: &mut Rows,
-) -> Result<(), Failure> {
-    // Locked in one order by everybody, so that two batches cannot wait for each other.
-    let found: Vec<Found> = sqlx::query_as(
-        "select sku, name, unit_price_minor, currency, free, reserved, shipped, adjusted, sequence
-         from stock where sku = any($1) order by sku for update",
-    )
+macro_rules! select_stock {
+    ($suffix:literal) => {
+        concat!(
+            "select sku, name, unit_price_minor, currency, free, reserved, shipped, adjusted, sequence
+             from stock where sku = any($1)",
+            $suffix
+        )
+    };
+}
+
+async fn load_stock(db: &mut PgConnection, skus: &[Sku], rows: &mut Rows) -> Result<(), Failure> {
+    let found: Vec<Found> = sqlx::query_as(match rows.stock.is_locked {
+        // In one order by everybody, so that two batches cannot wait for each other.
+        true => select_stock!(" order by sku for update"),
+        false => select_stock!(""),
+    })
     .bind(skus.iter().map(Sku::as_str).collect::<Vec<_>>())
     .fetch_all(db)
     .await?;
@@ -130,14 +162,7 @@ async fn load_stock(
             reserved: found.reserved,
             shipped: found.shipped,
         };
-        let row = StockRow {
-            item,
-            adjusted: found.adjusted,
-            sequence: found.sequence,
-            is_new: false,
-            is_changed: false,
-            changed_at_micros: 0,
-        };
+        let row = StockRow::read(item, found.adjusted, found.sequence);
         rows.stock.rows.insert(sku_of(found.sku)?, row);
     }
     Ok(())

@@ -1,14 +1,14 @@
 //! Writes what a batch changed: one statement per table for new rows, one for those that were there,
 //! in the order of their keys.
 
-use chassis::{Failure, Writes};
+use chassis::{Columns, Failure, Writes};
 use chrono::{DateTime, Utc};
 use events::{OrderId, Sku};
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::load::{DEDUCTED, REJECTED, RELEASED, RESERVED, RETURNED};
-use super::{Reservation, Rows, StockRow};
+use super::{Figures, Reservation, Rows, StockRow};
 use crate::domain::{Lines, State};
 
 /// Writes the rows of a batch.
@@ -16,38 +16,58 @@ pub fn save(rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
     if rows.reservations.values().any(|row| row.unread && row.changed_at_micros.is_none()) {
         return Err(Failure::unread("reservations"));
     }
-    let changed = rows.stock.rows.iter().filter(|(_, row)| row.is_changed);
-    let (new, old): (Vec<_>, Vec<_>) = changed.partition(|(_, row)| row.is_new);
-    write_stock(
-        writes,
-        &new,
-        "insert into stock (sku, name, unit_price_minor, currency, free, reserved, shipped, adjusted,
-                            sequence, changed_at)
-         select * from {rows} v",
-    );
-    // These rows are locked: nobody else can have changed them.
-    write_stock(
-        writes,
-        &old,
-        "update stock s
-         set name = v.name, unit_price_minor = v.unit_price_minor, currency = v.currency,
-             free = v.free, reserved = v.reserved, shipped = v.shipped, adjusted = v.adjusted,
-             sequence = v.sequence, changed_at = greatest(s.changed_at, v.changed_at)
-         from {rows} v
-         where s.sku = v.sku",
-    );
+    if rows.stock.rows.values().any(|row| row.unread && !row.is_changed) {
+        return Err(Failure::unread("stock"));
+    }
+    save_stock(rows, writes);
     save_reservations(rows, writes);
     insert_adjustments(rows, writes);
     Ok(())
 }
 
-fn write_stock(writes: &mut Writes, rows: &[(&Sku, &StockRow)], statement: &'static str) {
-    if rows.is_empty() {
-        return;
+fn save_stock(rows: &Rows, writes: &mut Writes) {
+    let changed = rows.stock.rows.iter().filter(|(_, row)| row.is_changed);
+    let (mut new, mut old, mut stored) = (Vec::new(), Vec::new(), Vec::new());
+    for (sku, row) in changed {
+        match row.stored {
+            None => new.push((sku, row)),
+            Some(figures) => {
+                old.push((sku, row));
+                stored.push(figures);
+            }
+        }
     }
+    if !new.is_empty() {
+        let insert = writes.add(
+            "insert into stock (sku, name, unit_price_minor, currency, free, reserved, shipped, adjusted,
+                                sequence, changed_at)
+             select * from {rows} v",
+        );
+        stock_columns(insert, &new).expect(new.len(), "stock");
+    }
+    if !old.is_empty() {
+        let update = writes.add(
+            "update stock s
+             set name = v.name, unit_price_minor = v.unit_price_minor, currency = v.currency,
+                 free = v.free, reserved = v.reserved, shipped = v.shipped, adjusted = v.adjusted,
+                 sequence = v.sequence, changed_at = greatest(s.changed_at, v.changed_at)
+             from {rows} v
+             where s.sku = v.sku and s.reserved = v.stored_reserved and s.shipped = v.stored_shipped
+               and s.adjusted = v.stored_adjusted and s.sequence = v.stored_sequence",
+        );
+        let column = |pick: fn(&Figures) -> i64| stored.iter().map(pick).collect::<Vec<_>>();
+        stock_columns(update, &old)
+            .column("stored_reserved", column(|figures| figures.reserved))
+            .column("stored_shipped", column(|figures| figures.shipped))
+            .column("stored_adjusted", column(|figures| figures.adjusted))
+            .column("stored_sequence", column(|figures| figures.sequence))
+            .expect(old.len(), "stock");
+    }
+}
+
+fn stock_columns<'w>(columns: Columns<'w>, rows: &[(&Sku, &StockRow)]) -> Columns<'w> {
     let column = |pick: fn(&StockRow) -> i64| rows.iter().map(|(_, r)| pick(r)).collect::<Vec<_>>();
-    writes
-        .add(statement)
+    columns
         .column("sku", rows.iter().map(|(sku, _)| sku.as_str()).collect::<Vec<_>>())
         .column("name", rows.iter().map(|(_, row)| row.item.name.as_str()).collect::<Vec<_>>())
         .column("unit_price_minor", column(|row| row.item.price.minor))
@@ -64,7 +84,6 @@ fn write_stock(writes: &mut Writes, rows: &[(&Sku, &StockRow)], statement: &'sta
             "changed_at",
             rows.iter().map(|(_, row)| time(row.changed_at_micros)).collect::<Vec<_>>(),
         )
-        .expect(rows.len(), "stock");
 }
 
 fn save_reservations(rows: &Rows, writes: &mut Writes) {

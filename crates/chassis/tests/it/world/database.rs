@@ -1,6 +1,6 @@
 //! What tests read from the service's database, and change in it as an operator or an accident would.
 
-use sqlx::{query_as, query_scalar};
+use sqlx::{Postgres, Transaction, query_as, query_scalar};
 
 use super::messages::Place;
 use super::{REQUESTS, World, wait};
@@ -80,6 +80,36 @@ impl World {
         .await
         .unwrap();
         assert_eq!(moved.rows_affected(), 1);
+    }
+
+    /// Makes a total another version of itself, as soon as the answer is committed.
+    pub(crate) async fn change_total(&self, key: &str) -> Transaction<'static, Postgres> {
+        let mut tx = self.db.begin().await.unwrap();
+        sqlx::query("update totals set version = version + 1 where key = $1")
+            .bind(key)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx
+    }
+
+    /// Waits until somebody waits for a lock: `transactionid` for a row that is being changed, a mode
+    /// for the table.
+    pub(crate) async fn wait_until_waited_for(&self, lock: &str) {
+        wait(&format!("somebody to wait for {lock}"), async || {
+            let locks: Vec<String> = query_scalar(
+                "select case locktype when 'relation' then mode else locktype end from pg_locks
+                 where not granted",
+            )
+            .fetch_all(&self.db)
+            .await
+            .unwrap();
+            match locks.iter().any(|found| found == lock) {
+                true => Ok(()),
+                false => Err(format!("only {locks:?} are waited for")),
+            }
+        })
+        .await;
     }
 
     /// Holds the relay's lease in the name of a replica that does nothing.
