@@ -36,8 +36,8 @@ pub trait Service: Send + Sync + Sized + 'static {
     type Rows: Send;
 
     /// Loads every row that `inputs` touch, with a number of statements that does not depend on the
-    /// size of the batch. No transaction is around it and the write: what was read is verified when it
-    /// is written.
+    /// size of the batch. There need not be a transaction around it and the write: what was read is
+    /// verified when it is written.
     fn load(
         &self,
         db: &mut PgConnection,
