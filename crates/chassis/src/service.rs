@@ -68,7 +68,8 @@ pub trait Service: Send + Sync + Sized + 'static {
     const LOCKS: bool = false;
 
     /// Like [`Service::load`], in a transaction, and locks the rows that replicas share: in one order,
-    /// so that no two batches wait for each other.
+    /// so that no two batches wait for each other. Belongs to [`Service::LOCKS`]; a service that has
+    /// only one of the two is as correct, as all is verified, and loses races.
     fn load_locked(
         &self,
         db: &mut PgConnection,

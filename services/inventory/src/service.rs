@@ -12,7 +12,7 @@ use crate::store::{self, Loading, Reservation, Rows, StockRow};
 /// The inventory service.
 #[derive(Default)]
 pub struct Inventory {
-    remembered: Remembered<OrderId, Reservation>,
+    reservations: Remembered<OrderId, Reservation>,
     stock: Remembered<Sku, StockRow>,
     presumed: Presumed<OrderId>,
 }
@@ -91,15 +91,15 @@ impl Service for Inventory {
     fn committed(&self, rows: Rows) {
         self.presumed.settle();
         let reservations = rows.reservations.into_iter();
-        self.remembered.put(reservations.filter_map(|(id, row)| Some((id, row.written()?))));
+        self.reservations.put(reservations.filter_map(|(id, row)| Some((id, row.written()?))));
         self.stock.put(rows.stock.written());
     }
 }
 
 impl Inventory {
     fn loading(&self, lock: bool) -> Loading<'_> {
-        let Inventory { remembered, stock, presumed } = self;
-        Loading { reservations: remembered, stock, presumed, lock }
+        let Inventory { reservations, stock, presumed } = self;
+        Loading { reservations, stock, presumed, lock }
     }
 }
 

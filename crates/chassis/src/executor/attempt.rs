@@ -39,8 +39,8 @@ pub(super) struct Committed<S: Service> {
 
 impl<S: Service> Executor<S> {
     /// Runs the batch in one transaction. After an error nothing of it has happened, or everything
-    /// (when only the answer to the commit was lost): the offsets tell which. A batch that lost a race
-    /// before does not run into the same one again.
+    /// (when only the answer to the commit was lost): the offsets tell which. After a lost race rows
+    /// that replicas share are locked, so that it is not lost again.
     pub(super) async fn attempt(
         &mut self,
         batch: &[Item<S>],

@@ -134,25 +134,20 @@ async fn load_adjustments(
     Ok(())
 }
 
-macro_rules! select_stock {
-    ($suffix:literal) => {
-        concat!(
-            "select sku, name, unit_price_minor, currency, free, reserved, shipped, adjusted, sequence
-             from stock where sku = any($1)",
-            $suffix
-        )
-    };
-}
+const READ_STOCK: &str =
+    "select sku, name, unit_price_minor, currency, free, reserved, shipped, adjusted, sequence
+     from stock where sku = any($1)";
+/// In one order by everybody, so that two batches cannot wait for each other.
+const READ_AND_LOCK_STOCK: &str =
+    "select sku, name, unit_price_minor, currency, free, reserved, shipped, adjusted, sequence
+     from stock where sku = any($1) order by sku for update";
 
 async fn load_stock(db: &mut PgConnection, skus: &[Sku], rows: &mut Rows) -> Result<(), Failure> {
-    let found: Vec<Found> = sqlx::query_as(match rows.stock.is_locked {
-        // In one order by everybody, so that two batches cannot wait for each other.
-        true => select_stock!(" order by sku for update"),
-        false => select_stock!(""),
-    })
-    .bind(skus.iter().map(Sku::as_str).collect::<Vec<_>>())
-    .fetch_all(db)
-    .await?;
+    let statement = if rows.stock.is_locked { READ_AND_LOCK_STOCK } else { READ_STOCK };
+    let found: Vec<Found> = sqlx::query_as(statement)
+        .bind(skus.iter().map(Sku::as_str).collect::<Vec<_>>())
+        .fetch_all(db)
+        .await?;
     for found in found {
         let currency: Currency = found.currency.parse().map_err(Failure::permanent)?;
         let item = Item {

@@ -3,4 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod handlers;
+mod sharing;
 mod store;
+mod tables;
