@@ -1,5 +1,6 @@
 //! The admin port: health, readiness, metrics and dead letters. Never on the public address.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,8 +58,13 @@ pub(crate) fn router<S: Service>(admin: Admin<S>) -> Router {
 async fn readyz<S: Service>(State(admin): State<Arc<Admin<S>>>) -> Response {
     let ready = admin.health.is_ready();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let waits_for = admin.health.waiting();
-    let body = json!({ "service": S::NAME, "ready": ready, "waits_for": waits_for });
+    let conditions = admin.health.conditions();
+    let waits_for: BTreeMap<_, _> =
+        conditions.iter().map(|(part, condition)| (part, &condition.reason)).collect();
+    let since: BTreeMap<_, _> =
+        conditions.iter().map(|(part, condition)| (part, condition.since)).collect();
+    let body =
+        json!({ "service": S::NAME, "ready": ready, "waits_for": waits_for, "since": since });
     (status, Json(body)).into_response()
 }
 

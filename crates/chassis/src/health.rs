@@ -4,11 +4,31 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
+
+/// How much of the service a part takes down with it while it is unwell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Severity {
+    /// Something waits, and callers can still be served.
+    Degraded,
+    /// Callers, or partitions, are better off elsewhere.
+    NotReady,
+}
+
+/// A part that is unwell.
+#[derive(Debug, Clone)]
+pub(crate) struct Condition {
+    pub(crate) severity: Severity,
+    /// What it waits for and what to do about it.
+    pub(crate) reason: String,
+    /// When the part became unwell, whatever the reason was then. Shown, never decided by.
+    pub(crate) since: DateTime<Utc>,
+}
 
 /// Shared by everything that can be well or unwell.
 pub(crate) struct Health {
-    waits_for: Mutex<BTreeMap<&'static str, String>>,
+    conditions: Mutex<BTreeMap<&'static str, Condition>>,
     started: AtomicBool,
     database_up: AtomicBool,
     outbox_messages: AtomicI64,
@@ -20,7 +40,7 @@ impl Health {
     /// `outbox_messages_max` is the watermark beyond which commands are refused.
     pub(crate) fn new(outbox_messages_max: i64) -> Self {
         Health {
-            waits_for: Mutex::default(),
+            conditions: Mutex::default(),
             started: AtomicBool::new(false),
             database_up: AtomicBool::new(false),
             outbox_messages: AtomicI64::new(0),
@@ -29,21 +49,38 @@ impl Health {
         }
     }
 
-    /// Not ready because of `part`, for the reason given. Logged when the reason is new.
+    /// `part` waits, for the reason given; callers can still be served. Logged when the reason is new.
     pub(crate) fn waits_for(&self, part: &'static str, reason: String) {
-        let mut waits = self.waits_for.lock().expect("no panic under this lock");
-        if waits.get(part) != Some(&reason) {
-            tracing::warn!(part, "waiting: {reason}");
-            waits.insert(part, reason);
+        self.set(part, Severity::Degraded, reason);
+    }
+
+    /// Not ready because of `part`.
+    pub(crate) fn blocked(&self, part: &'static str, reason: String) {
+        self.set(part, Severity::NotReady, reason);
+    }
+
+    fn set(&self, part: &'static str, severity: Severity, reason: String) {
+        let mut conditions = self.conditions.lock().expect("no panic under this lock");
+        let before = conditions.get(part);
+        if before.is_some_and(|known| known.reason == reason && known.severity == severity) {
+            return;
         }
+        tracing::warn!(part, "waiting: {reason}");
+        let since = before.map_or_else(Utc::now, |known| known.since);
+        conditions.insert(part, Condition { severity, reason, since });
     }
 
     /// `part` is well again.
     pub(crate) fn has(&self, part: &'static str) {
-        let mut waits = self.waits_for.lock().expect("no panic under this lock");
-        if waits.remove(part).is_some() {
+        let mut conditions = self.conditions.lock().expect("no panic under this lock");
+        if conditions.remove(part).is_some() {
             tracing::info!(part, "no longer waiting");
         }
+    }
+
+    fn is_worse_than(&self, tolerable: Severity) -> bool {
+        let conditions = self.conditions.lock().expect("no panic under this lock");
+        conditions.values().any(|condition| condition.severity > tolerable)
     }
 
     pub(crate) fn set_started(&self) {
@@ -64,21 +101,29 @@ impl Health {
     }
 
     /// What the service waits for; empty when it is well.
-    pub(crate) fn waiting(&self) -> BTreeMap<&'static str, String> {
-        let mut waits = self.waits_for.lock().expect("no panic under this lock").clone();
+    pub(crate) fn conditions(&self) -> BTreeMap<&'static str, Condition> {
+        let mut conditions = self.conditions.lock().expect("no panic under this lock").clone();
+        let not_ready = |reason: &str| Condition {
+            severity: Severity::NotReady,
+            reason: reason.to_owned(),
+            since: Utc::now(),
+        };
         if !self.is_started() {
-            waits.entry("start").or_insert_with(|| "the service is starting".to_owned());
+            conditions.entry("start").or_insert_with(|| not_ready("the service is starting"));
         }
         if self.is_stopping() {
-            waits.insert("stop", "the service is stopping".to_owned());
+            conditions.insert("stop", not_ready("the service is stopping"));
         }
-        waits
+        conditions
     }
 
     /// Whether callers should be sent here. Kafka or the registry being away while the service runs is
     /// no reason against: commands are accepted and events wait in the outbox.
     pub(crate) fn is_ready(&self) -> bool {
-        self.is_started() && !self.is_stopping() && self.database_up.load(Relaxed)
+        self.is_started()
+            && !self.is_stopping()
+            && self.database_up.load(Relaxed)
+            && !self.is_worse_than(Severity::Degraded)
     }
 
     /// Why commands are refused now, if they are.

@@ -87,7 +87,8 @@ pub(crate) async fn serve(
 
 async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     if !gate.health.is_started() {
-        let reasons: Vec<String> = gate.health.waiting().into_values().collect();
+        let conditions = gate.health.conditions().into_values();
+        let reasons: Vec<String> = conditions.map(|condition| condition.reason).collect();
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service is not ready")
             .code("not_ready")
             .detail(reasons.join("; "))

@@ -67,7 +67,7 @@ impl Writer {
     fn away(&mut self, error: &sqlx::Error) {
         self.connection = None;
         self.health.set_database_up(false);
-        self.health.waits_for("database", format!("the database is away: {error}"));
+        self.health.blocked("database", format!("the database is away: {error}"));
     }
 
     pub(crate) async fn close(&mut self) {
