@@ -13,7 +13,6 @@ pub(crate) mod offline;
 #[cfg(feature = "measuring")]
 pub(crate) mod detached;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,7 +27,7 @@ use crate::consumer::OffsetHint;
 use crate::dead_letters::Reason;
 use crate::failure::Failure;
 use crate::handle::Refused;
-use crate::offsets::{Partition, Positions};
+use crate::offsets::{Positions, Processed, Reached};
 use crate::pace::{Pace, Replicas};
 use crate::queue::{BATCH_MAX, Item, Next, Origin, Queue, Work};
 use crate::relay::HandOver;
@@ -68,7 +67,7 @@ impl<S: Service> Executor<S> {
     pub(crate) async fn run(mut self) {
         let mut pace = Pace::new(PAUSE_MAX, FULL_ENOUGH, self.replicas.clone());
         // The first caller should not wait for the connection. If it fails, the first batch tries again.
-        if let Err(error) = self.writer.connection().await {
+        if let Err(error) = self.connect().await {
             tracing::warn!(error = %error, "the executor has no connection yet");
         }
         loop {
@@ -161,7 +160,7 @@ impl<S: Service> Executor<S> {
 
     /// Offsets of ignored events move with the next transaction, or here when there is none.
     async fn store_skipped(&mut self) {
-        let advances = self.positions.advances(&HashMap::new());
+        let advances = self.positions.advances(&Processed::new()).unwrap_or_default();
         if advances.is_empty() {
             return;
         }
@@ -270,13 +269,15 @@ fn is_current<S: Service>(positions: &Positions, item: &Item<S>) -> bool {
     }
 }
 
-/// Offsets a batch has processed, by partition.
-fn processed<S: Service>(batch: &[Item<S>]) -> HashMap<Partition, i64> {
-    let mut processed = HashMap::new();
+/// How far a batch reaches in each partition. What was fetched under two assignments of one partition is
+/// never in the same batch: the older was dropped before.
+fn processed<S: Service>(batch: &[Item<S>]) -> Processed {
+    let mut processed = Processed::new();
     for item in batch {
         if let Origin::Event(delivery) = &item.origin {
-            let next = processed.entry(delivery.partition).or_insert(0);
-            *next = (delivery.offset + 1).max(*next);
+            let begun = Reached { generation: delivery.generation, next: 0 };
+            let reached = processed.entry(delivery.partition).or_insert(begun);
+            reached.next = reached.next.max(delivery.offset + 1);
         }
     }
     processed

@@ -23,6 +23,7 @@ mod queue;
 mod executor;
 mod offsets;
 mod writes;
+mod set_back;
 mod remembered;
 mod presumed;
 mod inbox;

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use opentelemetry::KeyValue;
 use sqlx::PgConnection;
 
-use crate::dead_letters;
 use crate::failure::Failure;
 use crate::health::Health;
+use crate::offsets::Positions;
 use crate::pace::Replicas;
 use crate::service::Service;
 use crate::telemetry::Telemetry;
+use crate::{dead_letters, set_back};
 
 /// How often the database is read. Figures are collected less often than this, and an outbox grows
 /// only by some 100,000 messages meanwhile, a fraction of what it may hold.
@@ -26,14 +27,20 @@ pub(crate) struct Observer {
     health: Arc<Health>,
     telemetry: Arc<Telemetry>,
     replicas: Replicas,
+    positions: Arc<Positions>,
     last: Option<Instant>,
     /// Reasons that dead letters have waited for, so that the last one's end is shown too.
     reasons: HashSet<String>,
 }
 
 impl Observer {
-    pub(crate) fn new(health: Arc<Health>, telemetry: Arc<Telemetry>, replicas: Replicas) -> Self {
-        Observer { health, telemetry, replicas, last: None, reasons: HashSet::new() }
+    pub(crate) fn new(
+        health: Arc<Health>,
+        telemetry: Arc<Telemetry>,
+        replicas: Replicas,
+        positions: Arc<Positions>,
+    ) -> Self {
+        Observer { health, telemetry, replicas, positions, last: None, reasons: HashSet::new() }
     }
 
     pub(crate) async fn observe<S: Service>(
@@ -46,6 +53,8 @@ impl Observer {
         }
         // Also where it fails: the next look is soon enough.
         self.last = Some(Instant::now());
+        // Also where nothing is heard that would run into it.
+        set_back::look(db, &self.positions, &self.telemetry).await?;
         self.count_replicas(db).await?;
         self.backlog(db).await?;
         self.dead_letters(db).await?;

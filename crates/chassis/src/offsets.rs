@@ -43,6 +43,17 @@ struct Inner {
     rewinds: Vec<(Partition, Instant)>,
 }
 
+/// How far a batch reaches in a partition, under which assignment it was fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reached {
+    pub(crate) generation: u64,
+    /// The offset after the last one.
+    pub(crate) next: i64,
+}
+
+/// How far a batch reaches in each partition that it has events of.
+pub(crate) type Processed = HashMap<Partition, Reached>;
+
 /// One partition's move in a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Advance {
@@ -116,22 +127,29 @@ impl Positions {
     }
 
     /// The moves a transaction has to make: `processed` partitions up to the given offsets, and all
-    /// others that ignored events moved on.
-    pub(crate) fn advances(&self, processed: &HashMap<Partition, i64>) -> Vec<Advance> {
+    /// others that ignored events moved on. Nothing at all where a processed partition is no longer
+    /// held as it was when it was fetched: its effect would be committed without its offset.
+    pub(crate) fn advances(&self, processed: &Processed) -> Option<Vec<Advance>> {
         let inner = self.lock();
+        let is_held = |(partition, reached): (&Partition, &Reached)| {
+            inner.held.get(partition).is_some_and(|held| held.generation == reached.generation)
+        };
+        if !processed.iter().all(is_held) {
+            return None;
+        }
         let mut advances: Vec<Advance> = inner
             .held
             .iter()
             .map(|(partition, held)| Advance {
                 partition: *partition,
                 from: held.stored,
-                to: processed.get(partition).copied().unwrap_or(0).max(held.next),
+                to: processed.get(partition).map_or(0, |reached| reached.next).max(held.next),
             })
             .filter(|advance| advance.to > advance.from)
             .collect();
         // Always in one order, so that two replicas cannot wait for each other.
         advances.sort_by_key(|advance| advance.partition);
-        advances
+        Some(advances)
     }
 
     /// Takes over what a transaction committed.
@@ -145,15 +163,41 @@ impl Positions {
         }
     }
 
-    /// Takes over what the database holds after somebody else moved it.
-    fn reload(&self, stored: &[(Partition, i64)]) {
-        let mut inner = self.lock();
-        for (partition, offset) in stored {
-            if let Some(held) = inner.held.get_mut(partition) {
-                held.stored = *offset;
-                held.next = *offset;
+    /// Every partition as it is held now.
+    fn snapshot(&self) -> Vec<(Partition, Position)> {
+        self.lock().held.iter().map(|(partition, held)| (*partition, *held)).collect()
+    }
+
+    /// Takes over what the database holds. Where somebody else moved an offset on, what is before it is
+    /// done. Where the database is behind what it held before it was read, or has no row at all, it was
+    /// set back: a standby that lagged, a backup, a row that was changed by hand. The effects of all
+    /// events from there on are gone, and the consumer is beyond them, so the partition is held and
+    /// fetched again. Returns these partitions.
+    fn reload(
+        &self,
+        before: &[(Partition, Position)],
+        stored: &HashMap<Partition, i64>,
+    ) -> Vec<SetBack> {
+        let mut set_back = Vec::new();
+        for (partition, before) in before {
+            let found = stored.get(partition).copied();
+            if found.is_none_or(|found| found < before.stored) {
+                if self.generation(*partition) == Some(before.generation) {
+                    self.hold(*partition, Duration::ZERO);
+                    set_back.push(SetBack {
+                        partition: *partition,
+                        from: before.stored,
+                        to: found,
+                    });
+                }
+            } else if let Some(found) = found
+                && let Some(held) = self.lock().held.get_mut(partition)
+            {
+                held.stored = held.stored.max(found);
+                held.next = held.next.max(found);
             }
         }
+        set_back
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -161,28 +205,48 @@ impl Positions {
     }
 }
 
+/// A partition whose offset went back in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SetBack {
+    pub(crate) partition: Partition,
+    pub(crate) from: i64,
+    /// None where the row is gone.
+    pub(crate) to: Option<i64>,
+}
+
 /// Reads the offsets of partitions, creating those never seen at 0.
 pub(crate) async fn load(
     db: &mut PgConnection,
     partitions: &[Partition],
 ) -> Result<Vec<(Partition, i64)>, sqlx::Error> {
-    let topics: Vec<&str> = partitions.iter().map(|p| p.topic).collect();
-    let numbers: Vec<i32> = partitions.iter().map(|p| p.number).collect();
+    let (topics, numbers) = columns(partitions);
     sqlx::query(
         "insert into flotilla.offsets (topic, partition, next_offset)
          select topic, partition, 0 from unnest($1::text[], $2::int[]) as p (topic, partition)
          on conflict do nothing",
     )
-    .bind(&topics)
-    .bind(&numbers)
+    .bind(topics)
+    .bind(numbers)
     .execute(&mut *db)
     .await?;
+    read(db, partitions).await
+}
+
+fn columns(partitions: &[Partition]) -> (Vec<&'static str>, Vec<i32>) {
+    partitions.iter().map(|partition| (partition.topic, partition.number)).unzip()
+}
+
+async fn read(
+    db: &mut PgConnection,
+    partitions: &[Partition],
+) -> Result<Vec<(Partition, i64)>, sqlx::Error> {
+    let (topics, numbers) = columns(partitions);
     let rows: Vec<(String, i32, i64)> = sqlx::query_as(
         "select topic, partition, next_offset from flotilla.offsets
          where (topic, partition) in (select * from unnest($1::text[], $2::int[]))",
     )
-    .bind(&topics)
-    .bind(&numbers)
+    .bind(topics)
+    .bind(numbers)
     .fetch_all(db)
     .await?;
     let find = |topic: &str, number: i32| {
@@ -230,14 +294,20 @@ pub(crate) fn advance(writes: &mut Writes, advances: &[Advance]) {
         .expect(advances.len(), "an offset");
 }
 
-/// Learns the offsets of all held partitions anew, after a conflict.
+/// Learns the offsets of all held partitions anew: after a conflict, over a new connection, and every few
+/// seconds, as a database that was set back need not bring a conflict. Returns the partitions that have to
+/// be fetched again.
 pub(crate) async fn refresh(
     db: &mut PgConnection,
     positions: &Positions,
-) -> Result<(), sqlx::Error> {
-    let stored = load(db, &positions.held()).await?;
-    positions.reload(&stored);
-    Ok(())
+) -> Result<Vec<SetBack>, sqlx::Error> {
+    let before = positions.snapshot();
+    if before.is_empty() {
+        return Ok(Vec::new());
+    }
+    let partitions: Vec<Partition> = before.iter().map(|(partition, _)| *partition).collect();
+    let stored = read(db, &partitions).await?.into_iter().collect();
+    Ok(positions.reload(&before, &stored))
 }
 
 #[cfg(test)]
@@ -259,15 +329,77 @@ mod tests {
         assert!(!positions.is_current(P, second, 10));
     }
 
+    /// What is processed up to an offset under an assignment.
+    fn up_to(next: i64, generation: u64) -> Processed {
+        Processed::from([(P, Reached { generation, next })])
+    }
+
+    fn reload(positions: &Positions, found: Option<i64>) -> Vec<SetBack> {
+        let stored = found.map(|offset| (P, offset)).into_iter().collect();
+        positions.reload(&positions.snapshot(), &stored)
+    }
+
     #[test]
     fn skipped_events_move_with_the_next_transaction() {
         let positions = Positions::default();
         let generation = positions.assign(P, 10);
-        assert_eq!(positions.advances(&HashMap::new()), []);
+        let advances = || positions.advances(&Processed::new()).unwrap();
+        assert_eq!(advances(), []);
         positions.skip_to(P, generation, 14);
-        let advances = positions.advances(&HashMap::new());
-        assert_eq!(advances, [Advance { partition: P, from: 10, to: 14 }]);
-        positions.committed(&advances);
-        assert_eq!(positions.advances(&HashMap::new()), []);
+        assert_eq!(advances(), [Advance { partition: P, from: 10, to: 14 }]);
+        positions.committed(&advances());
+        assert_eq!(advances(), []);
+    }
+
+    #[test]
+    fn a_partition_whose_offset_went_back_is_fetched_again_and_nothing_between_is_passed() {
+        let positions = Positions::default();
+        let generation = positions.assign(P, 120);
+        let set_back = reload(&positions, Some(100));
+        assert_eq!(set_back, [SetBack { partition: P, from: 120, to: Some(100) }]);
+        // The batch that found it out must neither be committed nor move 100 to 121.
+        assert!(!positions.is_current(P, generation, 120));
+        assert_eq!(positions.advances(&up_to(121, generation)), None);
+        assert_eq!(positions.advances(&Processed::new()), Some(Vec::new()));
+        assert_eq!(positions.due_rewinds(), [P]);
+    }
+
+    #[test]
+    fn a_partition_whose_offset_is_gone_is_fetched_again() {
+        let positions = Positions::default();
+        positions.assign(P, 0);
+        assert_eq!(reload(&positions, None), [SetBack { partition: P, from: 0, to: None }]);
+        assert_eq!(positions.due_rewinds(), [P]);
+    }
+
+    #[test]
+    fn what_another_replica_has_done_meanwhile_falls_away() {
+        let positions = Positions::default();
+        let generation = positions.assign(P, 10);
+        assert_eq!(reload(&positions, Some(12)), []);
+        assert!(!positions.is_current(P, generation, 11));
+        assert!(positions.is_current(P, generation, 12));
+        assert_eq!(positions.due_rewinds(), []);
+    }
+
+    #[test]
+    fn a_partition_that_came_back_while_offsets_were_read_is_not_taken_for_set_back() {
+        let positions = Positions::default();
+        positions.assign(P, 10);
+        let before = positions.snapshot();
+        let generation = positions.assign(P, 50);
+        assert_eq!(positions.reload(&before, &HashMap::from([(P, 9)])), []);
+        assert!(positions.is_current(P, generation, 50));
+    }
+
+    #[test]
+    fn a_batch_whose_partition_was_revoked_or_fetched_again_meanwhile_moves_nothing() {
+        let positions = Positions::default();
+        let generation = positions.assign(P, 10);
+        assert!(positions.advances(&up_to(11, generation)).is_some());
+        positions.revoke(P);
+        assert_eq!(positions.advances(&up_to(11, generation)), None);
+        positions.assign(P, 10);
+        assert_eq!(positions.advances(&up_to(11, generation)), None);
     }
 }

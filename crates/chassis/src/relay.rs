@@ -146,8 +146,9 @@ impl Relay {
             if batches.is_empty() && stopping.load(Relaxed) {
                 break Ok(End::Stopping);
             }
-            if tenure.is_doubtful() {
-                // Renew before publishing: whoever took over publishes the same batches.
+            if tenure.is_doubtful() || self.incoming.shared.take_doubt() {
+                // Renew before publishing: whoever took over publishes the same batches. And over the
+                // connection of this tenure, which a database that was set back has closed.
                 if !self.clear(lease, &mut tenure).await? {
                     break Ok(End::LeaseLost);
                 }

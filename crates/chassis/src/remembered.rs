@@ -5,21 +5,35 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::mem;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard};
 
 /// Rows kept of each kind: a few times what is under way at full load, in a megabyte or two.
 const ROWS_MAX: usize = 8_192;
+
+/// Counts what rows may have been remembered of and is gone: a new connection may lead to a database that
+/// was set back, in which other rows have the versions that these had. One for the whole process, so that
+/// no service has to think of it.
+static HISTORY: AtomicU64 = AtomicU64::new(0);
+
+/// Makes every service's memory empty.
+pub(crate) fn forget() {
+    HISTORY.fetch_add(1, SeqCst);
+}
 
 /// A bounded memory of rows, by key. Those that were not asked for are forgotten first.
 ///
 /// Another replica may have changed a row since. So what is decided on a remembered row must be verified
 /// when it is written, by the version that it had; and where nothing would be written, the row must be
-/// read: see [`Failure::unread`](crate::Failure::unread).
+/// read: see [`Failure::unread`](crate::Failure::unread). The chassis empties it whenever the rows may be
+/// those of a history that the database has lost.
 pub struct Remembered<K, R> {
     halves: Mutex<Halves<K, R>>,
 }
 
 struct Halves<K, R> {
+    /// The history that these rows are of.
+    history: u64,
     young: HashMap<K, R>,
     /// Dropped as a whole when the young ones fill their half.
     old: HashMap<K, R>,
@@ -30,8 +44,8 @@ impl<K: Eq + Hash, R> Remembered<K, R> {
     /// attempt only: when that fails, the next one reads it.
     pub fn take(&self, keys: &mut Vec<K>) -> HashMap<K, R> {
         let mut taken = HashMap::with_capacity(keys.len());
-        let mut halves = self.halves.lock().expect("no panic under this lock");
-        let Halves { young, old } = &mut *halves;
+        let mut halves = self.lock();
+        let Halves { young, old, .. } = &mut *halves;
         keys.retain(|key| {
             if taken.contains_key(key) {
                 return false;
@@ -46,7 +60,7 @@ impl<K: Eq + Hash, R> Remembered<K, R> {
 
     /// Remembers rows that were committed a moment ago.
     pub fn put(&self, rows: impl IntoIterator<Item = (K, R)>) {
-        let mut halves = self.halves.lock().expect("no panic under this lock");
+        let mut halves = self.lock();
         for (key, row) in rows {
             if halves.young.len() >= ROWS_MAX / 2 {
                 halves.old = mem::take(&mut halves.young);
@@ -54,11 +68,22 @@ impl<K: Eq + Hash, R> Remembered<K, R> {
             halves.young.insert(key, row);
         }
     }
+
+    fn lock(&self) -> MutexGuard<'_, Halves<K, R>> {
+        let mut halves = self.halves.lock().expect("no panic under this lock");
+        let history = HISTORY.load(SeqCst);
+        if halves.history != history {
+            *halves = Halves { history, young: HashMap::new(), old: HashMap::new() };
+        }
+        halves
+    }
 }
 
 impl<K, R> Default for Remembered<K, R> {
     fn default() -> Self {
-        Remembered { halves: Mutex::new(Halves { young: HashMap::new(), old: HashMap::new() }) }
+        let history = HISTORY.load(SeqCst);
+        let halves = Halves { history, young: HashMap::new(), old: HashMap::new() };
+        Remembered { halves: Mutex::new(halves) }
     }
 }
 
@@ -66,8 +91,12 @@ impl<K, R> Default for Remembered<K, R> {
 mod tests {
     use super::*;
 
+    /// One test at a time: what one makes forgotten, all forget.
+    static TURN: Mutex<()> = Mutex::new(());
+
     #[test]
     fn a_row_is_taken_once_and_what_is_not_known_is_left_to_be_read() {
+        let _turn = TURN.lock();
         let remembered = Remembered::default();
         remembered.put([(1, "one"), (2, "two")]);
         let mut keys = vec![2, 3];
@@ -79,7 +108,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_remembered_of_a_database_that_may_be_another_now_is_forgotten() {
+        let _turn = TURN.lock();
+        let remembered = Remembered::default();
+        remembered.put([(1, "one")]);
+        forget();
+        assert!(remembered.take(&mut vec![1]).is_empty());
+        remembered.put([(1, "another")]);
+        assert_eq!(remembered.take(&mut vec![1]), HashMap::from([(1, "another")]));
+    }
+
+    #[test]
     fn no_more_is_remembered_than_the_limit_and_the_latest_is() {
+        let _turn = TURN.lock();
         let remembered = Remembered::default();
         let last = ROWS_MAX * 3;
         remembered.put((0..=last).map(|key| (key, ())));

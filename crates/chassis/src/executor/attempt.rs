@@ -48,6 +48,7 @@ impl<S: Service> Executor<S> {
     ) -> Result<Committed<S>, Failure> {
         let announce = !self.relay.is_leader();
         let keeps_inbox = batch.iter().any(|item| inbox_id(item).is_some());
+        self.connect().await?;
         let db = self.writer.connection().await?;
         let locks = S::LOCKS && (lost_race || self.replicas.are_several());
         let mut unit = Unit::open(db, locks || keeps_inbox).await?;
@@ -82,7 +83,9 @@ impl<S: Service> Executor<S> {
             unit = unit.begun().await?;
             casualties.set_aside(&self.telemetry, unit.db(), S::NAME, &mut effects.outbox).await?;
         }
+        // Revoked, or to be fetched again, since what is stale was dropped.
         let advances = self.positions.advances(&processed(batch));
+        let advances = advances.ok_or_else(|| Failure::conflict("a partition"))?;
         offsets::advance(&mut writes, &advances);
         let message_count = effects.outbox.count();
         let mut committed_batch = None;

@@ -14,6 +14,7 @@ use crate::health::Health;
 use crate::offsets::{self, Advance};
 use crate::service::Service;
 use crate::writes::Writes;
+use crate::{remembered, set_back};
 
 /// A connection that writes, reopened after a failure.
 pub(crate) struct Writer {
@@ -64,6 +65,15 @@ impl Writer {
         }
     }
 
+    /// Lets go of the connection, so that the next one is a new one.
+    pub(crate) fn discard(&mut self) {
+        self.connection = None;
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.connection.is_some()
+    }
+
     fn away(&mut self, error: &sqlx::Error) {
         self.connection = None;
         self.health.set_database_up(false);
@@ -80,8 +90,29 @@ impl Writer {
 }
 
 impl<S: Service> Executor<S> {
+    /// Opens the connection where there is none. It may lead to a database that was set back while there
+    /// was none, so nothing is taken for known that was known before: neither rows, nor offsets, nor to
+    /// the relay the number of the last batch.
+    pub(super) async fn connect(&mut self) -> Result<(), sqlx::Error> {
+        if self.writer.is_open() {
+            return Ok(());
+        }
+        remembered::forget();
+        self.relay.doubt();
+        let db = self.writer.connection().await?;
+        let known = set_back::look(db, &self.positions, &self.telemetry).await;
+        known.inspect_err(|_| self.writer.discard())
+    }
+
+    async fn learn_offsets(&mut self) -> Result<(), sqlx::Error> {
+        self.connect().await?;
+        let db = self.writer.connection().await?;
+        set_back::look(db, &self.positions, &self.telemetry).await
+    }
+
     /// Moves offsets in a transaction of their own.
     pub(super) async fn store(&mut self, advances: &[Advance]) -> Result<(), Failure> {
+        self.connect().await?;
         let mut writes = Writes::default();
         offsets::advance(&mut writes, advances);
         writes.execute(self.writer.connection().await?).await
@@ -91,11 +122,7 @@ impl<S: Service> Executor<S> {
     /// the database has them where somebody else moved them.
     pub(super) async fn recover(&mut self, failure: &Failure) {
         if failure.is_conflict() {
-            let refreshed = match self.writer.connection().await {
-                Ok(db) => offsets::refresh(db, &self.positions).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = refreshed {
+            if let Err(error) = self.learn_offsets().await {
                 self.writer.failed(&error);
             }
             return;

@@ -68,7 +68,7 @@ impl<S: Service> Offline<S> {
         assert!(batch.0.iter().all(|item| is_current(&self.hearing.positions, item)));
         let casualties = Casualties::of(&batch.0, &refusals);
         assert!(casualties.are_none(), "{} set an input aside", S::NAME);
-        let advances = self.hearing.positions.advances(&processed(&batch.0));
+        let advances = self.hearing.positions.advances(&processed(&batch.0)).expect("it is held");
         offsets::advance(&mut writes, &advances);
         let message_count = effects.outbox.count();
         let row = effects.outbox.finish();

@@ -2,7 +2,10 @@
 //! need not read back the row that was written a moment ago.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Relaxed, SeqCst},
+};
 
 use tokio::sync::{Notify, mpsc};
 
@@ -24,6 +27,8 @@ pub(super) struct Shared {
     leader: AtomicBool,
     /// Whether some batch could not be handed over, so that rows have to be read.
     missed: AtomicBool,
+    /// Whether numbers may have begun again from an earlier one.
+    doubt: AtomicBool,
     pub(super) wake: Arc<Notify>,
 }
 
@@ -35,6 +40,11 @@ impl Shared {
     /// Whether rows have to be read; answered once.
     pub(super) fn take_missed(&self) -> bool {
         self.missed.swap(false, Relaxed)
+    }
+
+    /// Whether numbers may have begun again from an earlier one; answered once.
+    pub(super) fn take_doubt(&self) -> bool {
+        self.doubt.swap(false, SeqCst)
     }
 }
 
@@ -59,6 +69,13 @@ impl HandOver {
 
     pub(crate) fn is_leader(&self) -> bool {
         self.shared.leader.load(Relaxed)
+    }
+
+    /// The executor writes over a new connection: to a database that may have been set back, and gives
+    /// numbers again that the relay has seen. What it is handed from now on is not what comes next
+    /// before its own connection has said so.
+    pub(crate) fn doubt(&self) {
+        self.shared.doubt.store(true, SeqCst);
     }
 
     /// Hands a batch over, or tells the relay to read its row.

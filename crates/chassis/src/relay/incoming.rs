@@ -57,6 +57,8 @@ impl Incoming {
 
     /// A tenure begins: from here on executors hand over, or announce.
     pub(super) async fn open(&mut self, database_url: &Secret) -> Result<(), sqlx::Error> {
+        // Numbers of an earlier tenure may be given again, where the database was set back.
+        self.discard();
         self.announced = announcements(database_url).await?;
         self.unread = true;
         self.shared.set_leader(true);

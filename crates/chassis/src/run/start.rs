@@ -163,7 +163,12 @@ impl<S: Service> Starting<S> {
             self.senders.outcomes.downgrade(),
             calls.clone(),
             Arc::clone(&self.health),
-            Observer::new(Arc::clone(&self.health), Arc::clone(&self.telemetry), replicas.clone()),
+            Observer::new(
+                Arc::clone(&self.health),
+                Arc::clone(&self.telemetry),
+                replicas.clone(),
+                Arc::clone(&positions),
+            ),
         ));
         let executor = Executor {
             service: self.app.service,

@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     pub(crate) consumer_lag: Gauge<u64>,
     pub(crate) partitions: Gauge<u64>,
     pub(crate) stopped_partitions: Gauge<u64>,
+    pub(crate) partitions_set_back: Counter<u64>,
 }
 
 impl Metrics {
@@ -84,6 +85,10 @@ impl Metrics {
                 .u64_gauge("flotilla_partitions")
                 .with_description("Partitions that this replica holds")
                 .build(),
+            partitions_set_back: counter(
+                "flotilla_partitions_set_back",
+                "Partitions read again because the database was set back",
+            ),
             stopped_partitions: meter
                 .u64_gauge("flotilla_stopped_partitions")
                 .with_description("Partitions that cannot go on without an operator")

@@ -10,5 +10,6 @@ mod effects_once;
 mod life;
 mod relay;
 mod replicas;
+mod set_back;
 mod tail;
 mod telemetry;

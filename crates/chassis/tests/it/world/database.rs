@@ -1,6 +1,6 @@
 //! What tests read from the service's database, and change in it as an operator or an accident would.
 
-use sqlx::{Postgres, Transaction, query_as, query_scalar};
+use sqlx::{Connection, PgConnection, Postgres, Transaction, query_as, query_scalar};
 
 use super::messages::Place;
 use super::{REQUESTS, World, wait};
@@ -80,6 +80,53 @@ impl World {
         .await
         .unwrap();
         assert_eq!(moved.rows_affected(), 1);
+    }
+
+    /// Takes back all that was heard of a key from its first message on, as a backup would that was made
+    /// before: the offset goes back with the effects.
+    pub(crate) async fn lose(&self, key: &str, (partition, offset): Place) {
+        let mut tx = self.db.begin().await.unwrap();
+        sqlx::query("delete from totals where key = $1").bind(key).execute(&mut *tx).await.unwrap();
+        sqlx::query("delete from flotilla.inbox where strpos(event_id, $1) > 0")
+            .bind(key)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        let moved = sqlx::query(
+            "update flotilla.offsets set next_offset = $3 where topic = $1 and partition = $2",
+        )
+        .bind(REQUESTS)
+        .bind(partition)
+        .bind(offset)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        assert_eq!(moved.rows_affected(), 1);
+        tx.commit().await.unwrap();
+    }
+
+    /// Puts another total in the place of one, of the same version.
+    pub(crate) async fn replace_total(&self, key: &str, total: i64) {
+        sqlx::query("update totals set total = $2 where key = $1")
+            .bind(key)
+            .bind(total)
+            .execute(&self.db)
+            .await
+            .unwrap();
+    }
+
+    /// Ends the connections of a part of every replica, and waits until they are gone.
+    pub(crate) async fn end_sessions(&self, part: &str) {
+        let mut same_role = PgConnection::connect(&self.urls.app).await.unwrap();
+        let ended: Vec<bool> = query_scalar(
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity
+             where datname = current_database() and application_name = $1",
+        )
+        .bind(part)
+        .fetch_all(&mut same_role)
+        .await
+        .unwrap();
+        assert!(!ended.is_empty() && ended.iter().all(|ended| *ended), "{part}: {ended:?}");
     }
 
     /// Makes a total another version of itself, as soon as the answer is committed.
