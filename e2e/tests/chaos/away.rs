@@ -1,9 +1,10 @@
 //! A service or a server is away for a while: what goes on without it, what waits, and that all of it ends
 //! when it is back.
 
-use e2e::shop::order_of;
+use e2e::shop::{id_of, order_of, send};
 use flotilla::audit;
 use local::SERVICES;
+use sqlx::Connection;
 
 use crate::rig::{REST, TURN, open};
 
@@ -75,4 +76,27 @@ async fn a_database_that_crashes_loses_nothing_and_callers_are_told_to_come_back
     }
     let report = audit::run(&shop.fleet, REST).await.unwrap();
     assert!(report.is_clean(), "{}", report.broken());
+}
+
+#[tokio::test]
+async fn an_order_that_was_accepted_and_cannot_be_watched_is_told_as_accepted_with_its_id() {
+    let _turn = TURN.lock().await;
+    let shop = open().await;
+    let sku = shop.item(1).await.unwrap();
+    let url = shop.fleet.environment().superuser_url("order").unwrap();
+    let mut db = sqlx::PgConnection::connect(&url).await.unwrap();
+    // The executor keeps its connection; who reads gets none.
+    let no_more = "do $$ begin execute format('alter role %I connection limit 0',
+            (select usename from pg_stat_activity where application_name = 'executor' limit 1));
+        perform pg_terminate_backend(pid) from pg_stat_activity
+            where application_name = 'order-reader'; end $$";
+    sqlx::raw_sql(no_more).execute(&mut db).await.unwrap();
+    let body = order_of(&[(&sku, 1)], "DE", "tok_visa");
+    let request = shop.request("POST", "order", "/orders?wait=terminal&timeout_seconds=1").unwrap();
+    let answer = send(request.header("Idempotency-Key", &sku).json(&body)).await;
+    let again = no_more.replace("limit 0", "limit -1");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(again)).execute(&mut db).await.unwrap();
+    let (status, accepted) = answer.unwrap();
+    assert_eq!((status, &accepted["state"]), (202, &"placed".into()), "{accepted}");
+    shop.ended(id_of(&accepted).unwrap(), "completed").await.unwrap();
 }

@@ -11,9 +11,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::Api;
 use super::view::{self, LineView, Links, OrderView, location};
 use super::wait::WaitQuery;
-use super::{Api, no_such_order};
 use crate::phase::Phase;
 use crate::placement::{Placed, Refusal};
 use crate::service::{Input, Reply};
@@ -58,8 +58,8 @@ pub(super) struct PlacedOrder<'a> {
             ("Location" = String, description = "the order"),
             ("Idempotent-Replayed" = bool, description = "present when an earlier request with \
              this key placed the order"))),
-        (status = 202, description = "with `wait=terminal`: accepted, and the time is over",
-         body = OrderView),
+        (status = 202, description = "with `wait=terminal`: accepted, and the time is over; as \
+         `PlacedOrder` where the order cannot be watched now", body = OrderView),
         (status = 422, description = "`field` cannot be accepted, or the key was used for another \
          order", body = Problem, content_type = "application/problem+json"),
         AnyProblem,
@@ -85,12 +85,16 @@ pub(super) async fn place_order(
     let order = placed.order_id.0;
     let mut response = match patience {
         None => (StatusCode::CREATED, Json(answer(&placed))).into_response(),
-        Some(patience) => {
-            let row = api.wait_for_end(order, patience).await?.ok_or_else(no_such_order)?;
-            let ended = row.state.is_terminal();
-            let status = if ended { StatusCode::CREATED } else { StatusCode::ACCEPTED };
-            (status, view::json(&row)).into_response()
-        }
+        Some(patience) => match api.wait_for_end(order, patience).await {
+            Ok(Some(row)) => {
+                let ended = row.state.is_terminal();
+                let status = if ended { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+                (status, view::json(&row)).into_response()
+            }
+            // The order is committed, whatever keeps us from watching it: a failure here would hide its id
+            // from a caller who has it.
+            Ok(None) | Err(_) => (StatusCode::ACCEPTED, Json(answer(&placed))).into_response(),
+        },
     };
     let location = HeaderValue::try_from(location(order)).expect("an id is visible ASCII");
     response.headers_mut().insert(header::LOCATION, location);
