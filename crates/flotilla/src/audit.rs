@@ -60,7 +60,7 @@ impl Report {
 }
 
 /// Waits for the fleet to come to rest, for at most `patience`, then checks every rule. Of a fleet that
-/// never rests it checks those that hold at any moment.
+/// never rests it checks what does not move: orders that have ended, and whatever holds at any moment.
 pub async fn run(fleet: &Fleet, patience: Duration) -> Result<Report> {
     run_from(fleet, patience, Uuid::nil()).await
 }
@@ -73,9 +73,12 @@ pub async fn run_from(fleet: &Fleet, patience: Duration, first: Uuid) -> Result<
         let before = rest::look(fleet, first).await?;
         let is_last = started.elapsed() >= patience;
         if before.moving.is_empty() || is_last {
-            let facts = collect::collect(fleet, first).await?;
+            let mut facts = collect::collect(fleet, first).await?;
             let moving = moved(before, rest::look(fleet, first).await?);
             if moving.is_empty() || is_last {
+                if !moving.is_empty() {
+                    facts.after = Some(Box::new(collect::tables(fleet, first).await?));
+                }
                 let mut report = check(&facts, moving);
                 if !first.is_nil() {
                     report.notes.push(format!("orders before {first} were not looked at"));
@@ -97,7 +100,7 @@ fn moved(before: rest::Look, after: rest::Look) -> Vec<String> {
     moving
 }
 
-/// Checks on what was collected every rule, or, when something moved, those that hold all the same.
+/// Checks on what was collected every rule, or, when something moved, those that can be judged all the same.
 pub fn check(facts: &Facts, moving: Vec<String>) -> Report {
     let mut notes = Vec::new();
     let duplicates = facts.topics.iter().map(|topic| topic.duplicates).sum::<u64>();
@@ -118,9 +121,8 @@ pub fn check(facts: &Facts, moving: Vec<String>) -> Report {
     if facts.ledger.is_none() {
         notes.push("no sandbox runs: the providers' own books were not compared".to_owned());
     }
-    let (rules, others): (Vec<_>, Vec<_>) = rules::all(facts)
-        .into_iter()
-        .partition(|rule| moving.is_empty() || rule.holds_while_moving);
+    let (rules, others): (Vec<_>, Vec<_>) =
+        rules::all(facts).into_iter().partition(|rule| moving.is_empty() || !rule.at_rest_only);
     let not_judged = others.into_iter().map(|rule| rule.name).collect();
     Report { moving, rules, not_judged, notes }
 }

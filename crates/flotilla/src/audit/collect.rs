@@ -3,7 +3,8 @@
 mod topics;
 mod ledger;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use local::SERVICES;
@@ -17,6 +18,12 @@ use super::facts::{
 };
 use crate::fleet::Fleet;
 
+/// How long a relay may take to publish what was committed when the audit began to read. One that works
+/// needs a fraction of a second.
+const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is looked whether it has.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 pub(super) async fn connect(fleet: &Fleet, service: &'static str) -> Result<PgConnection> {
     let url = fleet.environment().superuser_url(service)?;
     PgConnection::connect(&url).await.with_context(|| {
@@ -25,11 +32,9 @@ pub(super) async fn connect(fleet: &Fleet, service: &'static str) -> Result<PgCo
 }
 
 pub(super) async fn collect(fleet: &Fleet, first: Uuid) -> Result<Facts> {
-    let mut facts = Facts { outboxes: outboxes(fleet).await?, ..Facts::default() };
-    collect_orders(&mut connect(fleet, "order").await?, first, &mut facts).await?;
-    collect_payments(&mut connect(fleet, "payment").await?, first, &mut facts).await?;
-    collect_goods(&mut connect(fleet, "inventory").await?, first, &mut facts).await?;
-    collect_shipments(&mut connect(fleet, "shipping").await?, first, &mut facts).await?;
+    let mut facts = tables(fleet, first).await?;
+    // After the tables: what they say was committed before these heads.
+    (facts.outboxes, facts.behind) = published(fleet).await?;
     for service in SERVICES {
         let mut db = connect(fleet, service).await?;
         let waiting: i64 = sqlx::query_scalar(
@@ -44,6 +49,33 @@ pub(super) async fn collect(fleet: &Fleet, first: Uuid) -> Result<Facts> {
         facts.ledger = Some(ledger::read(fleet).await?);
     }
     Ok(facts)
+}
+
+/// The services' tables alone.
+pub(super) async fn tables(fleet: &Fleet, first: Uuid) -> Result<Facts> {
+    let mut facts = Facts::default();
+    // Orders first: whatever the others know of an order that has ended here is no older than that.
+    collect_orders(&mut connect(fleet, "order").await?, first, &mut facts).await?;
+    collect_payments(&mut connect(fleet, "payment").await?, first, &mut facts).await?;
+    collect_goods(&mut connect(fleet, "inventory").await?, first, &mut facts).await?;
+    collect_shipments(&mut connect(fleet, "shipping").await?, first, &mut facts).await?;
+    Ok(facts)
+}
+
+/// The outboxes, once all that is committed by now is published, or the services that are not so far.
+async fn published(fleet: &Fleet) -> Result<(Vec<OutboxFact>, BTreeSet<&'static str>)> {
+    let started = Instant::now();
+    let mut now = outboxes(fleet).await?;
+    let heads: Vec<i64> = now.iter().map(|outbox| outbox.head).collect();
+    loop {
+        let late = now.iter().zip(&heads).filter(|(outbox, head)| outbox.published < **head);
+        let behind: BTreeSet<&'static str> = late.map(|(outbox, _)| outbox.service).collect();
+        if behind.is_empty() || started.elapsed() > PUBLISH_PATIENCE {
+            return Ok((now, behind));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+        now = outboxes(fleet).await?;
+    }
 }
 
 pub(super) async fn outboxes(fleet: &Fleet) -> Result<Vec<OutboxFact>> {

@@ -1,6 +1,6 @@
 //! What an audit looks at, as plain data, so that rules can be tested on facts made up.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use uuid::Uuid;
 
@@ -27,6 +27,26 @@ pub struct Facts {
     pub ledger: Option<LedgerFact>,
     /// Dead letters that nobody has settled.
     pub dead_letters: i64,
+    /// Services whose relay had not caught up, when the topics were read, with what their tables say.
+    pub behind: BTreeSet<&'static str>,
+    /// The tables once more, read after all else, where the fleet moved meanwhile: what is the same in both
+    /// did not.
+    pub after: Option<Box<Facts>>,
+}
+
+impl Facts {
+    /// The tables as they were read last.
+    pub fn latest(&self) -> &Facts {
+        self.after.as_deref().unwrap_or(self)
+    }
+
+    /// Whether an order has ended, and did not move while the rest was read. Participants act only on what
+    /// order says, so theirs did not move either.
+    pub fn is_settled(&self, id: &Uuid) -> bool {
+        let settled = |order: &&OrderFact| order.end != OrderEnd::Under;
+        let Some(order) = self.orders.get(id).filter(settled) else { return false };
+        self.latest().orders.get(id) == Some(order)
+    }
 }
 
 /// Where an order is, as far as the rules care.
@@ -43,7 +63,7 @@ pub enum OrderEnd {
 }
 
 /// An order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderFact {
     /// Its end.
     pub end: OrderEnd,

@@ -27,7 +27,12 @@ pub(crate) async fn run(command: Audit, out: &Output) -> Result<ExitCode> {
             0 => out.good("holds"),
             count => out.bad(format!("broken {count} times")),
         };
-        out.line(format_args!("{:66} {:>9} checked  {verdict}", rule.name, rule.checked));
+        let moving = match rule.moving {
+            0 => String::new(),
+            count => format!(", {count} still move"),
+        };
+        let checked = rule.checked;
+        out.line(format_args!("{:66} {checked:>9} checked  {verdict}{moving}", rule.name));
         for example in &rule.examples {
             out.line(format_args!("    {example}"));
         }

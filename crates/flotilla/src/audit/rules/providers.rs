@@ -4,36 +4,49 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::Rule;
+use super::{Check, Rule};
 use crate::audit::facts::{Facts, LedgerFact, OrderEnd};
 
 pub(super) fn agree(facts: &Facts) -> Vec<Rule> {
     let Some(ledger) = &facts.ledger else { return Vec::new() };
-    let money = |id: &Uuid| {
+    // Who is asked was told of the order after it was committed, so those that were read last hold all.
+    let orders = &facts.latest().orders;
+    let money = |id: &Uuid| -> Check {
         let kept = ledger.kept_minor.get(id).copied().unwrap_or_default();
         let held = ledger.held_minor.get(id).copied().unwrap_or_default();
-        let Some(order) = facts.orders.get(id) else {
-            return (kept != 0 || held != 0).then(|| {
-                format!("{id}, an unknown order: the provider keeps {kept}, holds {held}")
-            });
+        let Some(order) = orders.get(id) else {
+            let broken =
+                || format!("{id}, an unknown order: the provider keeps {kept}, holds {held}");
+            return (kept != 0 || held != 0).then(broken).into();
         };
+        // Nothing but the total is ever asked for, and never twice, however far the order is.
+        if !facts.is_settled(id) && kept + held <= order.total_minor {
+            return Check::Moving;
+        }
         let expected = if order.end == OrderEnd::Completed { order.total_minor } else { 0 };
-        let fine = order.end == OrderEnd::Under || (kept == expected && held == 0);
-        (!fine).then(|| format!("{id} is {:?}: the provider keeps {kept}, holds {held}", order.end))
-    };
-    let parcels = |id: &Uuid| {
-        let dispatched = ledger.dispatched.get(id).copied().unwrap_or_default();
-        let Some(order) = facts.orders.get(id) else {
-            return dispatched
-                .then(|| format!("{id}, an unknown order: the carrier has dispatched it"));
+        let broken = || {
+            let (end, total) = (order.end, order.total_minor);
+            format!("{id} ({total}) is {end:?}: the provider keeps {kept}, holds {held}")
         };
+        (kept != expected || held != 0).then(broken).into()
+    };
+    let parcels = |id: &Uuid| -> Check {
+        let dispatched = ledger.dispatched.get(id).copied().unwrap_or_default();
+        let Some(order) = orders.get(id) else {
+            let broken = || format!("{id}, an unknown order: the carrier has dispatched it");
+            return dispatched.then(broken).into();
+        };
+        if !facts.is_settled(id) {
+            return Check::Moving;
+        }
         let fine = match order.end {
-            OrderEnd::Under => true,
+            OrderEnd::Under => return Check::Moving,
             OrderEnd::Completed | OrderEnd::Returned => dispatched,
             OrderEnd::Cancelled => !dispatched,
         };
-        (!fine)
-            .then(|| format!("{id} is {:?}: the carrier says dispatched: {dispatched}", order.end))
+        let broken =
+            || format!("{id} is {:?}: the carrier says dispatched: {dispatched}", order.end);
+        (!fine).then(broken).into()
     };
     let all = everybodys(facts, ledger);
     vec![

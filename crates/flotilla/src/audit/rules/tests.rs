@@ -222,10 +222,11 @@ fn what_the_providers_have_for_an_order_that_nobody_placed_is_found() {
 }
 
 #[test]
-fn of_a_fleet_that_moves_only_what_holds_at_any_moment_is_judged() {
+fn of_a_fleet_that_moves_rest_is_not_asked_for_and_all_else_is_judged() {
     let mut facts = clean();
     facts.orders.get_mut(&COMPLETED).unwrap().end = OrderEnd::Under;
     facts.outboxes[0].rows = 1;
+    facts.after = Some(Box::new(facts.clone()));
     let moving = vec!["1 order has not ended".to_owned()];
     let report = crate::audit::check(&facts, moving.clone());
     assert!(!report.is_broken() && !report.is_clean(), "{report:?}");
@@ -235,6 +236,99 @@ fn of_a_fleet_that_moves_only_what_holds_at_any_moment_is_judged() {
 
     facts.stock.get_mut("tea").unwrap().free -= 1;
     assert!(crate::audit::check(&facts, moving).is_broken(), "a lost unit is lost at any moment");
+}
+
+/// The same facts on a fleet where another order is under way, and was so before and after.
+fn moving() -> Facts {
+    let mut facts = clean();
+    let under = OrderFact { end: OrderEnd::Under, total_minor: 100, sequence: 1 };
+    facts.orders.insert(Uuid::from_u128(4), under);
+    facts.topics[0].keys.insert(Uuid::from_u128(4).to_string(), key(1, 1, 1));
+    facts.after = Some(Box::new(facts.clone()));
+    facts
+}
+
+fn broken_while_moving(facts: &Facts) -> Vec<&'static str> {
+    let report = crate::audit::check(facts, vec!["an order".to_owned()]);
+    report.rules.iter().filter(|rule| rule.violations > 0).map(|rule| rule.name).collect()
+}
+
+#[test]
+fn an_order_under_way_keeps_no_rule_from_judging_those_that_ended() {
+    assert_eq!(broken_while_moving(&moving()), Vec::<&str>::new());
+    let finds = |rule: &str, plant: &dyn Fn(&mut Facts)| {
+        let mut facts = moving();
+        plant(&mut facts);
+        let found = broken_while_moving(&facts);
+        assert!(found.iter().any(|name| name.contains(rule)), "{rule} is not in {found:?}");
+    };
+    finds("money", &|f| f.payments.get_mut(&COMPLETED).unwrap().money = Money::Authorized);
+    finds("captured", &|f| f.payments.get_mut(&COMPLETED).unwrap().amount_minor = 99);
+    finds("goods", &|f| f.reservations.get_mut(&CANCELLED).unwrap().goods = Goods::Deducted);
+    finds("dispatched", &|f| f.shipments.get_mut(&CANCELLED).unwrap().dispatched = Some(true));
+    finds("provider", &|f| {
+        f.ledger.as_mut().unwrap().kept_minor.insert(COMPLETED, 200);
+    });
+    finds("carrier", &|f| {
+        f.ledger.as_mut().unwrap().dispatched.remove(&COMPLETED);
+    });
+    finds("topics hold", &|f| {
+        f.topics[0].keys.remove(&COMPLETED.to_string());
+    });
+    finds("every key", &|f| {
+        let unknown = Uuid::from_u128(9).to_string();
+        f.topics[1].keys.insert(unknown, key(1, 1, 1));
+    });
+    finds("does not exist", &|f| {
+        f.orders.remove(&COMPLETED);
+        f.after.as_mut().unwrap().orders.remove(&COMPLETED);
+    });
+}
+
+#[test]
+fn wrong_money_of_an_order_under_way_is_told_at_once() {
+    let under = Uuid::from_u128(4);
+    let mut facts = moving();
+    let payment = PaymentFact { money: Money::Authorized, amount_minor: 100, sequence: 0 };
+    facts.payments.insert(under, payment);
+    facts.ledger.as_mut().unwrap().held_minor.insert(under, 100);
+    assert_eq!(broken_while_moving(&facts), Vec::<&str>::new());
+    facts.payments.get_mut(&under).unwrap().amount_minor = 99;
+    assert_eq!(broken_while_moving(&facts), ["an order's money is where its state says"]);
+    facts.payments.get_mut(&under).unwrap().amount_minor = 100;
+    facts.ledger.as_mut().unwrap().held_minor.insert(under, 200);
+    assert_eq!(broken_while_moving(&facts), ["the payment provider's books agree"]);
+}
+
+#[test]
+fn what_moved_while_it_was_read_breaks_no_rule() {
+    let mut facts = moving();
+    // Returned after the tables were read, before the topics were.
+    facts.payments.get_mut(&COMPLETED).unwrap().money = Money::Refunded;
+    facts.topics[0].keys.insert(COMPLETED.to_string(), key(1, 5, 5));
+    facts.ledger.as_mut().unwrap().kept_minor.insert(COMPLETED, 0);
+    let after = facts.after.as_mut().unwrap();
+    let returned = OrderFact { end: OrderEnd::Under, total_minor: 100, sequence: 5 };
+    after.orders.insert(COMPLETED, returned);
+    // Placed meanwhile.
+    let young = Uuid::from_u128(5);
+    let placed = OrderFact { end: OrderEnd::Under, total_minor: 100, sequence: 1 };
+    after.orders.insert(young, placed);
+    facts.topics[0].keys.insert(young.to_string(), key(1, 1, 1));
+    facts.ledger.as_mut().unwrap().held_minor.insert(young, 100);
+    // Completed, and the goods not yet deducted; committed, and not yet published.
+    let reserved = facts.reservations.get_mut(&COMPLETED).unwrap();
+    reserved.goods = Goods::Reserved;
+    facts.topics[2].keys.remove(&CANCELLED.to_string());
+    facts.behind.insert("inventory");
+    let tea = facts.stock.get_mut("tea").unwrap();
+    (tea.shipped, tea.reserved) = (0, 3);
+    assert_eq!(broken_while_moving(&facts), Vec::<&str>::new());
+    facts.behind.clear();
+    assert_eq!(
+        broken_while_moving(&facts),
+        ["the topics hold every event that was committed, and no other"]
+    );
 }
 
 #[test]
