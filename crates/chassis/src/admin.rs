@@ -136,7 +136,7 @@ async fn retry<S: Service>(
     let (work, inbox_id, cause) = match read(&**subscription, &raw, &replays.registry).await? {
         Heard::Input { input, inbox_id, cause, .. } => (Work::Input(input), inbox_id, Some(cause)),
         Heard::Ignored | Heard::Unknown => (Work::Ignored, None, None),
-        Heard::Poison(reason) => return Err(still_poison(&reason.detail)),
+        Heard::Poison { reason, .. } => return Err(still_poison(&reason.detail)),
         Heard::NeedsSchema(id) => {
             return Err(still_poison(&format!("schema {id} is still not known")));
         }

@@ -100,7 +100,13 @@ impl<S: Service> Consuming<S> {
                 self.telemetry.metrics.unknown_records.add(1, &[]);
                 return passed.note(place);
             }
-            Heard::Poison(reason) => place.item(Work::Poison(reason), original()),
+            Heard::Poison { reason, never_dead_lettered } => {
+                let mut item = place.item(Work::Poison(reason), original());
+                if let Origin::Event(delivery) = &mut item.origin {
+                    delivery.never_dead_lettered = never_dead_lettered;
+                }
+                item
+            }
             Heard::Input { input, cause, inbox_id, never_dead_lettered } => {
                 let mut item = place.item(Work::Input(input), original());
                 if let Origin::Event(delivery) = &mut item.origin {

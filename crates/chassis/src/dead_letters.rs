@@ -139,12 +139,18 @@ impl Columns {
     }
 
     async fn insert(self, db: &mut PgConnection) -> Result<(), sqlx::Error> {
-        // A message that is set aside again, after a rewind of the offsets, is the same dead letter.
+        // A message that is set aside again, after a rewind of the offsets, is the same dead letter; one
+        // at the same place of a topic that was created anew is another.
         sqlx::query(
             "insert into flotilla.dead_letters
-                 (topic, partition, message_offset, message_key, headers, payload, reason, detail)
-             select * from unnest($1::text[], $2::int[], $3::bigint[], $4::bytea[], $5::jsonb[],
-                                  $6::bytea[], $7::text[], $8::text[])
+                 (topic, topic_id, partition, message_offset, message_key, headers, payload, reason,
+                  detail)
+             select v.topic, coalesce(o.topic_id, '00000000-0000-0000-0000-000000000000'), v.partition,
+                    v.message_offset, v.message_key, v.headers, v.payload, v.reason, v.detail
+             from unnest($1::text[], $2::int[], $3::bigint[], $4::bytea[], $5::jsonb[], $6::bytea[],
+                         $7::text[], $8::text[])
+                  as v (topic, partition, message_offset, message_key, headers, payload, reason, detail)
+             left join flotilla.offsets o on o.topic = v.topic and o.partition = v.partition
              on conflict do nothing",
         )
         .bind(self.topics)

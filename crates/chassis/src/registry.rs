@@ -33,8 +33,11 @@ pub enum RegistryError {
         #[source]
         source: reqwest::Error,
     },
-    /// It answered with a status that no question of ours should get.
-    #[error("the schema registry at {url} answered {status}: {body}")]
+    /// Something answered with a status that says nothing about the question: the registry in trouble, or
+    /// a proxy in front of it. Worth another try.
+    #[error(
+        "the schema registry at {url} answered {status}, which is no answer to the question: {body}"
+    )]
     Unexpected {
         /// Where it was looked for.
         url: String,
@@ -65,6 +68,19 @@ struct SchemaText {
     schema: String,
 }
 
+/// Confluent's API tells by these numbers what there is not. The status alone tells nothing: a proxy
+/// without a route, or a registry that is starting, says 404 as well.
+const NO_SUCH_SUBJECT: u32 = 40401;
+const NO_SUCH_SCHEMA: u32 = 40403;
+
+/// The most of a refusal that is read: the registry's own are short.
+const REFUSAL_BYTES_MAX: usize = 4096;
+
+#[derive(Deserialize)]
+struct Refusal {
+    error_code: u32,
+}
+
 /// The subject of a record on a topic: one subject per record type and topic, as several types share a
 /// topic to keep the order of a key (Confluent's `TopicRecordNameStrategy`).
 pub fn subject(record: &RecordInfo) -> String {
@@ -87,27 +103,29 @@ impl Registry {
     /// The id of a schema under its subject, if it is registered.
     pub async fn id_of(&self, subject: &str, schema: &str) -> Result<Option<u32>, RegistryError> {
         let request = self.http.post(format!("{}/subjects/{subject}", self.url));
+        let request = request.json(&json!({ "schema": schema, "schemaType": "AVRO" }));
         let found: Option<Registered> =
-            self.ask(request.json(&json!({ "schema": schema, "schemaType": "AVRO" }))).await?;
+            self.ask(request, &[NO_SUCH_SUBJECT, NO_SUCH_SCHEMA]).await?;
         Ok(found.map(|registered| registered.id))
     }
 
-    /// The text of the schema with an id, if there is one.
+    /// The text of the schema with an id, if there is one. `None` is the registry's own word for it.
     pub async fn schema(&self, id: u32) -> Result<Option<String>, RegistryError> {
-        let found: Option<SchemaText> =
-            self.ask(self.http.get(format!("{}/schemas/ids/{id}", self.url))).await?;
+        let request = self.http.get(format!("{}/schemas/ids/{id}", self.url));
+        let found: Option<SchemaText> = self.ask(request, &[NO_SUCH_SCHEMA]).await?;
         Ok(found.map(|found| found.schema))
     }
 
     /// All subjects.
     pub async fn subjects(&self) -> Result<Vec<String>, RegistryError> {
-        Ok(self.ask(self.http.get(format!("{}/subjects", self.url))).await?.unwrap_or_default())
+        let request = self.http.get(format!("{}/subjects", self.url));
+        Ok(self.ask(request, &[]).await?.unwrap_or_default())
     }
 
     /// The numbers of a subject's versions; empty when there is no such subject.
     pub async fn versions(&self, subject: &str) -> Result<Vec<u32>, RegistryError> {
         let request = self.http.get(format!("{}/subjects/{subject}/versions", self.url));
-        Ok(self.ask(request).await?.unwrap_or_default())
+        Ok(self.ask(request, &[NO_SUCH_SUBJECT]).await?.unwrap_or_default())
     }
 
     /// Registers a schema under its subject with [`COMPATIBILITY`], and answers its id.
@@ -115,8 +133,8 @@ impl Registry {
         let subject = subject(record);
         // The rule comes before the first version, so that no version was ever exempt from it.
         let rule = self.http.put(format!("{}/config/{subject}", self.url));
-        let _confirmed: Option<serde_json::Value> =
-            self.ask(rule.json(&json!({ "compatibility": COMPATIBILITY }))).await?;
+        let rule = rule.json(&json!({ "compatibility": COMPATIBILITY }));
+        let _confirmed: Option<serde_json::Value> = self.ask(rule, &[]).await?;
         post_schema(&self.settings()?, subject, supplied(record))
             .await
             .map(|registered| registered.id)
@@ -142,22 +160,33 @@ impl Registry {
             .map_err(|error| RegistryError::Client(error.to_string()))
     }
 
-    /// Sends a request; `None` is a 404, which here always means "no such thing".
+    /// Sends a request; `None` is the registry's own word, by one of these codes, that there is no such
+    /// thing.
     async fn ask<T: serde::de::DeserializeOwned>(
         &self,
         request: reqwest::RequestBuilder,
+        nothing: &[u32],
     ) -> Result<Option<T>, RegistryError> {
         let away = |source| RegistryError::Away { url: self.url.clone(), source };
-        let response = request.send().await.map_err(away)?;
-        match response.status() {
-            status if status.is_success() => response.json().await.map(Some).map_err(away),
-            StatusCode::NOT_FOUND => Ok(None),
-            status => {
-                let body = response.text().await.map_err(away)?;
-                let body = body.chars().take(300).collect();
-                Err(RegistryError::Unexpected { url: self.url.clone(), status, body })
-            }
+        let mut response = request.send().await.map_err(away)?;
+        let status = response.status();
+        if status.is_success() {
+            return response.json().await.map(Some).map_err(away);
         }
+        let mut body = Vec::new();
+        while body.len() < REFUSAL_BYTES_MAX
+            && let Some(chunk) = response.chunk().await.map_err(away)?
+        {
+            body.extend_from_slice(&chunk);
+        }
+        if status == StatusCode::NOT_FOUND
+            && let Ok(refusal) = serde_json::from_slice::<Refusal>(&body)
+            && nothing.contains(&refusal.error_code)
+        {
+            return Ok(None);
+        }
+        let body = String::from_utf8_lossy(&body).chars().take(300).collect();
+        Err(RegistryError::Unexpected { url: self.url.clone(), status, body })
     }
 }
 

@@ -134,11 +134,20 @@ pub trait Hears<E: Events>: Service {
     const IGNORES: &'static [&'static str] = &[];
 
     /// Compensations and retriable steps. A batch that fails because of one of these is retried for
-    /// ever and holds its partition: dead-lettering it would keep a customer's money or goods.
+    /// ever and holds its partition: dead-lettering it would keep a customer's money or goods. So does
+    /// one that cannot be decoded or whose headers are wrong.
     const NEVER_DEAD_LETTERED: &'static [&'static str] = &[];
 
     /// How a redelivery under the same event id is told apart from a new event.
     const DEDUPLICATION: Deduplication = Deduplication::Inbox;
+
+    /// The event's own id, on a topic that outsiders write with whatever their client brings along: most
+    /// serializers set no headers. Where `ce_id`, `ce_source` and `ce_type` are missing, this id, the
+    /// topic and the schema's name stand for them; where they are there, they are checked. `None`, the
+    /// default, demands all of them.
+    fn id_of(_event: &E) -> Option<String> {
+        None
+    }
 
     /// The input that an event becomes, or `None` when it asks nothing of this service.
     fn hear(event: E) -> Option<Self::Input>;

@@ -63,8 +63,13 @@ impl<'a> Raw<'a> {
 
     /// The last header of that name, as text.
     pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
+        std::str::from_utf8(self.last(name)??).ok()
+    }
+
+    /// The value of the last header of that name, if there is one; the value itself may be missing.
+    fn last(&self, name: &str) -> Option<Option<&'a [u8]>> {
         let found = self.headers().iter().rev().find(|(n, _)| *n == name);
-        found.and_then(|(_, value)| std::str::from_utf8((*value)?).ok())
+        found.map(|(_, value)| *value)
     }
 }
 
@@ -89,7 +94,12 @@ pub(crate) enum Heard<I> {
     Ignored,
     /// A record name that this build does not know.
     Unknown,
-    Poison(Reason),
+    /// It can never be processed. Whether it is set aside or holds its partition is another matter: one
+    /// that is, or says it is, a compensation waits until somebody mends it.
+    Poison {
+        reason: Reason,
+        never_dead_lettered: bool,
+    },
     /// The registry has to be asked first.
     NeedsSchema(SchemaId),
 }
@@ -150,30 +160,27 @@ impl<S: Hears<E>, E: Events> Subscription<S> for Typed<E> {
             Ok(Datum::Record(record)) => record,
             Ok(Datum::Unknown) => return Heard::Unknown,
             Ok(Datum::NeedsSchema(id)) => return Heard::NeedsSchema(id),
-            Err(error) => return poison("undecodable", error.to_string()),
-        };
-        let (source, id) = match identity(raw, E::RECORDS[record].full_name) {
-            Ok(identity) => identity,
-            Err(detail) => return poison("headers", detail),
+            Err(error) => return self.poison(raw, "undecodable", error.to_string()),
         };
         let value = raw.value.expect("inspect refuses a record without a value");
-        match self.decoder.decode(value) {
-            Ok(event) => match S::hear(event) {
-                None => Heard::Ignored,
-                Some(input) => {
-                    let event_id = [source, "/", id].concat();
-                    Heard::Input {
-                        input,
-                        cause: event_id.as_str().into(),
-                        inbox_id: match S::DEDUPLICATION {
-                            Deduplication::Inbox => Some(event_id),
-                            Deduplication::Idempotent => None,
-                        },
-                        never_dead_lettered: self.never_dead_lettered[record],
-                    }
-                }
+        let event = match self.decoder.decode(value) {
+            Ok(event) => event,
+            Err(error) => return self.poison(raw, "undecodable", error.to_string()),
+        };
+        let own_id = S::id_of(&event);
+        let event_id = match identity(raw, &E::RECORDS[record], own_id.as_deref()) {
+            Ok(identity) => identity,
+            Err(detail) => return self.poison(raw, "headers", detail),
+        };
+        let Some(input) = S::hear(event) else { return Heard::Ignored };
+        Heard::Input {
+            input,
+            cause: event_id.as_str().into(),
+            inbox_id: match S::DEDUPLICATION {
+                Deduplication::Inbox => Some(event_id),
+                Deduplication::Idempotent => None,
             },
-            Err(error) => poison("undecodable", error.to_string()),
+            never_dead_lettered: self.never_dead_lettered[record],
         }
     }
 
@@ -186,29 +193,107 @@ impl<S: Hears<E>, E: Events> Subscription<S> for Typed<E> {
     }
 }
 
-/// The CloudEvents attributes that make an event identifiable: where from, which one, of what type.
-fn identity<'a>(raw: &Raw<'a>, full_name: &str) -> Result<(&'a str, &'a str), String> {
+impl<E: Events> Typed<E> {
+    /// A damaged compensation is still one, whether its schema or its header tells: setting it aside
+    /// would keep somebody's money or goods as surely as if it had been read.
+    fn poison<I>(&self, raw: &Raw<'_>, code: &'static str, detail: String) -> Heard<I> {
+        let meant = self.decoder.meant(raw.value);
+        let claims = |info: &RecordInfo| raw.header("ce_type") == Some(info.full_name);
+        let claimed = E::RECORDS.iter().position(claims);
+        let mut records = meant.into_iter().chain(claimed);
+        let never_dead_lettered = records.any(|record| self.never_dead_lettered[record]);
+        Heard::Poison { reason: Reason { code, detail }, never_dead_lettered }
+    }
+}
+
+/// The CloudEvents attributes that make an event identifiable, `<source>/<id>`; the type is checked. What
+/// an outsider's headers leave out comes from the topic and the record. All that is wrong is named at once:
+/// whoever mends a producer should not learn of one header per try.
+fn identity(raw: &Raw<'_>, record: &RecordInfo, own_id: Option<&str>) -> Result<String, String> {
     if raw.parsed().is_none() {
         return Err("a header's name is not UTF-8; the headers cannot be kept".to_owned());
     }
-    let required = |name: &str| {
-        let value = raw.header(name).filter(|value| !value.is_empty());
-        value.ok_or_else(|| format!("header {name} is missing or empty"))
-    };
-    let event_type = required("ce_type")?;
-    if event_type != full_name {
-        return Err(format!("header ce_type says {event_type}, but the value is a {full_name}"));
+    let mut wrong = Vec::new();
+    let outside = own_id.is_some();
+    let event_type = attribute(raw, "ce_type", outside.then_some(record.full_name), &mut wrong);
+    let source = attribute(raw, "ce_source", outside.then_some(record.topic), &mut wrong);
+    let id = attribute(raw, "ce_id", own_id, &mut wrong);
+    if event_type.is_some_and(|found| found != record.full_name) {
+        let (says, is) = (event_type.unwrap_or_default(), record.full_name);
+        wrong.push(format!("header ce_type says {says}, but the value is a {is}"));
     }
-    let short = |name: &str| match required(name)? {
-        value if value.len() > ID_BYTES_MAX => Err(format!(
-            "header {name} has {} bytes, more than the {ID_BYTES_MAX} accepted",
-            value.len()
-        )),
-        value => Ok(value),
-    };
-    Ok((short("ce_source")?, short("ce_id")?))
+    match (source, id) {
+        (Some(source), Some(id)) if wrong.is_empty() => Ok([source, "/", id].concat()),
+        _ => Err(wrong.join("; ")),
+    }
 }
 
-fn poison<I>(code: &'static str, detail: String) -> Heard<I> {
-    Heard::Poison(Reason { code, detail })
+/// The text of a header, or what stands for it where it is missing.
+fn attribute<'o, 'a: 'o>(
+    raw: &Raw<'a>,
+    name: &str,
+    own: Option<&'o str>,
+    wrong: &mut Vec<String>,
+) -> Option<&'o str> {
+    let found = match (raw.last(name), own) {
+        (None, Some(own)) => Ok(own),
+        (None, None) => Err("is missing".to_owned()),
+        (Some(value), _) => text_of(value),
+    };
+    found.map_err(|why| wrong.push(format!("header {name} {why}"))).ok()
+}
+
+fn text_of(value: Option<&[u8]>) -> Result<&str, String> {
+    match value.map(std::str::from_utf8) {
+        None | Some(Ok("")) => Err("is empty".to_owned()),
+        Some(Ok(text)) if text.len() > ID_BYTES_MAX => {
+            Err(format!("has {} bytes, more than the {ID_BYTES_MAX} accepted", text.len()))
+        }
+        Some(Ok(text)) => Ok(text),
+        Some(Err(_)) => Err("is not UTF-8".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORD: RecordInfo = RecordInfo {
+        name: "Counted",
+        full_name: "test.v1.Counted",
+        topic: "test.counts",
+        schema: "",
+    };
+
+    fn identity_of(headers: &[(&str, &str)], own_id: Option<&str>) -> Result<String, String> {
+        let owned = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Some(value.as_bytes().to_vec())));
+        let owned: Vec<_> = owned.collect();
+        identity(&Raw::stored(None, &owned), &RECORD, own_id)
+    }
+
+    #[test]
+    fn every_header_that_is_missing_or_wrong_is_named_at_once() {
+        let missing = identity_of(&[], None).unwrap_err();
+        for name in ["ce_type", "ce_source", "ce_id"] {
+            assert!(missing.contains(&format!("header {name} is missing")), "{missing}");
+        }
+        let wrong = [("ce_type", "test.v1.Other"), ("ce_source", ""), ("ce_id", "7")];
+        let wrong = identity_of(&wrong, None).unwrap_err();
+        assert!(wrong.contains("ce_type says test.v1.Other"), "{wrong}");
+        assert!(wrong.contains("ce_source is empty"), "{wrong}");
+    }
+
+    #[test]
+    fn what_an_outsider_leaves_out_comes_from_its_record_and_what_it_says_is_checked() {
+        let own = Some("42");
+        assert_eq!(identity_of(&[], own).unwrap(), "test.counts/42");
+        assert_eq!(identity_of(&[("ce_id", "7")], own).unwrap(), "test.counts/7");
+        assert_eq!(identity_of(&[("ce_source", "shelf")], own).unwrap(), "shelf/42");
+        let long = "x".repeat(ID_BYTES_MAX + 1);
+        for (name, value) in [("ce_type", "test.v1.Other"), ("ce_id", ""), ("ce_source", &long)] {
+            assert!(identity_of(&[(name, value)], own).unwrap_err().contains(name), "{name}");
+        }
+    }
 }

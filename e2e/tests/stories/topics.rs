@@ -6,7 +6,7 @@ use chassis::Registry;
 use chassis::tail::{From, Tail};
 use chassis::testing::{Framer, Outsider};
 use e2e::shop::{Shop, history};
-use events::{Sku, StockAdjusted, WarehouseEvent};
+use events::{Events, Sku, StockAdjusted, WarehouseEvent};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -56,6 +56,25 @@ async fn an_adjustment_from_the_warehouse_counts_once_however_often_it_is_sent()
     }
     outsider.publish(&framer, "warehouse", &sku, &adjusted(&sku, -4)).await.unwrap();
     shop.wait_for_units(&sku, (21, 0, 0)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_adjustment_counts_from_any_avro_producer_and_headers_that_are_there_are_checked() {
+    let shop = shop().await;
+    let sku = shop.item(5).await.unwrap();
+    let (outsider, framer) = outsider(&shop).await;
+    // What every client's Avro serializer sends: the value, and no header.
+    let value = framer.value(&adjusted(&sku, 20)).unwrap();
+    outsider.send(WarehouseEvent::TOPIC, &sku, &[], Some(&value)).await.unwrap();
+    shop.wait_for_units(&sku, (25, 0, 0)).await.unwrap();
+    let wrong = [("ce_type", "flotilla.warehouse.v1.StockCounted"), ("ce_id", "")];
+    let value = framer.value(&adjusted(&sku, 1)).unwrap();
+    outsider.send(WarehouseEvent::TOPIC, &sku, &wrong, Some(&value)).await.unwrap();
+    let letter = dead_letter(&shop, "inventory", &sku).await;
+    let detail = letter["detail"].as_str().unwrap();
+    assert_eq!(letter["reason"], "headers", "{letter}");
+    assert!(detail.contains("ce_type") && detail.contains("ce_id is empty"), "{detail}");
+    assert_eq!(shop.units(&sku).await.unwrap(), (25, 0, 0));
 }
 
 #[tokio::test]

@@ -43,6 +43,13 @@ impl Hears<OrderEvent> for Inventory {
 impl Hears<WarehouseEvent> for Inventory {
     const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
 
+    /// Warehouses write with any client there is, and those set no headers.
+    fn id_of(event: &WarehouseEvent) -> Option<String> {
+        match event {
+            WarehouseEvent::StockAdjusted(e) => Some(e.adjustment_id.to_string()),
+        }
+    }
+
     fn hear(event: WarehouseEvent) -> Option<Input> {
         match event {
             WarehouseEvent::StockAdjusted(e) => Some(Input::Adjust(Adjustment {

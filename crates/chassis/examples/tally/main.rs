@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use chassis::{
     App, Effects, Env, Failure, Handle, Hears, Json, NoCall, Refused, Remembered, Service, Writes,
 };
-use language::{AdditionRequested, TotalChanged};
+use language::{AdditionRequested, RequestEvent, TotalChanged};
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 
 fn app(_env: &mut Env) -> App<Tally> {
     App::new(Tally::default(), &MIGRATIONS)
-        .hears::<AdditionRequested>()
+        .hears::<RequestEvent>()
         .publishes::<TotalChanged>()
         .serves(routes)
 }
@@ -49,9 +49,17 @@ struct Row {
     changed: bool,
 }
 
-impl Hears<AdditionRequested> for Tally {
-    fn hear(event: AdditionRequested) -> Option<AdditionRequested> {
-        Some(event)
+impl Hears<RequestEvent> for Tally {
+    /// Whoever was charged too much waits for it.
+    const NEVER_DEAD_LETTERED: &'static [&'static str] = &["AdditionReversed"];
+
+    fn hear(event: RequestEvent) -> Option<AdditionRequested> {
+        Some(match event {
+            RequestEvent::Requested(event) => event,
+            RequestEvent::Reversed(event) => {
+                AdditionRequested { key: event.key, amount: event.amount.saturating_neg() }
+            }
+        })
     }
 }
 

@@ -16,6 +16,10 @@ use crate::limits::MAX_VALUE_BYTES;
 /// The registry's id of a writer's schema.
 pub(crate) type SchemaId = u32;
 
+/// Registries number schemas with 32 bits and a sign. What is outside is not worth a question, to which
+/// some of them answer with an error that looks as if they were unwell.
+const SCHEMA_ID_MAX: SchemaId = i32::MAX as SchemaId;
+
 /// Why a value is poison. Each of these fails the same way for ever.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Undecodable {
@@ -27,6 +31,8 @@ pub(crate) enum Undecodable {
     NotFramed,
     #[error("the registry knows no schema with id {0}")]
     UnknownSchema(SchemaId),
+    #[error("{0} is no schema's id: registries count from 1 to {SCHEMA_ID_MAX}")]
+    NoSchemaId(SchemaId),
     #[error("schema {id} is of {found}, which does not belong on {topic}")]
     WrongRecord { id: SchemaId, found: String, topic: &'static str },
     #[error("schema {id} cannot be read as the schema of this build: {detail}")]
@@ -70,7 +76,11 @@ enum Writer {
     },
     Unknown,
     WrongRecord(String),
-    Incompatible(String),
+    /// A schema that cannot be read; the record where its name is one of ours.
+    Incompatible {
+        record: Option<usize>,
+        detail: String,
+    },
     Missing,
 }
 
@@ -97,11 +107,20 @@ impl<E: Events> TopicDecoder<E> {
             Some(Writer::WrongRecord(found)) => {
                 Err(Undecodable::WrongRecord { id, found: found.clone(), topic: E::TOPIC })
             }
-            Some(Writer::Incompatible(detail)) => {
+            Some(Writer::Incompatible { detail, .. }) => {
                 Err(Undecodable::Incompatible { id, detail: detail.clone() })
             }
             Some(Writer::Missing) => Err(Undecodable::UnknownSchema(id)),
             None => Ok(Datum::NeedsSchema(id)),
+        }
+    }
+
+    /// The record that a value is meant to be, as far as its schema tells, also where it cannot be read.
+    pub(crate) fn meant(&self, value: Option<&[u8]>) -> Option<usize> {
+        match *self.writer(schema_id(value).ok()?)? {
+            Writer::Same { record, .. } | Writer::Other { record, .. } => Some(record),
+            Writer::Incompatible { record, .. } => record,
+            Writer::Unknown | Writer::WrongRecord(_) | Writer::Missing => None,
         }
     }
 
@@ -117,7 +136,7 @@ impl<E: Events> TopicDecoder<E> {
             }
             Writer::Unknown
             | Writer::WrongRecord(_)
-            | Writer::Incompatible(_)
+            | Writer::Incompatible { .. }
             | Writer::Missing => return Err(Undecodable::UnknownSchema(id)),
         };
         if body.starved {
@@ -144,7 +163,8 @@ impl<E: Events> TopicDecoder<E> {
 
     fn classify(text: &str) -> Writer {
         let Ok(schema) = leak(text) else {
-            return Writer::Incompatible("it is not an Avro schema".to_owned());
+            let detail = "it is not an Avro schema".to_owned();
+            return Writer::Incompatible { record: None, detail };
         };
         let Schema::Record(found) = schema else {
             return Writer::WrongRecord("no record".to_owned());
@@ -170,7 +190,7 @@ impl<E: Events> TopicDecoder<E> {
         });
         match reader {
             Ok(reader) => Writer::Other { record, reader },
-            Err(error) => Writer::Incompatible(error.to_string()),
+            Err(error) => Writer::Incompatible { record: Some(record), detail: error.to_string() },
         }
     }
 
@@ -185,7 +205,10 @@ fn schema_id(value: Option<&[u8]>) -> Result<SchemaId, Undecodable> {
         Some(value) if value.len() > MAX_VALUE_BYTES => {
             Err(Undecodable::TooLarge { bytes: value.len() })
         }
-        Some([0, a, b, c, d, ..]) => Ok(SchemaId::from_be_bytes([*a, *b, *c, *d])),
+        Some([0, a, b, c, d, ..]) => match SchemaId::from_be_bytes([*a, *b, *c, *d]) {
+            id @ 1..=SCHEMA_ID_MAX => Ok(id),
+            id => Err(Undecodable::NoSchemaId(id)),
+        },
         Some(_) => Err(Undecodable::NotFramed),
     }
 }

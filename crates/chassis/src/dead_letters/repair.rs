@@ -85,7 +85,9 @@ pub(crate) async fn list(
     limit: i64,
 ) -> Result<Vec<DeadLetter>, sqlx::Error> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select * from flotilla.dead_letters
+        "select id, topic, partition, message_offset, message_key, headers, payload, reason, detail,
+                state, created_at, settled_at
+         from flotilla.dead_letters
          where id > $1 and state = $2 and ($3::text is null or reason = $3)
          order by id limit $4",
     )
@@ -99,10 +101,14 @@ pub(crate) async fn list(
 }
 
 pub(crate) async fn find(db: &PgPool, id: i64) -> Result<Option<DeadLetter>, sqlx::Error> {
-    let row: Option<Row> = sqlx::query_as("select * from flotilla.dead_letters where id = $1")
-        .bind(id)
-        .fetch_optional(db)
-        .await?;
+    let row: Option<Row> = sqlx::query_as(
+        "select id, topic, partition, message_offset, message_key, headers, payload, reason, detail,
+                state, created_at, settled_at
+         from flotilla.dead_letters where id = $1",
+    )
+    .bind(id)
+    .fetch_optional(db)
+    .await?;
     Ok(row.map(DeadLetter::from))
 }
 

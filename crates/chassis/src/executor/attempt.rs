@@ -78,7 +78,7 @@ impl<S: Service> Executor<S> {
 
         let Decided { mut effects, replies, refusals, mut writes } = decided;
         let asked = Asked::of(std::mem::take(&mut effects.calls), &mut writes);
-        let casualties = Casualties::of(batch, &refusals);
+        let casualties = Casualties::of(batch, &refusals)?;
         if !casualties.are_none() {
             unit = unit.begun().await?;
             casualties.set_aside(&self.telemetry, unit.db(), S::NAME, &mut effects.outbox).await?;

@@ -7,6 +7,7 @@ use opentelemetry::KeyValue;
 use sqlx::PgConnection;
 
 use crate::dead_letters::{self, Casualty, Reason};
+use crate::failure::Failure;
 use crate::outbox::BatchWriter;
 use crate::queue::{Item, Origin, Work};
 use crate::service::Service;
@@ -21,8 +22,13 @@ pub(super) struct Casualties<'b> {
 }
 
 impl<'b> Casualties<'b> {
-    /// `refusals` are the indexes of items that their decisions refused, with the reason.
-    pub(super) fn of<S: Service>(batch: &'b [Item<S>], refusals: &[(usize, String)]) -> Self {
+    /// `refusals` are the indexes of items that their decisions refused, with the reason. A failure where
+    /// one must not be set aside: the batch is halved until it stands alone, all that comes before it in its
+    /// partition is committed, and then it holds its partition.
+    pub(super) fn of<S: Service>(
+        batch: &'b [Item<S>],
+        refusals: &[(usize, String)],
+    ) -> Result<Self, Failure> {
         let poison = batch.iter().filter_map(|item| match &item.work {
             Work::Poison(reason) => Some((item, reason.clone())),
             Work::Input(_) | Work::Ignored => None,
@@ -33,6 +39,9 @@ impl<'b> Casualties<'b> {
         let (mut new, mut refused) = (Vec::new(), HashMap::new());
         for (item, reason) in poison.chain(refusals) {
             match &item.origin {
+                Origin::Event(delivery) if delivery.never_dead_lettered => {
+                    return Err(Failure::permanent(reason.detail));
+                }
                 Origin::Event(delivery) => new.push(Casualty {
                     partition: delivery.partition,
                     offset: delivery.offset,
@@ -56,7 +65,7 @@ impl<'b> Casualties<'b> {
             | Origin::Outcome(_)
             | Origin::Timer => None,
         });
-        Casualties { new, replayed: replayed.collect(), refused }
+        Ok(Casualties { new, replayed: replayed.collect(), refused })
     }
 
     pub(super) fn are_none(&self) -> bool {

@@ -57,7 +57,7 @@ impl<S: Service> Hearing<S> {
                 (input, cause, inbox_id, never_dead_lettered)
             }
             Heard::Ignored => return None,
-            Heard::Unknown | Heard::Poison(_) | Heard::NeedsSchema(_) => {
+            Heard::Unknown | Heard::Poison { .. } | Heard::NeedsSchema(_) => {
                 panic!("{} cannot read a record of {}", S::NAME, record.topic)
             }
         };

@@ -66,7 +66,7 @@ impl<S: Service> Offline<S> {
     pub fn attempt(&self, batch: &Batch<S>, mut rows: S::Rows) -> Written {
         let Decided { mut effects, refusals, mut writes, .. } = self.decided(batch, &mut rows);
         assert!(batch.0.iter().all(|item| is_current(&self.hearing.positions, item)));
-        let casualties = Casualties::of(&batch.0, &refusals);
+        let casualties = Casualties::of(&batch.0, &refusals).expect("nothing is poison");
         assert!(casualties.are_none(), "{} set an input aside", S::NAME);
         let advances = self.hearing.positions.advances(&processed(&batch.0)).expect("it is held");
         offsets::advance(&mut writes, &advances);

@@ -12,11 +12,14 @@ async fn every_kind_of_poison_becomes_a_dead_letter_and_its_neighbours_count() {
     let id = |n: usize| format!("{key}-{n}");
     let mut unknown_schema = good.clone();
     unknown_schema[1..5].copy_from_slice(&9_999_999_u32.to_be_bytes());
+    let with_id = |id: u32| [&[0][..], &id.to_be_bytes(), &good[5..]].concat();
     let mut trailing = good.clone();
     trailing.push(7);
     let strange = world.register_stranger().await;
     let poison: Vec<(&str, Option<Vec<u8>>)> = vec![
         ("unknown schema id", Some(unknown_schema)),
+        ("a schema id that no registry gives", Some(with_id(u32::MAX))),
+        ("schema id zero", Some(with_id(0))),
         ("truncated", Some(good[..good.len() - 1].to_vec())),
         ("trailing bytes", Some(trailing)),
         ("wrong record for the topic", Some(strange)),
@@ -135,6 +138,31 @@ async fn a_dead_letter_of_a_newer_schema_is_retried_as_the_registry_explains_it(
     assert_eq!(retried.0, 200, "{}", retried.1);
     assert_eq!(world.total(&key).await, 3);
     world.stop("a").await;
+}
+
+#[tokio::test]
+async fn the_dead_letter_of_a_topic_that_was_created_anew_is_another_one_at_the_same_place() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("anew");
+    let mut places = Vec::new();
+    for round in 0..2 {
+        world.recreate_request_topic().await;
+        world.forget_offsets().await;
+        world.start("a").await;
+        let refused = world.send(&request(&key, 0), &format!("{key}-{round}")).await;
+        world.send(&request(&key, 1), &format!("{key}-{round}-1")).await;
+        world.wait_for_total(&key, round + 1).await;
+        // A rewind of the same topic sets the same message aside again, which is no other letter.
+        world.stop("a").await;
+        world.move_offset(refused.0, -2).await;
+        world.start("a").await;
+        world.send(&request(&key, 0), &format!("{key}-{round}-2")).await;
+        world.dead_letter((refused.0, refused.1 + 2)).await;
+        world.stop("a").await;
+        places.push(refused);
+    }
+    assert_eq!(places[0], places[1], "the test is about one place");
+    assert_eq!(world.dead_letters_of(places[0]).await, 2);
 }
 
 #[tokio::test]

@@ -27,14 +27,14 @@ mod language;
 
 pub(crate) use detour::Detour;
 pub(crate) use language::AdditionRequested;
-use language::TotalChanged;
-pub(crate) use messages::{headers_of, request};
+use language::{AdditionReversed, RequestEvent, TotalChanged};
+pub(crate) use messages::{headers_of, headers_of_reversal, request};
 use processes::Processes;
 use servers::{Shared, Urls};
 
 /// How long anything may take before a test gives up. Generous: the machine may be busy with others.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-const REQUESTS: &str = AdditionRequested::TOPIC;
+const REQUESTS: &str = RequestEvent::TOPIC;
 const TOTALS: &str = TotalChanged::TOPIC;
 const DEAD: &str = "tally.dead-letters";
 

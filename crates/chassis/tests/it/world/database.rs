@@ -53,6 +53,20 @@ impl World {
         .await
     }
 
+    /// How many dead letters there are of the message at a place.
+    pub(crate) async fn dead_letters_of(&self, (partition, offset): Place) -> i64 {
+        query_scalar(
+            "select count(*) from flotilla.dead_letters
+             where topic = $1 and partition = $2 and message_offset = $3",
+        )
+        .bind(REQUESTS)
+        .bind(partition)
+        .bind(offset)
+        .fetch_one(&self.db)
+        .await
+        .unwrap()
+    }
+
     pub(crate) async fn total(&self, key: &str) -> i64 {
         self.column("select total from totals where key = $1", key).await
     }

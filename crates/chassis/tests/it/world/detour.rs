@@ -1,7 +1,8 @@
-//! A second address of a server, closed until a test opens it: the server as if it were away.
+//! A second address of a server, closed until a test opens it: the server as if it were away, or behind a
+//! proxy that knows no way to it.
 
 use reqwest::Url;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -22,9 +23,36 @@ impl Detour {
         Detour { url: url.to_string().trim_end_matches('/').to_owned(), from, to }
     }
 
+    /// Answers each connection with this status and a page for people, for as long as the answer lives.
+    pub(crate) async fn refuse(&self, status: &'static str) -> JoinSet<()> {
+        let listener = self.listen().await;
+        let mut open = JoinSet::new();
+        open.spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut request = [0; 4096];
+                if client.read(&mut request).await.is_err() {
+                    continue;
+                }
+                let page = "<html><body>nginx</body></html>";
+                let length = page.len();
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\ncontent-type: text/html\r\ncontent-length: {length}\r\n\
+                     connection: close\r\n\r\n{page}"
+                );
+                // A client that hung up needs no answer.
+                let _gone = client.write_all(answer.as_bytes()).await;
+            }
+        });
+        open
+    }
+
+    async fn listen(&self) -> TcpListener {
+        TcpListener::bind(("127.0.0.1", self.from)).await.unwrap()
+    }
+
     /// Lets connections through for as long as the answer lives.
     pub(crate) async fn open(&self) -> JoinSet<()> {
-        let listener = TcpListener::bind(("127.0.0.1", self.from)).await.unwrap();
+        let listener = self.listen().await;
         let to = self.to;
         let mut open = JoinSet::new();
         open.spawn(async move {

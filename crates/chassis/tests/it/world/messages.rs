@@ -8,7 +8,7 @@ use chassis::testing::Framer;
 use events::Events;
 
 use super::servers::Urls;
-use super::{AdditionRequested, DEAD, PATIENCE, REQUESTS, TOTALS, World};
+use super::{AdditionRequested, DEAD, PATIENCE, REQUESTS, RequestEvent, TOTALS, World};
 
 /// Where a message stands.
 pub(crate) type Place = (i32, i64);
@@ -19,16 +19,24 @@ pub(crate) fn request(key: &str, amount: i64) -> AdditionRequested {
 
 /// The headers of a well-formed request.
 pub(crate) fn headers_of(id: &str) -> Vec<(&'static str, String)> {
-    let record = &AdditionRequested::RECORDS[0];
+    headers(id, 0)
+}
+
+/// The headers of what takes an addition back.
+pub(crate) fn headers_of_reversal(id: &str) -> Vec<(&'static str, String)> {
+    headers(id, 1)
+}
+
+fn headers(id: &str, record: usize) -> Vec<(&'static str, String)> {
     vec![
         ("ce_id", id.to_owned()),
         ("ce_source", "tests".to_owned()),
-        ("ce_type", record.full_name.to_owned()),
+        ("ce_type", RequestEvent::RECORDS[record].full_name.to_owned()),
     ]
 }
 
 pub(super) async fn framer(urls: &Urls) -> Framer {
-    Framer::new::<AdditionRequested>(&Registry::new(&urls.registry)).await.unwrap()
+    Framer::new::<RequestEvent>(&Registry::new(&urls.registry)).await.unwrap()
 }
 
 impl World {
@@ -48,10 +56,23 @@ impl World {
         self.outsider.send(REQUESTS, key, &headers, value).await.unwrap()
     }
 
+    /// Sends requests to add one to a key until one of them stands on another partition than this.
+    pub(crate) async fn send_elsewhere(&self, partition: i32, key: &str) {
+        let value = self.encode(&request(key, 1));
+        loop {
+            // The partition follows from the record's key; what is added to stands in the value.
+            let record_key = self.fresh_key(key);
+            let sent = self.send_raw(&record_key, &headers_of(&record_key), Some(&value)).await;
+            if sent.0 != partition {
+                return;
+            }
+        }
+    }
+
     /// Sends a request in the background; `flush` waits for all of them.
     pub(crate) fn enqueue(&mut self, request: &AdditionRequested, id: &str) {
         let (outsider, framer) = (self.outsider.clone(), self.framer.clone());
-        let (request, id) = (request.clone(), id.to_owned());
+        let (request, id) = (RequestEvent::Requested(request.clone()), id.to_owned());
         self.sending.spawn(async move {
             outsider.publish(&framer, "tests", &id, &request).await.unwrap();
         });

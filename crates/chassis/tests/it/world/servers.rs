@@ -8,7 +8,7 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 
-use super::{AdditionRequested, DEAD, REQUESTS, TOTALS, TotalChanged, World, processes};
+use super::{DEAD, REQUESTS, RequestEvent, TOTALS, TotalChanged, World, processes};
 
 pub(super) struct Shared {
     servers: local::testing::Servers,
@@ -36,7 +36,7 @@ impl Shared {
         };
         create_topics(&urls.brokers).await;
         let registry = Registry::new(&urls.registry);
-        for record in AdditionRequested::RECORDS.iter().chain(TotalChanged::RECORDS) {
+        for record in RequestEvent::RECORDS.iter().chain(TotalChanged::RECORDS) {
             registry.register(record).await.unwrap();
         }
         processes::migrate(&urls, &database.app_role).await;

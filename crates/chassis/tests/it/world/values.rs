@@ -4,11 +4,17 @@ use chassis::Registry;
 use chassis::testing::Framer;
 use events::Events;
 
-use super::{AdditionRequested, REQUESTS, TotalChanged, World};
+use super::{AdditionRequested, AdditionReversed, REQUESTS, RequestEvent, TotalChanged, World};
 
 impl World {
     pub(crate) fn encode(&self, request: &AdditionRequested) -> Vec<u8> {
-        self.framer.value(request).unwrap()
+        self.framer.value(&RequestEvent::Requested(request.clone())).unwrap()
+    }
+
+    /// The value of what takes an addition back.
+    pub(crate) fn encode_reversal(&self, key: &str, amount: i64) -> Vec<u8> {
+        let reversed = AdditionReversed { key: key.to_owned(), amount };
+        self.framer.value(&RequestEvent::Reversed(reversed)).unwrap()
     }
 
     /// A value that is well-formed, of a registered schema, and does not belong on the topic.
@@ -34,7 +40,7 @@ impl World {
             schema: r#"{"type":"record","name":"AdditionRequested","namespace":"example.tally.v1",
                 "fields":[{"name":"key","type":"string"},{"name":"amount","type":"long"},
                           {"name":"note","type":"string","default":""}]}"#,
-            ..AdditionRequested::RECORDS[0]
+            ..RequestEvent::RECORDS[0]
         };
         let id = self.registry().register(&newer).await.unwrap();
         let mut value = self.encode(request);
