@@ -1,6 +1,7 @@
 //! The commands, and how they find the fleet: by the same settings as `flotilla local`, or by addresses
 //! in the environment.
 
+pub(crate) mod http;
 pub(crate) mod local;
 pub(crate) mod demo;
 pub(crate) mod topics;
@@ -11,18 +12,14 @@ pub(crate) mod events;
 pub(crate) mod dlq;
 pub(crate) mod audit;
 
-use std::time::Duration;
-
 use ::local::settings::root_from_env;
 use ::local::{Lifetime, Settings, known_service};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use chassis::RegistryError;
 use flotilla::fleet::{Fleet, FleetSettings};
-use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 
-/// How long an answer may take; longer than the longest `wait`.
-const TIMEOUT: Duration = Duration::from_secs(70);
+pub(crate) use http::{Call, Http};
 
 /// What to do when something of the fleet does not answer.
 pub(crate) const IS_IT_UP: &str =
@@ -70,43 +67,11 @@ fn address(variable: &str, local: impl FnOnce() -> Result<String>) -> Result<Str
     }
 }
 
-pub(crate) fn http() -> Result<Client> {
-    Ok(Client::builder().no_proxy().timeout(TIMEOUT).build()?)
-}
-
-/// Sends a request; a problem becomes an error that says what it said.
-pub(crate) async fn ask(request: RequestBuilder) -> Result<Value> {
-    answer(request.send().await.map_err(|error| no_answer(&error))?).await
-}
-
-/// Nobody answered, or not in time.
-pub(crate) fn no_answer(error: &reqwest::Error) -> anyhow::Error {
-    let url = error.url().map_or_else(String::new, |url| format!(" at {url}"));
-    anyhow::anyhow!("no answer{url}; {IS_IT_UP}")
-}
-
 /// The registry's refusal, with the next step where it is the registry that is away.
 pub(crate) fn registry_error(error: RegistryError) -> anyhow::Error {
     match error {
         RegistryError::Away { .. } => anyhow::anyhow!("{error}; {IS_IT_UP}"),
         RegistryError::Unexpected { .. } | RegistryError::Client(_) => error.into(),
-    }
-}
-
-/// The body of an answer; a problem becomes an error that says what it said.
-pub(crate) async fn answer(response: Response) -> Result<Value> {
-    let status = response.status();
-    let text = response.text().await?;
-    let body: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    if status.is_success() {
-        return Ok(body);
-    }
-    let part = |name: &str| body[name].as_str().map(str::to_owned);
-    let title = part("title").unwrap_or_else(|| status.to_string());
-    let field = part("field").map(|field| format!(" ({field})")).unwrap_or_default();
-    match part("detail") {
-        Some(detail) => bail!("{title}{field}: {detail}"),
-        None => bail!("{title}{field}"),
     }
 }
 

@@ -77,16 +77,11 @@ impl Servers {
     /// A set for this program alone, in the first folder that no other program uses now. A folder is
     /// used again rather than removed: a program cannot tell when its last test has ended.
     pub async fn own() -> Result<Self> {
-        let folder = target_folder()?;
-        for number in 0..FOLDERS_MAX {
-            let root = folder.join(format!("test-servers-{number}"));
-            if let Ok(Some(claim)) = Claim::try_take(&root, CLAIM) {
-                // Held as long as this program lives.
-                std::mem::forget(claim);
-                return Servers::start(Settings::on_free_ports(&root)?).await;
-            }
-        }
-        bail!("{FOLDERS_MAX} folders of servers are in use in {}", folder.display())
+        let folder = own_folder("test-servers")?;
+        let settings = Settings::on_free_ports(folder.path())?;
+        // Held as long as this program lives.
+        std::mem::forget(folder);
+        Servers::start(settings).await
     }
 
     /// What was left behind by a run that was killed is of no use to this one.
@@ -135,6 +130,33 @@ impl Servers {
     pub fn environment(&self) -> &Environment {
         &self.environment
     }
+}
+
+/// A folder that no other program uses while this is held.
+#[derive(Debug)]
+pub struct OwnFolder {
+    path: PathBuf,
+    _claim: Claim,
+}
+
+impl OwnFolder {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The first folder of that name, with a number, that no other program uses now. It may hold what an
+/// earlier program left.
+pub fn own_folder(name: &str) -> Result<OwnFolder> {
+    let folder = target_folder()?;
+    for number in 0..FOLDERS_MAX {
+        let path = folder.join(format!("{name}-{number}"));
+        if let Ok(Some(_claim)) = Claim::try_take(&path, CLAIM) {
+            return Ok(OwnFolder { path, _claim });
+        }
+    }
+    bail!("{FOLDERS_MAX} folders called {name} are in use in {}", folder.display())
 }
 
 /// Where everything else is that a build leaves: test programs lie in `<target>/<profile>/deps`.

@@ -2,12 +2,11 @@
 
 use anyhow::{Context, Result, bail};
 use flotilla::fleet::Fleet;
-use reqwest::Client;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::order::watch;
-use super::{ask, http, text};
+use super::{Call, Http, text};
 use crate::output::Output;
 
 /// What the shop sells: SKU, name, price in minor units, units.
@@ -23,7 +22,8 @@ const CATALOGUE: [(&str, &str, i64, i64); 5] = [
 const TOO_MANY: i64 = 9000;
 
 pub(crate) async fn run(fleet: &Fleet, out: &Output) -> Result<()> {
-    let shop = Shop { http: http()?, order: fleet.url("order"), inventory: fleet.url("inventory") };
+    let shop =
+        Shop { http: Http::new(), order: fleet.url("order"), inventory: fleet.url("inventory") };
     shop.seed().await.context("the catalogue cannot be seeded")?;
 
     out.title("\n1. an order that completes");
@@ -49,17 +49,17 @@ pub(crate) async fn run(fleet: &Fleet, out: &Output) -> Result<()> {
     out.title("\n5. the customer cancels while a slow carrier is being asked");
     let order = shop.place(&[("tea", 1)], "NZ", "tok_visa", out).await?;
     shop.wait_for_event(&order, "OrderConfirmed").await?;
-    shop.post(&format!("/orders/{order}/cancel")).await?;
+    shop.act(&order, "cancel").await?;
     shop.follow(&order, "cancelled", out).await?;
 
     out.title("\n6. the customer sends the first order back");
-    shop.post(&format!("/orders/{completed}/return")).await?;
+    shop.act(&completed, "return").await?;
     shop.follow(&completed, "returned", out).await?;
     Ok(())
 }
 
 struct Shop {
-    http: Client,
+    http: Http,
     order: String,
     inventory: String,
 }
@@ -69,11 +69,11 @@ impl Shop {
     async fn seed(&self) -> Result<()> {
         for (sku, name, price, units) in CATALOGUE {
             let item = json!({ "name": name, "unit_price_minor": price, "currency": "EUR" });
-            ask(self.http.put(format!("{}/stock/{sku}", self.inventory)).json(&item)).await?;
-            let delivery = self.http.post(format!("{}/stock/{sku}/adjustments", self.inventory));
-            let delivery = delivery.header("Idempotency-Key", format!("demo-delivery-{sku}"));
+            self.http.ask(Call::put(&self.inventory, &["stock", sku])?.json(&item)).await?;
+            let delivery = Call::post(&self.inventory, &["stock", sku, "adjustments"])?;
+            let delivery = delivery.header("Idempotency-Key", &format!("demo-delivery-{sku}"))?;
             let delivered = json!({ "delta": units, "note": "first delivery" });
-            ask(delivery.json(&delivered)).await?;
+            self.http.ask(delivery.json(&delivered)).await?;
         }
         Ok(())
     }
@@ -92,9 +92,9 @@ impl Shop {
                            "payment_token": token });
         let mut last = None;
         for _ in 0..50 {
-            let request = self.http.post(format!("{}/orders", self.order));
-            let request = request.header("Idempotency-Key", Uuid::new_v4().to_string());
-            match ask(request.json(&body)).await {
+            let call = Call::post(&self.order, &["orders"])?;
+            let call = call.header("Idempotency-Key", &Uuid::new_v4().to_string())?;
+            match self.http.ask(call.json(&body)).await {
                 Ok(placed) => {
                     let order = text(&placed["order_id"]);
                     out.line(format_args!("  {order}, {}", super::money(&placed)));
@@ -110,8 +110,8 @@ impl Shop {
     /// Shows the order's entries as they happen; answers it at its end.
     async fn follow(&self, order: &str, end: &str, out: &Output) -> Result<Value> {
         watch(&self.order, order, out).await?;
-        let found =
-            ask(self.http.get(format!("{}/orders/{order}?wait=terminal", self.order))).await?;
+        let ended = Call::get(&self.order, &["orders", order])?.query("wait", "terminal");
+        let found = self.http.ask(ended).await?;
         let state = text(&found["state"]);
         if state != end {
             bail!("order {order} should have ended {end}, but is {state}");
@@ -122,7 +122,7 @@ impl Shop {
 
     async fn wait_for_event(&self, order: &str, event: &str) -> Result<()> {
         for _ in 0..600 {
-            let found = ask(self.http.get(format!("{}/orders/{order}", self.order))).await?;
+            let found = self.http.ask(Call::get(&self.order, &["orders", order])?).await?;
             let history = found["history"].as_array().cloned().unwrap_or_default();
             if history.iter().any(|entry| entry["event"] == event) {
                 return Ok(());
@@ -132,7 +132,7 @@ impl Shop {
         bail!("order {order} never came to {event}");
     }
 
-    async fn post(&self, path: &str) -> Result<Value> {
-        ask(self.http.post(format!("{}{path}", self.order))).await
+    async fn act(&self, order: &str, verb: &str) -> Result<Value> {
+        self.http.ask(Call::post(&self.order, &["orders", order, verb])?).await
     }
 }

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use local::{SERVICES, known_service};
 use serde_json::{Value, json};
 
-use super::{admin_url, ask, http, text};
+use super::{Call, Http, admin_url, text};
 use crate::output::Output;
 
 #[derive(Subcommand)]
@@ -63,7 +63,7 @@ pub(crate) struct Selection {
 pub(crate) async fn run(command: Dlq, out: &Output) -> Result<ExitCode> {
     match command {
         Dlq::List { selection } => {
-            let found = select(&selection, None).await?;
+            let found = select(&Http::new(), &selection, None).await?;
             if found.is_empty() {
                 out.line("no dead letters wait");
             }
@@ -71,8 +71,8 @@ pub(crate) async fn run(command: Dlq, out: &Output) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Dlq::Show { service, id } => {
-            let letter = http()?.get(format!("{}/dead-letters/{id}", admin_url(&service)?));
-            let mut letter = ask(letter).await?;
+            let call = Call::get(&admin_url(&service)?, &["dead-letters", &id.to_string()])?;
+            let mut letter = Http::new().ask(call).await?;
             letter["payload"] = payload::decoded(&letter).await;
             out.line(serde_json::to_string_pretty(&letter)?);
             out.document(&letter);
@@ -90,7 +90,8 @@ async fn settle(
     yes: bool,
     out: &Output,
 ) -> Result<ExitCode> {
-    let found = select(selection, id).await?;
+    let http = Http::new();
+    let found = select(&http, selection, id).await?;
     if found.is_empty() {
         bail!("no such dead letter waits; `flotilla dlq list` shows what does");
     }
@@ -101,8 +102,8 @@ async fn settle(
     }
     let mut failed = 0;
     for (service, letter) in &found {
-        let url = format!("{}/dead-letters/{}/{verb}", admin_url(service)?, letter["id"]);
-        let outcome = ask(http()?.post(url)).await;
+        let path = ["dead-letters", &letter["id"].to_string(), verb];
+        let outcome = http.ask(Call::post(&admin_url(service)?, &path)?).await;
         let text = match &outcome {
             Ok(settled) => out.good(text(&settled["state"])),
             Err(error) => {
@@ -117,7 +118,11 @@ async fn settle(
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn select(selection: &Selection, id: Option<i64>) -> Result<Vec<(String, Value)>> {
+async fn select(
+    http: &Http,
+    selection: &Selection,
+    id: Option<i64>,
+) -> Result<Vec<(String, Value)>> {
     let services: Vec<&str> = match &selection.service {
         Some(service) => vec![known_service(service)?],
         None => SERVICES.to_vec(),
@@ -126,10 +131,10 @@ async fn select(selection: &Selection, id: Option<i64>) -> Result<Vec<(String, V
     for service in services {
         let mut after = 0;
         loop {
-            let mut query = vec![("after", after.to_string())];
-            query.extend(selection.reason.clone().map(|reason| ("reason", reason)));
-            let request = http()?.get(format!("{}/dead-letters", admin_url(service)?));
-            let page = ask(request.query(&query)).await?;
+            let all = Call::get(&admin_url(service)?, &["dead-letters"])?.query("after", after);
+            let reason = selection.reason.iter();
+            let page = reason.fold(all, |call, reason| call.query("reason", reason));
+            let page = http.ask(page).await?;
             for letter in page["dead_letters"].as_array().into_iter().flatten() {
                 if id.is_none_or(|id| letter["id"] == id) {
                     found.push((service.to_owned(), letter.clone()));

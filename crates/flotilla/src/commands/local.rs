@@ -9,12 +9,14 @@ use clap::Subcommand;
 use local::{Lifetime, SERVICES, Settings, doctor};
 use serde_json::json;
 
-use super::demo;
+use super::{Call, Http, demo};
 use crate::output::Output;
 use flotilla::fleet::{Fleet, FleetSettings};
 
 /// How often a followed log is looked at.
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
+/// How long a service may take to say whether it is ready.
+const ANSWER: Duration = Duration::from_secs(2);
 /// How much of a log is shown.
 const LOG_BYTES: u64 = 16 * 1024;
 
@@ -125,13 +127,13 @@ fn addresses(fleet: &Fleet, out: &Output) {
 
 async fn status(out: &Output) -> Result<ExitCode> {
     let fleet = super::fleet()?;
-    let http = super::http()?;
+    let http = Http::new();
     let mut all_up = true;
     for status in fleet.environment().status() {
         let mut ready = status.pid.is_some();
         if ready && SERVICES.contains(&status.name.as_str()) {
-            let url = format!("{}/readyz", fleet.admin_url(&status.name));
-            ready = http.get(url).send().await.is_ok_and(|answer| answer.status().is_success());
+            let call = Call::get(&fleet.admin_url(&status.name), &["readyz"])?;
+            ready = http.ask_within(call, ANSWER).await.is_ok();
         }
         all_up &= ready;
         let state = match (status.pid, ready) {

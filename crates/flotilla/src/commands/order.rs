@@ -9,7 +9,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{ask, http, money, pair, text, url};
+use super::{Call, Http, money, pair, text, url};
 use crate::output::Output;
 
 pub(crate) use watch::watch;
@@ -75,7 +75,7 @@ pub(crate) enum Order {
 }
 
 pub(crate) async fn run(command: Order, out: &Output) -> Result<ExitCode> {
-    let (http, base) = (http()?, url("order")?);
+    let (http, base) = (Http::new(), url("order")?);
     match command {
         Order::Place { lines, customer, destination, token, key, watch: and_watch } => {
             let lines: Vec<Value> = lines
@@ -85,8 +85,8 @@ pub(crate) async fn run(command: Order, out: &Output) -> Result<ExitCode> {
             let body = json!({ "customer_id": customer, "lines": lines, "destination": destination,
                                "payment_token": token });
             let key = key.unwrap_or_else(|| Uuid::new_v4().to_string());
-            let request = http.post(format!("{base}/orders")).header("Idempotency-Key", key);
-            let placed = ask(request.json(&body)).await?;
+            let call = Call::post(&base, &["orders"])?.header("Idempotency-Key", &key)?;
+            let placed = http.ask(call.json(&body)).await?;
             let order = text(&placed["order_id"]);
             out.line(format_args!("{order} placed, {}", money(&placed)));
             out.document(&placed);
@@ -95,17 +95,17 @@ pub(crate) async fn run(command: Order, out: &Output) -> Result<ExitCode> {
             }
         }
         Order::Show { order } => {
-            let found = ask(http.get(format!("{base}/orders/{order}"))).await?;
+            let found = http.ask(Call::get(&base, &["orders", &order.to_string()])?).await?;
             show(&found, out);
             out.document(&found);
         }
         Order::Watch { order } => watch(&base, &order.to_string(), out).await?,
         Order::List { customer, state, limit, cursor } => {
-            let mut query = vec![("limit", limit.to_string())];
-            query.extend(customer.map(|customer| ("customer_id", customer)));
-            query.extend(state.map(|state| ("state", state)));
-            query.extend(cursor.map(|cursor| ("cursor", cursor)));
-            let page = ask(http.get(format!("{base}/orders")).query(&query)).await?;
+            let filters = [("customer_id", customer), ("state", state), ("cursor", cursor)];
+            let wanted = filters.into_iter().filter_map(|(name, value)| Some((name, value?)));
+            let all = Call::get(&base, &["orders"])?.query("limit", limit);
+            let page = wanted.fold(all, |call, (name, value)| call.query(name, value));
+            let page = http.ask(page).await?;
             for order in page["orders"].as_array().into_iter().flatten() {
                 out.line(format_args!(
                     "{} {:22} {:>14} {}",
@@ -126,14 +126,8 @@ pub(crate) async fn run(command: Order, out: &Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn act(
-    http: &reqwest::Client,
-    base: &str,
-    order: Uuid,
-    verb: &str,
-    out: &Output,
-) -> Result<()> {
-    let answer = ask(http.post(format!("{base}/orders/{order}/{verb}"))).await?;
+async fn act(http: &Http, base: &str, order: Uuid, verb: &str, out: &Output) -> Result<()> {
+    let answer = http.ask(Call::post(base, &["orders", &order.to_string(), verb])?).await?;
     out.line(format_args!("{order} {}", text(&answer["state"])));
     out.document(&answer);
     Ok(())

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{ask, http, text, url};
+use super::{Call, Http, text, url};
 use crate::output::Output;
 
 #[derive(Subcommand)]
@@ -43,32 +43,33 @@ pub(crate) enum Stock {
 }
 
 pub(crate) async fn run(command: Stock, out: &Output) -> Result<ExitCode> {
-    let (http, base) = (http()?, url("inventory")?);
+    let (http, base) = (Http::new(), url("inventory")?);
     match command {
         Stock::List => {
-            let mut after = String::new();
+            let mut after: Option<String> = None;
             loop {
-                let page = http.get(format!("{base}/stock")).query(&[("after", &after)]);
-                let page = ask(page).await?;
+                let page = Call::get(&base, &["stock"])?;
+                let page = after.iter().fold(page, |page, after| page.query("after", after));
+                let page = http.ask(page).await?;
                 for item in page["items"].as_array().into_iter().flatten() {
                     show(item, out);
                 }
                 match page["next"].as_str() {
-                    Some(next) => after = next.to_owned(),
+                    Some(next) => after = Some(next.to_owned()),
                     None => break,
                 }
             }
         }
         Stock::Adjust { sku, delta, note, key } => {
             let key = key.unwrap_or_else(|| Uuid::new_v4().to_string());
-            let request = http.post(format!("{base}/stock/{sku}/adjustments"));
-            let request = request.header("Idempotency-Key", key);
-            show(&ask(request.json(&json!({ "delta": delta, "note": note }))).await?, out);
+            let call = Call::post(&base, &["stock", &sku, "adjustments"])?;
+            let call = call.header("Idempotency-Key", &key)?;
+            show(&http.ask(call.json(&json!({ "delta": delta, "note": note }))).await?, out);
         }
         Stock::Set { sku, name, unit_price_minor, currency } => {
             let item =
                 json!({ "name": name, "unit_price_minor": unit_price_minor, "currency": currency });
-            show(&ask(http.put(format!("{base}/stock/{sku}")).json(&item)).await?, out);
+            show(&http.ask(Call::put(&base, &["stock", &sku])?.json(&item)).await?, out);
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use futures::StreamExt;
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::entry_line;
-use crate::commands::{IS_IT_UP, answer};
+use crate::commands::IS_IT_UP;
+use crate::commands::http::{Call, Http, body};
 use crate::output::Output;
 
 /// How often a stream that brings nothing new is taken up again, and how long after the one before:
@@ -18,16 +20,12 @@ const RETRIES_MAX: u32 = 60;
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// How long nothing at all may come; the service sends a heartbeat every 15 s.
 const SILENCE_MAX: Duration = Duration::from_secs(45);
-/// How long the machine of the service may take to take a call.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest line that is read: an entry is far shorter.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
 /// Prints the order's entries as they happen, until its end.
 pub(crate) async fn watch(base: &str, order: &str, out: &Output) -> Result<()> {
-    let http = Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT);
-    let http = http.read_timeout(SILENCE_MAX).build()?;
-    let mut watch = Watch { http, url: format!("{base}/orders/{order}/events"), seen: None };
+    let mut watch = Watch { http: Http::new(), base, order, seen: None };
     let mut retries = 0;
     loop {
         let seen = watch.seen.clone();
@@ -57,24 +55,25 @@ enum Broke {
     Off(String),
 }
 
-struct Watch {
-    http: Client,
-    url: String,
+struct Watch<'a> {
+    http: Http,
+    base: &'a str,
+    order: &'a str,
     /// The id of the last entry shown.
     seen: Option<String>,
 }
 
-impl Watch {
+impl Watch<'_> {
     /// Shows what one stream brings. A stream that ends says nothing about the order: a service that
     /// stops ends its streams as well. Only the answer to the next request tells.
     async fn follow(&mut self, out: &Output) -> Result<Broke> {
-        let request = self
-            .seen
-            .iter()
-            .fold(self.http.get(&self.url), |request, seen| request.header("Last-Event-ID", seen));
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(_away) => return Ok(Broke::Off("no answer".to_owned())),
+        let mut call = Call::get(self.base, &["orders", self.order, "events"])?;
+        if let Some(seen) = &self.seen {
+            call = call.header("Last-Event-ID", seen)?;
+        }
+        let response = match timeout(SILENCE_MAX, self.http.send(call)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(_)) | Err(_) => return Ok(Broke::Off("no answer".to_owned())),
         };
         match response.status() {
             StatusCode::NO_CONTENT => return Ok(Broke::Ended),
@@ -82,24 +81,24 @@ impl Watch {
                 return Ok(Broke::Off(status.to_string()));
             }
             status if status.is_success() => {}
-            _refused => return answer(response).await.map(|_| Broke::Ended),
+            _refused => return body(response).await.map(|_| Broke::Ended),
         }
         let mut stream = response.bytes_stream();
         let (mut buffer, mut entry) = (Vec::new(), Entry::default());
-        while let Some(Ok(chunk)) = stream.next().await {
+        while let Ok(Some(Ok(chunk))) = timeout(SILENCE_MAX, stream.next()).await {
             buffer.extend_from_slice(&chunk);
             while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = buffer.drain(..=end).collect();
                 if let Some((id, data)) = entry.line(String::from_utf8_lossy(&line).trim_end()) {
                     let data: Value = serde_json::from_str(&data)
-                        .with_context(|| format!("{} sent no JSON", self.url))?;
+                        .with_context(|| format!("{} sent no JSON", self.base))?;
                     out.line(format_args!("  {}", entry_line(&data)));
                     out.document(&data);
                     self.seen = id.or(self.seen.take());
                 }
             }
             if buffer.len() > LINE_BYTES_MAX {
-                bail!("{} sent a line without an end", self.url);
+                bail!("{} sent a line without an end", self.base);
             }
         }
         Ok(Broke::Off("the stream ends at once".to_owned()))

@@ -1,0 +1,43 @@
+//! The command line as people meet it: every command and option that `--help` names, and every command
+//! that the README, the guides and the demo tell them to run, on a live fleet.
+//!
+//! Whoever adds a command or an option adds a call to the file of its group; until then
+//! `every_command_and_option_is_run_on_a_live_fleet` fails and names it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod program;
+mod help;
+mod documents;
+
+mod local;
+mod orders;
+mod stock;
+mod topics;
+mod events;
+mod dlq;
+mod audit;
+
+use program::Fleet;
+
+/// One after the other on one fleet: a fleet takes as long to start as all of them take to run.
+#[test]
+fn every_command_and_option_is_run_on_a_live_fleet() {
+    let fleet = Fleet::new();
+    local::is_begun(&fleet);
+    stock::is_listed_set_and_adjusted(&fleet);
+    orders::are_placed_watched_and_ended(&fleet);
+    topics::and_schemas_are_listed_and_applied(&fleet);
+    events::are_shown_as_they_come(&fleet);
+    dlq::letters_are_shown_retried_and_dropped(&fleet);
+    audit::judges_a_fleet_at_rest(&fleet);
+    documents::are_true(&fleet);
+    local::is_looked_at_stopped_and_forgotten(&fleet);
+
+    let missing = help::Tree::read().not_covered(&fleet.lines());
+    assert!(
+        missing.is_empty(),
+        "not run by any test in crates/flotilla/tests/live: {}",
+        missing.join("; ")
+    );
+}
