@@ -87,7 +87,7 @@ impl Relay {
                             tokio::time::sleep(FAILURE_PAUSE).await;
                         }
                     }
-                    self.incoming.shared.set_leader(false);
+                    self.incoming.close().await;
                     self.telemetry.metrics.relay_leader.record(0, &[]);
                 }
                 Ok(None) => {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
 
 use super::hand_over::{CommittedBatch, HandOver, Shared, hand_over};
 use crate::config::Secret;
@@ -29,6 +30,9 @@ pub(super) struct Incoming {
     handed_over: mpsc::Receiver<CommittedBatch>,
     pub(super) shared: Arc<Shared>,
     announced: Arc<Announced>,
+    /// The task that listens, of this tenure only. It holds a connection, and would notice the end of
+    /// the tenure only with the next announcement.
+    listening: JoinSet<()>,
     pub(super) pace: Pace,
     /// Whether there may be rows that were not handed over.
     unread: bool,
@@ -46,8 +50,8 @@ impl Incoming {
     pub(super) fn new(replicas: Replicas) -> (Self, HandOver) {
         let (hand_over, handed_over, shared) = hand_over();
         let pace = Pace::new(PAUSE_MAX, FULL_ENOUGH, replicas);
-        let announced = Arc::default();
-        (Incoming { handed_over, shared, announced, pace, unread: true }, hand_over)
+        let (announced, listening) = (Arc::default(), JoinSet::new());
+        (Incoming { handed_over, shared, announced, listening, pace, unread: true }, hand_over)
     }
 
     /// Forgets what was handed over: it is the leader's to read.
@@ -59,9 +63,30 @@ impl Incoming {
     pub(super) async fn open(&mut self, database_url: &Secret) -> Result<(), sqlx::Error> {
         // Numbers of an earlier tenure may be given again, where the database was set back.
         self.discard();
-        self.announced = announcements(database_url).await?;
+        self.listen(database_url).await?;
         self.unread = true;
         self.shared.set_leader(true);
+        Ok(())
+    }
+
+    /// The tenure is over, however it ended.
+    pub(super) async fn close(&mut self) {
+        self.shared.set_leader(false);
+        self.listening.shutdown().await;
+    }
+
+    async fn listen(&mut self, database_url: &Secret) -> Result<(), sqlx::Error> {
+        let mut listener = PgListener::connect(&database_url.0).await?;
+        listener.listen("flotilla_outbox").await?;
+        let announced = Arc::new(Announced::default());
+        self.announced = Arc::clone(&announced);
+        self.listening.spawn(async move {
+            // Ends with the connection; the poll remains.
+            while listener.recv().await.is_ok() {
+                announced.batches.fetch_add(1, Relaxed);
+                announced.bell.notify_one();
+            }
+        });
         Ok(())
     }
 
@@ -147,23 +172,6 @@ impl Incoming {
     fn waiting(&self) -> usize {
         (self.handed_over.len() + self.announced.batches.load(Relaxed)).max(1)
     }
-}
-
-/// Listens for as long as the answer lives.
-async fn announcements(database_url: &Secret) -> Result<Arc<Announced>, sqlx::Error> {
-    let mut listener = PgListener::connect(&database_url.0).await?;
-    listener.listen("flotilla_outbox").await?;
-    let announced = Arc::new(Announced::default());
-    let listening = Arc::downgrade(&announced);
-    tokio::spawn(async move {
-        // Ends with the connection or with the tenure; the poll remains either way.
-        while listener.recv().await.is_ok() {
-            let Some(announced) = listening.upgrade() else { break };
-            announced.batches.fetch_add(1, Relaxed);
-            announced.bell.notify_one();
-        }
-    });
-    Ok(announced)
 }
 
 async fn rows_after(

@@ -39,13 +39,17 @@ impl Lease {
         Lease { holder: Uuid::new_v4() }
     }
 
-    /// Takes the lease if nobody else holds it.
+    /// Takes the lease if nobody else holds it. Nobody writes a lease that runs for longer than a term,
+    /// so one that does was written when the database's clock ran ahead: a holder that lives has
+    /// renewed it since, and a dead one must not keep it until the clock gets there.
     pub(super) async fn take(&self, db: &mut PgConnection) -> Result<Option<Tenure>, sqlx::Error> {
         let asked = Instant::now();
         let taken: Option<(i64, i64)> = sqlx::query_as(
             "update flotilla.relay_lease
              set holder = $1, epoch = epoch + 1, expires_at = now() + make_interval(secs => $2)
-             where expires_at < now() or holder = $1 returning epoch, published_batch",
+             where expires_at < now() or expires_at > now() + make_interval(secs => 2 * $2)
+                or holder = $1
+             returning epoch, published_batch",
         )
         .bind(self.holder)
         .bind(TERM.as_secs_f64())

@@ -55,7 +55,7 @@ async fn commands_are_refused_when_more_waits_to_be_published_than_may_wait() {
     let mut world = World::enter().await;
     let key = world.fresh_key("watermark");
     // Somebody else has the lease and publishes nothing.
-    world.take_lease().await;
+    let lease = world.take_lease().await;
     world.start_with("a", &[("FLOTILLA_OUTBOX_MESSAGES_MAX", "3")]).await;
     let refusal = world.add_until_refused("a", &key).await;
     assert_eq!(refusal.status, 503);
@@ -63,6 +63,7 @@ async fn commands_are_refused_when_more_waits_to_be_published_than_may_wait() {
     assert!(refusal.retry_after > 0);
     let accepted = world.total(&key).await;
     assert!(accepted > 3, "only what is beyond the watermark is refused: {accepted}");
+    drop(lease);
     world.give_lease_back().await;
     world.wait_until_published().await;
     world.wait_until_accepted("a", &key).await;
@@ -81,5 +82,33 @@ async fn a_statement_that_fails_is_not_taken_for_a_database_that_is_away() {
     world.show_lease().await;
     world.wait_until_published().await;
     assert_eq!(world.totals_told(&key), [(1, 1)]);
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn a_lease_that_was_written_by_a_clock_ahead_does_not_outlive_its_dead_holder() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("ahead");
+    world.write_lease(3600).await;
+    world.start("a").await;
+    world.wait_for_leader("a").await;
+    assert_eq!(world.add("a", &key, 1).await, Ok(1));
+    world.wait_until_published().await;
+    assert_eq!(world.totals_told(&key), [(1, 1)]);
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn a_relay_that_starts_again_and_again_keeps_one_connection_that_listens() {
+    let mut world = World::enter().await;
+    world.start("a").await;
+    world.wait_for_leader("a").await;
+    for _ in 0..5 {
+        let before = world.lease_epoch().await;
+        world.break_connection_of_relay().await;
+        world.wait_until_lease_taken_after(before).await;
+    }
+    world.wait_for_leader("a").await;
+    world.wait_for_listeners(1).await;
     world.stop("a").await;
 }

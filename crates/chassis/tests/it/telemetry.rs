@@ -56,9 +56,10 @@ async fn the_outbox_ages_while_nobody_publishes() {
     let mut world = World::enter().await;
     let key = world.fresh_key("age");
     world.start("a").await;
-    world.take_lease().await;
+    let lease = world.take_lease().await;
     world.add("a", &key, 1).await.unwrap();
     world.wait_for_metric("a", "flotilla_outbox_age_seconds", "", |age| age > 1.0).await;
+    drop(lease);
     world.give_lease_back().await;
     world.wait_for_metric("a", "flotilla_outbox_age_seconds", "", |age| age == 0.0).await;
     world.wait_for_metric("a", "flotilla_outbox_messages", "", |messages| messages == 0.0).await;
