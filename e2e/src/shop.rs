@@ -9,6 +9,7 @@ use flotilla::fleet::{Fleet, FleetSettings};
 use local::{Lifetime, silent};
 use reqwest::Client;
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -59,19 +60,27 @@ impl Shop {
             expect(200, self.adjust(&sku, units, &sku).await?)?;
         }
         // The catalogue reaches the order service over Kafka.
-        self.wait(&format!("the price of {sku}"), async || self.knows_price(&sku).await).await?;
+        self.wait(&format!("the price of {sku}"), async || self.charged(&sku).await).await?;
         Ok(sku)
     }
 
-    async fn knows_price(&self, sku: &str) -> Result<Option<()>> {
-        use sqlx::Connection;
-        let url = self.fleet.environment().superuser_url("order")?;
-        let mut db = sqlx::PgConnection::connect(&url).await?;
-        let found: bool = sqlx::query_scalar("select exists (select from prices where sku = $1)")
-            .bind(sku)
-            .fetch_one(&mut db)
-            .await?;
-        Ok(found.then_some(()))
+    /// What order charges for an item, in minor units; `None` until it has heard of it.
+    pub async fn charged(&self, sku: &str) -> Result<Option<i64>> {
+        let mut db = self.database("order").await?;
+        let charged = sqlx::query_scalar("select unit_price_minor from prices where sku = $1");
+        Ok(charged.bind(sku).fetch_optional(&mut db).await?)
+    }
+
+    /// A connection to a service's database, for what no service tells.
+    pub async fn database(&self, service: &'static str) -> Result<PgConnection> {
+        let url = self.fleet.environment().superuser_url(service)?;
+        Ok(PgConnection::connect(&url).await?)
+    }
+
+    /// Lists an item at a price, at one of the replicas of inventory.
+    pub async fn set_price(&self, inventory: &str, sku: &str, minor: i64) -> Result<Answer> {
+        let item = json!({ "name": "An item", "unit_price_minor": minor, "currency": "EUR" });
+        send(self.http.put(format!("{inventory}/stock/{sku}")).json(&item)).await
     }
 
     /// Adjusts an item.

@@ -199,14 +199,14 @@ impl World {
 
     /// Every event reaches every service that hears its topic, by the mapping that ships.
     fn tell(&mut self, number: usize, event: &OrderEvent) {
-        let heard = Inventory::hear(event.clone());
+        let heard = Inventory::hear(event.clone(), 0);
         if let Some(inventory::Input::Order { step, .. }) = heard {
             self.bag.push(Message::ToInventory(number, step));
         }
-        if let Some(input) = Payments::hear(event.clone()) {
+        if let Some(input) = Payments::hear(event.clone(), 0) {
             self.bag.push(Message::ToPayment(number, input.step));
         }
-        if let Some(input) = Shipments::hear(event.clone()) {
+        if let Some(input) = Shipments::hear(event.clone(), 0) {
             self.bag.push(Message::ToShipping(number, input.step));
         }
     }

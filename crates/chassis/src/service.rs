@@ -149,8 +149,14 @@ pub trait Hears<E: Events>: Service {
         None
     }
 
-    /// The input that an event becomes, or `None` when it asks nothing of this service.
-    fn hear(event: E) -> Option<Self::Input>;
+    /// Whether only the latest event of a key counts, so that each needs its number: a record whose
+    /// header `ce_sequence` is missing or no number from 1 on is a dead letter.
+    const NUMBERED: bool = false;
+
+    /// The input that an event becomes, or `None` when it asks nothing of this service. `sequence` is the
+    /// event's number among those of its key, which tells the later of two whatever any clock says; 0
+    /// where the sender does not count and [`Hears::NUMBERED`] does not ask for it.
+    fn hear(event: E, sequence: i64) -> Option<Self::Input>;
 }
 
 /// How a subscription makes sure that the same event has an effect once.

@@ -168,11 +168,12 @@ impl<S: Hears<E>, E: Events> Subscription<S> for Typed<E> {
             Err(error) => return self.poison(raw, "undecodable", error.to_string()),
         };
         let own_id = S::id_of(&event);
-        let event_id = match identity(raw, &E::RECORDS[record], own_id.as_deref()) {
-            Ok(identity) => identity,
+        let identified = identity(raw, &E::RECORDS[record], own_id.as_deref(), S::NUMBERED);
+        let (event_id, sequence) = match identified {
+            Ok(identified) => identified,
             Err(detail) => return self.poison(raw, "headers", detail),
         };
-        let Some(input) = S::hear(event) else { return Heard::Ignored };
+        let Some(input) = S::hear(event, sequence) else { return Heard::Ignored };
         Heard::Input {
             input,
             cause: event_id.as_str().into(),
@@ -206,10 +207,16 @@ impl<E: Events> Typed<E> {
     }
 }
 
-/// The CloudEvents attributes that make an event identifiable, `<source>/<id>`; the type is checked. What
+/// The CloudEvents attributes that make an event identifiable, `<source>/<id>`, and its number among those
+/// of its key; the type is checked. What
 /// an outsider's headers leave out comes from the topic and the record. All that is wrong is named at once:
 /// whoever mends a producer should not learn of one header per try.
-fn identity(raw: &Raw<'_>, record: &RecordInfo, own_id: Option<&str>) -> Result<String, String> {
+fn identity(
+    raw: &Raw<'_>,
+    record: &RecordInfo,
+    own_id: Option<&str>,
+    numbered: bool,
+) -> Result<(String, i64), String> {
     if raw.parsed().is_none() {
         return Err("a header's name is not UTF-8; the headers cannot be kept".to_owned());
     }
@@ -222,9 +229,27 @@ fn identity(raw: &Raw<'_>, record: &RecordInfo, own_id: Option<&str>) -> Result<
         let (says, is) = (event_type.unwrap_or_default(), record.full_name);
         wrong.push(format!("header ce_type says {says}, but the value is a {is}"));
     }
+    let sequence = number(raw, numbered).unwrap_or_else(|why| {
+        wrong.push(why);
+        0
+    });
     match (source, id) {
-        (Some(source), Some(id)) if wrong.is_empty() => Ok([source, "/", id].concat()),
+        (Some(source), Some(id)) if wrong.is_empty() => Ok(([source, "/", id].concat(), sequence)),
         _ => Err(wrong.join("; ")),
+    }
+}
+
+/// The event's number among those of its key, which the fleet's own producers always send.
+fn number(raw: &Raw<'_>, needed: bool) -> Result<i64, String> {
+    let text = raw.header("ce_sequence");
+    match text.and_then(|text| text.parse().ok()).filter(|number| *number > 0) {
+        Some(number) => Ok(number),
+        None if needed => Err(format!(
+            "header ce_sequence must be a number from 1 on, as only the latest event of a key counts \
+             here; it is {}",
+            if text.is_some() { "something else" } else { "missing" }
+        )),
+        None => Ok(0),
     }
 }
 
@@ -255,6 +280,9 @@ fn text_of(value: Option<&[u8]>) -> Result<&str, String> {
 }
 
 #[cfg(test)]
+mod numbers;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -270,7 +298,7 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), Some(value.as_bytes().to_vec())));
         let owned: Vec<_> = owned.collect();
-        identity(&Raw::stored(None, &owned), &RECORD, own_id)
+        identity(&Raw::stored(None, &owned), &RECORD, own_id, false).map(|(id, _)| id)
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(crate) fn prices() -> Vec<(Sku, Price)> {
     let price = || Price {
         name: "Something to drink".to_owned(),
         unit: Money::new(PRICE_MINOR, euro()),
-        changed_at_micros: NOW,
+        sequence: 1,
     };
     SKUS.iter().map(|text| (sku(text), price())).collect()
 }

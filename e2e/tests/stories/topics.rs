@@ -5,8 +5,8 @@ use std::time::Duration;
 use chassis::Registry;
 use chassis::tail::{From, Tail};
 use chassis::testing::{Framer, Outsider};
-use e2e::shop::{Shop, history};
-use events::{Events, Sku, StockAdjusted, WarehouseEvent};
+use e2e::shop::{Shop, expect, history};
+use events::{CatalogueEvent, Events, Sku, StockAdjusted, StockItemChanged, WarehouseEvent};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -87,6 +87,49 @@ async fn an_adjustment_that_cannot_be_made_becomes_a_dead_letter_with_the_reason
     assert_eq!(letter["reason"], "refused");
     assert!(letter["detail"].as_str().unwrap().contains("only 5 units are free"), "{letter}");
     assert_eq!(shop.units(&sku).await.unwrap(), (5, 0, 0));
+}
+
+#[tokio::test]
+async fn a_price_with_an_older_number_changes_nothing_even_with_a_stamp_in_the_far_future() {
+    let shop = shop().await;
+    let sku = shop.item(1).await.unwrap();
+    let environment = shop.fleet.environment();
+    let outsider = Outsider::new(&environment.kafka_brokers()).unwrap();
+    let registry = Registry::new(&environment.registry_url());
+    let framer = Framer::new::<CatalogueEvent>(&registry).await.unwrap();
+    let stale = CatalogueEvent::from(StockItemChanged {
+        sku: Sku::new(sku.clone()).unwrap(),
+        name: "An item".to_owned(),
+        unit_price_minor: 999,
+        currency: "EUR".parse().unwrap(),
+        free_quantity: 1,
+        occurred_at: i64::MAX / 4,
+    });
+    let value = framer.value(&stale).unwrap();
+    let headers = |sequence| {
+        let record = &CatalogueEvent::RECORDS[stale.record()];
+        [("ce_id", "1"), ("ce_source", "inventory"), ("ce_type", record.full_name)]
+            .into_iter()
+            .chain(sequence)
+            .collect::<Vec<_>>()
+    };
+    // Number 1 was the item itself. Without a number nobody knows whether it is old.
+    for sequence in [Some(("ce_sequence", "1")), None] {
+        let topic = CatalogueEvent::TOPIC;
+        outsider.send(topic, &sku, &headers(sequence), Some(&value)).await.unwrap();
+    }
+    // Behind the two in the same partition.
+    let inventory = shop.fleet.url("inventory");
+    expect(200, shop.set_price(&inventory, &sku, 350).await.unwrap()).unwrap();
+    shop.wait("the new price", async || {
+        let charged = shop.charged(&sku).await?;
+        anyhow::ensure!(charged != Some(999), "the stale price is charged");
+        Ok((charged == Some(350)).then_some(()))
+    })
+    .await
+    .unwrap();
+    let letter = dead_letter(&shop, "order", &sku).await;
+    assert!(letter["detail"].as_str().unwrap().contains("ce_sequence"), "{letter}");
 }
 
 #[tokio::test]

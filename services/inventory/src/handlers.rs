@@ -20,7 +20,7 @@ impl Hears<OrderEvent> for Inventory {
 
     const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
 
-    fn hear(event: OrderEvent) -> Option<Input> {
+    fn hear(event: OrderEvent, _sequence: i64) -> Option<Input> {
         let order = *event.order_id();
         let step = match event {
             OrderEvent::OrderPlaced(e) => {
@@ -50,7 +50,7 @@ impl Hears<WarehouseEvent> for Inventory {
         }
     }
 
-    fn hear(event: WarehouseEvent) -> Option<Input> {
+    fn hear(event: WarehouseEvent, _sequence: i64) -> Option<Input> {
         match event {
             WarehouseEvent::StockAdjusted(e) => Some(Input::Adjust(Adjustment {
                 id: e.adjustment_id,

@@ -20,7 +20,7 @@ impl Hears<InventoryEvent> for Orders {
     const NEVER_DEAD_LETTERED: &'static [&'static str] =
         &["StockRejected", "StockReleased", "StockReturned"];
 
-    fn hear(event: InventoryEvent) -> Option<Input> {
+    fn hear(event: InventoryEvent, _sequence: i64) -> Option<Input> {
         let kind = Kind::from(&event);
         let order = *event.order_id();
         let (input, news) = match event {
@@ -42,7 +42,7 @@ impl Hears<PaymentEvent> for Orders {
     const NEVER_DEAD_LETTERED: &'static [&'static str] =
         &["PaymentDeclined", "PaymentVoided", "PaymentReceived", "PaymentRefunded"];
 
-    fn hear(event: PaymentEvent) -> Option<Input> {
+    fn hear(event: PaymentEvent, _sequence: i64) -> Option<Input> {
         let input = match &event {
             PaymentEvent::PaymentAuthorized(_) => domain::Input::PaymentAuthorized,
             PaymentEvent::PaymentDeclined(_) => domain::Input::PaymentDeclined,
@@ -62,7 +62,7 @@ impl Hears<ShippingEvent> for Orders {
     const NEVER_DEAD_LETTERED: &'static [&'static str] =
         &["ShipmentDispatched", "ShipmentRefused", "ShipmentCancelled"];
 
-    fn hear(event: ShippingEvent) -> Option<Input> {
+    fn hear(event: ShippingEvent, _sequence: i64) -> Option<Input> {
         let kind = Kind::from(&event);
         let order = *event.order_id();
         let (input, news) = match event {
@@ -82,17 +82,52 @@ impl Hears<CatalogueEvent> for Orders {
     /// How much is left is inventory's answer to an order, not a reason to refuse one here.
     const IGNORES: &'static [&'static str] = &["InventoryDepleted"];
 
-    fn hear(event: CatalogueEvent) -> Option<Input> {
+    /// The later of two prices is told by the number that inventory gave it under the item's lock: no
+    /// clock of any replica agrees with the order of commits.
+    const NUMBERED: bool = true;
+
+    fn hear(event: CatalogueEvent, sequence: i64) -> Option<Input> {
         match event {
             CatalogueEvent::StockItemChanged(e) => {
                 let price = Price {
                     name: e.name,
                     unit: Money::new(e.unit_price_minor, e.currency),
-                    changed_at_micros: e.occurred_at,
+                    sequence,
                 };
                 Some(Input::Price(e.sku, Arc::new(price)))
             }
             CatalogueEvent::InventoryDepleted(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use events::{Sku, StockItemChanged};
+
+    use super::*;
+
+    fn told(sequence: i64, occurred_at: i64) -> i64 {
+        let event = StockItemChanged {
+            sku: "tea".parse::<Sku>().unwrap(),
+            name: "Tea".to_owned(),
+            unit_price_minor: 250,
+            currency: "EUR".parse().unwrap(),
+            free_quantity: 1,
+            occurred_at,
+        };
+        match Orders::hear(CatalogueEvent::from(event), sequence) {
+            Some(Input::Price(_, price)) => price.sequence,
+            Some(Input::Place(_) | Input::Step(_)) | None => {
+                panic!("an item that changed has a price")
+            }
+        }
+    }
+
+    #[test]
+    fn a_price_is_as_new_as_its_number_says_whatever_its_stamp() {
+        assert!(<Orders as Hears<CatalogueEvent>>::NUMBERED);
+        assert_eq!(told(7, i64::MAX), 7, "a clock far ahead");
+        assert_eq!(told(8, 0), 8, "a clock that stepped back");
     }
 }

@@ -35,8 +35,8 @@ pub struct Wanted {
 pub struct Price {
     pub name: String,
     pub unit: Money,
-    /// When inventory said so.
-    pub changed_at_micros: i64,
+    /// Its number among inventory's events about the item: what has a higher one is newer.
+    pub sequence: i64,
 }
 
 /// An order as it was placed: what the customer is told, now and whenever the request is repeated.

@@ -127,11 +127,10 @@ impl Prices {
         self.listed.insert(sku, price);
     }
 
-    /// Changes a price, unless a newer one is known: events may be delivered late or again. Among
-    /// changes of the same moment the one heard last stands, as in the topic.
+    /// Changes a price, unless this one or a newer one is known: events may be delivered late or again.
     pub fn change(&mut self, sku: &Sku, price: &Price) {
         let known = self.listed.get(sku);
-        if known.is_some_and(|known| known.changed_at_micros > price.changed_at_micros) {
+        if known.is_some_and(|known| known.sequence >= price.sequence) {
             return;
         }
         self.listed.insert(sku.clone(), price.clone());

@@ -19,7 +19,7 @@ impl Hears<OrderEvent> for Payments {
 
     const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
 
-    fn hear(event: OrderEvent) -> Option<Input> {
+    fn hear(event: OrderEvent, _sequence: i64) -> Option<Input> {
         let order = *event.order_id();
         let step = match event {
             OrderEvent::OrderPlaced(e) => domain::Input::Placed {

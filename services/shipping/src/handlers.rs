@@ -26,7 +26,7 @@ impl Hears<OrderEvent> for Shipments {
 
     const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
 
-    fn hear(event: OrderEvent) -> Option<Input> {
+    fn hear(event: OrderEvent, _sequence: i64) -> Option<Input> {
         let order = *event.order_id();
         let step = match event {
             OrderEvent::OrderConfirmed(e) => {

@@ -53,7 +53,7 @@ impl Hears<RequestEvent> for Tally {
     /// Whoever was charged too much waits for it.
     const NEVER_DEAD_LETTERED: &'static [&'static str] = &["AdditionReversed"];
 
-    fn hear(event: RequestEvent) -> Option<AdditionRequested> {
+    fn hear(event: RequestEvent, _sequence: i64) -> Option<AdditionRequested> {
         Some(match event {
             RequestEvent::Requested(event) => event,
             RequestEvent::Reversed(event) => {

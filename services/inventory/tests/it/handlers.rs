@@ -22,7 +22,7 @@ fn a_placed_order_asks_for_all_of_its_lines() {
         occurred_at: 1,
     };
     let Some(Input::Order { step: domain::Input::Placed { lines }, .. }) =
-        Inventory::hear(OrderEvent::from(placed))
+        Inventory::hear(OrderEvent::from(placed), 1)
     else {
         panic!("a placed order asks for a reservation")
     };
@@ -39,6 +39,6 @@ fn what_the_service_never_skips_is_what_it_acts_on_after_a_reservation() {
         currency: "EUR".parse().unwrap(),
         occurred_at: 1,
     };
-    let heard = Inventory::hear(OrderEvent::from(shipped));
+    let heard = Inventory::hear(OrderEvent::from(shipped), 2);
     assert!(matches!(heard, Some(Input::Order { step: domain::Input::Shipped, .. })));
 }

@@ -13,7 +13,7 @@ fn prices() -> HashMap<Sku, Price> {
         .into_iter()
         .map(|(name, minor, code)| {
             let unit = Money::new(minor, currency(code));
-            (sku(name), Price { name: name.to_owned(), unit, changed_at_micros: 0 })
+            (sku(name), Price { name: name.to_owned(), unit, sequence: 1 })
         })
         .collect()
 }

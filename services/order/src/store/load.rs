@@ -109,21 +109,17 @@ async fn load_answered(
 }
 
 async fn load_prices(db: &mut PgConnection, skus: &[&str]) -> Result<Prices, Failure> {
-    type Columns = (String, i64, String, String, DateTime<Utc>);
+    type Columns = (String, i64, String, String, i64);
     let found: Vec<Columns> = sqlx::query_as(
-        "select sku, unit_price_minor, currency, name, changed_at from prices where sku = any($1)",
+        "select sku, unit_price_minor, currency, name, sequence from prices where sku = any($1)",
     )
     .bind(skus)
     .fetch_all(db)
     .await?;
     let mut prices = Prices::default();
     prices.listed.reserve(found.len());
-    for (sku, minor, currency, name, changed_at) in found {
-        let price = Price {
-            name,
-            unit: money(minor, &currency)?,
-            changed_at_micros: changed_at.timestamp_micros(),
-        };
+    for (sku, minor, currency, name, sequence) in found {
+        let price = Price { name, unit: money(minor, &currency)?, sequence };
         prices.list(Sku::new(sku).map_err(Failure::permanent)?, price);
     }
     Ok(prices)

@@ -39,7 +39,7 @@ pub(crate) fn save(rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
         updates.write(writes);
     }
     if !rows.prices.changed.is_empty() {
-        write_prices(&rows.prices, writes)?;
+        write_prices(&rows.prices, writes);
     }
     Ok(())
 }
@@ -90,7 +90,8 @@ impl<'a> Inserts<'a> {
         self.ids.push(id);
         self.common.push(row);
         self.totals.push(placed.total.minor);
-        self.placed_at.push(time(placed.placed_at_micros).expect("the time of a batch"));
+        let placed_at = DateTime::from_timestamp_micros(placed.placed_at_micros);
+        self.placed_at.push(placed_at.expect("the time of a batch"));
         self.customers.push(&place.customer_id);
         self.currencies.push(placed.total.currency.as_str());
         self.destinations.push(&row.facts.destination);
@@ -186,33 +187,26 @@ impl<'a> Updates<'a> {
     }
 }
 
-/// The guard on `changed_at` is repeated here because another replica may have been faster.
-fn write_prices(prices: &Prices, writes: &mut Writes) -> Result<(), Failure> {
+/// The guard on the sequence is repeated here because another replica may have been faster.
+fn write_prices(prices: &Prices, writes: &mut Writes) {
     let rows: Vec<_> = prices.changed.iter().map(|sku| &prices.listed[sku]).collect();
     let skus: Vec<&str> = prices.changed.iter().map(|sku| sku.as_str()).collect();
     let minors: Vec<i64> = rows.iter().map(|price| price.unit.minor).collect();
     let currencies: Vec<&str> = rows.iter().map(|price| price.unit.currency.as_str()).collect();
     let names: Vec<&str> = rows.iter().map(|price| price.name.as_str()).collect();
-    let times: Option<Vec<_>> = rows.iter().map(|price| time(price.changed_at_micros)).collect();
-    let times =
-        times.ok_or_else(|| Failure::permanent("a price change is at an impossible time"))?;
+    let sequences: Vec<i64> = rows.iter().map(|price| price.sequence).collect();
     writes
         .add(
-            "insert into prices (sku, unit_price_minor, currency, name, changed_at) \
+            "insert into prices (sku, unit_price_minor, currency, name, sequence) \
          select * from {rows} v \
              on conflict (sku) do update \
             set unit_price_minor = excluded.unit_price_minor, currency = excluded.currency, \
-                name = excluded.name, changed_at = excluded.changed_at \
-          where prices.changed_at <= excluded.changed_at",
+                name = excluded.name, sequence = excluded.sequence \
+          where prices.sequence < excluded.sequence",
         )
         .column("sku", &skus)
         .column("unit_price_minor", &minors)
         .column("currency", &currencies)
         .column("name", &names)
-        .column("changed_at", &times);
-    Ok(())
-}
-
-fn time(micros: i64) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_micros(micros)
+        .column("sequence", &sequences);
 }

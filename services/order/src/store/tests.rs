@@ -212,25 +212,29 @@ async fn no_request_is_refused_for_good_before_its_key_was_read() {
 }
 
 #[tokio::test]
-async fn an_older_price_never_overwrites_a_newer_one() {
+async fn of_two_prices_the_one_with_the_higher_number_stands_whichever_is_heard_last() {
     let db = database().await;
-    let price = |minor, at| {
-        Arc::new(Price { name: "Tea".into(), unit: eur(minor), changed_at_micros: NOW + at })
-    };
+    let price =
+        |minor, sequence| Arc::new(Price { name: "Tea".into(), unit: eur(minor), sequence });
     let tea = sku("TEA");
-    for (minor, at, listed) in [(100, 5, 100), (300, 9, 300), (200, 7, 300), (400, 9, 400)] {
-        let input = Input::Price(tea.clone(), price(minor, at));
+    // The last one is the same event once more.
+    for (minor, sequence, listed) in [(100, 5, 100), (300, 9, 300), (200, 7, 300), (300, 9, 300)] {
+        let input = Input::Price(tea.clone(), price(minor, sequence));
         let mut rows = read(&db, std::slice::from_ref(&input)).await;
-        rows.prices.change(&tea, &price(minor, at));
+        rows.prices.change(&tea, &price(minor, sequence));
         write(&db, rows).await.unwrap();
         let rows = read(&db, &[input]).await;
-        assert_eq!(rows.prices.listed()[&tea].unit, eur(listed), "after {minor} at {at}");
+        assert_eq!(
+            rows.prices.listed()[&tea].unit,
+            eur(listed),
+            "after {minor}, number {sequence}"
+        );
     }
 
     // A replica that has not seen the newer price does not get past the table either.
     let mut blind = Rows::default();
-    blind.prices.change(&tea, &price(1, 0));
+    blind.prices.change(&tea, &price(1, 8));
     write(&db, blind).await.unwrap();
     let rows = read(&db, &[Input::Price(tea.clone(), price(0, 0))]).await;
-    assert_eq!(rows.prices.listed()[&tea].unit, eur(400));
+    assert_eq!(rows.prices.listed()[&tea].unit, eur(300));
 }

@@ -46,7 +46,7 @@ fn every_event_is_heard_or_ignored_by_name() {
     assert_eq!(table.len(), OrderEvent::RECORDS.len());
     for (event, expected) in table {
         let name = OrderEvent::RECORDS[event.record()].name;
-        let heard = Shipments::hear(event);
+        let heard = Shipments::hear(event, 1);
         assert_eq!(heard.as_ref().map(|input| input.order), expected.as_ref().map(|_| order_id));
         assert_eq!(heard.map(|input| input.step), expected, "{name}");
         let ignored = <Shipments as Hears<OrderEvent>>::IGNORES.contains(&name);
