@@ -101,6 +101,12 @@ async fn the_audit_finds_faults_that_were_planted_in_the_tables() {
             "goods",
         ),
         (
+            "order",
+            "update prices set unit_price_minor = unit_price_minor + 1 where sku = '#sku'",
+            "update prices set unit_price_minor = unit_price_minor - 1 where sku = '#sku'",
+            "prices of inventory",
+        ),
+        (
             "shipping",
             "update shipments set sequence = 9 where order_id = '#'",
             "update shipments set sequence = 1 where order_id = '#'",
@@ -112,6 +118,25 @@ async fn the_audit_finds_faults_that_were_planted_in_the_tables() {
         let report = audit::run(&shop.fleet, Duration::ZERO).await.unwrap();
         execute(&shop, service, &of(undo)).await;
         assert!(report.broken().contains(rule), "{plant}: {rule} is not in:\n{}", report.broken());
+    }
+    let clean = audit::run(&shop.fleet, REST).await.unwrap();
+    assert!(clean.is_clean(), "{}", clean.broken());
+}
+
+#[tokio::test]
+async fn a_price_that_a_stranger_numbered_far_ahead_is_found_and_mended_as_the_runbook_says() {
+    let _turn = TURN.lock().await;
+    let shop = open().await;
+    let sku = shop.item(1).await.unwrap();
+    let planted = "update prices set sequence = 1000, unit_price_minor = 1 where sku = '#sku'";
+    execute(&shop, "order", &planted.replace("#sku", &sku)).await;
+    let report = audit::run(&shop.fleet, Duration::ZERO).await.unwrap();
+    assert!(report.broken().contains("prices of inventory"), "{}", report.broken());
+    let forget = "update prices set sequence = 0 where sku = '#sku'";
+    execute(&shop, "order", &forget.replace("#sku", &sku)).await;
+    for (delta, key) in [(1, "up"), (-1, "down")] {
+        let key = format!("{sku}-{key}");
+        shop.adjust(&sku, delta, &key).await.unwrap();
     }
     let clean = audit::run(&shop.fleet, REST).await.unwrap();
     assert!(clean.is_clean(), "{}", clean.broken());

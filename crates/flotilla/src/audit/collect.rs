@@ -13,7 +13,7 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::facts::{
-    Facts, Goods, Money, OrderEnd, OrderFact, OutboxFact, PaymentFact, ReservationFact,
+    Facts, Goods, Money, OrderEnd, OrderFact, OutboxFact, PaymentFact, PriceFact, ReservationFact,
     ShipmentFact, StockFact,
 };
 use crate::fleet::Fleet;
@@ -56,6 +56,7 @@ pub(super) async fn tables(fleet: &Fleet, first: Uuid) -> Result<Facts> {
     let mut facts = Facts::default();
     // Orders first: whatever the others know of an order that has ended here is no older than that.
     collect_orders(&mut connect(fleet, "order").await?, first, &mut facts).await?;
+    collect_prices(&mut connect(fleet, "order").await?, &mut facts).await?;
     collect_payments(&mut connect(fleet, "payment").await?, first, &mut facts).await?;
     collect_goods(&mut connect(fleet, "inventory").await?, first, &mut facts).await?;
     collect_shipments(&mut connect(fleet, "shipping").await?, first, &mut facts).await?;
@@ -153,16 +154,30 @@ async fn collect_goods(db: &mut PgConnection, first: Uuid, facts: &mut Facts) ->
         let lines = lines.map(|lines| lines.0).unwrap_or_default();
         facts.reservations.insert(id, ReservationFact { goods, lines, sequence });
     }
-    let items: Vec<(String, i64, i64, i64, i64, i64, i64)> = sqlx::query_as(
-        "select s.sku, free, reserved, shipped, adjusted, sequence,
-                coalesce((select sum(delta) from adjustments a where a.sku = s.sku), 0)::bigint
+    type Item = (String, i64, i64, i64, i64, i64, i64, String, i64);
+    let items: Vec<Item> = sqlx::query_as(
+        "select s.sku, free, reserved, shipped, adjusted,
+                coalesce((select sum(delta) from adjustments a where a.sku = s.sku), 0)::bigint,
+                unit_price_minor, currency, sequence
          from stock s",
     )
     .fetch_all(&mut *db)
     .await?;
-    for (sku, free, reserved, shipped, adjusted, sequence, ledger) in items {
-        let item = StockFact { free, reserved, shipped, adjusted, ledger, sequence };
-        facts.stock.insert(sku, item);
+    for (sku, free, reserved, shipped, adjusted, ledger, unit_minor, currency, sequence) in items {
+        let price = PriceFact { unit_minor, currency, sequence };
+        facts.stock.insert(sku, StockFact { free, reserved, shipped, adjusted, ledger, price });
+    }
+    Ok(())
+}
+
+/// Read before inventory's items, so that order is never seen to have heard what is not yet said.
+async fn collect_prices(db: &mut PgConnection, facts: &mut Facts) -> Result<()> {
+    let rows: Vec<(String, i64, String, i64)> =
+        sqlx::query_as("select sku, unit_price_minor, currency, sequence from prices")
+            .fetch_all(db)
+            .await?;
+    for (sku, unit_minor, currency, sequence) in rows {
+        facts.prices.insert(sku, PriceFact { unit_minor, currency, sequence });
     }
     Ok(())
 }

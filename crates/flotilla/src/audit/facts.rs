@@ -17,6 +17,8 @@ pub struct Facts {
     pub shipments: HashMap<Uuid, ShipmentFact>,
     /// Items by SKU.
     pub stock: BTreeMap<String, StockFact>,
+    /// What order charges, by SKU.
+    pub prices: BTreeMap<String, PriceFact>,
     /// What each service still has to publish.
     pub outboxes: Vec<OutboxFact>,
     /// What stands on the topics of events about orders.
@@ -145,7 +147,19 @@ pub struct StockFact {
     pub adjusted: i64,
     /// The sum of adjustments in the ledger.
     pub ledger: i64,
-    /// How many events were published about it.
+    /// What it costs, and the number of its last event.
+    pub price: PriceFact,
+}
+
+/// What an item costs, in inventory's books or in order's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PriceFact {
+    /// In minor units.
+    pub unit_minor: i64,
+    /// Its currency.
+    pub currency: String,
+    /// The number of the event that says so: inventory's last about the item, and the last that order
+    /// heard.
     pub sequence: i64,
 }
 

@@ -1,5 +1,7 @@
 //! Whether the fleet is at rest: only then do four databases and the topics tell one story.
 
+use std::collections::HashMap;
+
 use anyhow::Result;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -15,7 +17,7 @@ pub(super) struct Look {
     pub(super) heads: Vec<i64>,
 }
 
-/// Looks whether every order from `first` on has ended and every outbox is empty.
+/// Looks whether every order from `first` on has ended, every price is heard and every outbox empty.
 pub(super) async fn look(fleet: &Fleet, first: Uuid) -> Result<Look> {
     let mut moving = Vec::new();
     let mut db = connect(fleet, "order").await?;
@@ -41,6 +43,10 @@ pub(super) async fn look(fleet: &Fleet, first: Uuid) -> Result<Look> {
     if let Some((count, some)) = held.await? {
         moving.push(format!("orders whose goods are set aside: {count} ({some})"));
     }
+    let behind = prices_behind(fleet).await?;
+    if behind > 0 {
+        moving.push(format!("items whose last price order has not heard: {behind}"));
+    }
     let outboxes = outboxes(fleet).await?;
     for outbox in outboxes.iter().filter(|o| o.rows != 0 || o.head != o.published) {
         moving.push(format!(
@@ -49,6 +55,26 @@ pub(super) async fn look(fleet: &Fleet, first: Uuid) -> Result<Look> {
         ));
     }
     Ok(Look { moving, heads: outboxes.iter().map(|outbox| outbox.head).collect() })
+}
+
+/// How many items have said more than order has heard. Order is asked first: it cannot be ahead.
+async fn prices_behind(fleet: &Fleet) -> Result<usize> {
+    let heard: HashMap<String, i64> =
+        numbers(fleet, "order", "select sku, sequence from prices").await?;
+    let said = numbers(fleet, "inventory", "select sku, sequence from stock").await?;
+    let is_behind =
+        |(sku, said): &(&String, &i64)| heard.get(*sku).is_none_or(|heard| heard < *said);
+    Ok(said.iter().filter(is_behind).count())
+}
+
+async fn numbers(
+    fleet: &Fleet,
+    service: &'static str,
+    question: &'static str,
+) -> Result<HashMap<String, i64>> {
+    let mut db = connect(fleet, service).await?;
+    let rows: Vec<(String, i64)> = sqlx::query_as(question).fetch_all(&mut db).await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// How many orders a question finds, and some of them.

@@ -1,6 +1,7 @@
 //! The rules, each a question to the facts.
 
 mod topics;
+mod prices;
 mod providers;
 
 use std::collections::BTreeMap;
@@ -87,6 +88,7 @@ pub fn all(facts: &Facts) -> Vec<Rule> {
         nothing_is_held_without_an_order(facts),
         no_unit_is_lost(facts),
         counters_are_the_sum_of_reservations(facts),
+        prices::are_those_of_inventory(facts),
         topics::everything_committed_is_published(facts).at_rest_only(),
         topics::sequences_are_complete(facts),
         topics::every_key_is_known(facts),

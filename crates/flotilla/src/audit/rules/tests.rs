@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::audit::facts::{
-    KeyFact, LedgerFact, OutboxFact, PaymentFact, ReservationFact, ShipmentFact, StockFact,
-    TopicFact,
+    KeyFact, LedgerFact, OutboxFact, PaymentFact, PriceFact, ReservationFact, ShipmentFact,
+    StockFact, TopicFact,
 };
 
 const COMPLETED: Uuid = Uuid::from_u128(1);
@@ -33,7 +33,9 @@ fn clean() -> Facts {
         }
     }
     facts.topics = topics;
-    let tea = StockFact { free: 7, reserved: 0, shipped: 3, adjusted: 10, ledger: 10, sequence: 1 };
+    let price = PriceFact { unit_minor: 100, currency: "EUR".to_owned(), sequence: 1 };
+    facts.prices.insert("tea".to_owned(), price.clone());
+    let tea = StockFact { free: 7, reserved: 0, shipped: 3, adjusted: 10, ledger: 10, price };
     facts.stock.insert("tea".to_owned(), tea);
     facts.catalogue.last.insert("tea".to_owned(), 1);
     facts.outboxes.push(OutboxFact { service: "order", rows: 0, head: 9, published: 9 });
@@ -196,8 +198,35 @@ fn a_catalogue_that_does_not_end_with_the_item_as_it_is_is_found() {
     finds("catalogue", |facts| facts.catalogue.last.remove("tea"));
     finds("catalogue", |facts| facts.catalogue.last.insert("tea".to_owned(), 2));
     finds("catalogue", |facts| facts.catalogue.last.insert("unknown".to_owned(), 1));
-    finds("catalogue", |facts| facts.stock.get_mut("tea").unwrap().sequence = 2);
+    finds("catalogue", |facts| facts.stock.get_mut("tea").unwrap().price.sequence = 2);
     finds("catalogue", |facts| facts.catalogue.foreign = 1);
+}
+
+#[test]
+fn a_price_that_is_not_the_one_in_inventory_is_found() {
+    finds("price", |facts| facts.prices.get_mut("tea").unwrap().unit_minor += 1);
+    finds("price", |facts| facts.prices.get_mut("tea").unwrap().currency = "USD".to_owned());
+    finds("price", |facts| facts.prices.remove("tea"));
+    // Order has not heard the last, or heard what inventory never said.
+    for sequence in [0, 2] {
+        finds("price", |facts| facts.prices.get_mut("tea").unwrap().sequence = sequence);
+    }
+    let unknown = PriceFact { unit_minor: 1, currency: "EUR".to_owned(), sequence: 1 };
+    finds("price", |facts| facts.prices.insert("unknown".to_owned(), unknown.clone()));
+}
+
+#[test]
+fn of_a_fleet_that_moves_a_wrong_price_is_told_and_one_that_is_not_heard_yet_is_left_open() {
+    for (sequence, unit_minor, found) in [(0, 90, false), (1, 90, true), (2, 100, true)] {
+        let mut facts = clean();
+        facts.prices.insert(
+            "tea".to_owned(),
+            PriceFact { unit_minor, currency: "EUR".to_owned(), sequence },
+        );
+        facts.after = Some(Box::new(facts.clone()));
+        let named = broken(&facts).iter().any(|name| name.contains("prices of inventory"));
+        assert_eq!(named, found, "event {sequence}");
+    }
 }
 
 #[test]

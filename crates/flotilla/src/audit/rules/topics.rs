@@ -147,11 +147,11 @@ pub(super) fn the_catalogue_is_current(facts: &Facts) -> Rule {
     let latest = &facts.latest().stock;
     let items = facts.stock.iter().map(|(sku, item)| -> Check {
         let found = last.get(sku).copied().unwrap_or_default();
-        let committed = item.sequence;
+        let committed = item.price.sequence;
         if found < committed && facts.behind.contains("inventory") {
             return Check::Moving;
         }
-        let until = latest.get(sku).map_or(committed, |item| item.sequence);
+        let until = latest.get(sku).map_or(committed, |item| item.price.sequence);
         let broken = || format!("{sku}: {committed} committed, the last is {found}");
         (!(committed..=until).contains(&found)).then(broken).into()
     });
