@@ -1,6 +1,8 @@
 //! The fleet as a whole: the rules without servers (`simulation`, `transitions`), a shop on a running fleet
 //! (`shop`), and the load benchmark (`load`).
 
+#![allow(clippy::disallowed_methods, reason = "a load names orders by this machine's time")]
+
 pub mod load;
 pub mod shop;
 pub mod simulation;

@@ -68,7 +68,7 @@ impl<C> Asked<C> {
     /// Adds the intents to the batch's writes. `None` where there are none.
     pub(crate) fn of(calls: Vec<Intent<C>>, writes: &mut Writes) -> Option<Self> {
         let keys: Vec<Uuid> = calls.iter().map(|intent| intent.key).collect();
-        let id = Uuid::now_v7();
+        let id = Uuid::new_v4();
         (!keys.is_empty()).then(|| {
             intents::write(writes, id, &keys);
             Asked { id, calls }

@@ -22,6 +22,7 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use crate::calls::CallQueue;
+use crate::clock::Clock;
 use crate::codec::Encoder;
 use crate::consumer::OffsetHint;
 use crate::dead_letters::Reason;
@@ -59,6 +60,7 @@ pub(crate) struct Executor<S: Service> {
     pub(crate) calls: Option<CallQueue<S>>,
     pub(crate) changes: broadcast::Sender<Uuid>,
     pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) replicas: Replicas,
 }
 
@@ -101,6 +103,7 @@ impl<S: Service> Executor<S> {
         let mut lost_race = false;
         loop {
             self.drop_stale(&mut batch);
+            drop_abandoned(&mut batch);
             if batch.is_empty() {
                 return;
             }
@@ -267,6 +270,13 @@ fn is_current<S: Service>(positions: &Positions, item: &Item<S>) -> bool {
         Origin::Event(d) => positions.is_current(d.partition, d.generation, d.offset),
         Origin::Command(_) | Origin::Outcome(_) | Origin::Timer | Origin::Replay(_) => true,
     }
+}
+
+/// A command whose caller has given up is begun no more: the caller is told that it is not known to be
+/// carried out, and it would come to life long after. What is not begun is also never committed much later
+/// than it was asked for.
+fn drop_abandoned<S: Service>(batch: &mut Vec<Item<S>>) {
+    batch.retain(|item| !matches!(&item.origin, Origin::Command(caller) if caller.is_closed()));
 }
 
 /// How far a batch reaches in each partition. What was fetched under two assignments of one partition is

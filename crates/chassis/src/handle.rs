@@ -10,6 +10,7 @@ use sqlx::PgPool;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use uuid::Uuid;
 
+use crate::clock::Clock;
 use crate::health::Health;
 use crate::problem::Problem;
 use crate::queue::{Item, Origin, Work};
@@ -32,6 +33,7 @@ pub(crate) struct Inner<S: Service> {
     pub(crate) changes: broadcast::Sender<Uuid>,
     pub(crate) health: Arc<Health>,
     pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) clock: Arc<Clock>,
 }
 
 impl<S: Service> Clone for Handle<S> {
@@ -55,7 +57,8 @@ pub enum Refused {
     /// The service cannot accept commands now.
     #[error("{0}")]
     Unavailable(&'static str),
-    /// The commit did not come in time. The command may still be carried out.
+    /// The commit did not come in time. An attempt that is under way may still carry it out; none is
+    /// begun any more.
     #[error("the command was not committed in time")]
     TimedOut,
     /// The command itself makes its transaction fail.
@@ -139,6 +142,12 @@ impl<S: Service> Handle<S> {
         &self.inner.db
     }
 
+    /// The database's time, in microseconds since the Unix epoch: the same at every replica. What a
+    /// command brings along that is to be compared with other times is made by it.
+    pub fn now_micros(&self) -> i64 {
+        self.inner.clock.now_micros()
+    }
+
     /// Keys that decisions named with `Effects::changed`, after their commit, in this replica only.
     pub fn changes(&self) -> broadcast::Receiver<Uuid> {
         self.inner.changes.subscribe()
@@ -198,6 +207,7 @@ mod tests {
                 changes: broadcast::channel(1).0,
                 health: Arc::new(health),
                 telemetry: Arc::new(Telemetry::start(Stuck::NAME, &config).unwrap()),
+                clock: Arc::default(),
             }),
         };
         let mut waiting = Vec::new();

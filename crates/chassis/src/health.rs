@@ -1,5 +1,7 @@
 //! What the service knows about its own state: readiness, and whether it may accept commands.
 
+#![allow(clippy::disallowed_methods, reason = "since when is only shown, and decides nothing")]
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};

@@ -11,12 +11,17 @@
 //! a service says), `executor` (how a batch becomes a transaction), `offsets`, `outbox` and `relay`
 //! (how events leave), `consumer` (how they arrive), then the rest.
 
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests take the time from wherever they like")
+)]
 #![warn(missing_docs)]
 
 mod service;
 mod app;
 mod effects;
 mod measures;
+mod clock;
 mod failure;
 mod run;
 mod queue;
@@ -38,6 +43,7 @@ mod outside;
 mod intents;
 mod calls;
 mod sweep;
+mod heard;
 mod observe;
 mod dead_letters;
 mod pace;

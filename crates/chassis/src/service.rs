@@ -78,11 +78,20 @@ pub trait Service: Send + Sync + Sized + 'static {
         self.load(db, inputs)
     }
 
-    /// Finds timers that fell due, as inputs: at most a batch's worth. Runs every
+    /// Whether the service has timers, which [`Service::sweep`] finds.
+    const TIMERS: bool = false;
+
+    /// Finds timers that fell due before `until`, as inputs: at most a batch's worth. Runs every
     /// [`Service::SWEEP_EVERY`] in every replica, so the same timer may be found more than once.
+    ///
+    /// `until` is a time by the database's clock, in microseconds since the Unix epoch: the last moment of
+    /// which it is known that everything the service hears was processed up to it. It is some seconds
+    /// behind the present, and stands still while Kafka is away or a backlog is worked off: what a timer
+    /// waits for may stand in there.
     fn sweep(
         &self,
         _db: &mut PgConnection,
+        _until: i64,
     ) -> impl Future<Output = Result<Vec<Self::Input>, Failure>> + Send {
         async { Ok(Vec::new()) }
     }

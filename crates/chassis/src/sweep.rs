@@ -8,15 +8,23 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::calls::CallQueue;
+use crate::clock::Clock;
 use crate::executor::{Chain, Writer};
 use crate::failure::Failure;
 use crate::health::Health;
+use crate::heard::Heard;
 use crate::observe::Observer;
 use crate::queue::{Item, Origin, Work};
 use crate::service::Service;
 
 /// The pause after a sweep that failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(2);
+
+/// What timers go by.
+pub(crate) struct Time {
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) heard: Heard,
+}
 
 pub(crate) async fn run<S: Service>(
     service: Arc<S>,
@@ -25,27 +33,29 @@ pub(crate) async fn run<S: Service>(
     calls: Option<CallQueue<S>>,
     health: Arc<Health>,
     mut observer: Observer,
+    mut time: Time,
 ) {
     while !health.is_stopping() {
-        let pause = match sweep(&*service, calls.as_ref(), &mut writer, &mut observer).await {
-            Ok(due) => {
-                let Some(outcomes) = outcomes.upgrade() else { break };
-                for input in due {
-                    let work = Work::Input(input);
-                    let item = Item { work, origin: Origin::Timer, cause: None, trace: None };
-                    if outcomes.send(item).await.is_err() {
-                        return;
+        let pause =
+            match sweep(&*service, calls.as_ref(), &mut writer, &mut observer, &mut time).await {
+                Ok(due) => {
+                    let Some(outcomes) = outcomes.upgrade() else { break };
+                    for input in due {
+                        let work = Work::Input(input);
+                        let item = Item { work, origin: Origin::Timer, cause: None, trace: None };
+                        if outcomes.send(item).await.is_err() {
+                            return;
+                        }
                     }
+                    S::SWEEP_EVERY
                 }
-                S::SWEEP_EVERY
-            }
-            Err(failure) => {
-                tracing::warn!(error = %Chain(&failure), "the sweep failed and runs again");
-                let (Failure::Retry(source) | Failure::Permanent(source)) = &failure;
-                writer.failed(&**source);
-                FAILURE_PAUSE
-            }
-        };
+                Err(failure) => {
+                    tracing::warn!(error = %Chain(&failure), "the sweep failed and runs again");
+                    let (Failure::Retry(source) | Failure::Permanent(source)) = &failure;
+                    writer.failed(&**source);
+                    FAILURE_PAUSE
+                }
+            };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = health.stopping() => {}
@@ -59,12 +69,23 @@ async fn sweep<S: Service>(
     calls: Option<&CallQueue<S>>,
     writer: &mut Writer,
     observer: &mut Observer,
+    time: &mut Time,
 ) -> Result<Vec<S::Input>, Failure> {
     let db = writer.connection().await?;
     if let Some(calls) = calls {
         calls.sweep(service, db).await?;
     }
-    let due = service.sweep(db).await?;
+    let due = match S::TIMERS {
+        true => match time.heard.until(&time.clock, db).await? {
+            Some(until) => service.sweep(db, until).await?,
+            // What came during an absence is not heard yet.
+            None => Vec::new(),
+        },
+        false => {
+            time.clock.read(db).await?;
+            Vec::new()
+        }
+    };
     // Only shown: what fell due must not wait for it.
     if let Err(failure) = observer.observe(service, db).await {
         tracing::warn!(error = %Chain(&failure), "the service cannot be observed");

@@ -1,6 +1,8 @@
 //! What a service costs by itself, step by step on the way of an event: heard, decided, packed, made a
 //! record again. No server, no network: the same code as in a replica, with everything outside left out.
 
+#![allow(clippy::disallowed_methods, reason = "tests take the time from wherever they like")]
+
 mod batch;
 mod codec;
 mod samples;

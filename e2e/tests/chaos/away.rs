@@ -1,7 +1,7 @@
 //! A service or a server is away for a while: what goes on without it, what waits, and that all of it ends
 //! when it is back.
 
-use e2e::shop::{id_of, order_of, send};
+use e2e::shop::{history, id_of, order_of, send};
 use flotilla::audit;
 use local::SERVICES;
 use sqlx::Connection;
@@ -28,6 +28,45 @@ async fn an_order_whose_payment_never_answers_is_cancelled_when_it_is_overdue() 
     shop.ended(order, "cancelled").await.unwrap();
     let payment = shop.get("payment", &format!("/payments/{order}")).await.unwrap().1;
     assert_eq!(payment["state"], "voided");
+    shop.fleet.stop_service("order").await.unwrap();
+    shop.fleet.start_service("order").await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_came_while_order_was_away_is_heard_before_its_order_is_overdue() {
+    let _turn = TURN.lock().await;
+    let shop = open().await;
+    let sku = shop.item(1).await.unwrap();
+    let hasty = shop.fleet.with_variable("FLOTILLA_ORDER_DEADLINE_SECONDS", "20");
+    shop.fleet.stop_service("order").await.unwrap();
+    hasty.start_service("order").await.unwrap();
+    shop.fleet.stop_service("shipping").await.unwrap();
+    let order = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();
+    shop.happened(order, "OrderConfirmed").await.unwrap();
+    shop.fleet.kill("order").await.unwrap();
+    shop.fleet.start_service("shipping").await.unwrap();
+    let mut db = shop.database("shipping").await.unwrap();
+    shop.wait("the parcel to be dispatched", async || {
+        let state = sqlx::query_scalar("select state from shipments where order_id = $1");
+        let state: Option<i16> = state.bind(order).fetch_optional(&mut db).await?;
+        Ok((state == Some(3)).then_some(()))
+    })
+    .await
+    .unwrap();
+    let mut db = shop.database("order").await.unwrap();
+    shop.wait("the deadline to pass", async || {
+        let over = sqlx::query_scalar(
+            "select placed_at + interval '22 seconds' < now() from orders where order_id = $1",
+        );
+        let over: bool = over.bind(order).fetch_one(&mut db).await?;
+        Ok(over.then_some(()))
+    })
+    .await
+    .unwrap();
+    hasty.start_service("order").await.unwrap();
+    let ended = shop.ended(order, "completed").await.unwrap();
+    let history = history(&ended);
+    assert!(!history.iter().any(|event| event == "OrderCancellationRequested"), "{history:?}");
     shop.fleet.stop_service("order").await.unwrap();
     shop.fleet.start_service("order").await.unwrap();
 }

@@ -14,6 +14,11 @@
 //! | return                                  | has goods and money sent back | `OrderReturned`              |
 //! | `StockItemChanged`                      | keeps its price list          |                              |
 
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests take the time from wherever they like")
+)]
+
 mod api;
 pub mod domain;
 mod handlers;

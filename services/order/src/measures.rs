@@ -46,8 +46,8 @@ pub(crate) fn readings(open: &OpenOrders) -> Vec<Reading> {
     by_state.chain([oldest]).collect()
 }
 
-/// Seconds since the order was placed, which its id tells. The clock of the replica that placed it may
-/// be ahead of this one's.
+/// Seconds since the order was placed, which its id tells. The time of a batch is a little behind the
+/// database's, by which ids are made.
 fn age(order: OrderId, now_micros: i64) -> f64 {
     let placed = order.created_at_micros().unwrap_or(now_micros);
     now_micros.saturating_sub(placed).max(0) as f64 / 1e6

@@ -123,8 +123,10 @@ impl Service for Orders {
         self.remembered.put(orders.filter_map(|(id, row)| Some((id, row.written()?))));
     }
 
-    async fn sweep(&self, db: &mut PgConnection) -> Result<Vec<Input>, Failure> {
-        let overdue = self.overdue.next(db).await?;
+    const TIMERS: bool = true;
+
+    async fn sweep(&self, db: &mut PgConnection, until: i64) -> Result<Vec<Input>, Failure> {
+        let overdue = self.overdue.next(db, until).await?;
         let step = |order| Input::Step(Step::of(order, domain::Input::Overdue));
         Ok(overdue.into_iter().map(step).collect())
     }

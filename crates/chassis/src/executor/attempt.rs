@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use chrono::Utc;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -62,7 +61,7 @@ impl<S: Service> Executor<S> {
             })
             .collect();
 
-        let mut decided = Decided::none(batch.len(), self.encoder.clone());
+        let mut decided = Decided::none(batch.len(), self.encoder.clone(), self.clock.now_micros());
         let mut saved = None;
         let present: Vec<&S::Input> = inputs.iter().flatten().copied().collect();
         if !present.is_empty() {
@@ -126,9 +125,9 @@ pub(super) struct Decided<S: Service> {
 }
 
 impl<S: Service> Decided<S> {
-    pub(super) fn none(items: usize, encoder: Arc<Encoder>) -> Self {
+    pub(super) fn none(items: usize, encoder: Arc<Encoder>, now_micros: i64) -> Self {
         Decided {
-            effects: Effects::new(Utc::now().timestamp_micros(), encoder, items),
+            effects: Effects::new(now_micros, encoder, items),
             replies: std::iter::repeat_with(|| None).take(items).collect(),
             refusals: Vec::new(),
             writes: Writes::default(),

@@ -59,9 +59,11 @@ impl<S: Service> Detached<S> {
             relay,
             changes: broadcast::channel(1).0,
             telemetry,
+            clock: Arc::default(),
             replicas: Replicas::default(),
         };
         let db = executor.writer.connection().await?;
+        executor.clock.read(db).await?;
         let next: HashMap<_, _> =
             offsets::load(db, &hearing.positions.held()).await?.into_iter().collect();
         for (partition, offset) in &next {

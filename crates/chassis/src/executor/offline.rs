@@ -16,6 +16,9 @@ use crate::queue::{Item, Origin, Work};
 use crate::service::Service;
 use crate::telemetry::Telemetry;
 
+/// The time of every batch: any will do.
+const NOW_MICROS: i64 = 1_790_000_000_000_000;
+
 /// A service that hears, decides and packs.
 pub struct Offline<S: Service> {
     service: Arc<S>,
@@ -78,7 +81,7 @@ impl<S: Service> Offline<S> {
 
     fn decided(&self, batch: &Batch<S>, rows: &mut S::Rows) -> Decided<S> {
         let inputs: Vec<Option<&S::Input>> = batch.0.iter().map(input_of).collect();
-        let mut decided = Decided::none(batch.0.len(), Arc::clone(&self.encoder));
+        let mut decided = Decided::none(batch.0.len(), Arc::clone(&self.encoder), NOW_MICROS);
         let (service, telemetry) = (&*self.service, &self.telemetry);
         let work = Decisions { service, telemetry, batch: &batch.0, inputs: &inputs };
         work.run(rows, &mut decided).expect("the batch can be processed");

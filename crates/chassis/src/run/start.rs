@@ -20,6 +20,7 @@ use crate::consumer::{self, Consuming, OffsetHint};
 use crate::executor::{Executor, Writer};
 use crate::handle::{Handle, Inner};
 use crate::health::Health;
+use crate::heard::Heard;
 use crate::observe::Observer;
 use crate::offsets::Positions;
 use crate::pace::Replicas;
@@ -40,7 +41,7 @@ pub(super) struct Starting<S: Service> {
     pub(super) config: Config,
     pub(super) health: Arc<Health>,
     telemetry: Arc<Telemetry>,
-    handle: Handle<S>,
+    pub(super) handle: Handle<S>,
     senders: Senders<S>,
     queue: Queue<S>,
     replays: watch::Sender<Option<Arc<Replays<S>>>>,
@@ -86,6 +87,7 @@ impl<S: Service> Starting<S> {
                 changes,
                 health: Arc::clone(&health),
                 telemetry: Arc::clone(&telemetry),
+                clock: Arc::default(),
             }),
         };
         let (replays, replays_seen) = watch::channel(None);
@@ -157,6 +159,11 @@ impl<S: Service> Starting<S> {
         let writer = |part: &'static str| {
             Writer::new(self.config.database_url.clone(), part, Arc::clone(&self.health))
         };
+        let heard = self.app.hears.iter().map(|heard| heard.topic).collect();
+        let time = sweep::Time {
+            clock: Arc::clone(&self.handle.inner.clock),
+            heard: Heard::new(&self.config.kafka_brokers, heard),
+        };
         let sweep = tokio::spawn(sweep::run(
             Arc::clone(&self.app.service),
             writer("sweep"),
@@ -169,6 +176,7 @@ impl<S: Service> Starting<S> {
                 replicas.clone(),
                 Arc::clone(&positions),
             ),
+            time,
         ));
         let executor = Executor {
             service: self.app.service,
@@ -181,6 +189,7 @@ impl<S: Service> Starting<S> {
             calls,
             changes: self.handle.inner.changes.clone(),
             telemetry: Arc::clone(&self.telemetry),
+            clock: Arc::clone(&self.handle.inner.clock),
             replicas,
         };
         Ok(Running {

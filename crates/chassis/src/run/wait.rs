@@ -66,6 +66,7 @@ impl<S: Service> Starting<S> {
     ) -> Result<Option<Ids>, sqlx::Error> {
         let mut db = database::writer(&self.config.database_url.0, "start").await?;
         self.health.has("database");
+        self.handle.inner.clock.read(&mut db).await?;
         if let Some(missing) = database::missing_migration(&mut db, self.app.migrations).await? {
             let name = S::NAME;
             let reason = format!("migration {missing} is missing: run `{name} migrate`");

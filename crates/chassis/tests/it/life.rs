@@ -150,3 +150,29 @@ async fn an_unknown_route_a_wrong_method_and_a_wrong_body_get_problems() {
     assert_eq!((status, problem["code"].as_str()), (413, Some("body_too_large")), "{problem}");
     world.stop("a").await;
 }
+
+#[tokio::test]
+async fn a_command_whose_caller_has_given_up_is_begun_no_more() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("given-up");
+    world.start("a").await;
+    let body = |amount| format!(r#"{{"key":"{key}","amount":{amount}}}"#);
+    let (status, total) = world.http("a", "POST", "/additions", &body(1)).await;
+    assert_eq!((status, total.as_i64()), (200, Some(1)));
+    let held = world.change_total(&key).await;
+    // One command waits for the row, the other behind it, until the patience of both is over.
+    let (begun, queued) = (body(10), body(100));
+    let (one, other) = tokio::join!(
+        world.http("a", "POST", "/additions", &begun),
+        world.http("a", "POST", "/additions", &queued),
+    );
+    for (status, problem) in [one, other] {
+        assert_eq!((status, problem["code"].as_str()), (503, Some("outcome_unknown")), "{problem}");
+    }
+    // An attempt that had begun while somebody still waited comes to its end.
+    world.wait_until_not_waited_for().await;
+    held.rollback().await.unwrap();
+    let (status, total) = world.http("a", "POST", "/additions", &body(1_000)).await;
+    assert_eq!((status, total.as_i64()), (200, Some(1_001)));
+    world.stop("a").await;
+}

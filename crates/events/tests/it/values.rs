@@ -30,6 +30,16 @@ fn order_ids_sort_by_the_time_they_were_made() {
 }
 
 #[test]
+fn an_order_id_is_made_by_the_clock_that_is_given_and_sorts_to_the_microsecond() {
+    let ids: Vec<_> = (1_790_000_000_000_000..).take(3_000).map(OrderId::made_at).collect();
+    assert!(ids.is_sorted());
+    let made = ids[2_500];
+    assert_eq!(made.created_at_micros(), Some(1_790_000_000_002_000), "whole milliseconds");
+    assert_eq!((made.0.get_version_num(), made.0.get_variant()), (7, uuid::Variant::RFC4122));
+    assert_ne!(OrderId::made_at(1), OrderId::made_at(1), "the rest is drawn");
+}
+
+#[test]
 fn an_order_id_reads_what_it_writes() {
     let id = OrderId::now();
     assert_eq!(id.to_string().parse::<OrderId>().unwrap(), id);

@@ -73,7 +73,7 @@ pub(super) async fn place_order(
     Json(body): Json<NewOrder>,
 ) -> Result<Response, Problem> {
     let patience = query.duration()?;
-    let place = request::check(body, request::key(&headers)?)?;
+    let place = request::check(body, request::key(&headers)?, api.handle.now_micros())?;
     let input = Input::Place(std::sync::Arc::new(place));
     let (placed, replayed) = match api.handle.submit_traced(input, &headers).await? {
         Reply::Placed { placed, replayed } => (placed, replayed),

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::columns::codes_of;
-use super::overdue::{LATE_COMMIT_MS, WRITE_EVERY_MS, first_id_of, ms_of, now_ms};
+use super::overdue::{WRITE_EVERY_MS, first_id_of, ms_of, now_ms};
 use crate::phase::Phase;
 
 /// Orders looked at in one search: more than are placed between two, and some ten milliseconds.
@@ -17,6 +17,10 @@ const LOOKED_AT_MAX: i64 = 50_000;
 /// Open orders kept in mind. Where there are more, the search stays behind the oldest of them: the
 /// counts are too low then and the age is still right.
 const KEPT_MAX: usize = 10_000;
+
+/// An order's commit comes a little later than its id. One that comes later still is only missing among
+/// the figures.
+const LATE_COMMIT_MS: u64 = 2_000;
 
 /// Orders on their way to their first end. One that is sent back after completion is old and was out
 /// of the search's reach long before.
@@ -60,14 +64,14 @@ impl OpenSearch {
             Some(place) => place,
             None => written_down(db).await?,
         };
+        let now_ms = now_ms(db).await?;
         let mut open = still_open(db, &place.kept).await?;
         let recent = since(db, place.searched).await?;
         let looked_at = recent.last().map_or(place.searched, |(last, _)| *last);
         let codes = open_codes();
         open.extend(recent.into_iter().filter(|(_, state)| codes.contains(state)));
 
-        // An order's commit comes a little later than its id.
-        let reached = looked_at.min(first_id_of(now_ms().saturating_sub(LATE_COMMIT_MS)));
+        let reached = looked_at.min(first_id_of(now_ms.saturating_sub(LATE_COMMIT_MS)));
         place.searched = place.searched.max(reached);
         if let Some((first_too_many, _)) = open.get(KEPT_MAX) {
             place.searched = place.searched.min(*first_too_many);
@@ -83,16 +87,16 @@ impl OpenSearch {
             place.written = ended;
         }
         *self.place.lock().expect("no panic under this lock") = Some(place);
-        Ok(summary(&open))
+        Ok(summary(&open, now_ms))
     }
 }
 
-fn summary(open: &[(Uuid, i16)]) -> OpenOrders {
+fn summary(open: &[(Uuid, i16)], now_ms: u64) -> OpenOrders {
     let count = |phase| {
         let codes = codes_of(Some(phase));
         (phase, open.iter().filter(|(_, state)| codes.contains(state)).count())
     };
-    let age_ms = open.first().map_or(0, |(oldest, _)| now_ms().saturating_sub(ms_of(*oldest)));
+    let age_ms = open.first().map_or(0, |(oldest, _)| now_ms.saturating_sub(ms_of(*oldest)));
     OpenOrders { by_phase: OPEN.map(count), oldest_seconds: age_ms as f64 / 1e3 }
 }
 

@@ -16,9 +16,10 @@ use super::columns::CANCELLABLE;
 const FOUND_MAX: i64 = 500;
 /// Orders looked at in one search, so that a replica that begins far behind does not stall.
 const LOOKED_AT_MAX: i64 = 20_000;
-/// A commit comes a little later than the id is made, and the clocks of replicas differ: the search
-/// leaves this much behind it for another look.
-pub(super) const LATE_COMMIT_MS: u64 = 2_000;
+/// An id is made when the request comes in, and its commit comes later: a command waits for ten seconds at
+/// most, and then its last attempt may wait for a lock and be carried out. Earlier than this, no order
+/// comes to light any more.
+const LATE_COMMIT_MS: u64 = 120_000;
 /// The place is written down when it has moved this far.
 pub(super) const WRITE_EVERY_MS: u64 = 60_000;
 /// A new replica begins this far before the place written down, for the sake of orders whose commit
@@ -47,24 +48,33 @@ impl OverdueSearch {
         OverdueSearch { deadline_ms, place: Mutex::new(None) }
     }
 
-    /// The next overdue orders that can still be cancelled, oldest first. Those found stay in reach
-    /// of the search until they have changed, so none is lost with a batch that failed.
-    pub(crate) async fn next(&self, db: &mut PgConnection) -> Result<Vec<OrderId>, Failure> {
+    /// The orders that were overdue at a time by the database's clock and can still be cancelled, oldest
+    /// first. Those found stay in reach of the search until they have changed, so none is lost with a
+    /// batch that failed.
+    pub(crate) async fn next(
+        &self,
+        db: &mut PgConnection,
+        until_micros: i64,
+    ) -> Result<Vec<OrderId>, Failure> {
         let known = *self.place.lock().expect("no panic under this lock");
         let mut place = match known {
             Some(place) => place,
             None => written_down(db).await?,
         };
-        let end_ms = now_ms().saturating_sub(self.deadline_ms);
+        let until_ms = u64::try_from(until_micros / 1_000).unwrap_or_default();
+        let end_ms = until_ms.saturating_sub(self.deadline_ms);
         let end = first_id_of(end_ms);
+        // Before this, every order has come to light.
+        let settled = first_id_of(end_ms.min(until_ms.saturating_sub(LATE_COMMIT_MS)));
+        // A clock that was ahead may have led the search here, or the database's was set back.
+        place.searched = place.searched.min(settled);
         let (found, last, looked_at) = search(db, place.searched, end).await?;
         let reached = match (found.first(), last) {
             (Some(first), _) => *first,
             (None, Some(last)) if looked_at == LOOKED_AT_MAX => last,
             (None, _) => end,
         };
-        let reached = reached.min(first_id_of(end_ms.saturating_sub(LATE_COMMIT_MS)));
-        place.searched = place.searched.max(reached);
+        place.searched = place.searched.max(reached.min(settled));
         if ms_of(place.searched) >= ms_of(place.written) + WRITE_EVERY_MS {
             sqlx::query("update overdue_search set searched = $1 where searched < $1")
                 .bind(place.searched)
@@ -109,9 +119,13 @@ async fn written_down(db: &mut PgConnection) -> Result<Place, Failure> {
     Ok(Place { searched: first_id_of(begin_ms), written })
 }
 
-/// The same clock that ids are made by.
-pub(super) fn now_ms() -> u64 {
-    ms_of(Uuid::now_v7())
+/// The database's time, by which ids are made too.
+pub(super) async fn now_ms(db: &mut PgConnection) -> Result<u64, Failure> {
+    let now: i64 =
+        sqlx::query_scalar("select (extract(epoch from clock_timestamp()) * 1000)::bigint")
+            .fetch_one(db)
+            .await?;
+    Ok(u64::try_from(now).unwrap_or_default())
 }
 
 /// The milliseconds since the Unix epoch that a UUIDv7 begins with.

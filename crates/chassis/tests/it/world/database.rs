@@ -176,6 +176,18 @@ impl World {
         .await;
     }
 
+    /// Waits until nobody waits for a lock.
+    pub(crate) async fn wait_until_not_waited_for(&self) {
+        wait("nobody to wait for a lock", async || {
+            let waiting: i64 = query_scalar("select count(*) from pg_locks where not granted")
+                .fetch_one(&self.db)
+                .await
+                .unwrap();
+            if waiting == 0 { Ok(()) } else { Err(format!("{waiting} locks are waited for")) }
+        })
+        .await;
+    }
+
     /// Holds the relay's lease in the name of a replica that does nothing, and renews it for as long as
     /// the answer lives.
     pub(crate) async fn take_lease(&self) -> JoinSet<()> {

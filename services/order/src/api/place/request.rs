@@ -82,7 +82,7 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Arc<str>, Problem> {
 }
 
 /// Checks the fields and makes the request a command with a new order id.
-pub(super) fn check(body: NewOrder, key: Arc<str>) -> Result<Place, Problem> {
+pub(super) fn check(body: NewOrder, key: Arc<str>, now_micros: i64) -> Result<Place, Problem> {
     let NewOrder { customer_id, lines, destination, payment_token, currency } = body;
     if !is_customer_id(&customer_id) {
         return Err(invalid("customer_id", CUSTOMER_ID_RULE));
@@ -102,7 +102,7 @@ pub(super) fn check(body: NewOrder, key: Arc<str>) -> Result<Place, Problem> {
     };
     let lines = check_lines(lines)?;
     let mut place = Place {
-        order_id: OrderId::now(),
+        order_id: OrderId::made_at(now_micros),
         customer_id,
         lines,
         destination,

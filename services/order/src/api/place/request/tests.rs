@@ -13,7 +13,7 @@ fn good() -> Value {
 }
 
 fn checked(body: Value) -> Result<Place, Problem> {
-    check(serde_json::from_value(body).unwrap(), "key".into())
+    check(serde_json::from_value(body).unwrap(), "key".into(), 1_790_000_000_000_000)
 }
 
 /// The field that is named when `pointer` holds `value`.
