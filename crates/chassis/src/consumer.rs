@@ -1,10 +1,20 @@
 //! The consumer: a thread that polls, decodes and hands over. It starts each partition at the
-//! database's offset, pauses when the queue is full, and never skips an offset silently.
+//! database's offset, pauses when the queue is full, and never skips an offset silently. Whatever may take
+//! its time is asked in the background while the partitions concerned wait: a thread that does not poll
+//! loses its partitions, and while it answers the group all others may wait.
 
+mod brokers;
 mod client;
 mod context;
 mod passed;
+mod placing;
+mod room;
+mod schemas;
+mod sight;
+mod stop;
 mod topic_id;
+mod watch;
+mod watchdog;
 #[cfg(feature = "measuring")]
 pub(crate) mod reader;
 
@@ -20,7 +30,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::mpsc;
 
-use crate::executor::Chain;
+use crate::config::Config;
 use crate::health::Health;
 use crate::offsets::{Partition, Positions};
 use crate::outbox::pack_one;
@@ -30,75 +40,147 @@ use crate::service::Service;
 use crate::subscription::{Heard, Raw, Subscription};
 use crate::telemetry::Telemetry;
 use crate::trace::TraceContext;
-pub(crate) use client::{Client, OffsetHint, leave, subscribe};
+use brokers::Brokers;
+use client::Client;
+pub(crate) use client::{OffsetHint, Seat, leave, subscribe};
 use passed::{Passed, Place};
+use placing::Placing;
+use schemas::Schemas;
+pub(crate) use watch::Watch;
 
 /// How long one poll waits; also how quickly the thread notices that it should stop.
 const POLL: Duration = Duration::from_millis(100);
-/// How long the thread waits for room in the queue before it pauses its partitions and goes on polling,
-/// without which the group would take it for dead.
-const ROOM_PATIENCE: Duration = Duration::from_secs(2);
-/// The pause between questions to a registry that does not answer.
-const REGISTRY_PAUSE: Duration = Duration::from_millis(500);
+/// The same while somebody is about to answer where a partition begins.
+const POLL_BRIEFLY: Duration = Duration::from_millis(10);
 /// How often ids that the registry did not know are asked again.
 const FORGET_MISSING_EVERY: Duration = Duration::from_secs(60);
+/// How long the client may take to go to an offset. It tells threads of its own, and no broker.
+const SEEK_MAX: Duration = Duration::from_secs(2);
+/// The pause before the client is told again to go to an offset, or partitions are looked up again whose
+/// offset a broker refused.
+const SEEK_PAUSE: Duration = Duration::from_millis(500);
+/// How long a member that replaces another stays at least.
+const STAY_MIN: Duration = Duration::from_secs(5);
 
 /// What the consumer is made of.
 pub(crate) struct Consuming<S: Service> {
+    pub(crate) config: Config,
+    /// By this the brokers tell this replica's member of the group from others.
+    pub(crate) client_id: String,
     pub(crate) subscriptions: Vec<Box<dyn Subscription<S>>>,
     pub(crate) events: mpsc::Sender<Item<S>>,
     pub(crate) positions: Arc<Positions>,
-    pub(crate) registry: Registry,
     pub(crate) health: Arc<Health>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) stop: Arc<AtomicBool>,
+    /// Set where the member of the group is to be replaced by a new one.
+    pub(crate) rejoin: Arc<AtomicBool>,
     pub(crate) runtime: Runtime,
 }
 
-/// Polls until told to stop. Runs on a thread of its own: librdkafka calls back on the polling thread,
-/// and the call-backs wait for the database.
-pub(crate) fn run<S: Service>(client: &Client, consuming: &Consuming<S>) {
-    let mut stopped = 0;
-    let mut last_forget = Instant::now();
-    let mut passed = Passed::default();
+impl<S: Service> Consuming<S> {
+    fn topics(&self) -> Vec<&'static str> {
+        self.subscriptions.iter().map(|subscription| subscription.topic()).collect()
+    }
+}
+
+/// Polls until told to stop, with one member of the group after the other where one cannot go on. Runs on
+/// a thread of its own, as librdkafka's polls block.
+pub(crate) fn run<S: Service>(seat: &Seat, consuming: &Consuming<S>) {
+    let placing = Arc::new(Placing {
+        database_url: consuming.config.database_url.clone(),
+        bootstrap: consuming.config.kafka_brokers.clone(),
+        brokers: Arc::new(Brokers::new(&consuming.config.kafka_brokers)),
+        positions: Arc::clone(&consuming.positions),
+        health: Arc::clone(&consuming.health),
+        turn: tokio::sync::Mutex::default(),
+    });
+    let mut seated = Instant::now();
     while !consuming.stop.load(Relaxed) {
-        match client.poll(POLL) {
-            None => consuming.hand_over_passed(client, &mut passed),
-            Some(Ok(message)) => consuming.hand_over(client, &message, &mut passed),
-            Some(Err(error)) => consuming.report(&error, &mut stopped),
-        }
-        if passed.is_due() {
-            consuming.hand_over_passed(client, &mut passed);
-        }
-        for partition in consuming.positions.due_rewinds() {
-            consuming.rewind(client, partition);
-        }
-        if last_forget.elapsed() >= FORGET_MISSING_EVERY {
-            last_forget = Instant::now();
-            consuming.subscriptions.iter().for_each(|s| s.forget_missing());
+        let Some(client) = seat.client() else {
+            if let Err(error) = subscribe(seat, consuming) {
+                tracing::warn!(error = %error, "the group cannot be joined; trying again");
+                std::thread::sleep(SEEK_PAUSE);
+            }
+            seated = Instant::now();
+            continue;
+        };
+        let registry = Registry::new(&consuming.config.registry_url);
+        let schemas = Schemas::new(registry, Arc::clone(&consuming.health));
+        let placing = Arc::clone(&placing);
+        let passed = Passed::default();
+        Polling { consuming, client, placing, passed, schemas }.run(seated);
+        if consuming.rejoin.swap(false, Relaxed) {
+            tracing::warn!("a new member of the group replaces the former one");
+            seat.retire();
+            consuming.positions.revoke_all();
+            consuming.telemetry.metrics.partitions.record(0, &[]);
         }
     }
 }
 
-impl<S: Service> Consuming<S> {
-    fn hand_over(&self, client: &Client, message: &BorrowedMessage<'_>, passed: &mut Passed) {
-        let Some(subscription) = self.subscriptions.iter().find(|s| s.topic() == message.topic())
-        else {
+/// The polling of one member of the group.
+struct Polling<'a, S: Service> {
+    consuming: &'a Consuming<S>,
+    client: Arc<Client>,
+    placing: Arc<Placing>,
+    passed: Passed,
+    schemas: Schemas,
+}
+
+impl<S: Service> Polling<'_, S> {
+    /// Polls until told to stop, or to make place for another member.
+    fn run(mut self, seated: Instant) {
+        let mut last_forget = Instant::now();
+        let is_replaced = || self.consuming.rejoin.load(Relaxed) && seated.elapsed() >= STAY_MIN;
+        while !self.consuming.stop.load(Relaxed) && !is_replaced() {
+            let patience = match self.consuming.positions.are_open() {
+                true => POLL_BRIEFLY,
+                false => POLL,
+            };
+            let client = Arc::clone(&self.client);
+            match client.poll(patience) {
+                None => self.hand_over_passed(),
+                Some(Ok(message)) => self.hand_over(&message),
+                Some(Err(error)) => self.report(&error),
+            }
+            if self.passed.is_due() {
+                self.hand_over_passed();
+            }
+            self.place();
+            self.learn();
+            if last_forget.elapsed() >= FORGET_MISSING_EVERY {
+                last_forget = Instant::now();
+                self.consuming.subscriptions.iter().for_each(|s| s.forget_missing());
+            }
+        }
+    }
+
+    fn hand_over(&mut self, message: &BorrowedMessage<'_>) {
+        let mut subscriptions = self.consuming.subscriptions.iter();
+        let Some(subscription) = subscriptions.find(|s| s.topic() == message.topic()) else {
             return;
         };
         let partition = Partition { topic: subscription.topic(), number: message.partition() };
         // Revoked or held meanwhile: whoever has it next starts from the database's offset.
-        let Some(generation) = self.positions.generation(partition) else { return };
+        let Some(generation) = self.consuming.positions.generation(partition) else { return };
+        // Fetched before the pause took hold.
+        if self.schemas.holds_up(partition, generation) {
+            return;
+        }
         let raw = Raw::of(message);
-        let Some(heard) = self.read(client, &**subscription, &raw) else { return };
         let place = Place { partition, generation, offset: message.offset() };
         // Nearly all are dropped unread; those that are set aside must be as they were.
         let original = || pack_one(message.key(), raw.headers(), raw.value);
-        let item = match heard {
-            Heard::Ignored => return passed.note(place),
+        let item = match subscription.read(&raw) {
+            Heard::Ignored => return self.passed.note(place),
             Heard::Unknown => {
-                self.telemetry.metrics.unknown_records.add(1, &[]);
-                return passed.note(place);
+                self.consuming.telemetry.metrics.unknown_records.add(1, &[]);
+                return self.passed.note(place);
+            }
+            Heard::NeedsSchema(id) => {
+                self.set_paused(&[partition], true);
+                return self.schemas.wait(&self.consuming.runtime, place, id);
             }
             Heard::Poison { reason, never_dead_lettered } => {
                 let mut item = place.item(Work::Poison(reason), original());
@@ -117,152 +199,125 @@ impl<S: Service> Consuming<S> {
                 item.trace = raw.header("traceparent").and_then(TraceContext::parse);
                 item
             }
-            Heard::NeedsSchema(_) => unreachable!("read asks the registry until it knows"),
         };
         // Its offset is beyond those that were passed.
-        passed.forget(partition);
-        self.enqueue(client, item);
+        self.passed.forget(partition);
+        self.enqueue(item);
     }
 
     /// Hands over how far ignored records reach.
-    fn hand_over_passed(&self, client: &Client, passed: &mut Passed) {
-        for place in passed.take() {
-            self.enqueue(client, place.item(Work::Ignored, Vec::new()));
+    fn hand_over_passed(&mut self) {
+        for place in self.passed.take() {
+            self.enqueue(place.item(Work::Ignored, Vec::new()));
         }
     }
 
-    /// Reads a record, asking the registry for schemas it does not know. While the registry is away the
-    /// partitions wait; it is not the record's fault.
-    fn read(
-        &self,
-        client: &Client,
-        subscription: &dyn Subscription<S>,
-        raw: &Raw<'_>,
-    ) -> Option<Heard<S::Input>> {
-        let mut waiting = None;
-        loop {
-            let id = match subscription.read(raw) {
-                Heard::NeedsSchema(id) => id,
-                heard => {
-                    if waiting.is_some() {
-                        self.health.has("registry");
-                    }
-                    return Some(heard);
-                }
-            };
-            match self.runtime.block_on(self.registry.schema(id)) {
-                Ok(schema) => subscription.learn(id, schema.as_deref()),
-                Err(error) => {
-                    let reason = format!("schema {id} is needed: {}", Chain(&error));
-                    self.health.waits_for("registry", reason);
-                    waiting.get_or_insert_with(|| Paused::new(client));
-                    if !self.idle(client, REGISTRY_PAUSE) {
-                        return None;
-                    }
-                }
+    /// Asks where partitions begin, and goes there when that is known.
+    fn place(&mut self) {
+        let positions = &self.consuming.positions;
+        if positions.are_settled() {
+            return;
+        }
+        let questions = positions.questions();
+        if !questions.is_empty() {
+            self.consuming.runtime.spawn(Arc::clone(&self.placing).look_up(questions));
+        }
+        let found = positions.found();
+        if found.is_empty() {
+            return;
+        }
+        let refused = self.seek(&found);
+        for (partition, offset) in found {
+            if refused.contains(&partition) {
+                positions.put_off(partition, SEEK_PAUSE);
+            } else {
+                positions.assign(partition, offset);
             }
         }
     }
 
-    /// Waits for room, first by blocking and then, so that the group does not take this replica for
-    /// dead, with its partitions paused.
-    fn enqueue(&self, client: &Client, item: Item<S>) {
-        let Err(mpsc::error::TrySendError::Full(item)) = self.events.try_send(item) else { return };
-        let mut paused = None;
-        loop {
-            // Built inside the runtime, whose timer it needs.
-            let room = async { tokio::time::timeout(ROOM_PATIENCE, self.events.reserve()).await };
-            match self.runtime.block_on(room) {
-                Ok(Ok(place)) => return place.send(item),
-                Ok(Err(_closed)) => return,
-                Err(_elapsed) => {
-                    paused.get_or_insert_with(|| Paused::new(client));
-                    if !self.idle(client, Duration::ZERO) {
-                        return;
-                    }
-                }
+    /// Goes on where partitions waited for a schema that is known by now.
+    fn learn(&mut self) {
+        for answer in self.schemas.answers(&self.consuming.positions) {
+            let mut subscriptions = self.consuming.subscriptions.iter();
+            if let Some(subscription) = subscriptions.find(|s| s.topic() == answer.topic) {
+                subscription.learn(answer.id, answer.schema.as_deref());
+            }
+            let places = self.schemas.go_on(&answer);
+            let goals: Vec<_> =
+                places.iter().map(|place| (place.partition, place.offset)).collect();
+            for partition in self.seek(&goals) {
+                self.consuming.positions.hold(partition, SEEK_PAUSE);
             }
         }
     }
 
-    /// Keeps the membership alive without taking messages. Answers whether to go on.
-    fn idle(&self, client: &Client, time: Duration) -> bool {
-        if let Some(Ok(message)) = client.poll(time) {
-            // Fetched before the pause took hold: to be fetched again from the database's offset.
-            let topic =
-                self.subscriptions.iter().map(|s| s.topic()).find(|t| *t == message.topic());
-            if let Some(topic) = topic {
-                let partition = Partition { topic, number: message.partition() };
-                self.positions.hold(partition, Duration::ZERO);
+    /// Goes to offsets, and lets go on what was paused. Returns the partitions where that failed.
+    fn seek(&self, goals: &[(Partition, i64)]) -> Vec<Partition> {
+        if goals.is_empty() {
+            return Vec::new();
+        }
+        let all: Vec<Partition> = goals.iter().map(|(partition, _)| *partition).collect();
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in goals {
+            // Also 0, and not "the beginning": where that is gone it must be noticed.
+            let offset = Offset::Offset(*offset);
+            if let Err(error) = list.add_partition_offset(partition.topic, partition.number, offset)
+            {
+                tracing::error!(error = %error, "an offset is none to the client");
+                return all;
             }
         }
-        !self.stop.load(Relaxed)
-    }
-
-    fn rewind(&self, client: &Client, partition: Partition) {
-        let Some(stored) = client.context().load(&[partition]) else {
-            return self.positions.hold(partition, REGISTRY_PAUSE);
+        let sought = match self.client.seek_partitions(list, SEEK_MAX) {
+            Ok(sought) => sought,
+            Err(error) => {
+                tracing::warn!(error = %error, "the consumer does not go where it should; trying again");
+                return all;
+            }
         };
-        for (partition, offset) in stored {
-            let start = match offset {
-                0 => Offset::Beginning,
-                offset => Offset::Offset(offset),
-            };
-            self.positions.assign(partition, offset);
-            if let Err(error) = client.seek(partition.topic, partition.number, start, POLL * 20) {
-                tracing::warn!(error = %error, topic = partition.topic, partition = partition.number,
-                    "cannot seek; trying again");
-                self.positions.hold(partition, REGISTRY_PAUSE);
-            }
+        let refused: Vec<(String, i32)> = sought
+            .elements()
+            .into_iter()
+            // Not started yet, or just taken away.
+            .filter(|element| element.error().is_err())
+            .map(|element| (element.topic().to_owned(), element.partition()))
+            .collect();
+        let is_refused =
+            |p: &Partition| refused.iter().any(|(t, n)| t == p.topic && *n == p.number);
+        let (refused, sought): (Vec<Partition>, Vec<Partition>) =
+            all.into_iter().partition(is_refused);
+        self.set_paused(&sought, false);
+        refused
+    }
+
+    fn set_paused(&self, partitions: &[Partition], paused: bool) {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(partition.topic, partition.number);
+        }
+        let done = match paused {
+            true => self.client.pause(&list),
+            false => self.client.resume(&list),
+        };
+        if let Err(error) = done {
+            tracing::warn!(error = %error, paused, "partitions cannot be paused, or go on");
         }
     }
 
-    fn report(&self, error: &KafkaError, stopped: &mut u64) {
+    fn report(&self, error: &KafkaError) {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::PartitionEOF) => {}
+            // It does not say which one, and stands still from now on. Those that are outside of their
+            // logs stop; the others go on where the database is.
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                let text = format!(
-                    "{error}: an offset of the database is outside the log (records expired, or the \
-                     topic was deleted and created again). The partition is stopped. Compare table \
-                     flotilla.offsets with the topic, repair one of them, restart"
-                );
-                tracing::error!("{text}");
-                *stopped += 1;
-                self.telemetry.metrics.stopped_partitions.record(*stopped, &[]);
-                self.health.waits_for("offsets", text);
+                tracing::warn!(error = %error, "an offset is outside of its log: all are looked up");
+                self.consuming.positions.hold_all(SEEK_PAUSE);
             }
-            Some(
-                RDKafkaErrorCode::UnknownTopic
-                | RDKafkaErrorCode::UnknownTopicOrPartition
-                | RDKafkaErrorCode::UnknownPartition,
-            ) => {
-                tracing::error!(error = %error, "a topic does not exist: run `flotilla topics apply`")
+            _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
+                tracing::error!(error = %error, "the member of the group cannot go on");
+                self.consuming.rejoin.store(true, Relaxed);
             }
             _ => tracing::warn!(error = %error, "consumer"),
-        }
-    }
-}
-
-/// Partitions paused for as long as this lives.
-struct Paused<'a> {
-    client: &'a Client,
-    partitions: TopicPartitionList,
-}
-
-impl<'a> Paused<'a> {
-    fn new(client: &'a Client) -> Self {
-        let partitions = client.assignment().unwrap_or_default();
-        if let Err(error) = client.pause(&partitions) {
-            tracing::warn!(error = %error, "cannot pause");
-        }
-        Paused { client, partitions }
-    }
-}
-
-impl Drop for Paused<'_> {
-    fn drop(&mut self) {
-        if let Err(error) = self.client.resume(&self.partitions) {
-            tracing::warn!(error = %error, "cannot resume");
         }
     }
 }

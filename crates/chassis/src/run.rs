@@ -195,13 +195,13 @@ impl Running {
         let Running { http, poller, stop_polling, senders, executor, relay, .. } = self;
         join("HTTP", http).await;
         stop_polling.store(true, Relaxed);
-        let client = match poller {
-            Some((thread, client)) => {
+        let seat = match poller {
+            Some((thread, seat)) => {
                 let joined = tokio::task::spawn_blocking(move || thread.join());
                 if !matches!(joined.await, Ok(Ok(()))) {
                     tracing::warn!("the consumer's thread panicked");
                 }
-                Some(client)
+                Some(seat)
             }
             None => None,
         };
@@ -212,8 +212,8 @@ impl Running {
         self.stop_relay.1.notify_one();
         self.wake_relay.notify_one();
         join("the relay", relay).await;
-        if let Some(client) = client {
-            let left = tokio::task::spawn_blocking(move || consumer::leave(client));
+        if let Some(seat) = seat {
+            let left = tokio::task::spawn_blocking(move || consumer::leave(&seat));
             if left.await.is_err() {
                 tracing::warn!("leaving the group failed; it notices by itself");
             }

@@ -1,5 +1,5 @@
-//! What librdkafka counts about itself and tells once a second: the requests it really sent, and where
-//! partitions end. Nothing is measured per message.
+//! What librdkafka counts about itself and tells once a second: the requests it really sent, and whether it
+//! knows a broker. Nothing is measured per message.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use opentelemetry::KeyValue;
 use serde::Deserialize;
 
-use crate::offsets::{Partition, Positions};
 use crate::telemetry::Telemetry;
 
 /// How often a client tells. Putting the text together and reading it takes a fraction of a millisecond.
@@ -20,12 +19,12 @@ pub(crate) const INTERVAL_MS: &str = "1000";
 #[serde(default)]
 pub(crate) struct Statistics {
     brokers: HashMap<String, Broker>,
-    topics: HashMap<String, Topic>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Broker {
+    source: String,
     #[serde(rename = "req")]
     requests: Requests,
 }
@@ -39,18 +38,6 @@ struct Requests {
     fetch: u64,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Topic {
-    partitions: HashMap<i32, TopicPartition>,
-}
-
-#[derive(Debug, Deserialize)]
-struct TopicPartition {
-    /// Negative until the first answer to a fetch.
-    hi_offset: i64,
-}
-
 impl Statistics {
     /// Reads the text of a client. What cannot be read is logged: metrics never stop the work.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
@@ -59,15 +46,10 @@ impl Statistics {
             .ok()
     }
 
-    /// Messages of a topic between the ends of the partitions that this replica holds and the
-    /// database's offsets.
-    pub(crate) fn lag(&self, topic: &'static str, positions: &Positions) -> u64 {
-        let Some(known) = self.topics.get(topic) else { return 0 };
-        let behind = |(number, partition): (&i32, &TopicPartition)| {
-            let stored = positions.stored(Partition { topic, number: *number })?;
-            u64::try_from(partition.hi_offset - stored).ok()
-        };
-        known.partitions.iter().filter_map(behind).sum()
+    /// Whether the client knows a broker at all, be it from its settings or from another broker. Its
+    /// books also list what is none: itself, and the coordinator of its group.
+    pub(crate) fn has_brokers(&self) -> bool {
+        self.brokers.values().any(|broker| matches!(&*broker.source, "configured" | "learned"))
     }
 }
 
@@ -152,15 +134,15 @@ mod tests {
     }
 
     #[test]
-    fn lag_counts_from_the_databases_offset_on_the_partitions_held() {
-        let statistics = Statistics::parse(TEXT).unwrap();
-        let positions = Positions::default();
-        assert_eq!(statistics.lag("t", &positions), 0, "nothing is held");
-        positions.assign(Partition { topic: "t", number: 0 }, 20);
-        positions.assign(Partition { topic: "t", number: 2 }, 9);
-        assert_eq!(statistics.lag("t", &positions), 5);
-        positions.assign(Partition { topic: "t", number: 1 }, 200);
-        assert_eq!(statistics.lag("t", &positions), 5, "an offset beyond the end is no lag");
-        assert_eq!(statistics.lag("other", &positions), 0);
+    fn a_client_that_knows_no_broker_is_told_from_one_that_does() {
+        let known = |source: &str| {
+            let text = format!(
+                r#"{{ "brokers": {{ "a": {{ "source": "{source}" }},
+                "GroupCoordinator": {{ "source": "logical" }} }} }}"#
+            );
+            Statistics::parse(text.as_bytes()).unwrap().has_brokers()
+        };
+        assert_eq!(["configured", "learned", "internal"].map(known), [true, true, false]);
+        assert!(!Statistics::parse(b"{}").unwrap().has_brokers());
     }
 }

@@ -115,6 +115,13 @@ impl Servers {
         process.with_context(|| format!("{name} does not run"))?.kill().await
     }
 
+    /// Stops a server in its tracks, or lets it go on, as if its machine were paused.
+    pub fn freeze(&self, name: &str, frozen: bool) -> Result<()> {
+        let process = Process::find(self.environment.settings(), name);
+        let signal = if frozen { "STOP" } else { "CONT" };
+        process.with_context(|| format!("{name} does not run"))?.signal(signal)
+    }
+
     /// Starts every server that was killed. Shared ones must outlive the test that killed them; whoever
     /// started them stops these as well.
     pub async fn restart(&self) -> Result<()> {

@@ -1,7 +1,8 @@
-//! The client that the consumer polls: how it is set up and why, and how it leaves the group. Apart from
-//! polling, as all of this happens before it, after it, or on other threads.
+//! The client that the consumer polls: how it is set up and why, how it is replaced, and how it leaves the
+//! group. Apart from polling, as all of this happens before it, after it, or on other threads.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -16,31 +17,56 @@ use crate::statistics;
 
 /// Bytes fetched ahead per replica, so that a large backlog cannot fill the memory.
 const PREFETCH_KBYTES: &str = "8192";
+/// How often the client asks for the topics' partitions. Producers use an added one at once; until then
+/// nobody would read it, and the client's own interval is five minutes.
+const PARTITIONS_INTERVAL_MS: &str = "3000";
+/// How old what is known of topics may be when a group is joined. By itself it would follow the interval
+/// above, and an outage of some seconds would let it expire.
+const METADATA_AGE_MS: &str = "900000";
 
 pub(crate) type Client = BaseConsumer<Assignments>;
 
-/// Connects and subscribes. Nothing is fetched before [`run`](super::run) polls.
+/// Where the present member of the group sits. It is replaced where it cannot go on.
+#[derive(Default)]
+pub(crate) struct Seat {
+    client: Mutex<Option<Arc<Client>>>,
+}
+
+impl Seat {
+    pub(super) fn client(&self) -> Option<Arc<Client>> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Client>>> {
+        self.client.lock().expect("no panic under this lock")
+    }
+
+    /// Lets go of the member without waiting for it: what made it useless may also keep it from leaving.
+    pub(super) fn retire(&self) {
+        let Some(client) = self.lock().take() else { return };
+        client.context().retire();
+        let leaving = thread::Builder::new().name("consumer-leaving".to_owned()).spawn(move || {
+            client.unsubscribe();
+            drop(client);
+        });
+        if let Err(error) = leaving {
+            tracing::warn!(error = %error, "a former member of the group was not told to leave");
+        }
+    }
+}
+
+/// Connects and subscribes, and takes the seat. Nothing is fetched before [`run`](super::run) polls.
 pub(crate) fn subscribe<S: Service>(
-    config: &Config,
+    seat: &Seat,
     consuming: &Consuming<S>,
-) -> Result<(Arc<Client>, OffsetHint), KafkaError> {
-    let topics: Vec<&'static str> = consuming.subscriptions.iter().map(|s| s.topic()).collect();
-    let client: Client =
-        settings(config, S::NAME, topics.len()).create_with_context(Assignments {
-            topics: topics.clone(),
-            positions: Arc::clone(&consuming.positions),
-            database_url: config.database_url.clone(),
-            brokers: config.kafka_brokers.clone(),
-            runtime: consuming.runtime.clone(),
-            stop: Arc::clone(&consuming.stop),
-            health: Arc::clone(&consuming.health),
-            telemetry: Arc::clone(&consuming.telemetry),
-            requests: statistics::RequestCounter::new(Arc::clone(&consuming.telemetry)),
-        })?;
+) -> Result<(), KafkaError> {
+    let topics = consuming.topics();
+    let client: Client = settings(&consuming.config, S::NAME, topics.len())
+        .set("client.id", &consuming.client_id)
+        .create_with_context(Assignments::new(topics.clone(), consuming))?;
     client.subscribe(&topics)?;
-    let client = Arc::new(client);
-    let hint = OffsetHint { client: Some(Arc::clone(&client)) };
-    Ok((client, hint))
+    *seat.lock() = Some(Arc::new(client));
+    Ok(())
 }
 
 /// The settings of a member of a service's group that hears so many topics.
@@ -49,7 +75,6 @@ pub(super) fn settings(config: &Config, service: &str, topics: usize) -> ClientC
     settings
         .set("bootstrap.servers", &config.kafka_brokers)
         .set("group.id", service)
-        .set("client.id", service)
         .set("partition.assignment.strategy", assignment_strategy(topics))
         // Stored offsets are committed in the background: a hint, the database leads.
         .set("enable.auto.commit", "true")
@@ -58,6 +83,8 @@ pub(super) fn settings(config: &Config, service: &str, topics: usize) -> ClientC
         // An offset outside the log is an operator's matter, never a silent jump.
         .set("auto.offset.reset", "error")
         .set("allow.auto.create.topics", "false")
+        .set("topic.metadata.refresh.interval.ms", PARTITIONS_INTERVAL_MS)
+        .set("metadata.max.age.ms", METADATA_AGE_MS)
         .set("check.crcs", "true")
         // Brokers that were away for minutes are noticed soon after they are back; the default waits 10 s.
         .set("reconnect.backoff.max.ms", "1000")
@@ -85,7 +112,8 @@ fn assignment_strategy(topics: usize) -> &'static str {
 
 /// Leaves the group, with the last hints committed. Called after the executor has finished, so that the
 /// next owner starts from the final offsets.
-pub(crate) fn leave(client: Arc<Client>) {
+pub(crate) fn leave(seat: &Seat) {
+    let Some(client) = seat.lock().take() else { return };
     if let Err(error) = client.commit_consumer_state(CommitMode::Sync) {
         tracing::debug!(error = %error, "the last offsets were not told to Kafka; the database has them");
     }
@@ -96,17 +124,25 @@ pub(crate) fn leave(client: Arc<Client>) {
 /// Tells Kafka, for lag tools, how far the database is.
 #[derive(Clone)]
 pub(crate) struct OffsetHint {
-    client: Option<Arc<Client>>,
+    seat: Option<Arc<Seat>>,
 }
 
 impl OffsetHint {
+    pub(crate) fn of(seat: &Arc<Seat>) -> Self {
+        OffsetHint { seat: Some(Arc::clone(seat)) }
+    }
+
     /// A hint that goes nowhere, for a service that hears nothing.
     pub(crate) fn none() -> Self {
-        OffsetHint { client: None }
+        OffsetHint { seat: None }
     }
 
     pub(crate) fn store(&self, advances: &[Advance]) {
-        let Some(client) = &self.client else { return };
+        let Some(seat) = &self.seat else { return };
+        // Under the lock, so that the last to let go of a member is never the executor: that would wait
+        // until it has left.
+        let client = seat.lock();
+        let Some(client) = &*client else { return };
         for Advance { partition, to, .. } in advances {
             // Fails for a partition that was just revoked, where the hint is the next owner's.
             let _revoked = client.store_offset(partition.topic, partition.number, to - 1);

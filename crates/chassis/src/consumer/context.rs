@@ -1,90 +1,51 @@
-//! What happens when partitions come and go, on the polling thread: a partition starts at the
-//! database's offset, whatever Kafka remembers.
+//! What happens when partitions come and go, on the polling thread: they are noted, and nothing is waited
+//! for. While a call-back waits the whole group may wait, and a member that misses its session meanwhile
+//! has to begin again.
 
-use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
-use opentelemetry::KeyValue;
 use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use sqlx::Connection;
-use tokio::runtime::Handle as Runtime;
 
-use super::topic_id::topic_id;
-use crate::config::Secret;
-use crate::database;
-use crate::health::Health;
-use crate::offsets::{self, Partition, Positions};
+use super::Consuming;
+use crate::offsets::{Partition, Positions};
+use crate::service::Service;
 use crate::statistics::{RequestCounter, Statistics};
 use crate::telemetry::Telemetry;
 
-/// The pause between attempts to read offsets from a database that is away.
-const DATABASE_PAUSE: Duration = Duration::from_millis(500);
+/// How many statistics in a row, one a second, must be without a broker. Between losing its last broker
+/// and trying the first ones again a client may have none for a moment.
+const WITHOUT_BROKERS_MAX: u32 = 3;
 
 pub(crate) struct Assignments {
-    pub(super) topics: Vec<&'static str>,
-    pub(super) positions: Arc<Positions>,
-    pub(super) database_url: Secret,
-    pub(super) brokers: String,
-    pub(super) runtime: Runtime,
-    pub(super) stop: Arc<AtomicBool>,
-    pub(super) health: Arc<Health>,
-    pub(super) telemetry: Arc<Telemetry>,
-    pub(super) requests: RequestCounter,
+    topics: Vec<&'static str>,
+    positions: Arc<Positions>,
+    telemetry: Arc<Telemetry>,
+    requests: RequestCounter,
+    rejoin: Arc<AtomicBool>,
+    without_brokers: AtomicU32,
+    retired: AtomicBool,
 }
 
 impl Assignments {
-    /// The database's offsets, or `None` when it is away and the service is told to stop.
-    pub(super) fn load(&self, partitions: &[Partition]) -> Option<Vec<(Partition, i64)>> {
-        loop {
-            let loaded = self.runtime.block_on(async {
-                let mut db = database::writer(&self.database_url.0, "offsets").await?;
-                let loaded = offsets::load(&mut db, partitions).await?;
-                db.close().await?;
-                Ok::<_, sqlx::Error>(loaded)
-            });
-            match loaded {
-                Ok(loaded) => {
-                    self.health.has("assignment");
-                    return Some(loaded);
-                }
-                Err(error) => {
-                    let reason = format!("offsets cannot be read from the database: {error}");
-                    self.health.waits_for("assignment", reason);
-                    if self.stop.load(Relaxed) {
-                        return None;
-                    }
-                    std::thread::sleep(DATABASE_PAUSE);
-                }
-            }
+    pub(super) fn new<S: Service>(topics: Vec<&'static str>, consuming: &Consuming<S>) -> Self {
+        Assignments {
+            topics,
+            positions: Arc::clone(&consuming.positions),
+            telemetry: Arc::clone(&consuming.telemetry),
+            requests: RequestCounter::new(Arc::clone(&consuming.telemetry)),
+            rejoin: Arc::clone(&consuming.rejoin),
+            without_brokers: AtomicU32::new(0),
+            retired: AtomicBool::new(false),
         }
     }
 
-    /// The topics among these partitions that are not those whose offsets the database holds.
-    fn recreated(&self, partitions: &[Partition]) -> HashSet<&'static str> {
-        let topics: HashSet<&'static str> = partitions.iter().map(|p| p.topic).collect();
-        let changed = topics.into_iter().filter(|topic| {
-            let checked = self.runtime.block_on(async {
-                let id = topic_id(&self.brokers, topic).await?;
-                let mut db = database::writer(&self.database_url.0, "offsets").await?;
-                let same = offsets::is_same_topic(&mut db, topic, id).await?;
-                db.close().await?;
-                Ok::<_, anyhow::Error>(same)
-            });
-            match checked {
-                Ok(same) => !same,
-                Err(error) => {
-                    // Old brokers give no ids; an offset outside the log is still noticed.
-                    tracing::warn!(topic, error = %error, "not known to be the topic it was");
-                    false
-                }
-            }
-        });
-        changed.collect()
+    /// Another member takes over: what becomes of this one's partitions is of no concern any more.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Relaxed);
     }
 
     fn partitions(&self, list: &TopicPartitionList) -> Vec<Partition> {
@@ -96,42 +57,32 @@ impl Assignments {
         partitions.collect()
     }
 
+    /// Where each partition begins is looked up in the background. Until then it stands at its end, and
+    /// what arrives is dropped, as it is not held.
     fn assign(&self, list: &TopicPartitionList) {
-        let partitions = self.partitions(list);
-        if partitions.is_empty() {
-            return;
-        }
-        let Some(stored) = self.load(&partitions) else { return };
-        let recreated = self.recreated(&partitions);
-        for topic in &recreated {
-            let text = format!(
-                "topic {topic} was deleted and created again: the offsets of the database are of \
-                 the former one. Its partitions are stopped. Delete its rows from flotilla.offsets \
-                 to process the new topic from its beginning, restart"
-            );
-            self.health.waits_for("offsets", text);
-        }
         for mut element in list.elements() {
-            let found = stored.iter().find(|(partition, _)| {
-                partition.topic == element.topic() && partition.number == element.partition()
-            });
-            let Some((partition, offset)) = found else { continue };
-            let stopped = recreated.contains(partition.topic);
-            let start = match offset {
-                // Not noted as held, so that whatever arrives is dropped.
-                _ if stopped => Offset::End,
-                0 => Offset::Beginning,
-                offset => Offset::Offset(*offset),
-            };
-            if let Err(error) = element.set_offset(start) {
+            if let Err(error) = element.set_offset(Offset::End) {
                 tracing::error!(error = %error, "an assigned partition cannot be positioned");
-                continue;
-            }
-            if !stopped {
-                self.positions.assign(*partition, *offset);
             }
         }
-        tracing::info!(partitions = partitions.len(), "partitions assigned");
+        let partitions = self.partitions(list);
+        partitions.iter().for_each(|partition| self.positions.expect(*partition));
+        if !partitions.is_empty() {
+            tracing::info!(partitions = partitions.len(), "partitions assigned");
+        }
+    }
+
+    /// A client that is told of no broker at all forgets those it knows, and those that it was configured
+    /// with, and is silent from then on. A cluster tells that of itself when it wakes up from a pause and
+    /// its controller gives up the brokers before they are heard of again.
+    /// <https://github.com/confluentinc/librdkafka/issues/5301>
+    fn look_for_brokers(&self, statistics: &Statistics) {
+        if statistics.has_brokers() {
+            self.without_brokers.store(0, Relaxed);
+        } else if self.without_brokers.fetch_add(1, Relaxed) + 1 == WITHOUT_BROKERS_MAX {
+            tracing::warn!("the consumer knows no broker any more: it joins the group anew");
+            self.rejoin.store(true, Relaxed);
+        }
     }
 }
 
@@ -144,16 +95,17 @@ impl ClientContext for Assignments {
     fn stats_raw(&self, text: &[u8]) {
         let Some(statistics) = Statistics::parse(text) else { return };
         self.requests.count(&statistics);
-        // Every topic, also one that this replica holds no more of: its share of the lag is gone.
-        for topic in &self.topics {
-            let lag = statistics.lag(topic, &self.positions);
-            self.telemetry.metrics.consumer_lag.record(lag, &[KeyValue::new("topic", *topic)]);
+        if !self.retired.load(Relaxed) {
+            self.look_for_brokers(&statistics);
         }
     }
 }
 
 impl ConsumerContext for Assignments {
     fn pre_rebalance(&self, _consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if self.retired.load(Relaxed) {
+            return;
+        }
         match rebalance {
             Rebalance::Assign(list) => self.assign(list),
             Rebalance::Revoke(list) => {
@@ -163,7 +115,7 @@ impl ConsumerContext for Assignments {
             }
             Rebalance::Error(error) => tracing::warn!(error = %error, "rebalance"),
         }
-        let held = self.positions.held().len() as u64;
-        self.telemetry.metrics.partitions.record(held, &[]);
+        let count = self.positions.count() as u64;
+        self.telemetry.metrics.partitions.record(count, &[]);
     }
 }

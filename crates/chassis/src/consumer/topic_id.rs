@@ -10,23 +10,27 @@ use tokio::net::TcpStream;
 use uuid::Uuid;
 
 /// How long one broker may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// The largest answer read: the brokers of a large cluster and one topic of a thousand partitions.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 const METADATA: i16 = 3;
 const VERSION: i16 = 12;
 
-/// The id of a topic, from the first of the brokers that answers.
-pub(super) async fn topic_id(brokers: &str, topic: &str) -> io::Result<Uuid> {
+/// The id of a topic, from the first of the brokers that answers. None where they do not understand the
+/// question: old brokers give no ids, and close the connection or answer something else.
+pub(super) async fn topic_id(brokers: &str, topic: &str) -> io::Result<Option<Uuid>> {
     let mut last = io::Error::from(ErrorKind::NotFound);
     for broker in brokers.split(',') {
         match tokio::time::timeout(TIMEOUT, ask(broker.trim(), topic)).await {
-            Ok(Ok(id)) => return Ok(id),
+            Ok(Ok(id)) => return Ok(Some(id)),
             Ok(Err(error)) => last = error,
             Err(_elapsed) => last = ErrorKind::TimedOut.into(),
         }
     }
-    Err(last)
+    match last.kind() {
+        ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Ok(None),
+        _away => Err(last),
+    }
 }
 
 async fn ask(broker: &str, topic: &str) -> io::Result<Uuid> {

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinHandle;
 use utoipa_axum::router::OpenApiRouter;
+use uuid::Uuid;
 
 use super::StopBell;
 use crate::admin::{self, Admin, Replays};
@@ -16,7 +17,7 @@ use crate::app::App;
 use crate::calls::CallQueue;
 use crate::codec::Encoder;
 use crate::config::Config;
-use crate::consumer::{self, Consuming, OffsetHint};
+use crate::consumer::{self, Consuming, OffsetHint, Seat, Watch};
 use crate::executor::{Executor, Writer};
 use crate::handle::{Handle, Inner};
 use crate::health::Health;
@@ -65,8 +66,8 @@ pub(super) struct Running {
     pub(super) shutdown_timeout: Duration,
 }
 
-/// The polling thread, and the member of the group that it polls.
-type Poller = (thread::JoinHandle<()>, Arc<consumer::Client>);
+/// The polling thread, and where the member of the group sits that it polls.
+type Poller = (thread::JoinHandle<()>, Arc<Seat>);
 
 impl<S: Service> Starting<S> {
     pub(super) fn new(
@@ -233,21 +234,25 @@ impl<S: Service> Starting<S> {
             return Ok((None, OffsetHint::none()));
         }
         let consuming = Consuming {
+            config: self.config.clone(),
+            client_id: format!("{}-{}", S::NAME, Uuid::new_v4()),
             subscriptions,
             events: self.senders.events.clone(),
             positions: Arc::clone(positions),
-            registry: Registry::new(&self.config.registry_url),
             health: Arc::clone(&self.health),
             telemetry: Arc::clone(&self.telemetry),
             stop: Arc::clone(stop),
+            rejoin: Arc::default(),
             runtime: tokio::runtime::Handle::current(),
         };
-        let (client, hint) = consumer::subscribe(&self.config, &consuming)?;
-        let polled = Arc::clone(&client);
+        tokio::spawn(Watch::of(&consuming, self.handle.inner.db.clone()).run());
+        let seat = Arc::new(Seat::default());
+        consumer::subscribe(&seat, &consuming)?;
+        let (polled, hint) = (Arc::clone(&seat), OffsetHint::of(&seat));
         let thread = thread::Builder::new()
             .name("consumer".to_owned())
             .spawn(move || consumer::run(&polled, &consuming))?;
-        Ok((Some((thread, client)), hint))
+        Ok((Some((thread, seat)), hint))
     }
 }
 

@@ -79,11 +79,11 @@ impl Metrics {
             unanswered_calls: counter("flotilla_calls_unanswered", "Outside calls made again"),
             consumer_lag: meter
                 .u64_gauge("flotilla_consumer_lag")
-                .with_description("Messages after the database's offset, in the partitions held")
+                .with_description("Messages of a topic that the service has not processed")
                 .build(),
             partitions: meter
                 .u64_gauge("flotilla_partitions")
-                .with_description("Partitions that this replica holds")
+                .with_description("Partitions that the group gave this replica")
                 .build(),
             partitions_set_back: counter(
                 "flotilla_partitions_set_back",
@@ -91,7 +91,9 @@ impl Metrics {
             ),
             stopped_partitions: meter
                 .u64_gauge("flotilla_stopped_partitions")
-                .with_description("Partitions that cannot go on without an operator")
+                .with_description(
+                    "Partitions that cannot go on without an operator, by topic and reason",
+                )
                 .build(),
         }
     }

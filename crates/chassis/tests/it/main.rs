@@ -8,6 +8,7 @@ mod world;
 mod dead_letters;
 mod effects_once;
 mod life;
+mod partitions;
 mod registry;
 mod relay;
 mod replicas;

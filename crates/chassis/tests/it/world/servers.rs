@@ -1,12 +1,15 @@
 //! The servers of these tests, with the database and the topics that all tests share. They outlive a
 //! test's turn, and whoever comes first starts them.
 
+use std::time::Duration;
+
 use chassis::Registry;
 use chassis::topics::{TopicPlan, apply};
 use events::Events;
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::{DEAD, REQUESTS, RequestEvent, TOTALS, TotalChanged, World, processes};
 
@@ -64,6 +67,14 @@ impl World {
         self.turn.as_mut().unwrap().make_whole().await;
     }
 
+    /// Freezes Kafka for that long, as a machine that is paused.
+    pub(crate) async fn freeze_kafka(&mut self, time: Duration) {
+        let servers = &self.turn.as_ref().unwrap().servers;
+        servers.freeze("kafka", true).unwrap();
+        tokio::time::sleep(time).await;
+        servers.freeze("kafka", false).unwrap();
+    }
+
     /// Deletes the topic of dead letters, with all that tests before this one left there.
     pub(crate) async fn delete_dead_letter_topic(&self) {
         self.delete_topic(DEAD).await;
@@ -74,10 +85,28 @@ impl World {
         self.create_topics().await;
     }
 
+    /// Gives the topic of requests so many partitions.
+    pub(crate) async fn add_request_partitions(&self, count: usize) {
+        let new = [NewPartitions::new(REQUESTS, count)];
+        let added = self.kafka().create_partitions(&new, &AdminOptions::new()).await.unwrap();
+        assert_eq!(added, [Ok(REQUESTS.to_owned())]);
+    }
+
+    /// Deletes the first records of a partition of requests, as their retention does.
+    pub(crate) async fn delete_requests_before(&self, partition: i32, offset: i64) {
+        let mut before = TopicPartitionList::new();
+        before.add_partition_offset(REQUESTS, partition, Offset::Offset(offset)).unwrap();
+        let deleted = self.kafka().delete_records(&before, &AdminOptions::new()).await.unwrap();
+        let elements = deleted.elements();
+        assert!(elements.iter().all(|element| element.error().is_ok()), "{elements:?}");
+    }
+
+    fn kafka(&self) -> AdminClient<DefaultClientContext> {
+        ClientConfig::new().set("bootstrap.servers", &self.urls.brokers).create().unwrap()
+    }
+
     async fn delete_topic(&self, topic: &str) {
-        let admin: AdminClient<DefaultClientContext> =
-            ClientConfig::new().set("bootstrap.servers", &self.urls.brokers).create().unwrap();
-        let deleted = admin.delete_topics(&[topic], &AdminOptions::new()).await.unwrap();
+        let deleted = self.kafka().delete_topics(&[topic], &AdminOptions::new()).await.unwrap();
         assert_eq!(deleted, [Ok(topic.to_owned())]);
     }
 

@@ -1,0 +1,80 @@
+//! Waiting for room in the queue of the executor, without which nothing more is taken from Kafka.
+
+use std::time::Duration;
+
+use rdkafka::Message;
+use rdkafka::consumer::Consumer;
+use rdkafka::topic_partition_list::TopicPartitionList;
+use std::sync::atomic::Ordering::Relaxed;
+use tokio::sync::mpsc;
+
+use super::Polling;
+use super::client::Client;
+use crate::offsets::Partition;
+use crate::queue::Item;
+use crate::service::Service;
+
+/// How long the thread waits for room in the queue before it pauses its partitions and goes on polling,
+/// without which the group would take it for dead.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl<S: Service> Polling<'_, S> {
+    /// Waits for room, first by blocking and then, so that the group does not take this replica for
+    /// dead, with its partitions paused.
+    pub(super) fn enqueue(&self, item: Item<S>) {
+        let events = &self.consuming.events;
+        let Err(mpsc::error::TrySendError::Full(item)) = events.try_send(item) else { return };
+        let mut paused = None;
+        loop {
+            // Built inside the runtime, whose timer it needs.
+            let room = async { tokio::time::timeout(PATIENCE, events.reserve()).await };
+            match self.consuming.runtime.block_on(room) {
+                Ok(Ok(place)) => return place.send(item),
+                Ok(Err(_closed)) => return,
+                Err(_elapsed) => {
+                    paused.get_or_insert_with(|| Paused::new(&self.client));
+                    if !self.idle() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps the membership alive without taking messages. Returns whether to go on.
+    fn idle(&self) -> bool {
+        if let Some(Ok(message)) = self.client.poll(Duration::ZERO) {
+            // Fetched before the pause took hold: to be fetched again from the database's offset.
+            let mut topics = self.consuming.topics().into_iter();
+            if let Some(topic) = topics.find(|topic| *topic == message.topic()) {
+                let partition = Partition { topic, number: message.partition() };
+                self.consuming.positions.hold(partition, Duration::ZERO);
+            }
+        }
+        !self.consuming.stop.load(Relaxed)
+    }
+}
+
+/// Partitions paused for as long as this lives.
+struct Paused<'a> {
+    client: &'a Client,
+    partitions: TopicPartitionList,
+}
+
+impl<'a> Paused<'a> {
+    fn new(client: &'a Client) -> Self {
+        let partitions = client.assignment().unwrap_or_default();
+        if let Err(error) = client.pause(&partitions) {
+            tracing::warn!(error = %error, "cannot pause");
+        }
+        Paused { client, partitions }
+    }
+}
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.client.resume(&self.partitions) {
+            tracing::warn!(error = %error, "cannot resume");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Whether a replica is left out: it holds nothing although its group has partitions that nobody holds.
+//! Judged by what the brokers say of the group, whatever the cause may be.
+
+use std::time::{Duration, Instant};
+
+/// How long a replica may be left out before it is not ready. Far longer than a rebalance takes.
+const UNREADY_AFTER: Duration = Duration::from_secs(6);
+/// How long before it joins with a new member. It doubles with each that does not help, up to the last.
+const REJOIN_FIRST: Duration = Duration::from_secs(12);
+const REJOIN_LAST: Duration = Duration::from_secs(300);
+
+/// Watches over a replica's membership.
+pub(super) struct Watchdog {
+    left_out_since: Option<Instant>,
+    patience: Duration,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Well,
+    /// Wait: a rebalance may be under way.
+    LeftOut,
+    NotReady,
+    Rejoin,
+}
+
+impl Watchdog {
+    pub(super) fn new() -> Self {
+        Watchdog { left_out_since: None, patience: REJOIN_FIRST }
+    }
+
+    /// Judges how many partitions this replica holds and how many of its group no other replica holds.
+    /// `None` where the brokers do not say: a group cannot be joined then either.
+    pub(super) fn judge(
+        &mut self,
+        now: Instant,
+        holds: usize,
+        others_leave: Option<usize>,
+    ) -> Verdict {
+        if holds > 0 {
+            *self = Watchdog::new();
+            return Verdict::Well;
+        }
+        if others_leave.unwrap_or_default() == 0 {
+            self.left_out_since = None;
+            return Verdict::Well;
+        }
+        let since = *self.left_out_since.get_or_insert(now);
+        match now.duration_since(since) {
+            waited if waited >= self.patience => {
+                self.left_out_since = Some(now);
+                self.patience = (self.patience * 2).min(REJOIN_LAST);
+                Verdict::Rejoin
+            }
+            waited if waited >= UNREADY_AFTER => Verdict::NotReady,
+            _moments => Verdict::LeftOut,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(seconds: u64, start: Instant) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_replica_that_is_left_out_is_not_ready_and_then_joins_anew_less_and_less_often() {
+        let (mut dog, start) = (Watchdog::new(), Instant::now());
+        let mut judge = |seconds| dog.judge(after(seconds, start), 0, Some(3));
+        assert_eq!(
+            [0, 3, 6, 12].map(&mut judge),
+            [Verdict::LeftOut, Verdict::LeftOut, Verdict::NotReady, Verdict::Rejoin]
+        );
+        assert_eq!(
+            [14, 24, 36].map(&mut judge),
+            [Verdict::LeftOut, Verdict::NotReady, Verdict::Rejoin]
+        );
+    }
+
+    #[test]
+    fn a_replica_without_partitions_is_well_where_others_hold_all_or_nobody_can_tell() {
+        let (mut dog, start) = (Watchdog::new(), Instant::now());
+        for seconds in [0, 100, 200] {
+            assert_eq!(dog.judge(after(seconds, start), 0, Some(0)), Verdict::Well);
+        }
+        dog.judge(after(300, start), 0, Some(1));
+        assert_eq!(dog.judge(after(320, start), 0, None), Verdict::Well);
+        assert_eq!(dog.judge(after(340, start), 0, Some(1)), Verdict::LeftOut, "counted anew");
+        assert_eq!(dog.judge(after(360, start), 6, Some(1)), Verdict::Well);
+    }
+}

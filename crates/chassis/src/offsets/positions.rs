@@ -1,0 +1,450 @@
+//! The partitions that this replica has, in memory: those that it holds, with how far it is, and what the
+//! others wait for. Shared by the consumer's thread and the executor; apart from the database's side.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::Partition;
+
+/// One assignment of a partition to this replica.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Position {
+    /// Grows with every assignment and rewind: what was fetched before is stale.
+    generation: u64,
+    /// The offset the database holds.
+    stored: i64,
+    /// The next offset after all that was processed or skipped; ahead of `stored` by ignored events.
+    next: i64,
+}
+
+/// The partitions this replica holds, shared by the consumer's thread and the executor.
+#[derive(Default)]
+pub(crate) struct Positions {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// Numbers assignments and questions.
+    generations: u64,
+    held: HashMap<Partition, Position>,
+    /// The other partitions that the group gave this replica. What arrives of them is dropped.
+    waiting: HashMap<Partition, Waiting>,
+}
+
+/// What a partition waits for before it is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// To be fetched from the database's offset, from a moment on.
+    Due(Instant),
+    /// The offset is being looked up. The number tells this question from an earlier one.
+    Asked(u64),
+    /// The offset is known; the consumer has to go there.
+    Found(i64),
+    /// It cannot go on without an operator.
+    Stopped,
+}
+
+/// A partition whose offset is to be looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Question {
+    pub(crate) partition: Partition,
+    number: u64,
+}
+
+/// How far a batch reaches in a partition, under which assignment it was fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reached {
+    pub(crate) generation: u64,
+    /// The offset after the last one.
+    pub(crate) next: i64,
+}
+
+/// How far a batch reaches in each partition that it has events of.
+pub(crate) type Processed = HashMap<Partition, Reached>;
+
+/// One partition's move in a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Advance {
+    pub(crate) partition: Partition,
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+}
+
+impl Positions {
+    /// Notes a partition that the group gave this replica. Its offset is yet to be looked up.
+    pub(crate) fn expect(&self, partition: Partition) {
+        let mut inner = self.lock();
+        inner.held.remove(&partition);
+        inner.waiting.insert(partition, Waiting::Due(Instant::now()));
+    }
+
+    /// Takes a partition at the database's offset; returns the generation of its messages.
+    pub(crate) fn assign(&self, partition: Partition, stored: i64) -> u64 {
+        let mut inner = self.lock();
+        inner.waiting.remove(&partition);
+        inner.generations += 1;
+        let generation = inner.generations;
+        inner.held.insert(partition, Position { generation, stored, next: stored });
+        generation
+    }
+
+    pub(crate) fn revoke(&self, partition: Partition) {
+        let mut inner = self.lock();
+        inner.held.remove(&partition);
+        inner.waiting.remove(&partition);
+    }
+
+    pub(crate) fn revoke_all(&self) {
+        let mut inner = self.lock();
+        inner.held.clear();
+        inner.waiting.clear();
+    }
+
+    /// How many partitions the group gave this replica.
+    pub(crate) fn count(&self) -> usize {
+        let inner = self.lock();
+        inner.held.len() + inner.waiting.len()
+    }
+
+    /// Sets a partition aside: what was fetched of it is dropped, and fetched again after a pause.
+    pub(crate) fn hold(&self, partition: Partition, pause: Duration) {
+        let mut inner = self.lock();
+        if inner.held.remove(&partition).is_some() {
+            inner.waiting.insert(partition, Waiting::Due(Instant::now() + pause));
+        }
+    }
+
+    /// Sets all partitions aside.
+    pub(crate) fn hold_all(&self, pause: Duration) {
+        self.held().into_iter().for_each(|partition| self.hold(partition, pause));
+    }
+
+    /// Looks a partition's offset up again after a pause: the consumer could not go to the one it had.
+    pub(crate) fn put_off(&self, partition: Partition, pause: Duration) {
+        if let Some(waiting) = self.lock().waiting.get_mut(&partition) {
+            *waiting = Waiting::Due(Instant::now() + pause);
+        }
+    }
+
+    /// Partitions whose pause is over. Each is returned once.
+    pub(crate) fn questions(&self) -> Vec<Question> {
+        let now = Instant::now();
+        let mut inner = self.lock();
+        let Inner { generations, waiting, .. } = &mut *inner;
+        let due = waiting.iter_mut().filter(|(_, w)| matches!(w, Waiting::Due(at) if *at <= now));
+        let ask = |(partition, waiting): (&Partition, &mut Waiting)| {
+            *generations += 1;
+            *waiting = Waiting::Asked(*generations);
+            Question { partition: *partition, number: *generations }
+        };
+        due.map(ask).collect()
+    }
+
+    /// Whether an answer is still of use.
+    pub(crate) fn is_open(&self, question: Question) -> bool {
+        let asked = Waiting::Asked(question.number);
+        self.lock().waiting.get(&question.partition) == Some(&asked)
+    }
+
+    /// Whether all partitions are held.
+    pub(crate) fn are_settled(&self) -> bool {
+        self.lock().waiting.is_empty()
+    }
+
+    /// Whether a partition is about to be held.
+    pub(crate) fn are_open(&self) -> bool {
+        let about_to = |w: &Waiting| matches!(w, Waiting::Asked(_) | Waiting::Found(_));
+        self.lock().waiting.values().any(about_to)
+    }
+
+    /// Answers a question with the offset, or with none where the partition has to stop.
+    pub(crate) fn answer(&self, question: Question, offset: Option<i64>) {
+        if self.is_open(question) {
+            let answer = offset.map_or(Waiting::Stopped, Waiting::Found);
+            self.lock().waiting.insert(question.partition, answer);
+        }
+    }
+
+    /// Stops a partition that is held: its offset means nothing any more.
+    pub(crate) fn stop(&self, partition: Partition) {
+        let mut inner = self.lock();
+        if inner.held.remove(&partition).is_some() {
+            inner.waiting.insert(partition, Waiting::Stopped);
+        }
+    }
+
+    /// Looks a stopped partition's offset up again: an operator has decided.
+    pub(crate) fn restart(&self, partition: Partition) {
+        let mut inner = self.lock();
+        if let Some(waiting) = inner.waiting.get_mut(&partition)
+            && *waiting == Waiting::Stopped
+        {
+            *waiting = Waiting::Due(Instant::now());
+        }
+    }
+
+    /// Partitions that the consumer has to go to an offset of, until they are assigned or put off.
+    pub(crate) fn found(&self) -> Vec<(Partition, i64)> {
+        let found = |(partition, waiting): (&Partition, &Waiting)| match waiting {
+            Waiting::Found(offset) => Some((*partition, *offset)),
+            Waiting::Due(_) | Waiting::Asked(_) | Waiting::Stopped => None,
+        };
+        self.lock().waiting.iter().filter_map(found).collect()
+    }
+
+    pub(crate) fn generation(&self, partition: Partition) -> Option<u64> {
+        self.lock().held.get(&partition).map(|position| position.generation)
+    }
+
+    pub(crate) fn held(&self) -> Vec<Partition> {
+        self.lock().held.keys().copied().collect()
+    }
+
+    /// Whether a message was fetched under the present assignment and is not processed yet.
+    pub(crate) fn is_current(&self, partition: Partition, generation: u64, offset: i64) -> bool {
+        self.lock()
+            .held
+            .get(&partition)
+            .is_some_and(|held| held.generation == generation && offset >= held.stored)
+    }
+
+    /// Notes that everything before `next` needs nothing more; without a transaction of its own.
+    pub(crate) fn skip_to(&self, partition: Partition, generation: u64, next: i64) {
+        if let Some(held) = self.lock().held.get_mut(&partition)
+            && held.generation == generation
+        {
+            held.next = held.next.max(next);
+        }
+    }
+
+    /// The moves a transaction has to make: `processed` partitions up to the given offsets, and all
+    /// others that ignored events moved on. Nothing at all where a processed partition is no longer
+    /// held as it was when it was fetched: its effect would be committed without its offset.
+    pub(crate) fn advances(&self, processed: &Processed) -> Option<Vec<Advance>> {
+        let inner = self.lock();
+        let is_held = |(partition, reached): (&Partition, &Reached)| {
+            inner.held.get(partition).is_some_and(|held| held.generation == reached.generation)
+        };
+        if !processed.iter().all(is_held) {
+            return None;
+        }
+        let mut advances: Vec<Advance> = inner
+            .held
+            .iter()
+            .map(|(partition, held)| Advance {
+                partition: *partition,
+                from: held.stored,
+                to: processed.get(partition).map_or(0, |reached| reached.next).max(held.next),
+            })
+            .filter(|advance| advance.to > advance.from)
+            .collect();
+        // Always in one order, so that two replicas cannot wait for each other.
+        advances.sort_by_key(|advance| advance.partition);
+        Some(advances)
+    }
+
+    /// Takes over what a transaction committed.
+    pub(crate) fn committed(&self, advances: &[Advance]) {
+        let mut inner = self.lock();
+        for advance in advances {
+            if let Some(held) = inner.held.get_mut(&advance.partition) {
+                held.stored = held.stored.max(advance.to);
+                held.next = held.next.max(advance.to);
+            }
+        }
+    }
+
+    /// Every partition as it is held now.
+    pub(super) fn snapshot(&self) -> Vec<(Partition, Position)> {
+        self.lock().held.iter().map(|(partition, held)| (*partition, *held)).collect()
+    }
+
+    /// Takes over what the database holds. Where somebody else moved an offset on, what is before it is
+    /// done. Where the database is behind what it held before it was read, or has no row at all, it was
+    /// set back: a standby that lagged, a backup, a row that was changed by hand. The effects of all
+    /// events from there on are gone, and the consumer is beyond them, so the partition is held and
+    /// fetched again. Returns these partitions.
+    pub(super) fn reload(
+        &self,
+        before: &[(Partition, Position)],
+        stored: &HashMap<Partition, i64>,
+    ) -> Vec<SetBack> {
+        let mut set_back = Vec::new();
+        for (partition, before) in before {
+            let found = stored.get(partition).copied();
+            if found.is_none_or(|found| found < before.stored) {
+                if self.generation(*partition) == Some(before.generation) {
+                    self.hold(*partition, Duration::ZERO);
+                    set_back.push(SetBack {
+                        partition: *partition,
+                        from: before.stored,
+                        to: found,
+                    });
+                }
+            } else if let Some(found) = found
+                && let Some(held) = self.lock().held.get_mut(partition)
+            {
+                held.stored = held.stored.max(found);
+                held.next = held.next.max(found);
+            }
+        }
+        set_back
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().expect("no panic under this lock")
+    }
+}
+
+/// A partition whose offset went back in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SetBack {
+    pub(crate) partition: Partition,
+    pub(crate) from: i64,
+    /// None where the row is gone.
+    pub(crate) to: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const P: Partition = Partition { topic: "t", number: 0 };
+
+    #[test]
+    fn what_was_fetched_before_a_reassignment_is_stale() {
+        let positions = Positions::default();
+        let first = positions.assign(P, 10);
+        assert!(positions.is_current(P, first, 10));
+        assert!(!positions.is_current(P, first, 9));
+        let second = positions.assign(P, 10);
+        assert!(!positions.is_current(P, first, 10));
+        assert!(positions.is_current(P, second, 10));
+        positions.revoke(P);
+        assert!(!positions.is_current(P, second, 10));
+    }
+
+    fn due(positions: &Positions) -> Vec<Partition> {
+        positions.questions().into_iter().map(|question| question.partition).collect()
+    }
+
+    #[test]
+    fn a_partition_is_held_once_the_consumer_is_where_the_database_is() {
+        let positions = Positions::default();
+        positions.expect(P);
+        assert_eq!((positions.count(), positions.held()), (1, vec![]));
+        let questions = positions.questions();
+        assert_eq!(positions.questions(), [], "asked once");
+        positions.answer(questions[0], Some(7));
+        assert_eq!(positions.found(), [(P, 7)]);
+        positions.assign(P, 7);
+        assert_eq!((positions.found(), positions.held()), (vec![], vec![P]));
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_the_partition_went_and_came_back_is_dropped() {
+        let positions = Positions::default();
+        positions.expect(P);
+        let former = positions.questions()[0];
+        positions.revoke(P);
+        positions.expect(P);
+        let present = positions.questions()[0];
+        positions.answer(former, Some(7));
+        assert_eq!(positions.found(), []);
+        positions.answer(present, Some(9));
+        assert_eq!(positions.found(), [(P, 9)]);
+        positions.put_off(P, Duration::ZERO);
+        assert_eq!(due(&positions), [P]);
+    }
+
+    #[test]
+    fn a_stopped_partition_is_looked_up_again_when_an_operator_has_decided_and_not_before() {
+        let positions = Positions::default();
+        positions.expect(P);
+        positions.answer(positions.questions()[0], None);
+        assert_eq!((positions.count(), due(&positions)), (1, vec![]));
+        positions.restart(P);
+        assert_eq!(due(&positions), [P]);
+        positions.assign(P, 3);
+        positions.restart(P);
+        assert_eq!((positions.held(), due(&positions)), (vec![P], vec![]), "it is not stopped");
+        positions.stop(P);
+        assert_eq!((positions.held(), due(&positions)), (vec![], vec![]));
+    }
+
+    /// What is processed up to an offset under an assignment.
+    fn up_to(next: i64, generation: u64) -> Processed {
+        Processed::from([(P, Reached { generation, next })])
+    }
+
+    fn reload(positions: &Positions, found: Option<i64>) -> Vec<SetBack> {
+        let stored = found.map(|offset| (P, offset)).into_iter().collect();
+        positions.reload(&positions.snapshot(), &stored)
+    }
+
+    #[test]
+    fn skipped_events_move_with_the_next_transaction() {
+        let positions = Positions::default();
+        let generation = positions.assign(P, 10);
+        let advances = || positions.advances(&Processed::new()).unwrap();
+        assert_eq!(advances(), []);
+        positions.skip_to(P, generation, 14);
+        assert_eq!(advances(), [Advance { partition: P, from: 10, to: 14 }]);
+        positions.committed(&advances());
+        assert_eq!(advances(), []);
+    }
+
+    #[test]
+    fn a_partition_whose_offset_went_back_is_fetched_again_and_nothing_between_is_passed() {
+        let positions = Positions::default();
+        let generation = positions.assign(P, 120);
+        let set_back = reload(&positions, Some(100));
+        assert_eq!(set_back, [SetBack { partition: P, from: 120, to: Some(100) }]);
+        // The batch that found it out must neither be committed nor move 100 to 121.
+        assert!(!positions.is_current(P, generation, 120));
+        assert_eq!(positions.advances(&up_to(121, generation)), None);
+        assert_eq!(positions.advances(&Processed::new()), Some(Vec::new()));
+        assert_eq!(due(&positions), [P]);
+    }
+
+    #[test]
+    fn a_partition_whose_offset_is_gone_is_fetched_again() {
+        let positions = Positions::default();
+        positions.assign(P, 0);
+        assert_eq!(reload(&positions, None), [SetBack { partition: P, from: 0, to: None }]);
+        assert_eq!(due(&positions), [P]);
+    }
+
+    #[test]
+    fn what_another_replica_has_done_meanwhile_falls_away() {
+        let positions = Positions::default();
+        let generation = positions.assign(P, 10);
+        assert_eq!(reload(&positions, Some(12)), []);
+        assert!(!positions.is_current(P, generation, 11));
+        assert!(positions.is_current(P, generation, 12));
+        assert_eq!(due(&positions), []);
+    }
+
+    #[test]
+    fn a_partition_that_came_back_while_offsets_were_read_is_not_taken_for_set_back() {
+        let positions = Positions::default();
+        positions.assign(P, 10);
+        let before = positions.snapshot();
+        let generation = positions.assign(P, 50);
+        assert_eq!(positions.reload(&before, &HashMap::from([(P, 9)])), []);
+        assert!(positions.is_current(P, generation, 50));
+    }
+
+    #[test]
+    fn a_batch_whose_partition_was_revoked_or_fetched_again_meanwhile_moves_nothing() {
+        let positions = Positions::default();
+        let generation = positions.assign(P, 10);
+        assert!(positions.advances(&up_to(11, generation)).is_some());
+        positions.revoke(P);
+        assert_eq!(positions.advances(&up_to(11, generation)), None);
+        positions.assign(P, 10);
+        assert_eq!(positions.advances(&up_to(11, generation)), None);
+    }
+}
