@@ -31,6 +31,8 @@ pub(crate) struct Observer {
     last: Option<Instant>,
     /// Reasons that dead letters have waited for, so that the last one's end is shown too.
     reasons: HashSet<String>,
+    /// Topics that Kafka has refused something for, likewise.
+    refused: HashSet<String>,
 }
 
 impl Observer {
@@ -40,7 +42,8 @@ impl Observer {
         replicas: Replicas,
         positions: Arc<Positions>,
     ) -> Self {
-        Observer { health, telemetry, replicas, positions, last: None, reasons: HashSet::new() }
+        let (reasons, refused) = (HashSet::new(), HashSet::new());
+        Observer { health, telemetry, replicas, positions, last: None, reasons, refused }
     }
 
     pub(crate) async fn observe<S: Service>(
@@ -66,18 +69,44 @@ impl Observer {
 
     /// How much waits to be published, also for the watermark at which commands are refused: every
     /// replica looks, each has callers of its own.
-    async fn backlog(&self, db: &mut PgConnection) -> Result<(), Failure> {
+    async fn backlog(&mut self, db: &mut PgConnection) -> Result<(), Failure> {
         let (waiting, age): (i64, f64) = sqlx::query_as(
             "select coalesce(sum(message_count), 0)::bigint,
                     coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8
              from flotilla.outbox",
         )
-        .fetch_one(db)
+        .fetch_one(&mut *db)
         .await?;
+        let (refused, refused_for) = self.set_apart(db).await?;
+        let (waiting, age) = (waiting + refused, age.max(refused_for));
         self.health.set_outbox_messages(waiting);
         self.telemetry.metrics.outbox_messages.record(waiting, &[]);
         self.telemetry.metrics.outbox_age.record(age.max(0.0), &[]);
         Ok(())
+    }
+
+    /// What Kafka refuses waits to be published like everything else. How much that is, and since when.
+    async fn set_apart(&mut self, db: &mut PgConnection) -> Result<(i64, f64), Failure> {
+        let topics: Vec<(String, i64, f64)> = sqlx::query_as(
+            "select topic, count(*),
+                    extract(epoch from clock_timestamp() - min(set_apart_at))::float8
+             from flotilla.outbox_set_apart group by topic",
+        )
+        .fetch_all(db)
+        .await?;
+        let gauge = &self.telemetry.metrics.outbox_set_apart;
+        let (mut messages, mut oldest) = (0, 0.0_f64);
+        let mut seen = HashSet::new();
+        for (topic, waiting, age) in topics {
+            gauge.record(waiting, &[KeyValue::new("topic", topic.clone())]);
+            (messages, oldest) = (messages + waiting, oldest.max(age));
+            seen.insert(topic);
+        }
+        for over in self.refused.difference(&seen) {
+            gauge.record(0, &[KeyValue::new("topic", over.clone())]);
+        }
+        self.refused.extend(seen);
+        Ok((messages, oldest))
     }
 
     /// By the connections that they write over, as all of them share this database.

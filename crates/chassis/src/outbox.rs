@@ -8,8 +8,8 @@
 mod writer;
 mod reader;
 
-pub(crate) use reader::{Packed, Unreadable, unpack};
-pub(crate) use writer::{BatchWriter, EventMeta, pack_one};
+pub(crate) use reader::{Packed, unpack};
+pub(crate) use writer::{BatchWriter, EventMeta, pack_again, pack_one};
 
 const VERSION: u8 = 1;
 const EVENT: u8 = 1;

@@ -2,44 +2,53 @@
 //! so, under a lease with a fencing epoch; it gets its own batches handed over in memory and reads rows
 //! only at start, at takeover, and for the other replicas' batches.
 
+mod again;
+mod apart;
+mod delivery;
 mod hand_over;
+mod headers;
 mod incoming;
 mod lease;
+mod office;
 mod publisher;
+mod publishing;
 mod pump;
+mod watch;
 #[cfg(feature = "measuring")]
 pub(crate) mod flushes;
 #[cfg(feature = "measuring")]
 pub(crate) mod clearing;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use crate::config::Secret;
-use crate::crash;
 use crate::executor::{Chain, Writer};
 use crate::health::Health;
 use crate::pace::Replicas;
 use crate::telemetry::Telemetry;
 pub(crate) use hand_over::{CommittedBatch, HandOver};
+#[cfg(feature = "measuring")]
+pub(crate) use headers::{Texts, headers};
 use incoming::Incoming;
 use lease::{Lease, Tenure};
+use office::Office;
 pub(crate) use publisher::ProducerSettings;
-use publisher::{PublishError, Publisher};
-#[cfg(feature = "measuring")]
-pub(crate) use publisher::{Texts, headers};
+use publishing::Published;
+use watch::Traffic;
 
-/// How often the lease looks for rows that nobody announced: the safety net behind the wake-ups.
+/// How often the leader looks for rows that nobody announced: the safety net behind the wake-ups.
 const POLL: Duration = Duration::from_secs(1);
 /// Published rows are cleared and the lease renewed at most this often while busy. A crash in between
 /// publishes at most this much twice.
 const CLEAR_EVERY: Duration = Duration::from_millis(200);
-/// The pause after a failure to publish.
+/// The pause after a failure of the relay itself.
 const FAILURE_PAUSE: Duration = Duration::from_millis(500);
+/// What the relay has to say of itself, and nobody else: gone when it no longer publishes.
+const PARTS: [&str; 3] = ["kafka", "outbox", "set_apart"];
 
 /// The relay of one replica.
 pub(crate) struct Relay {
@@ -49,9 +58,13 @@ pub(crate) struct Relay {
     pub(crate) health: Arc<Health>,
     pub(crate) telemetry: Arc<Telemetry>,
     incoming: Incoming,
+    lease: Lease,
+    traffic: Arc<Traffic>,
+    stopping: Arc<AtomicBool>,
 }
 
 /// Why a tenure ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Stopping,
     LeaseLost,
@@ -67,28 +80,43 @@ impl Relay {
         replicas: Replicas,
     ) -> (Self, HandOver) {
         let (incoming, hand_over) = Incoming::new(replicas);
-        (Relay { writer, database_url, producer, health, telemetry, incoming }, hand_over)
+        let (lease, traffic, stopping) = (Lease::new(), Arc::default(), Arc::default());
+        let relay = Relay {
+            writer,
+            database_url,
+            producer,
+            health,
+            telemetry,
+            incoming,
+            lease,
+            traffic,
+            stopping,
+        };
+        (relay, hand_over)
     }
 
     /// Stands by, publishes while it holds the lease, and gives the lease back when told to stop and
-    /// everything handed over is published.
+    /// everything handed over is published, or cannot be.
     pub(crate) async fn run(mut self, stop: Arc<Notify>, stopping: Arc<AtomicBool>) {
-        let lease = Lease::new();
+        self.stopping = stopping;
         let mut first = true;
-        while !stopping.load(Relaxed) {
-            match self.take(&lease).await {
+        while !self.stopping.load(Relaxed) {
+            match self.take().await {
                 Ok(Some(tenure)) => {
                     first = false;
-                    match self.lead(&lease, tenure, &stopping).await {
+                    let end = self.lead(tenure).await;
+                    self.resign().await;
+                    match end {
                         Ok(End::Stopping) => break,
                         Ok(End::LeaseLost) => tracing::warn!("another replica publishes now"),
                         Err(error) => {
-                            tracing::warn!(error = %error, "the relay starts again");
+                            tracing::warn!(error = %format!("{error:#}"), "the relay starts again");
+                            if let Some(error) = error.downcast_ref::<sqlx::Error>() {
+                                self.writer.failed(error);
+                            }
                             tokio::time::sleep(FAILURE_PAUSE).await;
                         }
                     }
-                    self.incoming.close().await;
-                    self.telemetry.metrics.relay_leader.record(0, &[]);
                 }
                 Ok(None) => {
                     if first {
@@ -99,7 +127,8 @@ impl Relay {
                 }
                 Err(error) => {
                     self.writer.failed(&error);
-                    let reason = format!("nothing is published, no lease can be had: {error}");
+                    let reason =
+                        format!("nothing is published, no lease can be had: {}", Chain(&error));
                     self.health.waits_for("relay", reason);
                     self.stand_by(&stop).await;
                 }
@@ -108,8 +137,8 @@ impl Relay {
         self.writer.close().await;
     }
 
-    async fn take(&mut self, lease: &Lease) -> Result<Option<Tenure>, sqlx::Error> {
-        let taken = lease.take(self.writer.connection().await?).await?;
+    async fn take(&mut self) -> Result<Option<Tenure>, sqlx::Error> {
+        let taken = self.lease.take(self.writer.connection().await?).await?;
         self.health.has("relay");
         Ok(taken)
     }
@@ -122,101 +151,84 @@ impl Relay {
         }
     }
 
-    async fn lead(
-        &mut self,
-        lease: &Lease,
-        mut tenure: Tenure,
-        stopping: &AtomicBool,
-    ) -> anyhow::Result<End> {
-        let mut publisher = Publisher::new(&self.producer, &self.telemetry)?;
+    /// A tenure, from its first look at the outbox to the end of its producers.
+    async fn lead(&mut self, tenure: Tenure) -> anyhow::Result<End> {
         self.incoming.open(&self.database_url).await?;
+        let mut office = self.enter_office(tenure).await?;
         self.telemetry.metrics.relay_leader.record(1, &[]);
-        tracing::info!(
-            epoch = tenure.epoch,
-            published = tenure.published,
-            "this replica publishes"
-        );
-        let mut cleared = tenure.published;
-        let mut last_clear = Instant::now();
-        let result = loop {
-            let batches = match self.incoming.next(&mut self.writer, tenure.published).await {
-                Ok(batches) => batches,
-                Err(error) => break Err(error.into()),
-            };
-            if batches.is_empty() && stopping.load(Relaxed) {
-                break Ok(End::Stopping);
+        let (epoch, published) = (office.tenure.epoch, office.tenure.published);
+        tracing::info!(epoch, published, "this replica publishes");
+        let watch = watch::start(self);
+        let end = self.govern(&mut office).await;
+        drop(watch);
+        if let Ok(End::Stopping) = end {
+            self.note(&mut office).await?;
+            self.lease.release(self.writer.connection().await?, epoch).await?;
+        }
+        office.publisher.close().await;
+        end
+    }
+
+    /// Whoever publishes next says how that goes.
+    async fn resign(&mut self) {
+        self.incoming.close().await;
+        self.traffic.rest();
+        self.telemetry.metrics.relay_leader.record(0, &[]);
+        PARTS.iter().for_each(|part| self.health.has(part));
+    }
+
+    async fn govern(&mut self, office: &mut Office) -> anyhow::Result<End> {
+        loop {
+            let rows = self.incoming.next(&mut self.writer, office.tenure.published).await?;
+            if rows.is_empty() && self.stopping.load(Relaxed) {
+                return Ok(End::Stopping);
             }
-            if tenure.is_doubtful() || self.incoming.shared.take_doubt() {
-                // Renew before publishing: whoever took over publishes the same batches. And over the
-                // connection of this tenure, which a database that was set back has closed.
-                if !self.clear(lease, &mut tenure).await? {
-                    break Ok(End::LeaseLost);
+            // Before publishing: whoever took over publishes the same batches. And over the connection of
+            // this tenure, which a database that was set back has closed. And before a gap is believed:
+            // it is where the replica that took over has cleared what it published.
+            let doubtful = office.tenure.is_doubtful()
+                || self.incoming.shared.take_doubt()
+                || self.incoming.gap().is_some();
+            if doubtful && !self.note(office).await? {
+                return Ok(End::LeaseLost);
+            }
+            let mut unreadable = None;
+            if !rows.is_empty() {
+                match self.publish(office, &rows).await? {
+                    Published::All => {}
+                    Published::UpTo(batch) => unreadable = Some(batch),
+                    Published::Ended(end) => return Ok(end),
                 }
-                cleared = tenure.published;
             }
-            if !batches.is_empty() {
-                crash::point("relay.before_publish");
-                self.incoming.pace.begin();
-                let published = self.publish(&mut publisher, &batches).await;
-                self.incoming.pace.end();
-                if let Err(error) = published {
-                    break Err(error.into());
-                }
-                crash::point("relay.after_publish");
-                tenure.published = batches.back().map_or(tenure.published, |batch| batch.number);
+            self.tell_of_the_outbox(unreadable);
+            if unreadable.is_some() && self.stopping.load(Relaxed) {
+                return Ok(End::Stopping);
             }
-            if last_clear.elapsed() >= CLEAR_EVERY && tenure.published > cleared {
-                last_clear = Instant::now();
-                if !self.clear(lease, &mut tenure).await? {
-                    break Ok(End::LeaseLost);
-                }
-                cleared = tenure.published;
+            if office.is_note_due() && !self.note(office).await? {
+                return Ok(End::LeaseLost);
             }
-            if batches.is_empty() {
-                // Wakes up for the lease in any case.
-                let patience = match tenure.published > cleared {
-                    true => CLEAR_EVERY,
-                    false => POLL.min(lease::RENEW_EVERY),
-                };
-                self.incoming.wait(patience).await;
+            if let Some(end) = self.try_again(office).await? {
+                return Ok(end);
             }
+            if rows.is_empty() || unreadable.is_some() {
+                self.incoming.wait(office.patience()).await;
+            }
+        }
+    }
+
+    /// What keeps rows from being published, if anything does.
+    fn tell_of_the_outbox(&self, unreadable: Option<i64>) {
+        let reason = match (unreadable, self.incoming.gap()) {
+            (Some(batch), _) => format!(
+                "batch {batch} in flotilla.outbox is not of a version that this build reads: nothing is \
+                 published from there on; start the build that wrote it, or see docs/runbook.md"
+            ),
+            (None, Some(batch)) => format!(
+                "batch {batch} is not in flotilla.outbox, though later ones are: nothing is published from \
+                 there on; docs/runbook.md says what to do"
+            ),
+            (None, None) => return self.health.has("outbox"),
         };
-        publisher.close().await;
-        if matches!(result, Ok(End::Stopping)) {
-            self.clear(lease, &mut tenure).await?;
-            lease.release(self.writer.connection().await?, tenure.epoch).await?;
-        }
-        result
-    }
-
-    async fn publish(
-        &self,
-        publisher: &mut Publisher,
-        batches: &VecDeque<CommittedBatch>,
-    ) -> Result<(), PublishError> {
-        let started = Instant::now();
-        let published = publisher.publish(batches).await;
-        match &published {
-            Ok(messages) => {
-                let metrics = &self.telemetry.metrics;
-                metrics.published.add(*messages, &[]);
-                metrics.flush_seconds.record(started.elapsed().as_secs_f64(), &[]);
-                self.health.has("kafka");
-            }
-            Err(error) => {
-                self.health
-                    .waits_for("kafka", format!("events wait in the outbox: {}", Chain(error)));
-            }
-        }
-        published.map(|_| ())
-    }
-
-    /// Notes what is published, clears its rows and renews the lease, in one transaction. Answers
-    /// whether the lease is still ours.
-    async fn clear(&mut self, lease: &Lease, tenure: &mut Tenure) -> Result<bool, sqlx::Error> {
-        let db = self.writer.connection().await?;
-        let Some(renewed) = lease.renew(db, tenure).await? else { return Ok(false) };
-        tenure.renewed = renewed;
-        Ok(true)
+        self.health.waits_for("outbox", reason);
     }
 }

@@ -25,6 +25,21 @@ pub(crate) enum Packed<'a> {
     },
 }
 
+impl<'a> Packed<'a> {
+    pub(crate) fn topic(&self) -> &'a str {
+        match self {
+            Packed::Event { topic, .. } | Packed::Raw { topic, .. } => topic,
+        }
+    }
+
+    pub(crate) fn key(&self) -> Option<&'a [u8]> {
+        match self {
+            Packed::Event { key, .. } => Some(key.as_bytes()),
+            Packed::Raw { key, .. } => *key,
+        }
+    }
+}
+
 /// An outbox row that this version cannot read. Publishing past it would lose events, so the relay
 /// stops and says so.
 #[derive(Debug, thiserror::Error)]

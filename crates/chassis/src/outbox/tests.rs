@@ -34,6 +34,15 @@ fn a_batch_unpacks_to_what_was_packed_and_a_failed_event_leaves_no_trace() {
 }
 
 #[test]
+fn a_message_that_is_packed_again_by_itself_is_the_same_message() {
+    let row = packed();
+    for message in unpack(&row).unwrap() {
+        let again = pack_again(&message);
+        assert_eq!(unpack(&again).unwrap(), [message]);
+    }
+}
+
+#[test]
 fn a_message_packed_alone_unpacks_to_itself_and_fills_its_allocation() {
     let headers: [(&str, Option<&[u8]>); 2] = [("a", Some(b"1")), ("none", None)];
     let row = pack_one(Some(b"key"), &headers, None);

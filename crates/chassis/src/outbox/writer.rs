@@ -2,8 +2,10 @@
 //! appends: each event is written into the batch's buffer as it is decided, and copied nowhere before
 //! the row is finished.
 
+use std::convert::Infallible;
 use std::mem;
 
+use super::reader::Packed;
 use super::{EVENT, NONE, RAW, VERSION};
 use crate::trace::TraceContext;
 
@@ -112,6 +114,26 @@ impl BatchWriter {
         });
         index as u16
     }
+}
+
+/// Packs a message that was read from a row by itself, as a row with one message.
+pub(crate) fn pack_again(message: &Packed<'_>) -> Vec<u8> {
+    let mut writer = BatchWriter::default();
+    match message {
+        Packed::Event { topic, event_type, key, sequence, time_micros, cause, trace, payload } => {
+            let (sequence, time_micros, cause, trace) = (*sequence, *time_micros, *cause, *trace);
+            let meta = EventMeta { sequence, time_micros, cause, trace };
+            let whole = |body: &mut Vec<u8>| {
+                body.extend_from_slice(payload);
+                Ok::<(), Infallible>(())
+            };
+            let Ok(()) = writer.event(topic, event_type, key, &meta, whole);
+        }
+        Packed::Raw { topic, key, headers, payload } => {
+            writer.raw(topic, *key, headers.iter().copied(), *payload);
+        }
+    }
+    writer.finish()
 }
 
 /// Packs one message of no topic by itself, in one allocation.

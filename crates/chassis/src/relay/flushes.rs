@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rdkafka::producer::Producer;
 
 use super::ProducerSettings;
+use super::delivery::Delivery;
 use super::publisher::Publisher;
 use crate::measuring::{Row, config};
 use crate::statistics::Told;
@@ -31,8 +32,15 @@ impl Flushes {
 
     /// Publishes a row as one flush; returns when all of it is acknowledged.
     pub async fn publish(&mut self, row: &Row) -> anyhow::Result<()> {
-        self.publisher.publish(&row.batches).await?;
-        Ok(())
+        let delivery = Delivery::of(&row.batches);
+        let all: Vec<usize> = (0..delivery.messages.len()).collect();
+        let sent = self.publisher.send(&delivery.messages, &all)?;
+        sent.settled().await;
+        self.publisher.rest();
+        match sent.failures().pop() {
+            None => Ok(()),
+            Some((_, error)) => Err(error.into()),
+        }
     }
 
     /// What its producers have told of their requests, together.

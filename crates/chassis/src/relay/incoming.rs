@@ -19,7 +19,10 @@ use crate::pace::{Pace, Replicas};
 
 /// Messages of one flush: enough to spread a request's cost, few enough to be acknowledged quickly.
 const FLUSH_MESSAGES_MAX: u32 = 5_000;
-/// Rows read at once when catching up, so that a long backlog needs bounded memory.
+/// Bytes of one flush, and of the rows read at once when catching up: at a megabyte a second it takes
+/// four seconds, and a long backlog needs bounded memory. A row may be larger by itself.
+const FLUSH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Rows read at once.
 const READ_ROWS_MAX: i64 = 64;
 /// The longest pause that lets batches gather. The executor has paced what it commits.
 const PAUSE_MAX: Duration = Duration::from_millis(8);
@@ -36,6 +39,10 @@ pub(super) struct Incoming {
     pub(super) pace: Pace,
     /// Whether there may be rows that were not handed over.
     unread: bool,
+    /// A batch that has no row, though there is a later one. As a holder that lost the lease sees it.
+    gap: Option<i64>,
+    /// Taken out of the hand-over and not yet returned, as the flush before it was full.
+    left_over: Option<CommittedBatch>,
 }
 
 /// Batches that other replicas committed.
@@ -50,12 +57,25 @@ impl Incoming {
     pub(super) fn new(replicas: Replicas) -> (Self, HandOver) {
         let (hand_over, handed_over, shared) = hand_over();
         let pace = Pace::new(PAUSE_MAX, FULL_ENOUGH, replicas);
-        let (announced, listening) = (Arc::default(), JoinSet::new());
-        (Incoming { handed_over, shared, announced, listening, pace, unread: true }, hand_over)
+        let (announced, listening, unread) = (Arc::default(), JoinSet::new(), true);
+        (
+            Incoming {
+                handed_over,
+                shared,
+                announced,
+                listening,
+                pace,
+                unread,
+                gap: None,
+                left_over: None,
+            },
+            hand_over,
+        )
     }
 
     /// Forgets what was handed over: it is the leader's to read.
     pub(super) fn discard(&mut self) {
+        self.left_over = None;
         while self.handed_over.try_recv().is_ok() {}
     }
 
@@ -65,8 +85,19 @@ impl Incoming {
         self.discard();
         self.listen(database_url).await?;
         self.unread = true;
+        self.gap = None;
         self.shared.set_leader(true);
         Ok(())
+    }
+
+    /// What was returned last is not published: its rows are read again.
+    pub(super) fn look_again(&mut self) {
+        self.unread = true;
+    }
+
+    /// The batch that was missing when rows were read last.
+    pub(super) fn gap(&self) -> Option<i64> {
+        self.gap
     }
 
     /// The tenure is over, however it ended.
@@ -113,30 +144,26 @@ impl Incoming {
         published: i64,
     ) -> Result<VecDeque<CommittedBatch>, sqlx::Error> {
         self.announced.batches.store(0, Relaxed);
+        self.gap = None;
         let mut batches = VecDeque::new();
-        for batch in rows_after(writer.connection().await?, published).await? {
+        let (rows, are_all) = rows_after(writer.connection().await?, published).await?;
+        for batch in rows {
             let expected = published + 1 + batches.len() as i64;
             if batch.number != expected {
-                tracing::error!(
-                    expected,
-                    found = batch.number,
-                    "an outbox row is missing: publishing stops before it"
-                );
+                self.gap = Some(expected);
                 break;
             }
             batches.push_back(batch);
         }
-        self.unread = batches.len() as i64 == READ_ROWS_MAX;
+        self.unread = !are_all && self.gap.is_none();
         Ok(batches)
     }
 
     /// From memory, up to a gap.
     fn take(&mut self, published: i64) -> VecDeque<CommittedBatch> {
         let mut batches = VecDeque::new();
-        let mut messages = 0;
-        while messages < FLUSH_MESSAGES_MAX
-            && let Ok(batch) = self.handed_over.try_recv()
-        {
+        let (mut messages, mut bytes) = (0, 0);
+        while let Some(batch) = self.left_over.take().or_else(|| self.handed_over.try_recv().ok()) {
             let expected = published + 1 + batches.len() as i64;
             if batch.number < expected {
                 continue;
@@ -147,6 +174,11 @@ impl Incoming {
                 break;
             }
             messages += batch.message_count;
+            bytes += batch.row.len();
+            if !batches.is_empty() && (messages > FLUSH_MESSAGES_MAX || bytes > FLUSH_BYTES_MAX) {
+                self.left_over = Some(batch);
+                break;
+            }
             batches.push_back(batch);
         }
         batches
@@ -174,18 +206,37 @@ impl Incoming {
     }
 }
 
+/// Rows up to the limits of a flush, and whether there were no more. The rows themselves are only read
+/// up to there: the length of what is stored outside of its row is known without it.
 async fn rows_after(
     db: &mut PgConnection,
     published: i64,
-) -> Result<Vec<CommittedBatch>, sqlx::Error> {
+) -> Result<(Vec<CommittedBatch>, bool), sqlx::Error> {
     let rows: Vec<(i64, i32, Vec<u8>)> = sqlx::query_as(
-        "select batch, message_count, messages from flotilla.outbox
-         where batch > $1 order by batch limit $2",
+        "select batch, message_count, messages from (
+             select batch, message_count, messages,
+                    sum(message_count) over rows_to_here - message_count as messages_before,
+                    sum(octet_length(messages)) over rows_to_here - octet_length(messages)
+                        as bytes_before
+             from flotilla.outbox where batch > $1
+             window rows_to_here as (order by batch)
+             order by batch limit $2) waiting
+         where messages_before < $3 and bytes_before < $4 order by batch",
     )
     .bind(published)
     .bind(READ_ROWS_MAX)
+    .bind(i64::from(FLUSH_MESSAGES_MAX))
+    .bind(FLUSH_BYTES_MAX as i64)
     .fetch_all(db)
     .await?;
+    let (mut messages, mut bytes) = (0, 0);
+    for (_, count, row) in &rows {
+        messages += *count as u32;
+        bytes += row.len();
+    }
+    let is_full = rows.len() as i64 == READ_ROWS_MAX
+        || messages >= FLUSH_MESSAGES_MAX
+        || bytes >= FLUSH_BYTES_MAX;
     let batch = |(number, count, row)| CommittedBatch { number, message_count: count as u32, row };
-    Ok(rows.into_iter().map(batch).collect())
+    Ok((rows.into_iter().map(batch).collect(), !is_full))
 }

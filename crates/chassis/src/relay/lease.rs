@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
+use super::apart::{self, Waiting};
+
 /// How long a lease lasts without being renewed: after a kill, publishing pauses for at most this long
 /// and a retry.
 const TERM: Duration = Duration::from_secs(5);
@@ -58,12 +60,13 @@ impl Lease {
         Ok(taken.map(|(epoch, published)| Tenure { epoch, published, renewed: asked }))
     }
 
-    /// Renews the lease, notes what is published and clears its rows. `None` when somebody else holds
-    /// the lease by now. Its commit need not reach the disk: losing it only publishes once more.
+    /// Renews the lease, notes what is published and clears its rows, and keeps what was set apart. `None`
+    /// when somebody else holds the lease by now: then nothing of it is written. Its commit need not reach the disk: losing it only publishes once more.
     pub(super) async fn renew(
         &self,
         db: &mut PgConnection,
         tenure: &Tenure,
+        apart: &[Waiting],
     ) -> Result<Option<Instant>, sqlx::Error> {
         let asked = Instant::now();
         let mut tx = db.begin().await?;
@@ -82,6 +85,9 @@ impl Lease {
         .bind(tenure.published)
         .fetch_optional(&mut *tx)
         .await?;
+        if renewed.is_some() {
+            apart::write(&mut tx, apart).await?;
+        }
         tx.commit().await?;
         Ok(renewed.map(|_mine| asked))
     }

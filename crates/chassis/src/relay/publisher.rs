@@ -1,45 +1,42 @@
-//! The only producer of the fleet: a flush of packed batches, in order, acknowledged by all in-sync
-//! replicas or reported as failed. After a failure a new producer starts from the first batch that is
-//! not known to be published: duplicates are possible, gaps are not.
+//! The only producers of the fleet. Messages are handed over in order and acknowledged by all in-sync
+//! replicas; of each that is not, it is known why. After a failure new producers start with what is not
+//! known to be published: duplicates are possible, gaps are not.
 
-use std::collections::VecDeque;
-use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use chrono::{SecondsFormat, TimeZone, Utc};
 use rdkafka::ClientContext;
-use rdkafka::config::ClientConfig;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
-use tokio::sync::oneshot;
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
+use tokio::sync::Notify;
 
-use super::CommittedBatch;
+use super::headers::{Texts, record};
 use super::pump::Pump;
 use crate::limits::CLIENT_BYTES;
-use crate::outbox::{Packed, Unreadable, unpack};
+use crate::outbox::Packed;
 use crate::statistics::{self, RequestCounter, Statistics};
 use crate::telemetry::Telemetry;
 
-/// How long a message may stay unacknowledged before the flush counts as failed. Long enough for a
-/// leader election; the rows stay, so nothing hangs on it.
-const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the closing producer may take to let go.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long closing producers may take to let go: less than the lease lasts, which is not renewed
+/// meanwhile.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a topic may be unknown to the brokers before what is sent to it counts as refused. Others
+/// wait meanwhile; a topic that was created a moment ago is known to all brokers sooner.
+const UNKNOWN_TOPIC_MS: &str = "5000";
 
-/// A flush of so few messages goes out at once. librdkafka allows a partition five unacknowledged
-/// messages of an idempotent producer before it sends a request with more; while others wait, its
-/// thread spins until an acknowledgement makes room.
-const PROMPT_MESSAGES_MAX: u32 = 5;
+/// So few messages go out at once. librdkafka allows a partition five unacknowledged messages of an
+/// idempotent producer before it sends a request with more; while others wait, its thread spins until
+/// an acknowledgement makes room.
+const PROMPT_MESSAGES_MAX: usize = 5;
 const PROMPT_LINGER_MS: &str = "0";
-/// A larger flush is gathered while it is handed over, which takes less: a request for each partition
-/// in place of several, and nothing that waits behind them.
+/// More are gathered while they are handed over, which takes less: a request for each partition in place
+/// of several, and nothing that waits behind them.
 const GATHERING_LINGER_MS: &str = "1";
 
-/// What the producer is made from.
+/// What the producers are made from.
 #[derive(Clone)]
 pub(crate) struct ProducerSettings {
     pub(crate) brokers: String,
@@ -47,41 +44,99 @@ pub(crate) struct ProducerSettings {
     pub(crate) service: &'static str,
 }
 
-/// Why a flush failed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PublishError {
-    #[error("Kafka did not take the events")]
-    Kafka(#[from] KafkaError),
-    #[error("the events cannot be read from the outbox")]
-    Unreadable(#[from] Unreadable),
-    #[error("the producer went away")]
-    Gone,
+/// Messages under way, by their numbers.
+#[derive(Default)]
+pub(super) struct Sent {
+    /// One more than the messages while they are handed over, so that it is not settled before the last.
+    outstanding: AtomicUsize,
+    acknowledged: Box<[AtomicBool]>,
+    failures: Mutex<Vec<(usize, KafkaError)>>,
+    settled: Notify,
 }
 
-/// One flush: counts acknowledgements down and reports the first failure.
-pub(super) struct Flush {
-    outstanding: AtomicU64,
-    failure: Mutex<Option<KafkaError>>,
-    done: Mutex<Option<oneshot::Sender<()>>>,
-}
-
-impl Flush {
-    fn settle(&self, count: u64) {
-        if self.outstanding.fetch_sub(count, SeqCst) == count
-            && let Some(done) = self.done.lock().expect("no panic under this lock").take()
-        {
-            let _gone = done.send(());
+impl Sent {
+    fn new(messages: usize) -> Self {
+        Sent {
+            outstanding: AtomicUsize::new(1),
+            acknowledged: (0..messages).map(|_| AtomicBool::new(false)).collect(),
+            ..Sent::default()
         }
+    }
+
+    fn report(&self, number: usize, error: Option<KafkaError>) {
+        match error {
+            None => self.acknowledged[number].store(true, SeqCst),
+            Some(error) => self.fail(number, error),
+        }
+        self.settle_one();
+    }
+
+    fn fail(&self, number: usize, error: KafkaError) {
+        self.failures.lock().expect("no panic under this lock").push((number, error));
+    }
+
+    fn settle_one(&self) {
+        if self.outstanding.fetch_sub(1, SeqCst) == 1 {
+            self.settled.notify_one();
+        }
+    }
+
+    /// Resolves when the fate of each message is known.
+    pub(super) async fn settled(&self) {
+        while self.outstanding.load(SeqCst) > 0 {
+            self.settled.notified().await;
+        }
+    }
+
+    pub(super) fn is_acknowledged(&self, number: usize) -> bool {
+        self.acknowledged[number].load(SeqCst)
+    }
+
+    /// Messages that are under way, to tell whether anything moves.
+    pub(super) fn outstanding(&self) -> usize {
+        self.outstanding.load(SeqCst)
+    }
+
+    /// Those that failed, and why.
+    pub(super) fn failures(&self) -> Vec<(usize, KafkaError)> {
+        std::mem::take(&mut *self.failures.lock().expect("no panic under this lock"))
     }
 }
 
 pub(super) struct Context {
     pub(super) requests: RequestCounter,
+    sent: Mutex<Arc<Sent>>,
+    /// What the client said last about brokers that it cannot use.
+    trouble: Arc<Mutex<Option<String>>>,
 }
 
 impl ClientContext for Context {
+    /// Repeated with every attempt to connect, so it is kept for whoever tells that events wait.
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(error = %error, "producer: {reason}");
+        tracing::debug!(error = %error, "producer: {reason}");
+        let mut trouble = self.trouble.lock().expect("no panic under this lock");
+        *trouble = Some(reason.to_owned());
+    }
+
+    /// What it fails of as a whole is told with the messages that failed, and that it may do so is said
+    /// of every producer that is made.
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        match (facility, level) {
+            ("FATAL" | "CONFWARN", _) | (_, RDKafkaLogLevel::Debug) => {
+                tracing::debug!("librdkafka: {facility} {text}");
+            }
+            (_, RDKafkaLogLevel::Info | RDKafkaLogLevel::Notice) => {
+                tracing::info!("librdkafka: {facility} {text}");
+            }
+            (
+                _,
+                RDKafkaLogLevel::Warning
+                | RDKafkaLogLevel::Error
+                | RDKafkaLogLevel::Critical
+                | RDKafkaLogLevel::Alert
+                | RDKafkaLogLevel::Emerg,
+            ) => tracing::warn!("librdkafka: {facility} {text}"),
+        }
     }
 
     fn stats_raw(&self, text: &[u8]) {
@@ -92,45 +147,22 @@ impl ClientContext for Context {
 }
 
 impl ProducerContext for Context {
-    type DeliveryOpaque = Arc<Flush>;
+    type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, flush: Arc<Flush>) {
-        if let Err((error, _)) = result {
-            let mut failure = flush.failure.lock().expect("no panic under this lock");
-            failure.get_or_insert_with(|| error.clone());
-        }
-        flush.settle(1);
-    }
-}
-
-/// Texts of headers. A flush is thousands of messages: each is written where the one before stood.
-#[derive(Default)]
-pub(crate) struct Texts {
-    time_micros: i64,
-    /// All messages of a batch have the same.
-    time: String,
-    /// The key and the sequence.
-    id: String,
-}
-
-impl Texts {
-    fn write(&mut self, key: &str, sequence: i64, time_micros: i64) {
-        if self.time.is_empty() || self.time_micros != time_micros {
-            let time = Utc.timestamp_micros(time_micros).single().unwrap_or_default();
-            self.time = time.to_rfc3339_opts(SecondsFormat::Micros, true);
-            self.time_micros = time_micros;
-        }
-        self.id.clear();
-        write!(self.id, "{key}/{sequence}").expect("a string takes everything");
+    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        let error = result.as_ref().err().map(|(error, _)| error.clone());
+        self.sent.lock().expect("no panic under this lock").report(number, error);
     }
 }
 
 pub(super) struct Publisher {
     settings: ProducerSettings,
     telemetry: Arc<Telemetry>,
+    trouble: Arc<Mutex<Option<String>>>,
     pub(super) prompt: Pump<Context>,
-    /// Made when there is a first flush for it.
+    /// Made when there is first something for it.
     pub(super) gathering: Option<Pump<Context>>,
+    alone: Option<Pump<Context>>,
 }
 
 impl Publisher {
@@ -138,74 +170,103 @@ impl Publisher {
         settings: &ProducerSettings,
         telemetry: &Arc<Telemetry>,
     ) -> Result<Self, KafkaError> {
+        let trouble = Arc::default();
         Ok(Publisher {
             settings: settings.clone(),
             telemetry: Arc::clone(telemetry),
-            prompt: start(settings, telemetry, PROMPT_LINGER_MS)?,
+            prompt: start(settings, telemetry, &trouble, Kind::Prompt)?,
+            trouble,
             gathering: None,
+            alone: None,
         })
     }
 
-    /// The producer for a flush of so many messages. A flush is acknowledged before the next begins, so
-    /// their order is kept whichever producer each goes through.
-    fn pump(&mut self, messages: u32) -> Result<&Pump<Context>, KafkaError> {
-        if messages <= PROMPT_MESSAGES_MAX {
-            return Ok(&self.prompt);
-        }
-        if self.gathering.is_none() {
-            self.gathering = Some(start(&self.settings, &self.telemetry, GATHERING_LINGER_MS)?);
-        }
-        Ok(self.gathering.as_ref().unwrap_or(&self.prompt))
+    /// The producer for so many messages. All are settled before the next are sent, so their order is
+    /// kept whichever producer each goes through.
+    fn pump(&mut self, kind: Kind) -> Result<&Pump<Context>, KafkaError> {
+        let slot = match kind {
+            Kind::Prompt => return Ok(&self.prompt),
+            Kind::Gathering => &mut self.gathering,
+            Kind::Alone => &mut self.alone,
+        };
+        let made = match slot.take() {
+            Some(made) => made,
+            None => start(&self.settings, &self.telemetry, &self.trouble, kind)?,
+        };
+        Ok(slot.insert(made))
     }
 
-    /// Publishes packed batches and answers how many messages that were, once all are acknowledged.
-    pub(super) async fn publish(
+    /// Hands over some of the messages, by their numbers and in their order.
+    pub(super) fn send(
         &mut self,
-        batches: &VecDeque<CommittedBatch>,
-    ) -> Result<u64, PublishError> {
+        messages: &[Packed<'_>],
+        numbers: &[usize],
+    ) -> Result<Arc<Sent>, KafkaError> {
+        let prompt = numbers.len() <= PROMPT_MESSAGES_MAX;
+        self.hand_over(messages, numbers, if prompt { Kind::Prompt } else { Kind::Gathering })
+    }
+
+    /// Hands over one message that may be refused, over a producer that others do not depend on.
+    pub(super) fn send_alone(
+        &mut self,
+        messages: &[Packed<'_>],
+        number: usize,
+    ) -> Result<Arc<Sent>, KafkaError> {
+        self.hand_over(messages, &[number], Kind::Alone)
+    }
+
+    fn hand_over(
+        &mut self,
+        messages: &[Packed<'_>],
+        numbers: &[usize],
+        kind: Kind,
+    ) -> Result<Arc<Sent>, KafkaError> {
         let service = self.settings.service;
-        let pump = self.pump(batches.iter().map(|batch| batch.message_count).sum())?;
-        let (done, acknowledged) = oneshot::channel();
-        // One more than the messages, so that the flush cannot be done before the last is sent.
-        let flush = Arc::new(Flush {
-            outstanding: AtomicU64::new(1),
-            failure: Mutex::new(None),
-            done: Mutex::new(Some(done)),
-        });
+        let pump = self.pump(kind)?;
+        let sent = Arc::new(Sent::new(messages.len()));
+        {
+            let context = pump.producer().client().context();
+            *context.sent.lock().expect("no panic under this lock") = Arc::clone(&sent);
+        }
         pump.set_busy(true);
         let mut texts = Texts::default();
-        let mut count = 0;
-        let mut refused = None;
-        'batches: for batch in batches {
-            for message in unpack(&batch.row)? {
-                flush.outstanding.fetch_add(1, SeqCst);
-                let record = record(&message, service, &flush, &mut texts);
-                if let Err((error, _record)) = pump.producer().send(record) {
-                    flush.settle(1);
-                    refused = Some(error);
-                    break 'batches;
-                }
-                count += 1;
+        for &number in numbers {
+            sent.outstanding.fetch_add(1, SeqCst);
+            let record = record(&messages[number], service, number, &mut texts);
+            if let Err((error, _record)) = pump.producer().send(record) {
+                // Nothing behind it is sent: it may be of the same key.
+                sent.report(number, Some(error));
+                break;
             }
         }
-        flush.settle(1);
-        // Also after a refusal: what was sent must be settled before anybody sends it again.
-        acknowledged.await.map_err(|_closed| PublishError::Gone)?;
-        pump.set_busy(false);
-        let failure = flush.failure.lock().expect("no panic under this lock").take();
-        match refused.or(failure) {
-            None => Ok(count),
-            Some(error) => Err(PublishError::Kafka(error)),
+        sent.settle_one();
+        Ok(sent)
+    }
+
+    /// All that was handed over is settled.
+    pub(super) fn rest(&self) {
+        for pump in self.pumps() {
+            pump.set_busy(false);
         }
     }
 
-    /// Lets go of the producers. Their destructors can block, so they get a thread and a deadline.
+    fn pumps(&self) -> impl Iterator<Item = &Pump<Context>> {
+        std::iter::once(&self.prompt).chain(&self.gathering).chain(&self.alone)
+    }
+
+    /// What the client said about the brokers since it was asked last.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().expect("no panic under this lock").take()
+    }
+
+    /// The producer that is always there.
+    pub(super) fn handle(&self) -> Weak<BaseProducer<Context>> {
+        self.prompt.handle()
+    }
+
+    /// Lets go of the producers, and of what is still under way. Their destructors can block, so they get
+    /// a thread and a deadline.
     pub(super) async fn close(self) {
-        for pump in std::iter::once(&self.prompt).chain(&self.gathering) {
-            if let Some((code, reason)) = pump.producer().client().fatal_error() {
-                tracing::error!(error = %code, "a producer failed for good and is replaced: {reason}");
-            }
-        }
         let closing = tokio::task::spawn_blocking(move || drop(self));
         if tokio::time::timeout(CLOSE_TIMEOUT, closing).await.is_err() {
             tracing::warn!("the producers did not close in time");
@@ -213,16 +274,32 @@ impl Publisher {
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Prompt,
+    Gathering,
+    Alone,
+}
+
 fn start(
     settings: &ProducerSettings,
     telemetry: &Arc<Telemetry>,
-    linger_ms: &str,
+    trouble: &Arc<Mutex<Option<String>>>,
+    kind: Kind,
 ) -> Result<Pump<Context>, KafkaError> {
-    let requests = RequestCounter::new(Arc::clone(telemetry));
+    let context = Context {
+        requests: RequestCounter::new(Arc::clone(telemetry)),
+        sent: Mutex::default(),
+        trouble: Arc::clone(trouble),
+    };
+    let linger_ms = if kind == Kind::Gathering { GATHERING_LINGER_MS } else { PROMPT_LINGER_MS };
     let producer: BaseProducer<Context> = ClientConfig::new()
         .set("bootstrap.servers", &settings.brokers)
         .set("client.id", settings.service)
         .set("enable.idempotence", "true")
+        // When Kafka refuses one batch of a partition, those behind it must not be taken: they hold later
+        // events of the same keys. The producer fails as a whole and is replaced.
+        .set("enable.gapless.guarantee", if kind == Kind::Alone { "false" } else { "true" })
         .set("acks", "all")
         // The same key on the same partition as for Java clients.
         .set("partitioner", "murmur2_random")
@@ -232,68 +309,13 @@ fn start(
         .set("message.max.bytes", CLIENT_BYTES.to_string())
         // Brokers that were away for minutes are noticed soon after they are back; the default waits 10 s.
         .set("reconnect.backoff.max.ms", "1000")
-        .set("message.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string())
+        // No message by itself gives up, as those behind it would overtake it: the relay gives up all of
+        // them together when nothing moves.
+        .set("message.timeout.ms", "0")
+        .set("topic.metadata.propagation.max.ms", UNKNOWN_TOPIC_MS)
         .set("allow.auto.create.topics", "false")
         .set("socket.nagle.disable", "true")
         .set("statistics.interval.ms", statistics::INTERVAL_MS)
-        .create_with_context(Context { requests })?;
+        .create_with_context(context)?;
     Ok(Pump::start(producer))
-}
-
-fn record<'a>(
-    message: &'a Packed<'_>,
-    service: &str,
-    flush: &Arc<Flush>,
-    texts: &mut Texts,
-) -> BaseRecord<'a, [u8], [u8], Arc<Flush>> {
-    let opaque = Arc::clone(flush);
-    match message {
-        Packed::Event { topic, key, payload, .. } => BaseRecord::with_opaque_to(topic, opaque)
-            .key(key.as_bytes())
-            .payload(*payload)
-            .headers(headers(service, message, texts)),
-        Packed::Raw { topic, key, headers, payload } => {
-            let mut owned = OwnedHeaders::new_with_capacity(headers.len());
-            for (name, value) in headers {
-                owned = owned.insert(Header { key: name, value: *value });
-            }
-            let mut record = BaseRecord::with_opaque_to(topic, opaque).headers(owned);
-            record.key = *key;
-            record.payload = *payload;
-            record
-        }
-    }
-}
-
-/// CloudEvents in binary mode, W3C trace context, and where the event stands: which order it
-/// belongs to, what caused it, its place in the sequence of its key.
-/// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md>
-pub(crate) fn headers(service: &str, message: &Packed<'_>, texts: &mut Texts) -> OwnedHeaders {
-    let Packed::Event { event_type, key, sequence, time_micros, cause, trace, .. } = message else {
-        unreachable!("only events get derived headers")
-    };
-    texts.write(key, *sequence, *time_micros);
-    let sequence = &texts.id[key.len() + 1..];
-    let headers = [
-        ("ce_specversion", "1.0"),
-        ("ce_id", &texts.id),
-        ("ce_source", service),
-        ("ce_type", event_type),
-        ("ce_time", &texts.time),
-        ("ce_subject", key),
-        ("ce_sequence", sequence),
-        ("ce_correlationid", key),
-        ("content-type", "application/vnd.confluent.avro"),
-    ];
-    let mut owned = OwnedHeaders::new_with_capacity(headers.len() + 2);
-    for (name, value) in headers {
-        owned = owned.insert(Header { key: name, value: Some(value) });
-    }
-    if let Some(cause) = cause {
-        owned = owned.insert(Header { key: "ce_causationid", value: Some(*cause) });
-    }
-    if let Some(trace) = trace {
-        owned = owned.insert(Header { key: "traceparent", value: Some(&trace.header()) });
-    }
-    owned
 }

@@ -2,12 +2,12 @@
 //! polls in steps of 100 ms and spins through the last of each, as it counts in whole milliseconds: a
 //! hundredth of a core for every service, whether or not it has anything to do.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rdkafka::producer::{BaseProducer, ProducerContext};
+use rdkafka::producer::{BaseProducer, Producer, ProducerContext, PurgeConfig};
 
 /// How long one poll goes on while acknowledgements are outstanding. They are served as they come; this
 /// is only how soon the thread notices that there are none any more, and how long a stop may wait for it.
@@ -47,6 +47,11 @@ impl<C: ProducerContext + 'static> Pump<C> {
         &self.producer
     }
 
+    /// The producer, for somebody who does not keep it alive.
+    pub(super) fn handle(&self) -> Weak<BaseProducer<C>> {
+        Arc::downgrade(&self.producer)
+    }
+
     /// Acknowledgements are outstanding from now on, or none is any more.
     pub(super) fn set_busy(&self, busy: bool) {
         self.signals.busy.store(busy, Relaxed);
@@ -70,6 +75,8 @@ fn serve<C: ProducerContext>(producer: &BaseProducer<C>, signals: &Signals) {
 
 impl<C: ProducerContext + 'static> Drop for Pump<C> {
     fn drop(&mut self) {
+        // Nothing of it is sent any more, whoever else still holds the producer.
+        self.producer.purge(PurgeConfig::default().queue().inflight());
         self.signals.stop.store(true, Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();

@@ -15,6 +15,7 @@ pub(crate) struct Metrics {
     pub(crate) kafka_requests: Counter<u64>,
     pub(crate) outbox_messages: Gauge<i64>,
     pub(crate) outbox_age: Gauge<f64>,
+    pub(crate) outbox_set_apart: Gauge<i64>,
     pub(crate) relay_leader: Gauge<u64>,
     pub(crate) replicas: Gauge<u64>,
     pub(crate) calls: Counter<u64>,
@@ -66,6 +67,10 @@ impl Metrics {
                 .f64_gauge("flotilla_outbox_age")
                 .with_description("Time since the oldest batch that is not yet published")
                 .with_unit("s")
+                .build(),
+            outbox_set_apart: meter
+                .i64_gauge("flotilla_outbox_set_apart")
+                .with_description("Messages that Kafka refuses and those behind them, by topic")
                 .build(),
             relay_leader: meter
                 .u64_gauge("flotilla_relay_leader")

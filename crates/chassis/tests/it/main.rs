@@ -10,6 +10,7 @@ mod effects_once;
 mod life;
 mod partitions;
 mod registry;
+mod outbox;
 mod relay;
 mod replicas;
 mod set_back;

@@ -36,6 +36,82 @@ impl World {
         .await;
     }
 
+    /// Messages that Kafka refused, and those behind them.
+    pub(crate) async fn set_apart(&self) -> i64 {
+        query_scalar("select count(*) from flotilla.outbox_set_apart")
+            .fetch_one(&self.db)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn wait_until_nothing_is_set_apart(&self) {
+        wait("nothing to be set apart", async || match self.set_apart().await {
+            0 => Ok(()),
+            waiting => Err(format!("{waiting} messages are")),
+        })
+        .await;
+    }
+
+    /// Makes the last row of the outbox unreadable; returns its number and what it held.
+    pub(crate) async fn spoil_last_row(&self) -> (i64, Vec<u8>) {
+        let last: (i64, Vec<u8>) =
+            query_as("select batch, messages from flotilla.outbox order by batch desc limit 1")
+                .fetch_one(&self.db)
+                .await
+                .unwrap();
+        self.mend_row(last.0, b"of another version").await;
+        last
+    }
+
+    /// Loses the last row of the outbox; returns its number.
+    pub(crate) async fn lose_last_row(&self) -> i64 {
+        query_scalar(
+            "delete from flotilla.outbox where batch = (select max(batch) from flotilla.outbox)
+             returning batch",
+        )
+        .fetch_one(&self.db)
+        .await
+        .unwrap()
+    }
+
+    /// Runs a statement of the runbook about a batch.
+    pub(crate) async fn operate(&self, before: &str, batch: i64, after: &str) {
+        let runbook = include_str!("../../../../../docs/runbook.md");
+        let written = format!("{before}N{after}");
+        assert!(runbook.contains(&written), "the runbook does not say: {written}");
+        let statement = sqlx::AssertSqlSafe(format!("{before}{batch}{after}"));
+        assert_eq!(sqlx::query(statement).execute(&self.db).await.unwrap().rows_affected(), 1);
+    }
+
+    pub(crate) async fn mend_row(&self, batch: i64, messages: &[u8]) {
+        let changed = sqlx::query("update flotilla.outbox set messages = $2 where batch = $1")
+            .bind(batch)
+            .bind(messages)
+            .execute(&self.db)
+            .await
+            .unwrap();
+        assert_eq!(changed.rows_affected(), 1);
+    }
+
+    /// Waits until the lease runs so much later than it did.
+    pub(crate) async fn wait_until_lease_was_renewed_for(&self, time: Duration) {
+        let expiry = || async {
+            let at: f64 = query_scalar(
+                "select extract(epoch from expires_at)::float8 from flotilla.relay_lease",
+            )
+            .fetch_one(&self.db)
+            .await
+            .unwrap();
+            at
+        };
+        let before = expiry().await;
+        wait("the lease to be renewed", async || match expiry().await - before {
+            later if later >= time.as_secs_f64() => Ok(()),
+            later => Err(format!("it runs {later} s later than it did")),
+        })
+        .await;
+    }
+
     /// The dead letter of the message at a place, once it is there.
     pub(crate) async fn dead_letter(&self, (partition, offset): Place) -> DeadLetter {
         wait(&format!("a dead letter of {partition}@{offset}"), async || {

@@ -123,10 +123,16 @@ impl World {
     }
 }
 
-/// The total in an encoded `TotalChanged`: Avro's last long, zigzag and variable in length.
+/// The total in an encoded `TotalChanged`: behind the key, as Avro's last long.
 fn total_of(value: &[u8]) -> i64 {
-    let key_length = usize::from(value[5] >> 1);
-    let bytes = &value[6 + key_length..];
-    let raw = bytes.iter().rev().fold(0_u64, |raw, byte| raw << 7 | u64::from(byte & 0x7f));
-    (raw >> 1) as i64 ^ -((raw & 1) as i64)
+    let (key_length, rest) = long(&value[5..]);
+    long(&rest[key_length as usize..]).0
+}
+
+/// Avro's long, zigzag and variable in length, and what comes after it.
+fn long(bytes: &[u8]) -> (i64, &[u8]) {
+    let length = bytes.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
+    let (long, rest) = bytes.split_at(length);
+    let raw = long.iter().rev().fold(0_u64, |raw, byte| raw << 7 | u64::from(byte & 0x7f));
+    ((raw >> 1) as i64 ^ -((raw & 1) as i64), rest)
 }

@@ -255,6 +255,30 @@ impl World {
         .await
     }
 
+    /// What a replica says of a part, once it is about this.
+    pub(crate) async fn wait_until_waiting_because(
+        &self,
+        name: &str,
+        part: &str,
+        about: &str,
+    ) -> String {
+        wait(&format!("{name} to wait because {about}"), async || {
+            let says = self.wait_until_waiting_for(name, part).await;
+            if says.contains(about) { Ok(says) } else { Err(says) }
+        })
+        .await
+    }
+
+    pub(crate) async fn wait_until_not_waiting_for(&self, name: &str, part: &str) {
+        wait(&format!("{name} to have {part}"), async || {
+            match self.try_admin(name, "GET", "/readyz").await {
+                Some((_, answer)) if answer["waits_for"].get(part).is_none() => Ok(()),
+                answer => Err(format!("{answer:?}")),
+            }
+        })
+        .await;
+    }
+
     pub(crate) async fn wait_for_leader(&self, name: &str) {
         self.wait_for_leader_within(name, PATIENCE).await;
     }

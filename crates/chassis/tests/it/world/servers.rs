@@ -6,7 +6,9 @@ use std::time::Duration;
 use chassis::Registry;
 use chassis::topics::{TopicPlan, apply};
 use events::Events;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -16,6 +18,8 @@ use super::{DEAD, REQUESTS, RequestEvent, TOTALS, TotalChanged, World, processes
 pub(super) struct Shared {
     servers: local::testing::Servers,
     are_whole: bool,
+    is_frozen: bool,
+    is_complete: bool,
     pub(super) urls: Urls,
 }
 
@@ -43,11 +47,19 @@ impl Shared {
             registry.register(record).await.unwrap();
         }
         processes::migrate(&urls, &database.app_role).await;
-        Shared { servers, are_whole: true, urls }
+        Shared { servers, are_whole: true, is_frozen: false, is_complete: true, urls }
     }
 
     /// Starts what was killed, also by a test that then failed: one failure is not reported as many.
     pub(super) async fn make_whole(&mut self) {
+        if self.is_frozen {
+            self.servers.freeze("kafka", false).unwrap();
+            self.is_frozen = false;
+        }
+        if !self.is_complete {
+            create_topics(&self.urls.brokers).await;
+            self.is_complete = true;
+        }
         if !self.are_whole {
             self.servers.restart().await.unwrap();
             self.are_whole = true;
@@ -73,6 +85,31 @@ impl World {
         servers.freeze("kafka", true).unwrap();
         tokio::time::sleep(time).await;
         servers.freeze("kafka", false).unwrap();
+    }
+
+    /// Stops Kafka from answering, without closing a connection.
+    pub(crate) async fn silence_kafka(&mut self) {
+        self.turn.as_mut().unwrap().is_frozen = true;
+        self.turn.as_ref().unwrap().servers.freeze("kafka", true).unwrap();
+    }
+
+    pub(crate) async fn thaw_kafka(&mut self) {
+        self.turn.as_ref().unwrap().servers.freeze("kafka", false).unwrap();
+        self.turn.as_mut().unwrap().is_frozen = false;
+    }
+
+    /// The largest request that Kafka takes for the topic of totals.
+    pub(crate) async fn limit_totals(&self, bytes: &str) {
+        let config =
+            AlterConfig::new(ResourceSpecifier::Topic(TOTALS)).set("max.message.bytes", bytes);
+        let altered =
+            self.kafka().alter_configs([&config], &AdminOptions::new()).await.unwrap();
+        assert!(altered.iter().all(Result::is_ok), "{altered:?}");
+    }
+
+    pub(crate) async fn delete_totals_topic(&mut self) {
+        self.turn.as_mut().unwrap().is_complete = false;
+        self.delete_topic(TOTALS).await;
     }
 
     /// Deletes the topic of dead letters, with all that tests before this one left there.

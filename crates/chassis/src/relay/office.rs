@@ -1,0 +1,63 @@
+//! One tenure of the relay: what it is responsible for, and the lease that it renews beside whatever else
+//! it waits for.
+
+use std::time::{Duration, Instant};
+
+use super::apart::Apart;
+use super::lease::{RENEW_EVERY, Tenure};
+use super::publisher::Publisher;
+use super::{CLEAR_EVERY, POLL, Relay};
+
+pub(super) struct Office {
+    pub(super) tenure: Tenure,
+    pub(super) publisher: Publisher,
+    pub(super) apart: Apart,
+    /// Attempts in a row that failed for a passing reason.
+    pub(super) failures: u32,
+    /// The last batch that is noted as published, and when it was.
+    noted: i64,
+    noted_at: Instant,
+}
+
+impl Office {
+    /// Whether there is something to note, and it is time.
+    pub(super) fn is_note_due(&self) -> bool {
+        self.tenure.published > self.noted && self.noted_at.elapsed() >= CLEAR_EVERY
+    }
+
+    /// How long to wait for announcements. The lease is renewed in any case.
+    pub(super) fn patience(&self) -> Duration {
+        let patience = match self.tenure.published > self.noted {
+            true => CLEAR_EVERY,
+            false => POLL.min(RENEW_EVERY),
+        };
+        patience.min(self.apart.due_in())
+    }
+}
+
+impl Relay {
+    pub(super) async fn enter_office(&mut self, tenure: Tenure) -> anyhow::Result<Office> {
+        let apart = Apart::load(self.writer.connection().await?).await?;
+        let publisher = Publisher::new(&self.producer, &self.telemetry)?;
+        self.traffic.goes_through(&publisher);
+        let (noted, noted_at) = (tenure.published, Instant::now());
+        Ok(Office { tenure, publisher, apart, failures: 0, noted, noted_at })
+    }
+
+    /// Notes what is published and what is set apart, clears rows and renews the lease, in one
+    /// transaction. Returns whether the lease is still ours.
+    pub(super) async fn note(&mut self, office: &mut Office) -> Result<bool, sqlx::Error> {
+        let db = self.writer.connection().await?;
+        let renewed = self.lease.renew(db, &office.tenure, office.apart.to_write()).await?;
+        let Some(renewed) = renewed else { return Ok(false) };
+        office.apart.written();
+        office.tenure.renewed = renewed;
+        office.noted = office.tenure.published;
+        office.noted_at = Instant::now();
+        match office.apart.reason() {
+            Some(reason) => self.health.waits_for("set_apart", reason),
+            None => self.health.has("set_apart"),
+        }
+        Ok(true)
+    }
+}
