@@ -363,6 +363,10 @@ impl World {
         self.change("delete from flotilla.schema_ids").await;
     }
 
+    pub(crate) async fn forget_dead_letters(&self) {
+        self.change("delete from flotilla.dead_letters").await;
+    }
+
     /// Makes every topic start from its beginning.
     pub(crate) async fn forget_offsets(&self) {
         self.change("delete from flotilla.offsets").await;
