@@ -56,15 +56,15 @@ impl Relay {
         // Packed by a newer build, which will send it.
         let Some(messages) = messages(&page) else { return Ok(Look::Still(Still::Everything)) };
         let (taken, look) = match one_by_one {
-            true => self.send_one_by_one(office, &page, &messages, round).await?,
-            false => self.send_together(office, &page, &messages, round).await?,
+            true => self.send_page_one_by_one(office, &page, &messages, round).await?,
+            false => self.send_page_together(office, &page, &messages, round).await?,
         };
         self.count(taken.len() as u64);
         apart::forget(self.writer.connection().await?, topic, &taken).await?;
         Ok(look)
     }
 
-    async fn send_one_by_one(
+    async fn send_page_one_by_one(
         &mut self,
         office: &mut Office,
         page: &Page,
@@ -107,7 +107,7 @@ impl Relay {
         Ok((taken, Look::Still(Still::More)))
     }
 
-    async fn send_together(
+    async fn send_page_together(
         &mut self,
         office: &mut Office,
         page: &Page,

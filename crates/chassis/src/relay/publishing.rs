@@ -103,48 +103,71 @@ impl Relay {
     ) -> anyhow::Result<Attempt> {
         let (together, one_by_one) = delivery.pending(&mut office.apart);
         if !together.is_empty() {
-            let sent = office.publisher.send(&delivery.messages, &together)?;
-            let waited = self.wait_for(office, Some(delivery), &sent).await?;
-            self.count(delivery.take_over(&sent, &together));
-            let mut passing = None;
-            let mut refused = false;
-            for (number, error) in sent.failures() {
-                match Refusal::of(&error) {
-                    Refusal::Record | Refusal::Topic => {
-                        delivery.handle_with_care(number);
-                        refused = true;
-                    }
-                    Refusal::Passing => passing = passing.or(Some(error.to_string())),
-                }
-            }
-            match (waited, passing) {
-                (Waited::Ended(end), _) => return Ok(Attempt::Ended(end)),
-                (Waited::Stalled, _) => return Ok(Attempt::Failed(self.stalled(office))),
-                // Others fail with it, as nothing may overtake it.
-                (Waited::Settled, _) if refused => return Ok(Attempt::Refused),
-                (Waited::Settled, Some(why)) => return Ok(Attempt::Failed(why)),
-                (Waited::Settled, None) => {}
+            match self.send_together(office, delivery, &together).await? {
+                Attempt::Settled => {}
+                unsettled => return Ok(unsettled),
             }
         }
         for number in one_by_one {
             if delivery.is_behind(number, &mut office.apart) {
                 continue;
             }
-            let sent = office.publisher.send_alone(&delivery.messages, number)?;
-            let waited = self.wait_for(office, Some(delivery), &sent).await?;
-            self.count(delivery.take_over(&sent, &[number]));
-            match waited {
-                Waited::Ended(end) => return Ok(Attempt::Ended(end)),
-                Waited::Stalled => return Ok(Attempt::Failed(self.stalled(office))),
-                Waited::Settled => {}
+            match self.send_one(office, delivery, number).await? {
+                Attempt::Settled => {}
+                unsettled => return Ok(unsettled),
             }
-            for (number, error) in sent.failures() {
-                match Refusal::of(&error) {
-                    Refusal::Passing => return Ok(Attempt::Failed(error.to_string())),
-                    refusal => {
-                        delivery.refused(number, refusal, &error.to_string(), &mut office.apart);
-                    }
+        }
+        Ok(Attempt::Settled)
+    }
+
+    async fn send_together(
+        &mut self,
+        office: &mut Office,
+        delivery: &mut Delivery<'_>,
+        numbers: &[usize],
+    ) -> anyhow::Result<Attempt> {
+        let sent = office.publisher.send(&delivery.messages, numbers)?;
+        let waited = self.wait_for(office, Some(delivery), &sent).await?;
+        self.count(delivery.take_over(&sent, numbers));
+        let (mut refused, mut passing) = (false, None);
+        for (number, error) in sent.failures() {
+            match Refusal::of(&error) {
+                Refusal::Record | Refusal::Topic => {
+                    delivery.handle_with_care(number);
+                    refused = true;
                 }
+                Refusal::Passing => passing = passing.or(Some(error.to_string())),
+            }
+        }
+        Ok(match (waited, passing) {
+            (Waited::Ended(end), _) => Attempt::Ended(end),
+            (Waited::Stalled, _) => Attempt::Failed(self.stalled(office)),
+            // Others fail with it, as nothing may overtake it.
+            (Waited::Settled, _) if refused => Attempt::Refused,
+            (Waited::Settled, Some(why)) => Attempt::Failed(why),
+            (Waited::Settled, None) => Attempt::Settled,
+        })
+    }
+
+    async fn send_one(
+        &mut self,
+        office: &mut Office,
+        delivery: &mut Delivery<'_>,
+        number: usize,
+    ) -> anyhow::Result<Attempt> {
+        let sent = office.publisher.send_alone(&delivery.messages, number)?;
+        let waited = self.wait_for(office, Some(delivery), &sent).await?;
+        self.count(delivery.take_over(&sent, &[number]));
+        match waited {
+            Waited::Ended(end) => return Ok(Attempt::Ended(end)),
+            Waited::Stalled => return Ok(Attempt::Failed(self.stalled(office))),
+            Waited::Settled => {}
+        }
+        let Some((_, error)) = sent.failures().pop() else { return Ok(Attempt::Settled) };
+        match Refusal::of(&error) {
+            Refusal::Passing => return Ok(Attempt::Failed(error.to_string())),
+            refusal @ (Refusal::Record | Refusal::Topic) => {
+                delivery.refused(number, refusal, &error.to_string(), &mut office.apart);
             }
         }
         Ok(Attempt::Settled)
@@ -180,7 +203,7 @@ impl Relay {
                 moved = (Instant::now(), sent.outstanding());
             }
             if moved.0.elapsed() >= SLOW {
-                self.health.waits_for("kafka", format!("events wait in the outbox: {}", WHY_SLOW));
+                self.health.waits_for("kafka", format!("events wait in the outbox: {WHY_SLOW}"));
             }
             if moved.0.elapsed() >= STALLED {
                 return Ok(Waited::Stalled);

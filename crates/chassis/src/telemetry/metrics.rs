@@ -30,6 +30,8 @@ impl Metrics {
     pub(super) fn new(meter: &Meter) -> Self {
         let counter =
             |name: &'static str, what| meter.u64_counter(name).with_description(what).build();
+        let count = |name: &'static str, what| meter.u64_gauge(name).with_description(what).build();
+        let level = |name: &'static str, what| meter.i64_gauge(name).with_description(what).build();
         let seconds = |name: &'static str, what| {
             let histogram = meter.f64_histogram(name).with_description(what).with_unit("s");
             histogram
@@ -48,10 +50,10 @@ impl Metrics {
                 "flotilla_dead_letters",
                 "Messages set aside, by topic and reason",
             ),
-            dead_letters_waiting: meter
-                .i64_gauge("flotilla_dead_letters_waiting")
-                .with_description("Dead letters that nobody has settled, by reason")
-                .build(),
+            dead_letters_waiting: level(
+                "flotilla_dead_letters_waiting",
+                "Dead letters that nobody has settled, by reason",
+            ),
             unknown_records: counter("flotilla_unknown_records", "Skipped records of unknown name"),
             published: counter("flotilla_published_messages", "Messages acknowledged by Kafka"),
             flush_seconds: seconds(
@@ -59,47 +61,36 @@ impl Metrics {
                 "Produce to last acknowledgement",
             ),
             kafka_requests: counter("flotilla_kafka_requests", "Requests sent to Kafka, by API"),
-            outbox_messages: meter
-                .i64_gauge("flotilla_outbox_messages")
-                .with_description("Committed messages that are not yet published")
-                .build(),
+            outbox_messages: level(
+                "flotilla_outbox_messages",
+                "Committed messages that are not yet published",
+            ),
             outbox_age: meter
                 .f64_gauge("flotilla_outbox_age")
                 .with_description("Time since the oldest batch that is not yet published")
                 .with_unit("s")
                 .build(),
-            outbox_set_apart: meter
-                .i64_gauge("flotilla_outbox_set_apart")
-                .with_description("Messages that Kafka refuses and those behind them, by topic")
-                .build(),
-            relay_leader: meter
-                .u64_gauge("flotilla_relay_leader")
-                .with_description("1 in the replica that publishes")
-                .build(),
-            replicas: meter
-                .u64_gauge("flotilla_replicas")
-                .with_description("Replicas connected to the database")
-                .build(),
+            outbox_set_apart: level(
+                "flotilla_outbox_set_apart",
+                "Messages that Kafka refuses and those behind them, by topic",
+            ),
+            relay_leader: count("flotilla_relay_leader", "1 in the replica that publishes"),
+            replicas: count("flotilla_replicas", "Replicas connected to the database"),
             calls: counter("flotilla_calls", "Outside calls with a known outcome"),
             unanswered_calls: counter("flotilla_calls_unanswered", "Outside calls made again"),
-            consumer_lag: meter
-                .u64_gauge("flotilla_consumer_lag")
-                .with_description("Messages of a topic that the service has not processed")
-                .build(),
-            partitions: meter
-                .u64_gauge("flotilla_partitions")
-                .with_description("Partitions that the group gave this replica")
-                .build(),
+            consumer_lag: count(
+                "flotilla_consumer_lag",
+                "Messages of a topic that the service has not processed",
+            ),
+            partitions: count("flotilla_partitions", "Partitions that the group gave this replica"),
             partitions_set_back: counter(
                 "flotilla_partitions_set_back",
                 "Partitions read again because the database was set back",
             ),
-            stopped_partitions: meter
-                .u64_gauge("flotilla_stopped_partitions")
-                .with_description(
-                    "Partitions that cannot go on without an operator, by topic and reason",
-                )
-                .build(),
+            stopped_partitions: count(
+                "flotilla_stopped_partitions",
+                "Partitions that cannot go on without an operator, by topic and reason",
+            ),
         }
     }
 }

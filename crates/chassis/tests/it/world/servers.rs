@@ -6,9 +6,7 @@ use std::time::Duration;
 use chassis::Registry;
 use chassis::topics::{TopicPlan, apply};
 use events::Events;
-use rdkafka::admin::{
-    AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier,
-};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -102,8 +100,7 @@ impl World {
     pub(crate) async fn limit_totals(&self, bytes: &str) {
         let config =
             AlterConfig::new(ResourceSpecifier::Topic(TOTALS)).set("max.message.bytes", bytes);
-        let altered =
-            self.kafka().alter_configs([&config], &AdminOptions::new()).await.unwrap();
+        let altered = self.kafka().alter_configs([&config], &AdminOptions::new()).await.unwrap();
         assert!(altered.iter().all(Result::is_ok), "{altered:?}");
     }
 
