@@ -19,6 +19,7 @@ use crate::executor::Chain;
 use crate::health::Health;
 use crate::http;
 use crate::problem::{Path, Problem, Query};
+use crate::progress::Progress;
 use crate::queue::{Item, Origin, Replay, Work};
 use crate::registry::Registry;
 use crate::service::Service;
@@ -38,13 +39,14 @@ pub(crate) struct Replays<S: Service> {
 pub(crate) struct Admin<S: Service> {
     pub(crate) db: PgPool,
     pub(crate) health: Arc<Health>,
+    pub(crate) progress: Arc<Progress>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) replays: watch::Receiver<Option<Arc<Replays<S>>>>,
 }
 
 pub(crate) fn router<S: Service>(admin: Admin<S>) -> Router {
     let router = Router::new()
-        .route("/livez", get(async || "ok"))
+        .route("/livez", get(livez::<S>))
         .route("/readyz", get(readyz::<S>))
         .route("/metrics", get(metrics::<S>))
         .route("/dead-letters", get(list::<S>))
@@ -53,6 +55,15 @@ pub(crate) fn router<S: Service>(admin: Admin<S>) -> Router {
         .route("/dead-letters/{id}/drop", post(drop_one::<S>))
         .with_state(Arc::new(admin));
     http::with_problems(router, "there are /livez, /readyz, /metrics and /dead-letters")
+}
+
+/// Whether starting the process anew could help. A database that is away is no reason: it would be away
+/// then as well.
+async fn livez<S: Service>(State(admin): State<Arc<Admin<S>>>) -> Response {
+    match admin.progress.is_hung() {
+        false => "ok".into_response(),
+        true => (StatusCode::SERVICE_UNAVAILABLE, "the executor hangs").into_response(),
+    }
 }
 
 async fn readyz<S: Service>(State(admin): State<Arc<Admin<S>>>) -> Response {

@@ -3,12 +3,13 @@
 //! known one comes back as an input.
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use rand::Rng;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::{Semaphore, mpsc};
@@ -134,9 +135,8 @@ impl<S: Service> CallQueue<S> {
         let inner = Arc::clone(&self.inner);
         tokio::spawn(async move {
             let each = |intent: Intent<S::Call>| async {
-                let call = intent.call.clone();
+                let _under_way = UnderWay { inner: &*inner, call: intent.call.clone() };
                 inner.make(intent, &open).await;
-                inner.waiting().remove(&call);
             };
             let mut calls: FuturesUnordered<_> = new.into_iter().map(each).collect();
             while calls.next().await.is_some() {}
@@ -164,6 +164,18 @@ impl<S: Service> CallQueue<S> {
             self.make(again);
         }
         Ok(())
+    }
+}
+
+/// A call that is not made a second time while this lives.
+struct UnderWay<'a, S: Service> {
+    inner: &'a Inner<S>,
+    call: S::Call,
+}
+
+impl<S: Service> Drop for UnderWay<'_, S> {
+    fn drop(&mut self) {
+        self.inner.waiting().remove(&self.call);
     }
 }
 
@@ -204,16 +216,20 @@ impl<S: Service> Inner<S> {
         loop {
             let outcome = {
                 let _place = self.places.acquire().await.expect("the semaphore is never closed");
-                tokio::time::timeout(ATTEMPT_TIMEOUT, (self.erased.call)(call.clone())).await
+                let attempt = async { (self.erased.call)(call.clone()).await };
+                // A panic is a bug of the adapter. It must not take the other calls of the batch with it.
+                let caught = AssertUnwindSafe(attempt).catch_unwind();
+                tokio::time::timeout(ATTEMPT_TIMEOUT, caught).await
             };
             let unanswered = match outcome {
-                Ok(Ok(input)) => {
+                Ok(Ok(Ok(input))) => {
                     self.telemetry.metrics.calls.add(1, &[]);
                     let origin = Origin::Outcome(Arc::clone(open));
                     let item = Item { work: Work::Input(input), origin, cause, trace };
                     return self.deliver(item).await;
                 }
-                Ok(Err(unanswered)) => Chain(&unanswered).to_string(),
+                Ok(Ok(Err(unanswered))) => Chain(&unanswered).to_string(),
+                Ok(Err(_panic)) => "the adapter panicked".to_owned(),
                 Err(_elapsed) => "the attempt took too long".to_owned(),
             };
             if self.outcomes.strong_count() == 0 {
@@ -237,3 +253,6 @@ impl<S: Service> Inner<S> {
         let _closed = outcomes.send(item).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

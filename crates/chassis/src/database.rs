@@ -7,6 +7,8 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 
+use crate::trouble::{CONNECT_PATIENCE, within};
+
 /// The chassis' own tables.
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -18,27 +20,41 @@ const READERS_MAX: u32 = 8;
 const IDLE_UNTRIED_MAX: Duration = Duration::from_secs(1);
 /// How long a read waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long any one statement may run. Far beyond the largest batch, well before a stuck lock is noticed
-/// by customers.
-const STATEMENT_TIMEOUT: &str = "30s";
+/// How long any one statement may run. Far beyond the largest batch, and before its client takes the
+/// server for silent ([`PATIENCE`](crate::trouble::PATIENCE)).
+const STATEMENT_TIMEOUT: &str = "15s";
 /// How long to wait for a row that somebody else holds; then the batch runs again.
 const LOCK_TIMEOUT: &str = "5s";
 /// Ends a transaction whose client froze inside it, so that its locks do not outlive it.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "10s";
+/// When the server gives up a client that vanished without a word, and with it the locks of its
+/// transaction. The client library knows no such settings for its own end; there each use of a connection
+/// has a deadline.
+const VANISHED: [(&str, &str); 5] = [
+    ("tcp_keepalives_idle", "15"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "20s"),
+    ("client_connection_check_interval", "5s"),
+];
+/// How long a connection that comes back to the pool may take to say that it can be used again.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(2);
 
 fn options(url: &str, application: &str) -> Result<PgConnectOptions, sqlx::Error> {
     let options: PgConnectOptions = url.parse()?;
-    Ok(options.application_name(application).disable_statement_logging().options([
+    let options = options.application_name(application).disable_statement_logging().options([
         ("statement_timeout", STATEMENT_TIMEOUT),
         ("lock_timeout", LOCK_TIMEOUT),
         ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
-    ]))
+    ]);
+    Ok(options.options(VANISHED))
 }
 
 /// A connection that writes. Its plans are steered: rows are found by their keys, whatever the size of a
 /// batch. A statement prepared while its table was empty would otherwise keep a sequential scan for
 /// ever, and a small batch would be planned anew each time, which costs more than to carry it out. The
-/// huge cost that a forbidden scan gets in a plan would start the JIT compiler.
+/// huge cost that a forbidden scan gets in a plan would start the JIT compiler. A server that takes no
+/// writes is none to connect to: after a failover the address may still be that of a standby.
 pub(crate) async fn writer(url: &str, application: &str) -> Result<PgConnection, sqlx::Error> {
     let steered = [
         ("enable_seqscan", "off"),
@@ -47,7 +63,21 @@ pub(crate) async fn writer(url: &str, application: &str) -> Result<PgConnection,
         ("plan_cache_mode", "force_generic_plan"),
         ("jit", "off"),
     ];
-    options(url, application)?.options(steered).connect().await
+    within(CONNECT_PATIENCE, async {
+        let mut connection = options(url, application)?.options(steered).connect().await?;
+        let read_only: bool =
+            sqlx::query_scalar("select current_setting('transaction_read_only')::boolean")
+                .fetch_one(&mut connection)
+                .await?;
+        match read_only {
+            false => Ok(connection),
+            true => Err(sqlx::Error::Protocol(
+                "the server takes no writes: it is a standby, or default_transaction_read_only is on"
+                    .to_owned(),
+            )),
+        }
+    })
+    .await
 }
 
 /// A pool that connects when first used.
@@ -61,6 +91,14 @@ pub(crate) fn readers(url: &str, service: &str) -> Result<PgPool, sqlx::Error> {
                 if metadata.idle_for > IDLE_UNTRIED_MAX {
                     connection.ping().await?;
                 }
+                Ok(true)
+            })
+        })
+        // A read whose caller gave up comes back in the middle of its answer. From a server that is silent
+        // that never comes, and the connection would be missing in the pool for as long.
+        .after_release(|connection, _metadata| {
+            Box::pin(async move {
+                within(RELEASE_PATIENCE, connection.ping()).await?;
                 Ok(true)
             })
         })

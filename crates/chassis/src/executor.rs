@@ -3,6 +3,7 @@
 //! told apart.
 
 mod attempt;
+mod stuck;
 mod unit;
 mod casualties;
 mod connection;
@@ -30,12 +31,15 @@ use crate::failure::Failure;
 use crate::handle::Refused;
 use crate::offsets::{Positions, Processed, Reached};
 use crate::pace::{Pace, Replicas};
+use crate::progress::Progress;
 use crate::queue::{BATCH_MAX, Item, Next, Origin, Queue, Work};
 use crate::relay::HandOver;
 use crate::service::Service;
 use crate::telemetry::Telemetry;
+use crate::trouble::{PATIENCE, within};
 use attempt::Committed;
 pub(crate) use connection::Writer;
+pub(crate) use stuck::Stuck;
 
 /// The first pause after a transient failure; it doubles, with jitter, up to the last.
 const BACKOFF_FIRST: Duration = Duration::from_millis(20);
@@ -45,8 +49,10 @@ const FULL_ENOUGH: usize = BATCH_MAX / 4;
 /// The longest pause. A happy order passes ten transactions one after another, so it adds up; as batches
 /// grow it is cut to a quarter.
 const PAUSE_MAX: Duration = Duration::from_millis(16);
-/// How long a partition is held whose next event must not be dead-lettered and cannot be processed.
-const HOLD: Duration = Duration::from_secs(5);
+/// How often a batch is tried while it fails for a reason that may lie in one of its inputs.
+const TRIES: u32 = 3;
+/// The same for lost races, which others may win several times in a row.
+const RACES: u32 = 8;
 
 /// What the executor is made of.
 pub(crate) struct Executor<S: Service> {
@@ -62,6 +68,8 @@ pub(crate) struct Executor<S: Service> {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) replicas: Replicas,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) stuck: Stuck,
 }
 
 impl<S: Service> Executor<S> {
@@ -85,10 +93,19 @@ impl<S: Service> Executor<S> {
                     }
                     self.queue.fill(&mut batch);
                     pace.begin();
-                    self.process(batch).await;
+                    self.progress.gets_on();
+                    self.work(batch).await;
+                    self.progress.rests();
                     pace.end();
                 }
-                Next::Idle => self.store_skipped().await,
+                Next::Idle => {
+                    self.stuck.keep_own(&self.positions);
+                    // Callers are refused while it is away, so nobody else would find out that it is back.
+                    if let Err(error) = self.connect().await {
+                        tracing::debug!(error = %error, "the executor has no connection yet");
+                    }
+                    self.store_skipped().await;
+                }
                 Next::Closed => break,
             }
         }
@@ -96,11 +113,28 @@ impl<S: Service> Executor<S> {
         self.writer.close().await;
     }
 
+    /// Processes a batch, and by itself and last what failed alone before.
+    async fn work(&mut self, batch: Vec<Item<S>>) {
+        if self.stuck.is_none() {
+            return self.process(batch, TRIES).await;
+        }
+        let (later, batch) = batch.into_iter().partition(|item| self.stuck.is_or_follows(item));
+        self.process(batch, TRIES).await;
+        let (stuck, following): (Vec<_>, Vec<_>) =
+            Vec::into_iter(later).partition(|item| self.stuck.is(item));
+        for item in stuck {
+            self.process(vec![item], 1).await;
+        }
+        // Stale by now, unless what they follow got through.
+        self.process(following, TRIES).await;
+    }
+
     /// Processes a batch to its end: committed, split around what cannot be, or retried for as long
-    /// as it takes.
-    async fn process(&mut self, mut batch: Vec<Item<S>>) {
+    /// as it takes. `tries` is how often it may fail whole while the database answers.
+    async fn process(&mut self, mut batch: Vec<Item<S>>, tries: u32) {
         let mut backoff = BACKOFF_FIRST;
         let mut lost_race = false;
+        let mut failed = 0;
         loop {
             self.drop_stale(&mut batch);
             drop_abandoned(&mut batch);
@@ -115,7 +149,7 @@ impl<S: Service> Executor<S> {
                 return self.skip(&batch);
             }
             let started = Instant::now();
-            match self.attempt(&batch, lost_race).await {
+            match within(PATIENCE, self.attempt(&batch, lost_race)).await {
                 Ok(committed) => {
                     self.telemetry
                         .metrics
@@ -131,19 +165,33 @@ impl<S: Service> Executor<S> {
                         None => return,
                     }
                 }
-                Err(Failure::Permanent(_)) => {
-                    // Halving finds the culprit in a few small transactions; all others commit.
-                    let rest = batch.split_off(batch.len() / 2);
-                    Box::pin(self.process(batch)).await;
-                    return Box::pin(self.process(rest)).await;
-                }
+                Err(Failure::Permanent(_)) => return self.halve(batch).await,
                 // Nothing was written, and all rows are read the next time: this happens once.
                 Err(failure) if failure.must_read() => {}
                 Err(failure) => {
                     lost_race |= failure.is_conflict();
-                    self.wait_to_retry(&failure, &mut backoff).await;
+                    failed += u32::from(failure.may_be_the_inputs());
+                    self.recover(&failure).await;
+                    self.progress.failed(Chain(&failure).to_string());
+                    if failed < if failure.is_conflict() { RACES.max(tries) } else { tries } {
+                        self.wait_to_retry(&failure, &mut backoff).await;
+                    } else if batch.len() > 1 {
+                        return self.halve(batch).await;
+                    } else if let Some(item) = batch.pop() {
+                        return self.give_up(item, &failure);
+                    }
                 }
             }
+        }
+    }
+
+    /// Halving finds the culprit in a few small transactions; all others commit. What the whole failed at
+    /// several times a part of it fails at at once, so it is not tried as often.
+    async fn halve(&mut self, mut batch: Vec<Item<S>>) {
+        let rest = batch.split_off(batch.len() / 2);
+        for half in [batch, rest] {
+            let tries = if half.len() > 1 { 1 } else { TRIES };
+            Box::pin(self.process(half, tries)).await;
         }
     }
 
@@ -178,13 +226,16 @@ impl<S: Service> Executor<S> {
     }
 
     async fn wait_to_retry(&mut self, failure: &Failure, backoff: &mut Duration) {
-        self.recover(failure).await;
         if failure.is_conflict() {
             self.telemetry.metrics.retries.add(1, &[KeyValue::new("reason", "conflict")]);
             tracing::debug!(error = %Chain(failure), "a batch lost a race and runs again");
         } else {
             self.telemetry.metrics.retries.add(1, &[KeyValue::new("reason", "failure")]);
-            tracing::warn!(error = %Chain(failure), pause_ms = backoff.as_millis() as u64, "a batch runs again");
+            // The first time only: `/readyz` says what lasts.
+            match *backoff {
+                BACKOFF_FIRST => tracing::warn!(error = %Chain(failure), "a batch runs again"),
+                _ => tracing::debug!(error = %Chain(failure), "a batch runs again"),
+            }
         }
         let jitter = rand::rng().random_range(0.5..1.0);
         tokio::time::sleep(backoff.mul_f64(jitter)).await;
@@ -197,33 +248,38 @@ impl<S: Service> Executor<S> {
         let detail = Chain(failure).to_string();
         match item.origin {
             Origin::Event(delivery)
-                if delivery.never_dead_lettered || delivery.original.is_empty() =>
+                if !delivery.never_dead_lettered && !delivery.original.is_empty() =>
             {
-                tracing::error!(
-                    error = %detail, topic = delivery.partition.topic,
-                    partition = delivery.partition.number, offset = delivery.offset,
-                    "an event that must not be skipped cannot be processed: its partition is held"
-                );
-                self.positions.hold(delivery.partition, HOLD);
+                let reason = Reason { code: "failed", detail };
+                Some(Item { work: Work::Poison(reason), origin: Origin::Event(delivery), ..item })
+            }
+            Origin::Event(_)
+            | Origin::Command(_)
+            | Origin::Outcome(_)
+            | Origin::Timer
+            | Origin::Replay(_) => {
+                self.give_up(item, failure);
                 None
             }
-            Origin::Event(_) => {
-                let reason = Reason { code: "failed", detail };
-                Some(Item { work: Work::Poison(reason), ..item })
-            }
+        }
+    }
+
+    /// An input that stands alone and still fails. Nobody knows that it always will, so nothing is lost:
+    /// an event's partition waits, whoever waits for an answer gets one, and the rest comes back.
+    fn give_up(&mut self, item: Item<S>, failure: &Failure) {
+        let detail = Chain(failure).to_string();
+        match item.origin {
+            Origin::Event(delivery) => self.stuck.hold(&self.positions, &delivery, &detail),
             Origin::Command(reply) => {
                 tracing::error!(error = %detail, "a command cannot be processed");
                 // The caller may be gone; then nobody needs the answer.
                 let _gone = reply.send(Err(Refused::Failed(detail)));
-                None
             }
             Origin::Outcome(_) | Origin::Timer => {
                 tracing::error!(error = %detail, "an outcome or a timer cannot be processed; the sweep brings it back");
-                None
             }
             Origin::Replay(replay) => {
                 let _gone = replay.answer.send(Err(detail));
-                None
             }
         }
     }
@@ -231,7 +287,9 @@ impl<S: Service> Executor<S> {
     /// After the commit: answer, publish, call, note offsets. None of it is needed for correctness
     /// after a crash: the relay reads rows, the sweep finds calls, callers ask again.
     fn finish(&mut self, batch: Vec<Item<S>>, committed: Committed<S>) {
+        self.progress.gets_on();
         self.positions.committed(&committed.advances);
+        self.stuck.passed(&committed.advances);
         self.hint.store(&committed.advances);
         if let Some(outbox) = committed.outbox {
             self.relay.committed(outbox);

@@ -1,11 +1,16 @@
 //! Why a batch could not be committed, named by what happens next rather than by where it came from.
-//! There is no third way out: what is not retried stands alone and goes to the dead letters.
+//! There is no third way out: what is not retried stands alone and goes to the dead letters. What is retried
+//! in vain stands alone in the end as well, and keeps nobody else waiting.
+
+use crate::trouble::Trouble;
 
 /// Why a batch was rolled back.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The world may be better in a moment: the database is away, a deadlock, a lost race. The same
-    /// batch runs again after a pause, for as long as it takes.
+    /// batch runs again after a pause, for as long as the database is away. Where it answers and the batch
+    /// fails all the same, it is split after a few times; an event that fails alone is never skipped, and
+    /// its partition waits.
     #[error("the batch has to run again")]
     Retry(#[source] Box<dyn std::error::Error + Send + Sync>),
 
@@ -45,6 +50,18 @@ impl Failure {
     /// Running again may help.
     pub fn retry(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Failure::Retry(source.into())
+    }
+
+    /// Whether it may be one of the inputs that makes the batch fail, whatever the error says: a statement
+    /// that takes too long, a page that is corrupt, a row that is never found. Not where the database is
+    /// away, which no input brings about.
+    pub(crate) fn may_be_the_inputs(&self) -> bool {
+        match self {
+            Failure::Permanent(_) => true,
+            Failure::Retry(source) => source
+                .downcast_ref::<sqlx::Error>()
+                .is_none_or(|error| Trouble::of(error) != Trouble::Away),
+        }
     }
 
     pub(crate) fn must_read(&self) -> bool {

@@ -30,6 +30,7 @@ use crate::executor::{Chain, Writer};
 use crate::health::Health;
 use crate::pace::Replicas;
 use crate::telemetry::Telemetry;
+use crate::trouble::{PATIENCE, within};
 pub(crate) use hand_over::{CommittedBatch, HandOver};
 #[cfg(feature = "measuring")]
 pub(crate) use headers::{Texts, headers};
@@ -138,7 +139,8 @@ impl Relay {
     }
 
     async fn take(&mut self) -> Result<Option<Tenure>, sqlx::Error> {
-        let taken = self.lease.take(self.writer.connection().await?).await?;
+        let db = self.writer.connection().await?;
+        let taken = within(PATIENCE, self.lease.take(db)).await?;
         self.health.has("relay");
         Ok(taken)
     }
@@ -163,7 +165,8 @@ impl Relay {
         drop(watch);
         if let Ok(End::Stopping) = end {
             self.note(&mut office).await?;
-            self.lease.release(self.writer.connection().await?, epoch).await?;
+            let db = self.writer.connection().await?;
+            within(PATIENCE, self.lease.release(db, epoch)).await?;
         }
         office.publisher.close().await;
         end

@@ -179,8 +179,10 @@ impl Running {
     /// Resolves when something ended that should not.
     async fn failed(&self) {
         loop {
+            self.progress.judge(&self.health);
             let ended = self.executor.is_finished()
                 || self.relay.is_finished()
+                || self.sweep.is_finished()
                 || self.poller.as_ref().is_some_and(|(thread, _)| thread.is_finished());
             if ended {
                 return;

@@ -16,6 +16,7 @@ use crate::heard::Heard;
 use crate::observe::Observer;
 use crate::queue::{Item, Origin, Work};
 use crate::service::Service;
+use crate::trouble::{PATIENCE, within};
 
 /// The pause after a sweep that failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(2);
@@ -36,26 +37,28 @@ pub(crate) async fn run<S: Service>(
     mut time: Time,
 ) {
     while !health.is_stopping() {
-        let pause =
-            match sweep(&*service, calls.as_ref(), &mut writer, &mut observer, &mut time).await {
-                Ok(due) => {
-                    let Some(outcomes) = outcomes.upgrade() else { break };
-                    for input in due {
-                        let work = Work::Input(input);
-                        let item = Item { work, origin: Origin::Timer, cause: None, trace: None };
-                        if outcomes.send(item).await.is_err() {
-                            return;
-                        }
+        let pause = match sweep(&*service, calls.as_ref(), &mut writer, &mut time).await {
+            Ok(due) => {
+                health.has("sweep");
+                let Some(outcomes) = outcomes.upgrade() else { break };
+                for input in due {
+                    let work = Work::Input(input);
+                    let item = Item { work, origin: Origin::Timer, cause: None, trace: None };
+                    if outcomes.send(item).await.is_err() {
+                        return;
                     }
-                    S::SWEEP_EVERY
                 }
-                Err(failure) => {
-                    tracing::warn!(error = %Chain(&failure), "the sweep failed and runs again");
-                    let (Failure::Retry(source) | Failure::Permanent(source)) = &failure;
-                    writer.failed(&**source);
-                    FAILURE_PAUSE
-                }
-            };
+                // Only shown: what fell due must not wait for it.
+                observe(&*service, &mut writer, &mut observer).await;
+                S::SWEEP_EVERY
+            }
+            Err(failure) => {
+                let reason = format!("what falls due is not looked for: {}", Chain(&failure));
+                health.waits_for("sweep", reason);
+                writer.noted(&failure);
+                FAILURE_PAUSE
+            }
+        };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = health.stopping() => {}
@@ -68,27 +71,34 @@ async fn sweep<S: Service>(
     service: &S,
     calls: Option<&CallQueue<S>>,
     writer: &mut Writer,
-    observer: &mut Observer,
     time: &mut Time,
 ) -> Result<Vec<S::Input>, Failure> {
     let db = writer.connection().await?;
-    if let Some(calls) = calls {
-        calls.sweep(service, db).await?;
-    }
-    let due = match S::TIMERS {
-        true => match time.heard.until(&time.clock, db).await? {
-            Some(until) => service.sweep(db, until).await?,
-            // What came during an absence is not heard yet.
-            None => Vec::new(),
-        },
-        false => {
-            time.clock.read(db).await?;
-            Vec::new()
+    within(PATIENCE, async {
+        if let Some(calls) = calls {
+            calls.sweep(service, db).await?;
         }
+        if !S::TIMERS {
+            time.clock.read(db).await?;
+            return Ok(Vec::new());
+        }
+        match time.heard.until(&time.clock, db).await? {
+            Some(until) => service.sweep(db, until).await,
+            // What came during an absence is not heard yet.
+            None => Ok(Vec::new()),
+        }
+    })
+    .await
+}
+
+async fn observe<S: Service>(service: &S, writer: &mut Writer, observer: &mut Observer) {
+    let observed = match writer.connection().await {
+        Ok(db) => within(PATIENCE, observer.observe(service, db)).await,
+        Err(error) => Err(error.into()),
     };
-    // Only shown: what fell due must not wait for it.
-    if let Err(failure) = observer.observe(service, db).await {
+    if let Err(failure) = observed {
         tracing::warn!(error = %Chain(&failure), "the service cannot be observed");
+        // It may be the only one who uses the connection.
+        writer.noted(&failure);
     }
-    Ok(due)
 }

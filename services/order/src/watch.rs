@@ -9,7 +9,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use uuid::Uuid;
 
 use crate::store::{self, OrderRow};
@@ -20,6 +20,8 @@ pub(crate) const WATCHERS_MAX: usize = 4_096;
 const POLL_EVERY: Duration = Duration::from_millis(250);
 /// Reads follow each other at this distance at least: one by one they would cost more than all else.
 const PACE: Duration = Duration::from_millis(5);
+/// How long a round waits for a database that is silent. Then its connection is given up.
+const READ_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The latest reading of a watched order.
 #[derive(Debug, Clone, Default)]
@@ -119,10 +121,12 @@ impl Hub {
                 continue;
             }
             not_before = Instant::now() + PACE;
-            match store::changed_since(&self.db, &orders, &versions).await {
-                Ok(rows) => self.end_round(&orders, rows),
+            let read = store::changed_since(&self.db, &orders, &versions);
+            match timeout(READ_PATIENCE, read).await {
+                Ok(Ok(rows)) => self.end_round(&orders, rows),
                 // The next poll asks again; until then watchers see what they saw.
-                Err(error) => tracing::warn!(%error, "could not read the watched orders"),
+                Ok(Err(error)) => tracing::warn!(%error, "could not read the watched orders"),
+                Err(_elapsed) => tracing::warn!("the database does not answer about orders"),
             }
         }
     }

@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use sqlx::error::DatabaseError;
 use sqlx::{Connection, PgConnection};
 
 use super::Executor;
@@ -13,6 +12,7 @@ use crate::failure::Failure;
 use crate::health::Health;
 use crate::offsets::{self, Advance};
 use crate::service::Service;
+use crate::trouble::{CONNECT_PATIENCE, PATIENCE, Trouble, within};
 use crate::writes::Writes;
 use crate::{remembered, set_back};
 
@@ -47,22 +47,25 @@ impl Writer {
         Ok(self.connection.as_mut().expect("opened above"))
     }
 
-    /// Takes what made a statement fail. Only what tells of the database counts against it, as other
-    /// parts may use it with success: an error that Postgres itself answered leaves even the
-    /// connection usable, unless it says ("57P") that the server shuts down.
+    /// Takes what made a use of the connection fail. Only what tells of the database counts against it,
+    /// as other parts may use it with success; only where the server has refused a statement the
+    /// connection is as good as before.
     pub(crate) fn failed(&mut self, error: &(dyn Error + 'static)) {
-        let shuts_down = |e: &dyn DatabaseError| e.code().is_some_and(|c| c.starts_with("57P"));
         match error.downcast_ref::<sqlx::Error>() {
-            Some(sqlx::Error::Database(answer)) if !shuts_down(&**answer) => {}
-            Some(
-                error @ (sqlx::Error::Database(_)
-                | sqlx::Error::Io(_)
-                | sqlx::Error::Tls(_)
-                | sqlx::Error::Protocol(_)),
-            ) => self.away(error),
-            // The state of the connection is unknown.
-            Some(_) | None => self.connection = None,
+            Some(error) => match Trouble::of(error) {
+                Trouble::Away => self.away(error),
+                Trouble::Unusable => self.discard(),
+                Trouble::Refused => {}
+            },
+            // No word of the connection's, so its state is unknown.
+            None => self.discard(),
         }
+    }
+
+    /// The same for what made a batch, or anything like it, fail.
+    pub(crate) fn noted(&mut self, failure: &Failure) {
+        let (Failure::Retry(source) | Failure::Permanent(source)) = failure;
+        self.failed(&**source);
     }
 
     /// Lets go of the connection, so that the next one is a new one.
@@ -82,7 +85,7 @@ impl Writer {
 
     pub(crate) async fn close(&mut self) {
         if let Some(connection) = self.connection.take()
-            && let Err(error) = connection.close().await
+            && let Err(error) = within(CONNECT_PATIENCE, connection.close()).await
         {
             tracing::debug!(error = %error, "the connection was closed already");
         }
@@ -100,14 +103,15 @@ impl<S: Service> Executor<S> {
         remembered::forget();
         self.relay.doubt();
         let db = self.writer.connection().await?;
-        let known = set_back::look(db, &self.positions, &self.telemetry).await;
+        let look = set_back::look(db, &self.positions, &self.telemetry);
+        let known = within(PATIENCE, look).await;
         known.inspect_err(|_| self.writer.discard())
     }
 
     async fn learn_offsets(&mut self) -> Result<(), sqlx::Error> {
         self.connect().await?;
         let db = self.writer.connection().await?;
-        set_back::look(db, &self.positions, &self.telemetry).await
+        within(PATIENCE, set_back::look(db, &self.positions, &self.telemetry)).await
     }
 
     /// Moves offsets in a transaction of their own.
@@ -115,7 +119,7 @@ impl<S: Service> Executor<S> {
         self.connect().await?;
         let mut writes = Writes::default();
         offsets::advance(&mut writes, advances);
-        writes.execute(self.writer.connection().await?).await
+        within(PATIENCE, writes.execute(self.writer.connection().await?)).await
     }
 
     /// Makes the next attempt possible: a new connection where the old one may be broken, offsets as
@@ -127,8 +131,8 @@ impl<S: Service> Executor<S> {
             }
             return;
         }
-        if let Failure::Retry(source) = failure {
-            self.writer.failed(&**source);
+        if let Failure::Retry(_) = failure {
+            self.writer.noted(failure);
         }
     }
 }

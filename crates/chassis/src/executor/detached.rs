@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use tokio::sync::{broadcast, oneshot};
 
 use super::hearing::{self, Hearing};
-use super::{Executor, Writer};
+use super::{Executor, Stuck, Writer};
 use crate::app::App;
 use crate::calls::{Asked, CallQueue};
 use crate::config::Secret;
@@ -61,6 +61,8 @@ impl<S: Service> Detached<S> {
             telemetry,
             clock: Arc::default(),
             replicas: Replicas::default(),
+            progress: Arc::default(),
+            stuck: Stuck::new(health),
         };
         let db = executor.writer.connection().await?;
         executor.clock.read(db).await?;
@@ -112,7 +114,7 @@ impl<S: Service> Detached<S> {
         let mut rows = Vec::new();
         while !batch.is_empty() {
             self.executor.drop_stale(&mut batch);
-            let mut committed = self.executor.attempt(&batch, false).await?;
+            let mut committed = Box::pin(self.executor.attempt(&batch, false)).await?;
             let calls = committed.asked.as_ref().map_or(0, Asked::len);
             let outbox = committed.outbox.take();
             self.executor.finish(batch, committed);

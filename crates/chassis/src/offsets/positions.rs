@@ -108,6 +108,12 @@ impl Positions {
         inner.held.len() + inner.waiting.len()
     }
 
+    /// Whether the group gave this replica a partition, be it set aside.
+    pub(crate) fn is_ours(&self, partition: Partition) -> bool {
+        let inner = self.lock();
+        inner.held.contains_key(&partition) || inner.waiting.contains_key(&partition)
+    }
+
     /// Sets a partition aside: what was fetched of it is dropped, and fetched again after a pause.
     pub(crate) fn hold(&self, partition: Partition, pause: Duration) {
         let mut inner = self.lock();

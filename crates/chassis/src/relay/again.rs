@@ -7,6 +7,7 @@ use super::office::Office;
 use super::publishing::Waited;
 use super::{End, Relay};
 use crate::outbox::{Packed, unpack};
+use crate::trouble::{PATIENCE, within};
 
 /// So many are sent one by one before the rest is believed to be welcome.
 const ONE_BY_ONE: usize = 32;
@@ -49,7 +50,7 @@ impl Relay {
         let one_by_one = round.accepted < ONE_BY_ONE;
         let limit = if one_by_one { ONE_BY_ONE as i64 } else { MESSAGES_MAX };
         let db = self.writer.connection().await?;
-        let page = apart::page(db, topic, round, (limit, BYTES_MAX)).await?;
+        let page = within(PATIENCE, apart::page(db, topic, round, (limit, BYTES_MAX))).await?;
         if page.places.is_empty() {
             return Ok(Look::Still(round.over()));
         }
@@ -60,7 +61,8 @@ impl Relay {
             false => self.send_page_together(office, &page, &messages, round).await?,
         };
         self.count(taken.len() as u64);
-        apart::forget(self.writer.connection().await?, topic, &taken).await?;
+        let db = self.writer.connection().await?;
+        within(PATIENCE, apart::forget(db, topic, &taken)).await?;
         Ok(look)
     }
 

@@ -16,6 +16,7 @@ use super::hand_over::{CommittedBatch, HandOver, Shared, hand_over};
 use crate::config::Secret;
 use crate::executor::Writer;
 use crate::pace::{Pace, Replicas};
+use crate::trouble::{PATIENCE, within};
 
 /// Messages of one flush: enough to spread a request's cost, few enough to be acknowledged quickly.
 const FLUSH_MESSAGES_MAX: u32 = 5_000;
@@ -83,7 +84,7 @@ impl Incoming {
     pub(super) async fn open(&mut self, database_url: &Secret) -> Result<(), sqlx::Error> {
         // Numbers of an earlier tenure may be given again, where the database was set back.
         self.discard();
-        self.listen(database_url).await?;
+        within(PATIENCE, self.listen(database_url)).await?;
         self.unread = true;
         self.gap = None;
         self.shared.set_leader(true);
@@ -146,7 +147,8 @@ impl Incoming {
         self.announced.batches.store(0, Relaxed);
         self.gap = None;
         let mut batches = VecDeque::new();
-        let (rows, are_all) = rows_after(writer.connection().await?, published).await?;
+        let read = rows_after(writer.connection().await?, published);
+        let (rows, are_all) = within(PATIENCE, read).await?;
         for batch in rows {
             let expected = published + 1 + batches.len() as i64;
             if batch.number != expected {

@@ -7,6 +7,7 @@ use super::apart::Apart;
 use super::lease::{RENEW_EVERY, Tenure};
 use super::publisher::Publisher;
 use super::{CLEAR_EVERY, POLL, Relay};
+use crate::trouble::{PATIENCE, within};
 
 pub(super) struct Office {
     pub(super) tenure: Tenure,
@@ -37,7 +38,7 @@ impl Office {
 
 impl Relay {
     pub(super) async fn enter_office(&mut self, tenure: Tenure) -> anyhow::Result<Office> {
-        let apart = Apart::load(self.writer.connection().await?).await?;
+        let apart = within(PATIENCE, Apart::load(self.writer.connection().await?)).await?;
         let publisher = Publisher::new(&self.producer, &self.telemetry)?;
         self.traffic.goes_through(&publisher);
         let (noted, noted_at) = (tenure.published, Instant::now());
@@ -48,7 +49,8 @@ impl Relay {
     /// transaction. Returns whether the lease is still ours.
     pub(super) async fn note(&mut self, office: &mut Office) -> Result<bool, sqlx::Error> {
         let db = self.writer.connection().await?;
-        let renewed = self.lease.renew(db, &office.tenure, office.apart.to_write()).await?;
+        let renewal = self.lease.renew(db, &office.tenure, office.apart.to_write());
+        let renewed = within(PATIENCE, renewal).await?;
         let Some(renewed) = renewed else { return Ok(false) };
         office.apart.written();
         office.tenure.renewed = renewed;

@@ -18,13 +18,14 @@ use crate::calls::CallQueue;
 use crate::codec::Encoder;
 use crate::config::Config;
 use crate::consumer::{self, Consuming, OffsetHint, Seat, Watch};
-use crate::executor::{Executor, Writer};
+use crate::executor::{Executor, Stuck, Writer};
 use crate::handle::{Handle, Inner};
 use crate::health::Health;
 use crate::heard::Heard;
 use crate::observe::Observer;
 use crate::offsets::Positions;
 use crate::pace::Replicas;
+use crate::progress::Progress;
 use crate::queue::{Queue, Senders, queue};
 use crate::registry::{self, Registry};
 use crate::relay::{HandOver, ProducerSettings, Relay};
@@ -41,6 +42,7 @@ pub(super) struct Starting<S: Service> {
     pub(super) app: App<S>,
     pub(super) config: Config,
     pub(super) health: Arc<Health>,
+    progress: Arc<Progress>,
     telemetry: Arc<Telemetry>,
     pub(super) handle: Handle<S>,
     senders: Senders<S>,
@@ -63,6 +65,8 @@ pub(super) struct Running {
     pub(super) wake_relay: Arc<Notify>,
     pub(super) senders: Box<dyn std::any::Any + Send>,
     pub(super) telemetry: Arc<Telemetry>,
+    pub(super) health: Arc<Health>,
+    pub(super) progress: Arc<Progress>,
     pub(super) shutdown_timeout: Duration,
 }
 
@@ -91,10 +95,12 @@ impl<S: Service> Starting<S> {
                 clock: Arc::default(),
             }),
         };
+        let progress = Arc::<Progress>::default();
         let (replays, replays_seen) = watch::channel(None);
         let admin_router = admin::router(Admin {
             db,
             health: Arc::clone(&health),
+            progress: Arc::clone(&progress),
             telemetry: Arc::clone(&telemetry),
             replays: replays_seen,
         });
@@ -109,6 +115,7 @@ impl<S: Service> Starting<S> {
             app,
             config,
             health,
+            progress,
             telemetry,
             handle,
             senders,
@@ -192,6 +199,8 @@ impl<S: Service> Starting<S> {
             telemetry: Arc::clone(&self.telemetry),
             clock: Arc::clone(&self.handle.inner.clock),
             replicas,
+            progress: Arc::clone(&self.progress),
+            stuck: Stuck::new(Arc::clone(&self.health)),
         };
         Ok(Running {
             http: self.http,
@@ -205,6 +214,8 @@ impl<S: Service> Starting<S> {
             wake_relay,
             senders: Box::new(self.senders),
             telemetry: self.telemetry,
+            health: self.health,
+            progress: self.progress,
             shutdown_timeout: self.config.shutdown,
         })
     }

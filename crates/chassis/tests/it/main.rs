@@ -16,3 +16,4 @@ mod replicas;
 mod set_back;
 mod tail;
 mod telemetry;
+mod trouble;

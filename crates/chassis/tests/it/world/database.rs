@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection, PgConnection, Postgres, Transaction, query_as, query_scalar};
+use sqlx::{
+    AssertSqlSafe, Connection, PgConnection, Postgres, Transaction, query_as, query_scalar,
+};
 use tokio::task::JoinSet;
 
 use super::messages::Place;
@@ -211,15 +213,61 @@ impl World {
     /// Ends the connections of a part of every replica, and waits until they are gone.
     pub(crate) async fn end_sessions(&self, part: &str) {
         let mut same_role = PgConnection::connect(&self.urls.app).await.unwrap();
-        let ended: Vec<bool> = query_scalar(
-            "select pg_terminate_backend(pid, 10000) from pg_stat_activity
-             where datname = current_database() and application_name = $1",
-        )
-        .bind(part)
-        .fetch_all(&mut same_role)
-        .await
-        .unwrap();
-        assert!(!ended.is_empty() && ended.iter().all(|ended| *ended), "{part}: {ended:?}");
+        wait(&format!("a connection of the {part} to end"), async || {
+            let ended: Vec<bool> = query_scalar(
+                "select pg_terminate_backend(pid, 10000) from pg_stat_activity
+                 where datname = current_database() and application_name = $1",
+            )
+            .bind(part)
+            .fetch_all(&mut same_role)
+            .await
+            .unwrap();
+            assert!(ended.iter().all(|ended| *ended), "{part}: {ended:?}");
+            if ended.is_empty() { Err("there is none".to_owned()) } else { Ok(()) }
+        })
+        .await;
+    }
+
+    /// Makes every change of a total of this key fail, as a corrupt page would: the code tells nothing of
+    /// the input.
+    pub(crate) async fn refuse_total(&self, key: &str) {
+        self.run(&format!(
+            "create function refuse() returns trigger language plpgsql as $$ begin
+                 if new.key = '{key}' then
+                     raise exception using errcode = 'XX001', message = 'a page is corrupt';
+                 end if;
+                 return new;
+             end $$;
+             create trigger refuse before insert or update on totals
+                 for each row execute function refuse()"
+        ))
+        .await;
+    }
+
+    pub(crate) async fn accept_totals(&self) {
+        self.run("drop function refuse cascade").await;
+    }
+
+    pub(crate) async fn change_key_type(&self, kind: &str) {
+        self.run(&format!("alter table totals alter column key type {kind}")).await;
+    }
+
+    /// Lets new sessions write nothing, as on a standby.
+    pub(crate) async fn make_standby(&self, standby: bool) {
+        let name: String =
+            query_scalar("select current_database()").fetch_one(&self.db).await.unwrap();
+        let database = format!("alter database \"{name}\" ");
+        let setting = "default_transaction_read_only";
+        self.run(&match standby {
+            true => format!("{database} set {setting} = on"),
+            // The session of the tests may be one of those.
+            false => format!("begin read write; {database} reset {setting}; commit"),
+        })
+        .await;
+    }
+
+    async fn run(&self, statements: &str) {
+        sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&self.db).await.unwrap();
     }
 
     /// Makes a total another version of itself, as soon as the answer is committed.

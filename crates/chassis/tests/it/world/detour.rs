@@ -1,9 +1,12 @@
-//! A second address of a server, closed until a test opens it: the server as if it were away, or behind a
-//! proxy that knows no way to it.
+//! A second address of a server, closed until a test opens it: the server as if it were away, gone without a
+//! word, or behind a proxy that knows no way to it.
+
+use std::sync::Arc;
 
 use reqwest::Url;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::processes::free_port;
@@ -13,6 +16,7 @@ pub(crate) struct Detour {
     pub(crate) url: String,
     from: u16,
     to: u16,
+    silence: Arc<Notify>,
 }
 
 impl Detour {
@@ -20,7 +24,18 @@ impl Detour {
         let mut url: Url = server.parse().unwrap();
         let (from, to) = (free_port(), url.port().unwrap());
         url.set_port(Some(from)).unwrap();
-        Detour { url: url.to_string().trim_end_matches('/').to_owned(), from, to }
+        Detour {
+            url: url.to_string().trim_end_matches('/').to_owned(),
+            from,
+            to,
+            silence: Arc::default(),
+        }
+    }
+
+    /// From now on nothing comes through on the connections that there are, and neither side is told. New
+    /// ones are let through.
+    pub(crate) fn silence(&self) {
+        self.silence.notify_waiters();
     }
 
     /// Answers each connection with this status and a page for people, for as long as the answer lives.
@@ -53,15 +68,20 @@ impl Detour {
     /// Lets connections through for as long as the answer lives.
     pub(crate) async fn open(&self) -> JoinSet<()> {
         let listener = self.listen().await;
-        let to = self.to;
+        let (to, silence) = (self.to, Arc::clone(&self.silence));
         let mut open = JoinSet::new();
         open.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((mut client, _)) = listener.accept().await {
                 let mut server = TcpStream::connect(("127.0.0.1", to)).await.unwrap();
-                // It ends when either side hangs up, in whatever way.
-                connections
-                    .spawn(async move { copy_bidirectional(&mut client, &mut server).await });
+                let silence = Arc::clone(&silence);
+                connections.spawn(async move {
+                    tokio::select! {
+                        // It ends when either side hangs up, in whatever way.
+                        _ = copy_bidirectional(&mut client, &mut server) => {}
+                        () = silence.notified() => std::future::pending().await,
+                    }
+                });
             }
         });
         open

@@ -24,7 +24,7 @@ pub(super) struct Shared {
 #[derive(Clone)]
 pub(crate) struct Urls {
     pub(super) owner: String,
-    pub(super) app: String,
+    pub(crate) app: String,
     pub(crate) brokers: String,
     pub(crate) registry: String,
 }

@@ -1,0 +1,72 @@
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+use super::*;
+use crate::config::{Config, Env};
+use crate::effects::Effects;
+use crate::queue::{Next, queue};
+
+struct Asking;
+
+impl Service for Asking {
+    const NAME: &'static str = "asking";
+    type Input = &'static str;
+    type Call = u32;
+    type Reply = ();
+    type Rows = ();
+
+    async fn load(&self, _: &mut PgConnection, _: &[&Self::Input]) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn decide(&self, _: &mut (), _: &Self::Input, _: &mut Effects<u32>) {}
+
+    fn save(&self, _: &(), _: &mut Writes) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+impl Calls for Asking {
+    async fn open_calls(
+        &self,
+        _: &mut PgConnection,
+        _: &[Uuid],
+    ) -> Result<Vec<(Uuid, u32)>, Failure> {
+        Ok(Vec::new())
+    }
+}
+
+/// Panics at the first call.
+#[derive(Default)]
+struct Brittle {
+    asked: AtomicU32,
+}
+
+impl Outside<Asking> for Brittle {
+    const NAME: &'static str = "brittle";
+
+    async fn call(&self, _: u32) -> Result<&'static str, Unanswered> {
+        assert!(self.asked.fetch_add(1, SeqCst) > 0, "told to panic");
+        Ok("answered")
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_adapter_panics_is_made_again_and_so_are_those_that_were_asked_with_it() {
+    let (senders, mut queue) = queue::<Asking>();
+    let config = Config::read(&mut Env::from_fn(|_unset| None));
+    let telemetry = Arc::new(Telemetry::start(Asking::NAME, &config).unwrap());
+    let calls = CallQueue::new(erase(Brittle::default()), &senders.outcomes, telemetry);
+    let intent = |call| Intent { key: Uuid::nil(), call, cause: None, trace: None };
+    calls.make(Asked { id: Uuid::nil(), calls: vec![intent(1), intent(2)] });
+    let mut answers = 0;
+    while answers < 2 {
+        match queue.next().await {
+            Next::Batch(batch) => answers += batch.len(),
+            Next::Idle => {}
+            Next::Closed => panic!("the senders live"),
+        }
+    }
+    while !calls.inner.waiting().is_empty() {
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,115 @@
+//! Events that cannot be processed and are not set aside: their partitions wait, for longer each time, and
+//! everybody is told. Apart from the loop, as such an event comes back again and again, and should then
+//! neither fail with others nor keep them waiting.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::health::Health;
+use crate::offsets::{Advance, Partition, Positions};
+use crate::queue::{Delivery, Item, Origin};
+use crate::service::Service;
+
+/// How long a partition is held whose next event cannot be processed; twice as long each time, up to the
+/// last. An attempt may take as long as a statement may, and nobody else gets on meanwhile.
+const HOLD_FIRST: Duration = Duration::from_secs(5);
+const HOLD_LAST: Duration = Duration::from_secs(300);
+
+/// Those of this replica's partitions.
+pub(crate) struct Stuck {
+    health: Arc<Health>,
+    events: HashMap<Partition, Event>,
+}
+
+struct Event {
+    offset: i64,
+    hold: Duration,
+    why: String,
+}
+
+impl Stuck {
+    pub(crate) fn new(health: Arc<Health>) -> Self {
+        Stuck { health, events: HashMap::new() }
+    }
+
+    /// Holds the partition of an event that failed alone.
+    pub(super) fn hold(&mut self, positions: &Positions, delivery: &Delivery, why: &str) {
+        let Delivery { partition, offset, .. } = *delivery;
+        let known = self.events.get(&partition).filter(|event| event.offset == offset);
+        let hold = known.map_or(HOLD_FIRST, |event| (event.hold * 2).min(HOLD_LAST));
+        if known.is_none() {
+            tracing::error!(
+                error = why,
+                topic = partition.topic,
+                partition = partition.number,
+                offset,
+                "an event cannot be processed: its partition is held, and it is tried again"
+            );
+        }
+        positions.hold(partition, hold);
+        self.events.insert(partition, Event { offset, hold, why: why.to_owned() });
+        self.tell();
+    }
+
+    pub(super) fn is_none(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Whether this very event failed alone before.
+    pub(super) fn is<S: Service>(&self, item: &Item<S>) -> bool {
+        self.compare(item, |offset, stuck| offset == stuck)
+    }
+
+    /// Whether the event failed alone before, or comes after one that did.
+    pub(super) fn is_or_follows<S: Service>(&self, item: &Item<S>) -> bool {
+        self.compare(item, |offset, stuck| offset >= stuck)
+    }
+
+    fn compare<S: Service>(&self, item: &Item<S>, holds: fn(i64, i64) -> bool) -> bool {
+        match &item.origin {
+            Origin::Event(delivery) => {
+                let stuck = self.events.get(&delivery.partition);
+                stuck.is_some_and(|stuck| holds(delivery.offset, stuck.offset))
+            }
+            Origin::Command(_) | Origin::Outcome(_) | Origin::Timer | Origin::Replay(_) => false,
+        }
+    }
+
+    /// Forgets what got through after all.
+    pub(super) fn passed(&mut self, advances: &[Advance]) {
+        let passed = |partition: &Partition, event: &Event| {
+            let mut of_it = advances.iter().filter(|advance| advance.partition == *partition);
+            of_it.any(|advance| advance.to > event.offset)
+        };
+        self.forget(|partition, event| passed(partition, event));
+    }
+
+    /// Forgets what is another replica's now.
+    pub(super) fn keep_own(&mut self, positions: &Positions) {
+        self.forget(|partition, _| !positions.is_ours(*partition));
+    }
+
+    fn forget(&mut self, is_gone: impl Fn(&Partition, &Event) -> bool) {
+        let before = self.events.len();
+        self.events.retain(|partition, event| !is_gone(partition, event));
+        if self.events.len() < before {
+            self.tell();
+        }
+    }
+
+    fn tell(&self) {
+        let mut stuck: Vec<_> = self.events.iter().collect();
+        stuck.sort_by_key(|(partition, _)| **partition);
+        let told: Vec<String> = stuck
+            .into_iter()
+            .map(|(Partition { topic, number }, Event { offset, why, .. })| {
+                format!("{topic}/{number} stands at offset {offset}: {why}")
+            })
+            .collect();
+        match told.is_empty() {
+            true => self.health.has("events"),
+            false => self.health.waits_for("events", told.join("; ")),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Trouble with the database that is not simply away: it is silent, takes no writes, refuses one input, or
+//! was changed under statements that are prepared. Nobody waits for ever, and nobody waits for others.
+
+use crate::world::{Detour, World, request};
+
+#[tokio::test]
+async fn every_connection_of_a_database_that_went_silent_is_given_up_and_opened_anew() {
+    let mut world = World::enter().await;
+    let (key, other) = (world.fresh_key("silent"), world.fresh_key("silent"));
+    let detour = Detour::to(&world.urls.app);
+    let _open = detour.open().await;
+    world.start_with("a", &[("FLOTILLA_DATABASE_URL", &detour.url)]).await;
+    assert_eq!(world.add("a", &key, 1).await, Ok(1));
+    world.wait_until_published().await;
+
+    detour.silence();
+    // Nobody knows yet; the caller is told that it is not known to be done.
+    assert_eq!(world.add("a", &key, 1).await, Err(503));
+    world.wait_until_waiting_for("a", "executor").await;
+    world.wait_until_accepted("a", &key).await;
+    world.wait_until_ready("a").await;
+    world.send(&request(&other, 7), &format!("{other}-1")).await;
+    world.wait_for_total(&other, 7).await;
+    world.wait_until_published().await;
+    assert_eq!(world.totals_told(&other), [(1, 7)]);
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn the_service_is_observed_again_after_the_observers_connection_broke() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("observed");
+    world.start("a").await;
+    world.end_sessions("sweep").await;
+    world.hide_lease().await;
+    world.wait_until_accepted("a", &key).await;
+    let waiting = |messages| messages > 0.0;
+    world.wait_for_metric("a", "flotilla_outbox_messages", "", waiting).await;
+    world.show_lease().await;
+    world.wait_until_published().await;
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn an_event_that_postgres_refuses_again_and_again_keeps_only_its_partition_waiting() {
+    let mut world = World::enter().await;
+    let bad = world.fresh_key("refused");
+    world.refuse_total(&bad).await;
+    world.start("a").await;
+    let (partition, offset) = world.send(&request(&bad, 1), &format!("{bad}-1")).await;
+    let says = world.wait_until_waiting_for("a", "events").await;
+    assert!(
+        says.contains(&format!("tally.requests/{partition} stands at offset {offset}")),
+        "{says}"
+    );
+    assert!(says.contains("a page is corrupt"), "{says}");
+    // In other partitions everything goes on, and callers get their answers.
+    let mut elsewhere = 0;
+    while elsewhere < 3 {
+        let key = world.fresh_key("elsewhere");
+        let (found, _) = world.send(&request(&key, 1), &format!("{key}-1")).await;
+        if found != partition {
+            world.wait_for_total(&key, 1).await;
+            elsewhere += 1;
+        }
+    }
+    assert_eq!(world.add("a", &bad, 1).await, Err(500));
+    let good = world.fresh_key("good");
+    assert_eq!(world.add("a", &good, 2).await, Ok(2));
+    assert_eq!(world.total(&bad).await, 0);
+
+    world.accept_totals().await;
+    world.wait_for_total(&bad, 1).await;
+    world.wait_until_not_waiting_for("a", "events").await;
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn a_table_that_changes_under_prepared_statements_is_read_over_a_new_connection() {
+    let mut world = World::enter().await;
+    world.start("a").await;
+    for kind in ["varchar(200)", "text"] {
+        // A key that is not remembered, so that the statement is prepared, and then one that uses it.
+        let (before, after) = (world.fresh_key("plan"), world.fresh_key("plan"));
+        assert_eq!(world.add("a", &before, 1).await, Ok(1));
+        world.change_key_type(kind).await;
+        assert_eq!(world.add("a", &after, 1).await, Ok(1), "after the key became {kind}");
+    }
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_none_to_work_with_and_the_service_says_so() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("standby");
+    world.start("a").await;
+    assert_eq!(world.add("a", &key, 1).await, Ok(1));
+    world.make_standby(true).await;
+    world.end_sessions("executor").await;
+    assert_eq!(world.add("a", &key, 1).await, Err(503));
+    let says = world.wait_until_waiting_for("a", "database").await;
+    assert!(says.contains("takes no writes"), "{says}");
+    world.make_standby(false).await;
+    world.wait_until_accepted("a", &key).await;
+    world.wait_until_ready("a").await;
+    world.stop("a").await;
+}
