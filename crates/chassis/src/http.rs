@@ -1,17 +1,20 @@
 //! The public API's frame: limits, problems for what no route answers, OpenAPI, and the gate that keeps
 //! callers out until the service is ready.
 
+mod serving;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::FromRequest;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
@@ -19,6 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::health::Health;
 use crate::problem::Problem;
+pub(crate) use serving::{Bounds, serve};
 
 /// The largest body accepted. An order of 100 lines takes about 8 KiB.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -26,6 +30,13 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 const REQUESTS_MAX: usize = 8_192;
 /// How long until an answer begins. Longer than the longest `wait`.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(65);
+
+/// How long the body of a request may take. It is small, so whoever needs longer does not send it.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections to the public port at once: those of all requests under way, and some that are idle.
+pub(crate) const CONNECTIONS_MAX: usize = REQUESTS_MAX + 2_048;
+/// Connections to the admin port at once: probes, collectors and a few people.
+pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 256;
 
 struct Gate {
     places: Semaphore,
@@ -70,21 +81,6 @@ pub(crate) fn with_problems(router: Router, hint: &'static str) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
 }
 
-/// Serves until `stop` resolves and the open requests are answered.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    // An answer is one small write; waiting to fill a segment would only delay it.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(error = %error, "a connection keeps Nagle's algorithm");
-        }
-    });
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
-}
-
 async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     if !gate.health.is_started() {
         let conditions = gate.health.conditions().into_values();
@@ -101,12 +97,35 @@ async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> R
             .retry_after(Duration::from_secs(1))
             .into_response();
     };
+    let request = match with_body(request).await {
+        Ok(request) => request,
+        Err(problem) => return problem.into_response(),
+    };
     match tokio::time::timeout(ANSWER_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
         Err(_elapsed) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no answer in time")
             .code("timeout")
             .retry_after(Duration::from_secs(1))
             .into_response(),
+    }
+}
+
+/// The request with its whole body, so that no route waits for half of one.
+async fn with_body(request: Request) -> Result<Request, Problem> {
+    if request.body().is_end_stream() {
+        return Ok(request);
+    }
+    let (parts, body) = request.into_parts();
+    let mut alone = Request::new(body);
+    DefaultBodyLimit::max(MAX_BODY_BYTES).apply(&mut alone);
+    match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(alone, &())).await {
+        Ok(Ok(whole)) => Ok(Request::from_parts(parts, Body::from(whole))),
+        Ok(Err(rejection)) => Err(JsonRejection::BytesRejection(rejection).into()),
+        Err(_elapsed) => {
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")
+                .code("body_too_slow")
+                .detail(format!("at most {} s are waited for it", BODY_TIMEOUT.as_secs())))
+        }
     }
 }
 

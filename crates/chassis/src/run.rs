@@ -192,16 +192,21 @@ impl Running {
     }
 
     /// Stops in the order in which nothing is lost: accept nothing, fetch nothing, finish what waits,
-    /// publish what is committed, leave.
+    /// publish what is committed, leave. Each has a share of the time, so that one that hangs does not
+    /// keep the others from giving back the lease and leaving the group.
     async fn stop(self) {
+        let share = share(self.shutdown_timeout);
         let Running { http, poller, stop_polling, senders, executor, relay, .. } = self;
-        join("HTTP", http).await;
+        // It bounds itself by one share.
+        join("HTTP", http, share * 2).await;
         stop_polling.store(true, Relaxed);
         let seat = match poller {
             Some((thread, seat)) => {
                 let joined = tokio::task::spawn_blocking(move || thread.join());
-                if !matches!(joined.await, Ok(Ok(()))) {
-                    tracing::warn!("the consumer's thread panicked");
+                match tokio::time::timeout(share, joined).await {
+                    Ok(Ok(Ok(()))) => {}
+                    Ok(_) => tracing::warn!("the consumer's thread panicked"),
+                    Err(_elapsed) => tracing::warn!("the consumer's thread is left behind"),
                 }
                 Some(seat)
             }
@@ -209,27 +214,37 @@ impl Running {
         };
         // The executor ends when nobody can send it anything more and its queue is empty.
         drop(senders);
-        join("the executor", executor).await;
+        join("the executor", executor, share).await;
         self.stop_relay.0.store(true, Relaxed);
         self.stop_relay.1.notify_one();
         self.wake_relay.notify_one();
-        join("the relay", relay).await;
+        join("the relay", relay, share).await;
         if let Some(seat) = seat {
             let left = tokio::task::spawn_blocking(move || consumer::leave(&seat));
-            if left.await.is_err() {
+            if !matches!(tokio::time::timeout(share, left).await, Ok(Ok(()))) {
                 tracing::warn!("leaving the group failed; it notices by itself");
             }
         }
-        join("the sweep", self.sweep).await;
+        join("the sweep", self.sweep, share).await;
         self.admin.abort();
         let telemetry = self.telemetry;
         let _flushed = tokio::task::spawn_blocking(move || telemetry.shutdown()).await;
     }
 }
 
-async fn join(part: &str, task: JoinHandle<()>) {
-    if let Err(error) = task.await {
-        tracing::warn!(error = %error, "{part} did not end well");
+/// Of the time that a stop may take, so much is for each of its steps that may hang.
+fn share(shutdown: Duration) -> Duration {
+    shutdown / 5
+}
+
+async fn join(part: &str, mut task: JoinHandle<()>, patience: Duration) {
+    match tokio::time::timeout(patience, &mut task).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(error = %error, "{part} did not end well"),
+        Err(_elapsed) => {
+            tracing::warn!("{part} took too long and is cut short");
+            task.abort();
+        }
     }
 }
 

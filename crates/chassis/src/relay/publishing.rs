@@ -17,8 +17,8 @@ use crate::crash;
 const SLOW: Duration = Duration::from_secs(5);
 /// When nothing was acknowledged for so long, new producers try it: these may hang.
 const STALLED: Duration = Duration::from_secs(30);
-/// How long a stop waits for Kafka. What is not published then is in its rows.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a stop waits for a Kafka that does not acknowledge. What is not published is in its rows.
+const STOP_PATIENCE: Duration = Duration::from_secs(1);
 /// The pause after an attempt that failed for a passing reason; it doubles up to the last.
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 const BACKOFF_LAST: Duration = Duration::from_secs(10);

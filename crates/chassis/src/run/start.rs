@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use super::StopBell;
+use super::{StopBell, share};
 use crate::admin::{self, Admin, Replays};
 use crate::app::App;
 use crate::calls::CallQueue;
@@ -22,6 +22,7 @@ use crate::executor::{Executor, Stuck, Writer};
 use crate::handle::{Handle, Inner};
 use crate::health::Health;
 use crate::heard::Heard;
+use crate::http::Bounds;
 use crate::observe::Observer;
 use crate::offsets::Positions;
 use crate::pace::Replicas;
@@ -108,9 +109,10 @@ impl<S: Service> Starting<S> {
         let public_router = http::public(S::NAME, routes, Arc::clone(&health));
         let stopping = Arc::clone(&health);
         let stop = async move { stopping.stopping().await };
-        let http = tokio::spawn(serve("the public port", public, public_router, stop));
-        let admin =
-            tokio::spawn(serve("the admin port", admin, admin_router, std::future::pending()));
+        let bounds = Bounds { connections: http::CONNECTIONS_MAX, stop: share(config.shutdown) };
+        let http = tokio::spawn(http::serve(public, public_router, bounds, stop));
+        let bounds = Bounds { connections: http::ADMIN_CONNECTIONS_MAX, ..bounds };
+        let admin = tokio::spawn(http::serve(admin, admin_router, bounds, std::future::pending()));
         Ok(Starting {
             app,
             config,
@@ -264,16 +266,5 @@ impl<S: Service> Starting<S> {
             .name("consumer".to_owned())
             .spawn(move || consumer::run(&polled, &consuming))?;
         Ok((Some((thread, seat)), hint))
-    }
-}
-
-async fn serve(
-    what: &'static str,
-    listener: TcpListener,
-    router: axum::Router,
-    stop: impl Future<Output = ()> + Send + 'static,
-) {
-    if let Err(error) = http::serve(listener, router, stop).await {
-        tracing::error!(error = %error, "{what} is no longer served");
     }
 }

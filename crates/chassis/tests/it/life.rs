@@ -176,3 +176,46 @@ async fn a_command_whose_caller_has_given_up_is_begun_no_more() {
     assert_eq!((status, total.as_i64()), (200, Some(1_001)));
     world.stop("a").await;
 }
+
+#[tokio::test]
+async fn half_a_request_is_answered_in_time() {
+    let mut world = World::enter().await;
+    world.start("a").await;
+    let head = "POST /additions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
+    let half = format!("{head}content-length: 100\r\n\r\n{{\"key\"");
+    let answer = world.send_half("a", &half).await.answer().await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("body_too_slow"), "{answer}");
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn a_stop_gives_back_the_lease_and_the_partitions_although_half_a_request_is_open() {
+    let mut world = World::enter().await;
+    world.start("a").await;
+    world.wait_for_leader("a").await;
+    let head = world.send_half("a", "POST /additions HT").await;
+    let body = "POST /additions HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{";
+    let body = world.send_half("a", body).await;
+    world.stop("a").await;
+    assert!(world.is_lease_free().await);
+    assert_eq!(world.members_of_the_group().await, 0);
+    drop((head, body));
+}
+
+#[tokio::test]
+async fn a_stop_gives_back_the_lease_although_kafka_does_not_answer() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("silent");
+    world.start("a").await;
+    world.wait_for_leader("a").await;
+    world.silence_kafka().await;
+    assert_eq!(world.add("a", &key, 1).await, Ok(1));
+    world.stop("a").await;
+    assert!(world.is_lease_free().await);
+    world.thaw_kafka().await;
+    world.start("a").await;
+    world.wait_until_published().await;
+    assert_eq!(world.totals_told(&key), [(1, 1)]);
+    world.stop("a").await;
+}

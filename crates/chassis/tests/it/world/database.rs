@@ -384,6 +384,14 @@ impl World {
         .await;
     }
 
+    /// Whether the last holder of the lease gave it back.
+    pub(crate) async fn is_lease_free(&self) -> bool {
+        query_scalar("select expires_at < now() - interval '1 hour' from flotilla.relay_lease")
+            .fetch_one(&self.db)
+            .await
+            .unwrap()
+    }
+
     /// How often the relay's lease was taken.
     pub(crate) async fn lease_epoch(&self) -> i64 {
         query_scalar("select epoch from flotilla.relay_lease").fetch_one(&self.db).await.unwrap()

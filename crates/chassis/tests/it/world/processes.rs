@@ -7,6 +7,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use super::{Answer, PATIENCE, Urls, World, wait};
@@ -21,6 +23,21 @@ struct Process {
     child: Child,
     public: u16,
     admin: u16,
+}
+
+/// A connection that waits for the rest of a request.
+pub(crate) struct HalfRequest {
+    stream: TcpStream,
+}
+
+impl HalfRequest {
+    /// What is answered before the connection is closed.
+    pub(crate) async fn answer(mut self) -> String {
+        let mut answer = String::new();
+        let read = tokio::time::timeout(PATIENCE, self.stream.read_to_string(&mut answer)).await;
+        read.expect("an answer").unwrap();
+        answer
+    }
 }
 
 /// How a command was refused.
@@ -162,6 +179,14 @@ impl World {
             .await
             .unwrap();
         (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
+    }
+
+    /// Sends so much of a request, and keeps its connection open.
+    pub(crate) async fn send_half(&self, name: &str, text: &str) -> HalfRequest {
+        let address = ("127.0.0.1", self.processes.get(name).public);
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        HalfRequest { stream }
     }
 
     /// Adds over HTTP; answers the new total, or the problem's status.

@@ -9,9 +9,10 @@ use events::Events;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::{DEAD, REQUESTS, RequestEvent, TOTALS, TotalChanged, World, processes};
+use super::{DEAD, PATIENCE, REQUESTS, RequestEvent, TOTALS, TotalChanged, World, processes};
 
 pub(super) struct Shared {
     servers: local::testing::Servers,
@@ -94,6 +95,18 @@ impl World {
     pub(crate) async fn thaw_kafka(&mut self) {
         self.turn.as_ref().unwrap().servers.freeze("kafka", false).unwrap();
         self.turn.as_mut().unwrap().is_frozen = false;
+    }
+
+    /// How many replicas the group of the service has, as Kafka sees it.
+    pub(crate) async fn members_of_the_group(&self) -> usize {
+        let brokers = self.urls.brokers.clone();
+        let ask = move || {
+            let client: BaseConsumer =
+                ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
+            let groups = client.client().fetch_group_list(Some("tally"), PATIENCE).unwrap();
+            groups.groups().iter().map(|group| group.members().len()).sum()
+        };
+        tokio::task::spawn_blocking(ask).await.unwrap()
     }
 
     /// The largest request that Kafka takes for the topic of totals.
