@@ -28,13 +28,12 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::runtime::Handle as Runtime;
-use tokio::sync::mpsc;
 
 use crate::config::Config;
 use crate::health::Health;
 use crate::offsets::{Partition, Positions};
 use crate::outbox::pack_one;
-use crate::queue::{Item, Origin, Work};
+use crate::queue::{EventSender, Origin, Work};
 use crate::registry::Registry;
 use crate::service::Service;
 use crate::subscription::{Heard, Raw, Subscription};
@@ -68,7 +67,7 @@ pub(crate) struct Consuming<S: Service> {
     /// By this the brokers tell this replica's member of the group from others.
     pub(crate) client_id: String,
     pub(crate) subscriptions: Vec<Box<dyn Subscription<S>>>,
-    pub(crate) events: mpsc::Sender<Item<S>>,
+    pub(crate) events: EventSender<S>,
     pub(crate) positions: Arc<Positions>,
     pub(crate) health: Arc<Health>,
     pub(crate) telemetry: Arc<Telemetry>,

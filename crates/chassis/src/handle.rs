@@ -4,14 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sqlx::PgPool;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::health::Health;
+use crate::http::MAX_BODY_BYTES;
 use crate::problem::Problem;
 use crate::queue::{Item, Origin, Work};
 use crate::service::Service;
@@ -33,6 +35,8 @@ pub(crate) struct Inner<S: Service> {
     pub(crate) changes: broadcast::Sender<Uuid>,
     pub(crate) health: Arc<Health>,
     pub(crate) telemetry: Arc<Telemetry>,
+    /// What requests whose commands wait may hold together.
+    pub(crate) command_bytes: Semaphore,
     pub(crate) clock: Arc<Clock>,
 }
 
@@ -99,6 +103,16 @@ impl From<Refused> for Problem {
     }
 }
 
+/// How much a request's body holds at most; nothing where there is none.
+fn bytes_of(headers: &HeaderMap) -> u32 {
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    match length {
+        Some(length) => u32::min(length, MAX_BODY_BYTES as u32),
+        None if headers.contains_key(TRANSFER_ENCODING) => MAX_BODY_BYTES as u32,
+        None => 0,
+    }
+}
+
 impl<S: Service> Handle<S> {
     /// Submits a command and answers after the commit that holds its effect.
     pub async fn submit(&self, input: S::Input) -> Result<S::Reply, Refused> {
@@ -114,6 +128,9 @@ impl<S: Service> Handle<S> {
         if let Some(reason) = self.inner.health.refuses_commands() {
             return Err(Refused::Unavailable(reason));
         }
+        // Held until the caller is answered.
+        let room = self.inner.command_bytes.try_acquire_many(bytes_of(headers));
+        let _room = room.map_err(|_full| Refused::Busy)?;
         let (reply, answer) = oneshot::channel();
         let span = self.inner.telemetry.command_span(S::NAME, headers);
         let item = Item {
@@ -160,7 +177,7 @@ impl<S: Service> Handle<S> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use axum::http::header::RETRY_AFTER;
     use futures::poll;
     use sqlx::PgConnection;
@@ -169,10 +186,11 @@ mod tests {
     use crate::config::{Config, Env};
     use crate::effects::Effects;
     use crate::failure::Failure;
-    use crate::queue::{COMMANDS_MAX, queue};
+    use crate::queue::{COMMANDS_BYTES_MAX, COMMANDS_MAX, queue};
     use crate::service::NoCall;
 
-    struct Stuck;
+    /// Waits for a queue that nobody empties.
+    pub(crate) struct Stuck;
 
     impl Service for Stuck {
         const NAME: &'static str = "stuck";
@@ -208,6 +226,7 @@ mod tests {
                 health: Arc::new(health),
                 telemetry: Arc::new(Telemetry::start(Stuck::NAME, &config).unwrap()),
                 clock: Arc::default(),
+                command_bytes: Semaphore::new(COMMANDS_BYTES_MAX),
             }),
         };
         let mut waiting = Vec::new();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::dead_letters::Reason;
 use crate::handle::Refused;
@@ -20,8 +20,20 @@ use crate::trace::TraceContext;
 pub(crate) const BATCH_MAX: usize = 512;
 /// Commands that may wait. What is beyond is refused at once with 429, as it would time out waiting.
 pub(crate) const COMMANDS_MAX: usize = 4096;
+/// What commands that wait may hold in bytes of their requests, of which each may be 64 KiB.
+pub(crate) const COMMANDS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Decoded events that may wait: two batches, one being processed and one ready.
 const EVENTS_MAX: usize = 2 * BATCH_MAX;
+/// What events may hold, from the moment that they were fetched to the end of their batch, in bytes of
+/// their records: of each there are these and what was decoded from them. A record may be 1 MB, so that
+/// their number alone would bound little.
+const EVENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A batch is full with so many bytes of records. What it writes may hold them thrice: as dead letters, as
+/// rows, and as a message of the outbox.
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What outcomes, commands and events have of a batch at least, while as many of each wait: callers who
+/// flood the service do not keep it from hearing answers, nor a backlog of events from its callers.
+const SHARES: [usize; 3] = [BATCH_MAX / 4, BATCH_MAX * 3 / 8, BATCH_MAX * 3 / 8];
 /// Outcomes and timers that may wait; a call that finds it full waits and keeps its bulkhead place.
 const OUTCOMES_MAX: usize = 2 * BATCH_MAX;
 /// How long the first input of an otherwise empty queue waits for offsets of ignored events to be
@@ -66,6 +78,8 @@ pub(crate) struct Delivery {
     /// Set where the subscription keeps an inbox.
     pub(crate) inbox_id: Option<String>,
     pub(crate) never_dead_lettered: bool,
+    /// Its place among the bytes that events may hold, given back with it.
+    pub(crate) room: Option<OwnedSemaphorePermit>,
 }
 
 /// A dead letter under replay.
@@ -79,8 +93,68 @@ pub(crate) struct Replay {
 /// The senders' side.
 pub(crate) struct Senders<S: Service> {
     pub(crate) commands: mpsc::Sender<Item<S>>,
-    pub(crate) events: mpsc::Sender<Item<S>>,
+    pub(crate) events: EventSender<S>,
     pub(crate) outcomes: mpsc::Sender<Item<S>>,
+}
+
+/// Where events go in: bounded by their number and by their bytes.
+pub(crate) struct EventSender<S: Service> {
+    items: mpsc::Sender<Item<S>>,
+    bytes: Arc<Semaphore>,
+}
+
+impl<S: Service> Clone for EventSender<S> {
+    fn clone(&self) -> Self {
+        EventSender { items: self.items.clone(), bytes: Arc::clone(&self.bytes) }
+    }
+}
+
+impl<S: Service> EventSender<S> {
+    /// Hands an event over where there is room, else gives it back. `Ok` where nobody takes it any more.
+    pub(crate) fn try_send(&self, mut item: Item<S>) -> Result<(), Box<Item<S>>> {
+        if !item.has_room() {
+            match Arc::clone(&self.bytes).try_acquire_many_owned(item.bytes()) {
+                Ok(room) => item.takes(room),
+                Err(_full) => return Err(Box::new(item)),
+            }
+        }
+        match self.items.try_send(item) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(item)) => Err(Box::new(item)),
+        }
+    }
+
+    /// Waits until there is room for this event; may be given up at any time.
+    pub(crate) async fn make_room(&self, item: &mut Item<S>) {
+        if !item.has_room()
+            && let Ok(room) = Arc::clone(&self.bytes).acquire_many_owned(item.bytes()).await
+        {
+            item.takes(room);
+        }
+        // Closed: nobody takes it any more.
+        let _place = self.items.reserve().await;
+    }
+}
+
+impl<S: Service> Item<S> {
+    /// What an event holds. A record is smaller than all that events may hold together; counting is
+    /// bounded all the same, as it would otherwise wait for ever.
+    fn bytes(&self) -> u32 {
+        match &self.origin {
+            Origin::Event(delivery) => delivery.original.len().min(EVENTS_BYTES_MAX) as u32,
+            Origin::Command(_) | Origin::Outcome(_) | Origin::Timer | Origin::Replay(_) => 0,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        matches!(&self.origin, Origin::Event(Delivery { room: Some(_), .. }))
+    }
+
+    fn takes(&mut self, room: OwnedSemaphorePermit) {
+        if let Origin::Event(delivery) = &mut self.origin {
+            delivery.room = Some(room);
+        }
+    }
 }
 
 /// The executor's side.
@@ -102,7 +176,14 @@ pub(crate) fn queue<S: Service>() -> (Senders<S>, Queue<S>) {
     let (events, events_out) = mpsc::channel(EVENTS_MAX);
     let (outcomes, outcomes_out) = mpsc::channel(OUTCOMES_MAX);
     (
-        Senders { commands, events, outcomes },
+        Senders {
+            commands,
+            events: EventSender {
+                items: events,
+                bytes: Arc::new(Semaphore::new(EVENTS_BYTES_MAX)),
+            },
+            outcomes,
+        },
         Queue { commands: commands_out, events: events_out, outcomes: outcomes_out },
     )
 }
@@ -133,15 +214,25 @@ impl<S: Service> Queue<S> {
         self.outcomes.len() + self.commands.len() + self.events.len()
     }
 
-    /// Fills the batch with what waits, without waiting for more. What others already wait for comes
-    /// first: outcomes, then callers, then events.
+    /// Fills the batch with what waits, without waiting for more. Each kind has its share; of what is left
+    /// then, what others already wait for comes first: outcomes, then callers, then events.
     pub(crate) fn fill(&mut self, batch: &mut Vec<Item<S>>) {
-        for source in [&mut self.outcomes, &mut self.commands, &mut self.events] {
-            while batch.len() < BATCH_MAX
-                && let Ok(item) = source.try_recv()
-            {
-                batch.push(item);
+        let mut bytes: usize = batch.iter().map(|item| item.bytes() as usize).sum();
+        for shares in [SHARES, [BATCH_MAX; 3]] {
+            let sources = [&mut self.outcomes, &mut self.commands, &mut self.events];
+            for (source, share) in sources.into_iter().zip(shares) {
+                let enough = BATCH_MAX.min(batch.len() + share);
+                while batch.len() < enough
+                    && bytes < BATCH_BYTES_MAX
+                    && let Ok(item) = source.try_recv()
+                {
+                    bytes += item.bytes() as usize;
+                    batch.push(item);
+                }
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,7 @@ impl Place {
             original,
             inbox_id: None,
             never_dead_lettered: false,
+            room: None,
         };
         Item { work, origin: Origin::Event(delivery), cause: None, trace: None }
     }

@@ -6,7 +6,6 @@ use rdkafka::Message;
 use rdkafka::consumer::Consumer;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use std::sync::atomic::Ordering::Relaxed;
-use tokio::sync::mpsc;
 
 use super::Polling;
 use super::client::Client;
@@ -23,14 +22,17 @@ impl<S: Service> Polling<'_, S> {
     /// dead, with its partitions paused.
     pub(super) fn enqueue(&self, item: Item<S>) {
         let events = &self.consuming.events;
-        let Err(mpsc::error::TrySendError::Full(item)) = events.try_send(item) else { return };
+        let Err(mut item) = events.try_send(item) else { return };
         let mut paused = None;
         loop {
             // Built inside the runtime, whose timer it needs.
-            let room = async { tokio::time::timeout(PATIENCE, events.reserve()).await };
+            let room = async { tokio::time::timeout(PATIENCE, events.make_room(&mut item)).await };
             match self.consuming.runtime.block_on(room) {
-                Ok(Ok(place)) => return place.send(item),
-                Ok(Err(_closed)) => return,
+                // Nobody else sends events, so that there is room now.
+                Ok(()) => match events.try_send(*item) {
+                    Ok(()) => return,
+                    Err(again) => item = again,
+                },
                 Err(_elapsed) => {
                     paused.get_or_insert_with(|| Paused::new(&self.client));
                     if !self.idle() {

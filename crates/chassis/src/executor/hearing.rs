@@ -69,6 +69,7 @@ impl<S: Service> Hearing<S> {
             original: pack_one(Some(&record.key), raw.headers(), raw.value),
             inbox_id,
             never_dead_lettered,
+            room: None,
         };
         Some(Item {
             work: Work::Input(input),

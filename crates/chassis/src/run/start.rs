@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, Semaphore, broadcast, watch};
 use tokio::task::JoinHandle;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
@@ -27,7 +27,7 @@ use crate::observe::Observer;
 use crate::offsets::Positions;
 use crate::pace::Replicas;
 use crate::progress::Progress;
-use crate::queue::{Queue, Senders, queue};
+use crate::queue::{COMMANDS_BYTES_MAX, Queue, Senders, queue};
 use crate::registry::{self, Registry};
 use crate::relay::{HandOver, ProducerSettings, Relay};
 use crate::service::Service;
@@ -94,6 +94,7 @@ impl<S: Service> Starting<S> {
                 health: Arc::clone(&health),
                 telemetry: Arc::clone(&telemetry),
                 clock: Arc::default(),
+                command_bytes: Semaphore::new(COMMANDS_BYTES_MAX),
             }),
         };
         let progress = Arc::<Progress>::default();
