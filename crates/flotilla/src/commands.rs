@@ -12,9 +12,12 @@ pub(crate) mod events;
 pub(crate) mod dlq;
 pub(crate) mod audit;
 
+use std::ffi::OsString;
+
+use ::local::process::surroundings;
 use ::local::settings::root_from_env;
 use ::local::{Lifetime, Settings, known_service};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use chassis::RegistryError;
 use flotilla::fleet::{Fleet, FleetSettings};
 use serde_json::Value;
@@ -39,32 +42,43 @@ pub(crate) fn fleet() -> Result<Fleet> {
 
 /// The public address of a service: `FLOTILLA_ORDER_URL` and so on, else the local fleet's.
 pub(crate) fn url(service: &str) -> Result<String> {
-    address(&format!("FLOTILLA_{}_URL", service.to_uppercase()), || Ok(fleet()?.url(service)))
+    let variable = format!("FLOTILLA_{}_URL", service.to_uppercase());
+    address(&variable, service, |fleet| fleet.url(service))
 }
 
 /// The admin address of a service.
 pub(crate) fn admin_url(service: &str) -> Result<String> {
     let service = known_service(service)?;
     let variable = format!("FLOTILLA_{}_ADMIN_URL", service.to_uppercase());
-    address(&variable, || Ok(fleet()?.admin_url(service)))
+    address(&variable, service, |fleet| fleet.admin_url(service))
 }
 
 /// Where Kafka is.
 pub(crate) fn brokers() -> Result<String> {
-    address("FLOTILLA_KAFKA_BROKERS", || Ok(fleet()?.environment().kafka_brokers()))
+    address("FLOTILLA_KAFKA_BROKERS", "kafka", |fleet| fleet.environment().kafka_brokers())
 }
 
 /// Where the registry is.
 pub(crate) fn registry() -> Result<chassis::Registry> {
-    let url = address("FLOTILLA_REGISTRY_URL", || Ok(fleet()?.environment().registry_url()))?;
+    let url = address("FLOTILLA_REGISTRY_URL", "registry", |f| f.environment().registry_url())?;
     Ok(chassis::Registry::new(&url))
 }
 
-fn address(variable: &str, local: impl FnOnce() -> Result<String>) -> Result<String> {
-    match std::env::var(variable) {
-        Ok(address) => Ok(address.trim_end_matches('/').to_owned()),
-        Err(_unset) => local(),
+/// What the variable says, else where this process of the local fleet is.
+fn address(variable: &str, process: &str, of: impl FnOnce(&Fleet) -> String) -> Result<String> {
+    match variable_of(variable)? {
+        Some(address) => Ok(address.trim_end_matches('/').to_owned()),
+        None => {
+            let fleet = fleet()?;
+            fleet.check_runs(process)?;
+            Ok(of(&fleet))
+        }
     }
+}
+
+fn variable_of(name: &str) -> Result<Option<String>> {
+    let text = |value: OsString| value.into_string().map_err(|_| anyhow!("{name} is not UTF-8"));
+    surroundings::variable(name).map(text).transpose()
 }
 
 /// The registry's refusal, with the next step where it is the registry that is away.

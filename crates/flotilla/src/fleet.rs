@@ -37,6 +37,7 @@ impl Fleet {
     /// Starts what does not run yet, up to services that are ready. Idempotent.
     pub async fn start(settings: FleetSettings, progress: Progress<'_>) -> Result<Self> {
         let fleet = Fleet::attach(settings);
+        let _claim = fleet.environment.claim(progress).await?;
         fleet.check_ports()?;
         fleet.environment.start(progress).await?;
         let timed = Timed(progress);
@@ -103,7 +104,23 @@ impl Fleet {
 
     /// Stops everything.
     pub async fn stop(&self, progress: Progress<'_>) -> Result<()> {
+        let _claim = self.environment.claim(progress).await?;
         self.environment.stop(progress).await
+    }
+
+    /// Stops everything and forgets it.
+    pub async fn reset(&self, progress: Progress<'_>) -> Result<()> {
+        let _claim = self.environment.claim(progress).await?;
+        self.environment.reset(progress).await
+    }
+
+    /// Fails unless a process of this fleet runs under that name. On the port of one that does not, some
+    /// other fleet may answer.
+    pub fn check_runs(&self, name: &str) -> Result<()> {
+        self.process(name).map(|_| ()).with_context(|| {
+            let root = self.settings.settings.root.display();
+            format!("{name} does not run in {root}; `flotilla local up` starts it")
+        })
     }
 
     /// Before anything is started, so that no fleet is half started. The servers' ports are checked by

@@ -3,9 +3,12 @@
 mod commands;
 mod output;
 
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
+use local::process::surroundings;
 
 #[derive(Parser)]
 #[command(name = "flotilla", version, about = "An event-driven fleet that fulfils orders")]
@@ -14,11 +17,11 @@ struct Cli {
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
-    command: Command,
+    command: Commands,
 }
 
 #[derive(Subcommand)]
-enum Command {
+enum Commands {
     /// A whole fleet on this machine
     #[command(subcommand)]
     Local(commands::local::Local),
@@ -50,26 +53,45 @@ enum Command {
     },
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    let misleading = surroundings::misleading();
+    if !misleading.is_empty() {
+        return start_anew(&misleading);
+    }
     let cli = Cli::parse();
     let out = output::Output::new(cli.json);
-    let done = match cli.command {
-        Command::Local(command) => commands::local::run(command, &out).await,
-        Command::Topics(command) => commands::topics::run(command, &out).await,
-        Command::Schema(command) => commands::schema::run(command, &out).await,
-        Command::Order(command) => commands::order::run(command, &out).await,
-        Command::Stock(command) => commands::stock::run(command, &out).await,
-        Command::Events(command) => commands::events::run(command, &out).await,
-        Command::Dlq(command) => commands::dlq::run(command, &out).await,
-        Command::Audit(command) => commands::audit::run(command, &out).await,
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "flotilla", &mut std::io::stdout());
-            Ok(ExitCode::SUCCESS)
-        }
-    };
+    let runtime = tokio::runtime::Runtime::new().context("there are no threads");
+    let done = runtime.and_then(|runtime| runtime.block_on(run(cli.command, &out)));
     done.unwrap_or_else(|error| {
         out.error(&error);
         ExitCode::FAILURE
     })
+}
+
+/// A fleet's databases are known by their whole addresses, to which the client would add what the shell
+/// says about others.
+fn start_anew(without: &[&str]) -> ExitCode {
+    let mut command = Command::new("/proc/self/exe");
+    command.args(std::env::args_os().skip(1));
+    without.iter().for_each(|name| _ = command.env_remove(name));
+    let error = anyhow::Error::new(command.exec()).context("cannot start anew");
+    output::Output::new(false).error(&error);
+    ExitCode::FAILURE
+}
+
+async fn run(command: Commands, out: &output::Output) -> anyhow::Result<ExitCode> {
+    match command {
+        Commands::Local(command) => commands::local::run(command, out).await,
+        Commands::Topics(command) => commands::topics::run(command, out).await,
+        Commands::Schema(command) => commands::schema::run(command, out).await,
+        Commands::Order(command) => commands::order::run(command, out).await,
+        Commands::Stock(command) => commands::stock::run(command, out).await,
+        Commands::Events(command) => commands::events::run(command, out).await,
+        Commands::Dlq(command) => commands::dlq::run(command, out).await,
+        Commands::Audit(command) => commands::audit::run(command, out).await,
+        Commands::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "flotilla", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }

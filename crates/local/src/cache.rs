@@ -3,22 +3,33 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::pid_lives;
+use crate::process::{pid_lives, surroundings};
 
 /// The folder of downloads: `FLOTILLA_CACHE`, else the user's cache folder.
 pub(crate) fn folder() -> Result<PathBuf> {
-    let folder = match (std::env::var_os("FLOTILLA_CACHE"), std::env::var_os("XDG_CACHE_HOME")) {
-        (Some(folder), _) => PathBuf::from(folder),
-        (None, Some(cache)) => PathBuf::from(cache).join("flotilla"),
+    // What is not absolute would be another folder wherever somebody stands.
+    let absolute = |folder: PathBuf| std::path::absolute(&folder);
+    let of_user = || surroundings::variable("XDG_CACHE_HOME").map(PathBuf::from);
+    let of_user = of_user().filter(|folder| folder.is_absolute());
+    let folder = match (surroundings::variable("FLOTILLA_CACHE"), of_user) {
+        (Some(folder), _) => absolute(folder.into())?,
+        (None, Some(cache)) => cache.join("flotilla"),
         (None, None) => {
-            let home = std::env::var_os("HOME").context("HOME is not set; set FLOTILLA_CACHE")?;
-            PathBuf::from(home).join(".cache/flotilla")
+            let home = std::env::home_dir().filter(|home| home.is_absolute());
+            let home = home.context("this user has no home folder; set FLOTILLA_CACHE")?;
+            home.join(".cache/flotilla")
         }
     };
+    if folder.to_str().is_none_or(|folder| folder.contains(':')) {
+        bail!(
+            "{} must be UTF-8 without a colon, which to Java ends a folder's name: set FLOTILLA_CACHE \
+             to another folder",
+            folder.display()
+        );
+    }
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(folder)
 }
@@ -63,14 +74,15 @@ fn remove_unfinished(cache: &Path) {
 
 /// Runs a goal of Maven's dependency plugin quietly; a download whose checksum is wrong fails.
 pub(crate) fn maven(what: &str, goal: &str, args: &[String]) -> Result<()> {
-    let output = Command::new("mvn")
+    let output = surroundings::errand("mvn")
         .args(["--batch-mode", "--quiet", "--no-transfer-progress", "--strict-checksums"])
         .arg(format!("org.apache.maven.plugins:maven-dependency-plugin:3.8.1:{goal}"))
         .args(args)
         .output()
-        .context("cannot run mvn: apt-get install maven")?;
+        .context("cannot run setpriv: apt-get install util-linux")?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stdout);
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
         let said: String = said.lines().take(6).collect::<Vec<_>>().join("\n");
         bail!(
             "cannot download {what} with Maven; check the network (and the proxy in \

@@ -10,7 +10,7 @@ use crate::process::until;
 
 /// Held until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Claim(#[expect(dead_code, reason = "the lock ends when the file closes")] File);
+pub struct Claim(#[expect(dead_code, reason = "the lock ends when the file closes")] File);
 
 impl Claim {
     /// The claim of that name on a folder, unless somebody holds it.

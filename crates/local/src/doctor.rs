@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde::Serialize;
 
-use crate::process::Process;
+use crate::process::{Process, surroundings};
 use crate::settings::{DEFAULT_BASE_PORT, Ports, Settings, base_from_env};
 use crate::{cache, java, postgres};
 
@@ -81,7 +81,9 @@ fn ports() -> Check {
 }
 
 fn said(program: &str, args: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(args).output().ok()?;
+    let mut command = Command::new(program);
+    surroundings::clear(&mut command);
+    let output = command.args(args).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
 }

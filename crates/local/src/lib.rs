@@ -2,12 +2,14 @@
 //! registry as processes of this machine, for people (`flotilla local`) and for tests (`testing`).
 //!
 //! Reading order: `settings` (where everything is), `process` (starting, watching, stopping anything),
-//! `claim` and `cache` (whose turn it is, what is downloaded), one file per kind of server, `environment` (all of them together), `testing`.
+//! `claim` and `cache` (whose turn it is, what is downloaded), `answer` (who is not only alive), one file
+//! per kind of server, `environment` (all of them together), `testing`.
 
 #![warn(missing_docs)]
 
 pub mod settings;
 pub mod process;
+mod answer;
 mod claim;
 mod cache;
 mod java;
@@ -18,6 +20,7 @@ mod environment;
 pub mod doctor;
 pub mod testing;
 
+pub use claim::Claim;
 pub use environment::{Environment, Progress, ServerStatus, silent};
 pub use postgres::{Database, DatabasePlace};
 pub use process::{Lifetime, Process, ProcessSpec};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{Lifetime, Process, ProcessSpec, User, pid_lives};
+use crate::process::{Lifetime, Process, ProcessSpec, User, pid_lives, surroundings};
 use crate::settings::Settings;
 
 pub use database::{Database, DatabasePlace};
@@ -80,12 +80,12 @@ impl<'a> Cluster<'a> {
         let data = self.folder().join("data");
         let user = User::for_folder(&data)?;
         if !data.exists() {
-            self.initialise(&programs, &data, user)?;
+            self.initialise(&programs, &data, user).await?;
         }
         repair(&data)?;
         // Written at every start, so that an old data folder gets the settings of today.
         fs::write(data.join("flotilla.conf"), CONFIGURATION)?;
-        let mut spec = ProcessSpec::new(self.process_name(), programs.join("postgres"))
+        let mut spec = ProcessSpec::server(self.process_name(), programs.join("postgres"), "/")
             .args(["-D", path(&data)?, "-p"])
             .args([self.port().to_string()]);
         spec.user = user;
@@ -109,7 +109,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// Made beside its place and then moved there: what was cut off is never taken for whole.
-    fn initialise(&self, programs: &Path, data: &Path, user: Option<User>) -> Result<()> {
+    async fn initialise(&self, programs: &Path, data: &Path, user: Option<User>) -> Result<()> {
         let folder = self.folder();
         let (unfinished, password) = (folder.join("data.unfinished"), folder.join("password"));
         fs::remove_dir_all(&unfinished).ok();
@@ -122,15 +122,19 @@ impl<'a> Cluster<'a> {
             Some(user) => {
                 user.take(&folder)?;
                 user.take(&password)?;
-                user.command(&initdb)
+                user.errand(&initdb)
             }
-            None => Command::new(initdb),
+            None => surroundings::errand(initdb),
         };
-        let output = command
+        surroundings::shelter(&mut command);
+        command
             .args(["-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8", "--locale", "C"])
             .args(["--pwfile", path(&password)?, "-D", path(&unfinished)?])
-            .current_dir("/")
-            .output()?;
+            .current_dir("/");
+        // It blocks; five side by side take as long as one.
+        let output = tokio::task::spawn_blocking(move || command.output());
+        let output =
+            output.await.context("running initdb panicked")?.context("cannot run setpriv")?;
         fs::remove_file(&password)?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();

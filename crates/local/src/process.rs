@@ -2,6 +2,7 @@
 //! remembered by pid and start time so that a reused pid is never taken for ours.
 
 mod spawn;
+pub mod surroundings;
 mod user;
 
 use std::fs::{self, File};
@@ -46,6 +47,10 @@ pub struct ProcessSpec {
     pub env: Vec<(String, String)>,
     /// The signal that asks it to stop.
     pub stop_signal: &'static str,
+    /// Where it works; in the state folder, if nothing is said.
+    pub(crate) folder: Option<PathBuf>,
+    /// Whether it sees nothing of the variables around it but what every program needs.
+    pub(crate) is_sheltered: bool,
     pub(crate) user: Option<User>,
 }
 
@@ -58,8 +63,20 @@ impl ProcessSpec {
             args: Vec::new(),
             env: Vec::new(),
             stop_signal: "TERM",
+            folder: None,
+            is_sheltered: false,
             user: None,
         }
+    }
+
+    /// A server that is not ours, in a folder of its own: it may read files there.
+    pub(crate) fn server(
+        name: impl Into<String>,
+        program: impl Into<PathBuf>,
+        folder: impl Into<PathBuf>,
+    ) -> Self {
+        let folder = Some(folder.into());
+        ProcessSpec { folder, is_sheltered: true, ..ProcessSpec::new(name, program) }
     }
 
     /// Adds arguments.
@@ -78,11 +95,11 @@ impl ProcessSpec {
 /// A process that was started, now or by an earlier run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Process {
-    /// Its name.
-    pub name: String,
     /// Its pid.
     pub pid: u32,
     started_at: u64,
+    /// Its name.
+    pub name: String,
     stop_signal: String,
     log: PathBuf,
     /// Where in the log it began to write.
@@ -103,20 +120,24 @@ impl Process {
         }
         let log_from = length(&log);
         let output = File::options().create(true).append(true).open(&log)?;
-        let mut command = spawn::command(spec, lifetime);
-        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-        let pid = spawn::spawn(command)
-            .with_context(|| format!("cannot start {} ({})", spec.name, spec.program.display()))?;
-        let process = Process {
+        let mut process = Process {
+            pid: 0,
+            started_at: 0,
             name: spec.name.clone(),
-            pid,
-            started_at: spawn::start_time(pid).unwrap_or_default(),
             stop_signal: spec.stop_signal.to_owned(),
             log,
             log_from,
             record: run.join(format!("{}.json", spec.name)),
         };
-        // Whole or not at all: a record that was cut off would hide a process that runs.
+        let record = serde_json::to_string(&process)?;
+        let rest = record.strip_prefix(r#"{"pid":0,"started_at":0,"#).context("a record")?;
+        let mut command = spawn::command(spec, lifetime, &process.record, rest);
+        command.current_dir(spec.folder.as_ref().unwrap_or(&settings.root));
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        process.pid = spawn::spawn(command)
+            .with_context(|| format!("cannot start {} ({})", spec.name, spec.program.display()))?;
+        process.started_at = spawn::start_time(process.pid).unwrap_or_default();
+        // It writes the same itself, a moment later than somebody may look for it.
         let unfinished = run.join(format!("{}.unfinished", spec.name));
         fs::write(&unfinished, serde_json::to_vec(&process)?)?;
         fs::rename(&unfinished, &process.record)?;
@@ -144,6 +165,11 @@ impl Process {
         spawn::start_time(self.pid) == Some(self.started_at)
     }
 
+    /// Whether a signal has stopped it in its tracks, as `kill -STOP` and a debugger do.
+    pub fn is_frozen(&self) -> bool {
+        self.is_alive() && spawn::state(self.pid) == Some('T')
+    }
+
     /// Sends a signal, by name: `TERM`, `KILL`, `STOP`, `CONT`.
     pub fn signal(&self, signal: &str) -> Result<()> {
         if self.is_alive() {
@@ -159,14 +185,21 @@ impl Process {
         Ok(())
     }
 
-    /// Asks it to stop and waits; kills it when it takes longer than `patience`.
+    /// Asks it to stop and waits; kills it when it takes longer than `patience`. One that is frozen
+    /// hears only when it goes on.
     pub async fn stop(&self, patience: Duration) -> Result<()> {
         self.signal(&self.stop_signal)?;
+        self.thaw()?;
         if !until(patience, || !self.is_alive()).await {
             self.kill().await?;
         }
         fs::remove_file(&self.record).ok();
         Ok(())
+    }
+
+    /// Lets it go on, if it is frozen.
+    pub fn thaw(&self) -> Result<()> {
+        if self.is_frozen() { self.signal("CONT") } else { Ok(()) }
     }
 
     /// Kills it at once, as a power cut would.

@@ -2,13 +2,12 @@
 //! must never change.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::postgres::Cluster;
-use crate::process::{Lifetime, Process, ProcessSpec};
+use crate::process::{Lifetime, Process, ProcessSpec, surroundings};
 use crate::settings::Settings;
 use crate::{cache, java};
 
@@ -34,7 +33,7 @@ pub(crate) fn download() -> Result<PathBuf> {
         cache::maven("the schema registry (159 MB)", "copy", &args)?;
         let archive = folder.join(format!("apicurio-registry-app-{VERSION}-all.tar.gz"));
         let unpacked =
-            Command::new("tar").arg("xzf").arg(&archive).arg("-C").arg(folder).status()?;
+            surroundings::errand("tar").arg("xzf").arg(&archive).arg("-C").arg(folder).status()?;
         if !unpacked.success() {
             bail!("cannot unpack {}", archive.display());
         }
@@ -68,10 +67,12 @@ async fn spawn(settings: &Settings, lifetime: Lifetime) -> Result<Process> {
     let (role, secret, address) =
         parts(&database.owner_url).context("the registry's database has no such URL")?;
     let port = |name: &str| settings.ports.get(name).to_string();
+    let temporary = java::temporary_folder(settings, "registry")?;
     // It answers few and small requests: a quick start counts, the last tier of the compiler does not.
-    let spec = ProcessSpec::new("registry", java::find()?)
+    // It works in an empty folder, as it reads settings from files where it works.
+    let spec = ProcessSpec::server("registry", java::find()?, &temporary)
         .args(["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"])
-        .args(["-Xshare:auto".to_owned(), java::temporary_folder(settings, "registry")?])
+        .args(["-Xshare:auto".to_owned(), java::temporary_option(&temporary)])
         .args(["-jar".to_owned(), application.display().to_string()])
         .env("QUARKUS_HTTP_HOST", "127.0.0.1")
         .env("QUARKUS_HTTP_PORT", port("registry"))

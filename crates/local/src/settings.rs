@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use uuid::Uuid;
 
+use crate::process::surroundings;
+
 /// The services of the fleet.
 pub const SERVICES: [&str; 4] = ["order", "payment", "inventory", "shipping"];
 
@@ -86,6 +88,12 @@ const FREE: std::ops::Range<u16> = 10_000..32_000;
 impl Settings {
     /// An environment in `root` with ports from `base` on.
     pub fn new(root: &Path, base: u16) -> Result<Self> {
+        if root.to_str().is_none_or(|root| root.contains(char::is_control)) {
+            bail!(
+                "the state folder {root:?} must be UTF-8 without control characters: set FLOTILLA_STATE \
+                 to another one"
+            );
+        }
         fs::create_dir_all(root).with_context(|| format!("cannot create {}", root.display()))?;
         let root = root.canonicalize()?;
         Ok(Settings { root, ports: Ports { base }, kafka_compiler: Compiler::Quick })
@@ -102,9 +110,22 @@ impl Settings {
 
     /// The same, for a command that only talks to a fleet: where none was ever started nothing is
     /// created, and `None` is the answer.
+    ///
+    /// Ports that are not this fleet's may be another's, which would then get its commands.
     pub fn of_fleet() -> Result<Option<Self>> {
-        let is_there = root_from_env().join(BASE_FILE).exists();
-        is_there.then(Settings::from_env).transpose()
+        if !root_from_env().join(BASE_FILE).exists() {
+            return Ok(None);
+        }
+        let settings = Settings::from_env()?;
+        match settings.last_base() {
+            Some(base) if base != settings.ports.base => bail!(
+                "FLOTILLA_BASE_PORT={}, but the fleet in {} has its ports from {base} on: leave the \
+                 variable away, or name the folder of the other fleet in FLOTILLA_STATE",
+                settings.ports.base,
+                settings.root.display()
+            ),
+            Some(_) | None => Ok(Some(settings)),
+        }
     }
 
     /// An environment in `root` on ports that are free now.
@@ -130,14 +151,18 @@ impl Settings {
     }
 }
 
-/// The state folder that the environment asks for; it need not exist.
+/// The state folder that the environment asks for; it need not exist. A relative one is absolute here:
+/// whoever is told of it may stand elsewhere.
 pub fn root_from_env() -> PathBuf {
-    std::env::var_os("FLOTILLA_STATE").map_or_else(|| PathBuf::from(DEFAULT_STATE), PathBuf::from)
+    let asked = surroundings::variable("FLOTILLA_STATE");
+    let root = asked.map_or_else(|| PathBuf::from(DEFAULT_STATE), PathBuf::from);
+    std::path::absolute(&root).unwrap_or(root)
 }
 
 /// The first port that the environment asks for, if it does.
 pub fn base_from_env() -> Result<Option<u16>> {
-    let Ok(text) = std::env::var("FLOTILLA_BASE_PORT") else { return Ok(None) };
+    let Some(text) = surroundings::variable("FLOTILLA_BASE_PORT") else { return Ok(None) };
+    let text = text.to_string_lossy();
     let base = text.parse().ok().filter(|base| BASES.contains(base));
     let wanted = format!("FLOTILLA_BASE_PORT={text}: must be from 1024 to 65000");
     base.context(wanted).map(Some)

@@ -38,15 +38,10 @@ impl Http {
 
     /// The body of the answer; a problem becomes an error that says what it said.
     pub(crate) async fn ask(&self, call: Call) -> Result<Value> {
-        self.ask_within(call, TIMEOUT).await
-    }
-
-    /// The same for one who cannot wait that long.
-    pub(crate) async fn ask_within(&self, call: Call, patience: Duration) -> Result<Value> {
         let url = call.0.url().clone();
         let whole = async { body(self.send(call).await?).await };
-        timeout(patience, whole).await.unwrap_or_else(|_elapsed| {
-            bail!("no answer from {url} within {} s; {IS_IT_UP}", patience.as_secs())
+        timeout(TIMEOUT, whole).await.unwrap_or_else(|_elapsed| {
+            bail!("no answer from {url} within {} s; {IS_IT_UP}", TIMEOUT.as_secs())
         })
     }
 

@@ -1,5 +1,7 @@
 //! `flotilla local`: a whole fleet on this machine.
 
+mod status;
+
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,14 +11,12 @@ use clap::Subcommand;
 use local::{Lifetime, SERVICES, Settings, doctor};
 use serde_json::json;
 
-use super::{Call, Http, demo};
+use super::demo;
 use crate::output::Output;
 use flotilla::fleet::{Fleet, FleetSettings};
 
 /// How often a followed log is looked at.
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
-/// How long a service may take to say whether it is ready.
-const ANSWER: Duration = Duration::from_secs(2);
 /// How much of a log is shown.
 const LOG_BYTES: u64 = 16 * 1024;
 
@@ -64,10 +64,10 @@ pub(crate) async fn run(command: Local, out: &Output) -> Result<ExitCode> {
             super::fleet()?.stop(&out.progress()).await?;
             out.document(&json!({ "stopped": true }));
         }
-        Local::Status => return status(out).await,
+        Local::Status => return status::status(out).await,
         Local::Logs { name, follow } => logs(&name, follow, out).await?,
         Local::Reset => {
-            super::fleet()?.environment().reset(&out.progress()).await?;
+            super::fleet()?.reset(&out.progress()).await?;
             out.document(&json!({ "reset": true }));
         }
         Local::Doctor => return Ok(examine(out)),
@@ -119,34 +119,12 @@ fn addresses(fleet: &Fleet, out: &Output) {
     ] {
         out.line(format_args!("  {command}"));
     }
-    out.line("  (flotilla is target/release/flotilla)");
+    if let Ok(program) = std::env::current_exe() {
+        out.line(format_args!("  (flotilla is {})", program.display()));
+    }
     let addresses: serde_json::Map<String, serde_json::Value> =
         rows.into_iter().map(|(name, address)| (name, address.into())).collect();
     out.document(&addresses);
-}
-
-async fn status(out: &Output) -> Result<ExitCode> {
-    let fleet = super::fleet()?;
-    let http = Http::new();
-    let mut all_up = true;
-    for status in fleet.environment().status() {
-        let mut ready = status.pid.is_some();
-        if ready && SERVICES.contains(&status.name.as_str()) {
-            let call = Call::get(&fleet.admin_url(&status.name), &["readyz"])?;
-            ready = http.ask_within(call, ANSWER).await.is_ok();
-        }
-        all_up &= ready;
-        let state = match (status.pid, ready) {
-            (None, _) => out.bad("down"),
-            (Some(_), false) => out.bad("not ready"),
-            (Some(_), true) => out.good("up"),
-        };
-        let pid = status.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-        out.line(format_args!("{:20} {state:10} pid {pid:>8}  port {}", status.name, status.port));
-        out.document(&json!({ "name": status.name, "ready": ready, "pid": status.pid,
-                              "port": status.port, "log": status.log }));
-    }
-    Ok(if all_up { ExitCode::SUCCESS } else { ExitCode::from(3) })
 }
 
 async fn logs(name: &str, follow: bool, out: &Output) -> Result<()> {

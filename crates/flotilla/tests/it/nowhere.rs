@@ -1,6 +1,7 @@
 //! Commands where there is no fleet, and words that mean nothing.
 
 use std::net::TcpListener;
+use std::path::Path;
 
 use tempfile::TempDir;
 
@@ -30,6 +31,25 @@ async fn commands_that_talk_to_a_fleet_create_nothing_where_there_is_none() {
         assert_eq!(finish(command(&state, &args)).await.code, 0, "{args:?}");
     }
     assert!(!state.exists());
+}
+
+#[tokio::test]
+async fn a_state_folder_is_named_in_full_and_an_empty_one_is_none() {
+    let here = TempDir::new().unwrap();
+    let here = here.path().canonicalize().unwrap();
+    for (asked, meant) in [("", ".flotilla"), ("of/mine", "of/mine")] {
+        let mut command = command(Path::new(asked), &["local", "status"]);
+        command.current_dir(&here);
+        let said = finish(command).await;
+        let meant = format!("there is no fleet in {}", here.join(meant).display());
+        assert_eq!(said.code, 1);
+        assert!(said.stderr.contains(&meant), "{meant}: {}", said.stderr);
+    }
+    let strange = here.join("two\nlines");
+    let said = finish(command(&strange, &["local", "up"])).await;
+    assert_eq!(said.code, 1);
+    assert!(said.stderr.contains("must be UTF-8 without control characters"), "{}", said.stderr);
+    assert!(!strange.exists());
 }
 
 #[tokio::test]

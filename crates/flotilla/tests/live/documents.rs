@@ -1,39 +1,29 @@
 //! What documents, messages and the demo tell people to run.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::help::Tree;
-use crate::program::{Fleet, clean, programs, said, until};
+use crate::program::{Fleet, said, until};
+use crate::script::{Clone, root};
 
 /// Folders whose texts tell people to run something.
 const TOLD_IN: [&str; 5] = [".", "docs", "crates", "services", "e2e/src"];
-/// Commands of the README that are no part of a fleet's life, with what runs them instead.
-const ELSEWHERE: [(&str, &str); 1] = [("./x test", "runs this test")];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
-}
+/// Commands of the README that are not run here, and why.
+const ELSEWHERE: [(&str, &str); 2] =
+    [("./x test", "it runs this test"), ("./x down", "local.rs ends the fleet with it")];
 
 /// Every command in the README's blocks is run as it stands there, in a folder that looks like a built
-/// checkout; the demo is what `local` runs.
+/// clone.
 pub(crate) fn are_true(fleet: &Fleet) {
-    let checkout = fleet.root().join("checkout");
-    std::fs::create_dir_all(checkout.join("target")).unwrap();
-    std::fs::copy(root().join("x"), checkout.join("x")).unwrap();
-    let release = checkout.join("target/release");
-    if !release.exists() {
-        std::os::unix::fs::symlink(programs(), release).unwrap();
-    }
+    let clone = Clone::built(fleet);
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let commands = commands_of(&readme);
     assert!(commands.len() >= 5, "{commands:?}");
     for line in commands {
-        if ELSEWHERE.iter().any(|(command, _)| *command == line) || stops_or_builds(&line) {
+        if ELSEWHERE.iter().any(|(command, _)| *command == line) {
             continue;
         }
-        let mut command = clean(Command::new("sh"));
-        command.args(["-c", &format!("exec {line}")]).current_dir(&checkout);
+        let mut command = clone.command(&line);
         command.env("FLOTILLA_STATE", fleet.root());
         if line.ends_with("events tail") {
             let stir = &mut || _ = fleet.ok("stock adjust tea 1");
@@ -42,11 +32,6 @@ pub(crate) fn are_true(fleet: &Fleet) {
             said(&line, &mut command).with_code(0);
         }
     }
-}
-
-/// `demo` builds, and `down` would be the end: `local` runs both on their own.
-fn stops_or_builds(line: &str) -> bool {
-    ["./x demo", "./x down"].contains(&line)
 }
 
 /// The commands in the blocks of a text, one or several on a line.

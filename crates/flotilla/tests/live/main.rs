@@ -9,6 +9,8 @@
 mod program;
 mod help;
 mod documents;
+mod killed;
+mod script;
 
 mod local;
 mod orders;
@@ -31,6 +33,7 @@ fn every_command_and_option_is_run_on_a_live_fleet() {
     events::are_shown_as_they_come(&fleet);
     dlq::letters_are_shown_retried_and_dropped(&fleet);
     audit::judges_a_fleet_at_rest(&fleet);
+    script::looks_at_a_fleet(&fleet);
     documents::are_true(&fleet);
     local::is_looked_at_stopped_and_forgotten(&fleet);
 

@@ -9,8 +9,22 @@ use local::Settings;
 use local::testing::{OwnFolder, own_folder};
 use serde_json::Value;
 
-/// The state folder, in the folder of what a build leaves.
-const FOLDER: &str = "test-cli";
+/// A state folder whose name has everything that somewhere means something else: a space, a letter
+/// beyond ASCII, a comma, a backslash.
+const FOLDER: &str = "test cli ü, \\";
+
+/// What a shell may hold that is meant for other programs, and would break ours if it reached them.
+const HOSTILE: [(&str, &str); 9] = [
+    ("JAVA_TOOL_OPTIONS", "-XX:+NoSuchOption"),
+    ("_JAVA_OPTIONS", "-Xmx1m"),
+    ("CLASSPATH", "/nowhere"),
+    ("QUARKUS_HTTP_PORT", "1"),
+    ("PGSSLMODE", "require"),
+    ("PGOPTIONS", "-c statement_timeout=1"),
+    ("PGHOST", "nowhere.invalid"),
+    ("CARGO_TARGET_DIR", "/nowhere"),
+    ("LC_ALL", "POSIX"),
+];
 
 /// A fleet of this test's own, which ends with it.
 pub(crate) struct Fleet {
@@ -55,6 +69,8 @@ impl Fleet {
         let settings = Settings::on_free_ports(folder.path()).unwrap();
         let fleet = Fleet { settings, lines: RefCell::default(), _folder: folder };
         fleet.forget();
+        // The clone that `script` made in it.
+        std::fs::remove_dir_all(fleet.root().join("clone")).ok();
         fleet
     }
 
@@ -66,6 +82,7 @@ impl Fleet {
     pub(crate) fn command(&self) -> Command {
         let mut command = flotilla();
         command.env("FLOTILLA_STATE", self.root()).current_dir("/");
+        command.envs(HOSTILE).env_remove("HOME");
         command
     }
 
@@ -78,10 +95,10 @@ impl Fleet {
         self.run_command(line, self.command())
     }
 
-    /// The same for the first start, which chooses the ports.
-    pub(crate) fn run_on_own_ports(&self, line: &str) -> Said {
+    /// The same with a wish for the ports.
+    pub(crate) fn run_on_ports_from(&self, base: u16, line: &str) -> Said {
         let mut command = self.command();
-        command.env("FLOTILLA_BASE_PORT", self.settings.ports.base().to_string());
+        command.env("FLOTILLA_BASE_PORT", base.to_string());
         self.run_command(line, command)
     }
 

@@ -1,25 +1,50 @@
-//! How a process comes into the world without a line of unsafe code: `setsid` and `setpriv` do what needs
-//! doing between fork and exec. Both replace themselves by the program, so the pid stays.
+//! How a process comes into the world without a line of unsafe code: `setsid`, a shell and `setpriv` do
+//! what needs doing between fork and exec. Each replaces itself by the next one, so the pid stays.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc;
 use std::sync::{LazyLock, Mutex};
 use std::thread;
 
-use super::{Lifetime, ProcessSpec};
+use super::{Lifetime, ProcessSpec, surroundings};
+
+/// The process writes down itself who it is, before it becomes what it is to be: whoever started it may
+/// be killed at any moment, and a server that nobody knows of could not be stopped. The record is whole
+/// or not there. Its arguments are the place of the record, its end, and the program with its arguments.
+const BIRTH: &str = r#"
+record=$0 rest=$1
+shift
+read -r stat <"/proc/$$/stat" || exit 1
+started=$(set -f; set -- ${stat##*) }; echo "${20}")
+printf '{"pid":%s,"started_at":%s,%s' "$$" "$started" "$rest" >"$record.born" || exit 1
+mv "$record.born" "$record" || exit 1
+exec "$@"
+"#;
 
 /// The command line of a process. Its own session keeps a terminal's ctrl-C away from it.
-pub(super) fn command(spec: &ProcessSpec, lifetime: Lifetime) -> Command {
+pub(super) fn command(
+    spec: &ProcessSpec,
+    lifetime: Lifetime,
+    record: &Path,
+    rest: &str,
+) -> Command {
     let mut changes: Vec<String> = spec.user.iter().flat_map(|user| user.changes()).collect();
     if lifetime == Lifetime::WithParent {
         changes.extend(["--pdeathsig", "KILL"].map(str::to_owned));
     }
     let mut command = Command::new("setsid");
+    command.args(["sh", "-c", BIRTH]).arg(record).arg(rest);
     if !changes.is_empty() {
         command.arg("setpriv").args(changes).arg("--");
     }
     command.arg(&spec.program).args(&spec.args);
+    if spec.is_sheltered {
+        surroundings::shelter(&mut command);
+    } else {
+        surroundings::clear(&mut command);
+    }
     command.envs(spec.env.iter().map(|(name, value)| (name, value)));
     command
 }
@@ -53,12 +78,20 @@ pub(super) fn spawn(command: Command) -> std::io::Result<u32> {
 /// When a process started, in ticks since boot; `None` when it is gone. A zombie is gone (where nobody
 /// collects orphans it stays for ever), unless threads of it are left, which hold its ports and files.
 pub(super) fn start_time(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may contain anything.
-    let rest = stat.rsplit_once(") ")?.1;
-    let mut fields = rest.split(' ');
-    if fields.next()? == "Z" {
+    let stat = stat(pid)?;
+    if stat.starts_with('Z') {
         fs::read_dir(format!("/proc/{pid}/task")).ok()?.nth(1)?.ok()?;
     }
-    fields.nth(18)?.parse().ok()
+    stat.split(' ').nth(19)?.parse().ok()
+}
+
+/// The letter of what a process does now.
+pub(super) fn state(pid: u32) -> Option<char> {
+    stat(pid)?.chars().next()
+}
+
+/// What the kernel tells of a process, after its name: that is in parentheses and may contain anything.
+fn stat(pid: u32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(stat.rsplit_once(") ")?.1.to_owned())
 }

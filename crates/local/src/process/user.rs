@@ -68,10 +68,10 @@ impl User {
             .with_context(|| format!("cannot give {} to user {}", path.display(), self.uid))
     }
 
-    /// A command that runs a program as this user and waits for it.
-    pub(crate) fn command(&self, program: &Path) -> Command {
+    /// An errand of this user.
+    pub(crate) fn errand(&self, program: &Path) -> Command {
         let mut command = Command::new("setpriv");
-        command.args(self.changes()).arg("--").arg(program);
+        command.args(self.changes()).args(["--pdeathsig", "KILL", "--"]).arg(program);
         command
     }
 }

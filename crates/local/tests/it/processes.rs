@@ -43,6 +43,38 @@ async fn a_process_is_found_again_until_it_is_stopped() {
 }
 
 #[tokio::test]
+async fn a_process_is_known_also_when_whoever_starts_it_cannot_note_it_any_more() {
+    let world = World::new();
+    // As far as a start gets that is killed right after the process has begun.
+    std::fs::create_dir_all(world.folder.path().join("run/thing.unfinished")).unwrap();
+    let spec = ProcessSpec::new("thing", "sh").args(["-c", "exec sleep 600"]);
+    Process::start(&world.settings, &spec, Lifetime::UntilStopped).unwrap_err();
+
+    let started = std::time::Instant::now();
+    while world.find().is_none() {
+        assert!(started.elapsed() < SOON, "nobody knows of it");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    world.find().unwrap().stop(SOON).await.unwrap();
+    assert!(Process::all(&world.settings).is_empty());
+}
+
+#[tokio::test]
+async fn a_frozen_process_is_stopped_in_good_order() {
+    let world = World::new();
+    let process =
+        world.start("trap 'echo goodbye; exit' TERM; echo ready; while :; do sleep 0.05; done");
+    process.wait_ready(SOON, async || process.output().contains("ready")).await.unwrap();
+    process.signal("STOP").unwrap();
+    let started = std::time::Instant::now();
+    while !process.is_frozen() && started.elapsed() < SOON {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    process.stop(Duration::from_secs(600)).await.unwrap();
+    assert!(process.output().contains("goodbye"), "{}", process.output());
+}
+
+#[tokio::test]
 async fn a_process_that_will_not_stop_is_killed() {
     let world = World::new();
     let process = world.start("trap '' TERM; echo deaf; while :; do sleep 600; done");
