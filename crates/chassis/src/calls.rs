@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -34,7 +34,8 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_LAST: Duration = Duration::from_secs(30);
 
 type Outcome<S> = Result<<S as Service>::Input, Unanswered>;
-type Adapter<S> = dyn Fn(<S as Service>::Call) -> BoxFuture<'static, Outcome<S>> + Send + Sync;
+type Adapter<S> =
+    dyn Fn(<S as Service>::Call, Duration) -> BoxFuture<'static, Outcome<S>> + Send + Sync;
 
 type OpenCallsOf<S> =
     for<'a> fn(
@@ -52,9 +53,9 @@ pub(crate) struct Erased<S: Service> {
 
 pub(crate) fn erase<S: Calls, O: Outside<S>>(outside: O) -> Erased<S> {
     let outside = Arc::new(outside);
-    let call = Arc::new(move |call| -> BoxFuture<'static, Outcome<S>> {
+    let call = Arc::new(move |call, age| -> BoxFuture<'static, Outcome<S>> {
         let outside = Arc::clone(&outside);
-        Box::pin(async move { outside.call(call).await })
+        Box::pin(async move { outside.call(call, age).await })
     });
     Erased { name: O::NAME, call, open: |service, db, keys| Box::pin(service.open_calls(db, keys)) }
 }
@@ -69,9 +70,10 @@ impl<C> Asked<C> {
     /// Adds the intents to the batch's writes. `None` where there are none.
     pub(crate) fn of(calls: Vec<Intent<C>>, writes: &mut Writes) -> Option<Self> {
         let keys: Vec<Uuid> = calls.iter().map(|intent| intent.key).collect();
+        let ages: Vec<Duration> = calls.iter().map(|intent| intent.age).collect();
         let id = Uuid::new_v4();
         (!keys.is_empty()).then(|| {
-            intents::write(writes, id, &keys);
+            intents::write(writes, id, &keys, &ages);
             Asked { id, calls }
         })
     }
@@ -154,8 +156,10 @@ impl<S: Service> CallQueue<S> {
         }
         let mut tx = db.begin().await?;
         let due = intents::take_due(&mut tx).await?;
-        let open = (self.inner.erased.open)(service, &mut tx, &due).await?;
-        let intent = |(key, call)| Intent { key, call, cause: None, trace: None };
+        let keys: Vec<Uuid> = due.keys().copied().collect();
+        let open = (self.inner.erased.open)(service, &mut tx, &keys).await?;
+        let age = |key: &Uuid| due.get(key).copied().unwrap_or_default();
+        let intent = |(key, call)| Intent { age: age(&key), key, call, cause: None, trace: None };
         let mut writes = Writes::default();
         let again = Asked::of(open.into_iter().map(intent).collect(), &mut writes);
         writes.execute(&mut tx).await?;
@@ -211,12 +215,14 @@ impl<S: Service> Inner<S> {
     }
 
     async fn make(&self, intent: Intent<S::Call>, open: &Arc<OpenCalls>) {
-        let Intent { call, cause, trace, .. } = intent;
+        let Intent { call, cause, trace, age, .. } = intent;
+        let begun = Instant::now();
         let mut backoff = BACKOFF_FIRST;
         loop {
             let outcome = {
                 let _place = self.places.acquire().await.expect("the semaphore is never closed");
-                let attempt = async { (self.erased.call)(call.clone()).await };
+                let age = age + begun.elapsed();
+                let attempt = async { (self.erased.call)(call.clone(), age).await };
                 // A panic is a bug of the adapter. It must not take the other calls of the batch with it.
                 let caught = AssertUnwindSafe(attempt).catch_unwind();
                 tokio::time::timeout(ATTEMPT_TIMEOUT, caught).await

@@ -2,6 +2,7 @@
 //! world; there is no producer to get hold of.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use events::Events;
 use uuid::Uuid;
@@ -31,6 +32,8 @@ pub(crate) struct Intent<C> {
     /// Of the row that asks for it.
     pub(crate) key: Uuid,
     pub(crate) call: C,
+    /// How long ago it was first asked for, when this was made of it.
+    pub(crate) age: Duration,
     pub(crate) cause: Option<Arc<str>>,
     pub(crate) trace: Option<TraceContext>,
 }
@@ -81,7 +84,8 @@ impl<C> Effects<C> {
     /// Makes `call` once the batch, and with it the intent, is committed. Should its outcome be lost in a
     /// crash, [`Calls::open_calls`](crate::Calls::open_calls) is asked by `key` whether it is still open.
     pub fn call(&mut self, key: Uuid, call: C) {
-        self.calls.push(Intent { key, call, cause: self.cause.clone(), trace: self.trace });
+        let (cause, trace) = (self.cause.clone(), self.trace);
+        self.calls.push(Intent { key, call, age: Duration::ZERO, cause, trace });
     }
 
     /// Refuses the present input, an event that asks for something impossible: it becomes a dead

@@ -67,7 +67,11 @@ impl Heard {
                     self.asked = Some(Asked { at: now, ends, open, since: Instant::now() });
                     self.look(db).await?;
                 }
-                Err(error) => tracing::debug!(%error, "Kafka does not tell where the topics end"),
+                Err(error) => {
+                    tracing::debug!(%error, "Kafka does not tell where the topics end");
+                    // A client that was told of a cluster without brokers never asks again.
+                    self.client = None;
+                }
             }
         }
         Ok(self.until)

@@ -1,8 +1,10 @@
 //! Intents: the calls that decisions asked for, written in the transaction of the decisions, and found
 //! again when no outcome came back. Apart from making the calls, as this is what outlives the process.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
@@ -25,21 +27,27 @@ pub async fn next_attempt_at(
         .await
 }
 
-/// Adds the intents of a batch to its writes, under an id of their own.
-pub(crate) fn write(writes: &mut Writes, id: Uuid, keys: &[Uuid]) {
+/// Adds the intents of a batch to its writes, under an id of their own. Each was first asked for so long
+/// ago; the row keeps the longest.
+pub(crate) fn write(writes: &mut Writes, id: Uuid, keys: &[Uuid], ages: &[Duration]) {
     writes
         .add(
-            "insert into flotilla.intents (id, keys, due_at) \
-             select id, array_agg(key), now() + interval '30 seconds' from {rows} v group by id",
+            "insert into flotilla.intents (id, keys, due_at, asked_at) \
+             select id, array_agg(key), now() + interval '30 seconds', \
+                    now() - make_interval(secs => max(age)) \
+               from {rows} v group by id",
         )
         .column("id", vec![id; keys.len()])
-        .column("key", keys);
+        .column("key", keys)
+        .column("age", ages.iter().map(Duration::as_secs_f64).collect::<Vec<f64>>());
 }
 
-/// Takes the keys of calls that are due, those of the longest wait first. What is still open of them is
+/// Takes the keys of calls that are due, with how long ago they were asked for, those of the longest wait first. What is still open of them is
 /// to be written again in the same transaction. Rows that another replica is taking are left to it.
-pub(crate) async fn take_due(tx: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::Error> {
-    sqlx::query_scalar(
+pub(crate) async fn take_due(
+    tx: &mut PgConnection,
+) -> Result<HashMap<Uuid, Duration>, sqlx::Error> {
+    let due: Vec<(Uuid, f64)> = sqlx::query_as(
         "with due as materialized ( \
              select id, keys, due_at from flotilla.intents where due_at < now() \
               order by due_at limit $1 for update skip locked), \
@@ -48,12 +56,16 @@ pub(crate) async fn take_due(tx: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::E
                from due), \
          taken as ( \
              delete from flotilla.intents i using counted c \
-              where i.id = c.id and c.before < $1 returning i.keys) \
-         select distinct unnest(keys) from taken",
+              where i.id = c.id and c.before < $1 returning i.keys, i.asked_at) \
+         select key, extract(epoch from now() - min(asked_at))::float8 \
+           from taken, unnest(keys) key group by key",
     )
     .bind(DUE_MAX)
     .fetch_all(tx)
-    .await
+    .await?;
+    // A clock that was set back makes nothing younger than new.
+    let age = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    Ok(due.into_iter().map(|(key, seconds)| (key, age(seconds))).collect())
 }
 
 /// Whether anything is due: the sweep's question of every second, without a transaction.

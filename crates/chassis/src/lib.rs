@@ -79,7 +79,7 @@ pub use handle::{Handle, Refused};
 pub use http::MAX_BODY_BYTES;
 pub use intents::next_attempt_at;
 pub use limits::MAX_VALUE_BYTES;
-pub use outside::{Api, Place, place_from_env};
+pub use outside::{Api, Place, place_from_env, plain};
 pub use presumed::Presumed;
 pub use problem::{Json, Path, Problem, Query};
 pub use registry::{COMPATIBILITY, Registry, RegistryError, subject};

@@ -134,3 +134,22 @@ fn secret(
     }
     Some(key.to_owned())
 }
+
+/// Text from outside as it can be stored, shown and logged: without control characters, which Postgres or
+/// a terminal may not take, and cut to so many characters.
+pub fn plain(text: &str, characters_max: usize) -> String {
+    text.chars().filter(|character| !character.is_control()).take(characters_max).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_outside_is_cut_and_freed_of_what_nobody_can_store() {
+        assert_eq!(plain("PARCEL-1 für Ä", 255), "PARCEL-1 für Ä");
+        assert_eq!(plain("a\0b\u{1b}[31mc\n", 255), "ab[31mc");
+        assert_eq!(plain(&"ä".repeat(200_000), 3), "äää");
+        assert_eq!(plain("\0", 3), "");
+    }
+}

@@ -185,8 +185,13 @@ pub trait Outside<S: Service>: Send + Sync + 'static {
 
     /// Makes one call and turns its outcome into an input. Called outside any transaction, after the
     /// commit of the intent. Anything but a known outcome is [`Unanswered`]: the same call is made
-    /// again with the same idempotency key, after a pause.
-    fn call(&self, call: S::Call) -> impl Future<Output = Result<S::Input, Unanswered>> + Send;
+    /// again with the same idempotency key, after a pause. It was first asked for an `age` ago, or later:
+    /// whoever is called may have forgotten the key by now.
+    fn call(
+        &self,
+        call: S::Call,
+        age: Duration,
+    ) -> impl Future<Output = Result<S::Input, Unanswered>> + Send;
 }
 
 /// The outcome of a call is not known: a timeout, a broken connection, a server error.

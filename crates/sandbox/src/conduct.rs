@@ -20,6 +20,10 @@ pub struct Settings {
     pub lose_answer_rate: f64,
     /// How long a call that is not answered is kept waiting. Longer than any caller waits.
     pub hold_ms: u64,
+    /// How long idempotency keys are known.
+    pub key_memory_ms: u64,
+    /// How long after a payment was made it is found by its order.
+    pub search_lag_ms: u64,
 }
 
 impl Default for Settings {
@@ -30,6 +34,8 @@ impl Default for Settings {
             failure_rate: 0.0,
             lose_answer_rate: 0.0,
             hold_ms: 120_000,
+            key_memory_ms: DAY_MS,
+            search_lag_ms: 0,
         }
     }
 }
@@ -48,10 +54,16 @@ pub struct Change {
     pub lose_answer_rate: Option<f64>,
     /// See [`Settings::hold_ms`].
     pub hold_ms: Option<u64>,
+    /// See [`Settings::key_memory_ms`].
+    pub key_memory_ms: Option<u64>,
+    /// See [`Settings::search_lag_ms`].
+    pub search_lag_ms: Option<u64>,
 }
 
 /// The longest time that can be set. An hour is forgotten settings, not a test.
 const LONGEST_MS: u64 = 3_600_000;
+/// How long the public convention knows a key, and the longest that can be set.
+const DAY_MS: u64 = 86_400_000;
 
 /// A setting that makes no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -60,8 +72,13 @@ pub enum InvalidSetting {
     #[error("{0} must be between 0 and 1")]
     Rate(&'static str),
     /// A time must end.
-    #[error("{0} must be at most {LONGEST_MS}")]
-    Time(&'static str),
+    #[error("{name} must be at most {longest}")]
+    Time {
+        /// Which.
+        name: &'static str,
+        /// Its longest.
+        longest: u64,
+    },
 }
 
 impl Settings {
@@ -73,6 +90,8 @@ impl Settings {
             failure_rate: change.failure_rate.unwrap_or(self.failure_rate),
             lose_answer_rate: change.lose_answer_rate.unwrap_or(self.lose_answer_rate),
             hold_ms: change.hold_ms.unwrap_or(self.hold_ms),
+            key_memory_ms: change.key_memory_ms.unwrap_or(self.key_memory_ms),
+            search_lag_ms: change.search_lag_ms.unwrap_or(self.search_lag_ms),
         };
         let rates = [
             ("failure_rate", settings.failure_rate),
@@ -82,12 +101,14 @@ impl Settings {
             return Err(InvalidSetting::Rate(name));
         }
         let times = [
-            ("latency_ms", settings.latency_ms),
-            ("slow_ms", settings.slow_ms),
-            ("hold_ms", settings.hold_ms),
+            ("latency_ms", settings.latency_ms, LONGEST_MS),
+            ("slow_ms", settings.slow_ms, LONGEST_MS),
+            ("hold_ms", settings.hold_ms, LONGEST_MS),
+            ("search_lag_ms", settings.search_lag_ms, LONGEST_MS),
+            ("key_memory_ms", settings.key_memory_ms, DAY_MS),
         ];
-        match times.into_iter().find(|(_, time_ms)| *time_ms > LONGEST_MS) {
-            Some((name, _)) => Err(InvalidSetting::Time(name)),
+        match times.into_iter().find(|(_, time_ms, longest)| time_ms > longest) {
+            Some((name, _, longest)) => Err(InvalidSetting::Time { name, longest }),
             None => Ok(settings),
         }
     }
@@ -176,7 +197,7 @@ fn share(seed: u64, n: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Change, Conduct, Fate, InvalidSetting, Settings};
+    use super::{Change, Conduct, Fate, InvalidSetting, LONGEST_MS, Settings};
 
     fn fates(seed: u64, failure_rate: f64, lose_answer_rate: f64) -> Vec<Fate> {
         let settings = Settings { failure_rate, lose_answer_rate, ..Settings::default() };
@@ -212,7 +233,10 @@ mod tests {
             assert_eq!(conduct.change(change), Err(InvalidSetting::Rate("failure_rate")));
         }
         let change = Change { slow_ms: Some(u64::MAX), latency_ms: Some(5), ..Change::default() };
-        assert_eq!(conduct.change(change), Err(InvalidSetting::Time("slow_ms")));
+        assert_eq!(
+            conduct.change(change),
+            Err(InvalidSetting::Time { name: "slow_ms", longest: LONGEST_MS })
+        );
         assert_eq!(conduct.settings(), Settings::default());
     }
 }

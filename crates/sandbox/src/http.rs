@@ -56,10 +56,12 @@ pub async fn serve(
 pub fn router(simulator: Arc<Simulator>) -> Router {
     let provider_and_carrier = Router::new()
         .route("/v1/payment_intents", post(payments::create))
+        .route("/v1/payment_intents/search", get(payments::search))
         .route("/v1/payment_intents/{id}", get(payments::show))
         .route("/v1/payment_intents/{id}/capture", post(payments::capture))
         .route("/v1/payment_intents/{id}/cancel", post(payments::cancel))
         .route("/v1/refunds", post(payments::refund))
+        .route("/v1/refunds/{id}", get(payments::show_refund))
         .route("/v1/shipments/{order_id}", get(shipments::show).put(shipments::book))
         .route("/v1/shipments/{order_id}/cancel", post(shipments::cancel))
         .layer(middleware::from_fn(require_test_key));
@@ -106,7 +108,10 @@ where
     }
     let applied = match simulator.settle(act).await {
         Ok(applied) => applied,
-        Err(Unsettled::Refused(refusal)) => return ApiError::from(refusal).into_response(),
+        Err(Unsettled::Refused(refusal)) => {
+            let replayed = A::is_replay(&refusal);
+            return mark(ApiError::from(refusal).into_response(), replayed);
+        }
         Err(Unsettled::NotRecorded) => return ApiError::not_recorded().into_response(),
     };
     let lost = applied.first && applied.manner == Manner::LosesAnswer;
@@ -118,8 +123,16 @@ where
     if applied.first && applied.manner == Manner::FailsAfter {
         return ApiError::failed_after().into_response();
     }
-    let mut response = render(applied.answer);
-    if !applied.first {
+    let response = match applied.broken {
+        true => ApiError::failed_after().into_response(),
+        false => render(applied.answer),
+    };
+    mark(response, !applied.first)
+}
+
+/// Marks an answer that was given before.
+fn mark(mut response: Response, replayed: bool) -> Response {
+    if replayed {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     response

@@ -8,7 +8,9 @@ mod figures;
 #[cfg(test)]
 mod tests;
 
-pub use act::{Applied, Entry, PaymentAct, PaymentStep, Receipt, RefundMade, ShipmentAct};
+pub use act::{
+    Applied, Entry, PaymentAct, PaymentStep, Receipt, RefundMade, RefundStatus, ShipmentAct,
+};
 pub use figures::{Figures, OrderFigures, Page, PaymentFigures, ShipmentFigures, Totals};
 
 use std::collections::BTreeMap;
@@ -35,6 +37,8 @@ struct Book {
     /// The payment `nth` stands at `nth - 1`. More than one means that the order was charged twice.
     intents: Vec<Intent>,
     parcel: Option<Parcel>,
+    /// Whether a broken card has broken the first call.
+    broken: bool,
 }
 
 #[derive(Debug)]
@@ -42,13 +46,31 @@ struct Intent {
     token: Box<str>,
     created_seconds: i64,
     account: Account,
-    refunds: u16,
+    /// The amount of each.
+    refunds: Vec<i64>,
 }
 
 /// What an idempotency key stands for: the call, and the answer as it was then.
 #[derive(Debug, Clone, Copy)]
 struct Known {
+    at_seconds: i64,
     fingerprint: u64,
+    answer: Answer,
+}
+
+/// The answer that stands under a key.
+#[derive(Debug, Clone, Copy)]
+enum Answer {
+    Done(Done),
+    /// It was carried out, and answered with a server error.
+    BrokenAfter(Done),
+    /// It was not carried out, and answered with a server error.
+    Broken,
+}
+
+/// A step of a payment, as it was then.
+#[derive(Debug, Clone, Copy)]
+struct Done {
     id: IntentId,
     account: Account,
     refund: Option<RefundMade>,
@@ -66,28 +88,93 @@ pub enum PaymentError {
     /// The order has as many payments or refunds as can be numbered.
     #[error("the order has too many payments or refunds")]
     TooMany,
+    /// A test card wants it so. It stands under its key.
+    #[error("something went wrong")]
+    Broken {
+        /// Whether it is the first answer under the key.
+        first: bool,
+    },
     /// The state of the money does not allow it.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
+    #[error("{refusal}")]
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// The payment as it is, which tells whether the step was done before.
+        payment: Option<Box<Receipt>>,
+    },
+}
+
+impl From<Refusal> for PaymentError {
+    fn from(refusal: Refusal) -> Self {
+        PaymentError::Refused { refusal, payment: None }
+    }
 }
 
 impl Ledger {
     /// Carries out a step of a payment, or tells what it did when it was carried out before.
     pub fn pay(&mut self, act: &PaymentAct) -> Result<Applied<Receipt>, PaymentError> {
         let fingerprint = act.step.fingerprint();
-        let (known, first) = match self.keys.get(act.key.as_str()) {
-            Some(known) if known.fingerprint == fingerprint => (*known, false),
+        let (answer, first) = match self.known(act) {
+            Some(known) if known.fingerprint == fingerprint => (known.answer, false),
             Some(_other_call) => return Err(PaymentError::KeyReused),
             None => {
-                let (id, refund) = self.execute(act)?;
-                let account = self.intent(id)?.account;
-                let known = Known { fingerprint, id, account, refund };
+                let answer = self.answer(act)?;
+                let known = Known { at_seconds: act.at_seconds, fingerprint, answer };
                 self.keys.insert(act.key.as_str().into(), known);
-                (known, true)
+                (answer, true)
             }
         };
-        let answer = self.receipt(known)?;
-        Ok(Applied { manner: payment::manner(&answer.token), answer, first })
+        match answer {
+            Answer::Broken => Err(PaymentError::Broken { first }),
+            Answer::BrokenAfter(done) => self.applied(done, first, true),
+            Answer::Done(done) => self.applied(done, first, false),
+        }
+    }
+
+    fn applied(
+        &self,
+        done: Done,
+        first: bool,
+        broken: bool,
+    ) -> Result<Applied<Receipt>, PaymentError> {
+        let answer = self.receipt(done)?;
+        Ok(Applied { manner: payment::manner(&answer.token), answer, first, broken })
+    }
+
+    /// What stands under the key, unless it is forgotten.
+    fn known(&self, act: &PaymentAct) -> Option<Known> {
+        let known = self.keys.get(act.key.as_str())?;
+        (known.at_seconds >= act.keys_since_seconds).then_some(*known)
+    }
+
+    /// Carries it out, as the test card wants it.
+    fn answer(&mut self, act: &PaymentAct) -> Result<Answer, PaymentError> {
+        let broken = match &act.step {
+            PaymentStep::Authorise { order, token, .. } => self.breaks(*order, token),
+            PaymentStep::Capture { .. }
+            | PaymentStep::Cancel { .. }
+            | PaymentStep::Refund { .. } => None,
+        };
+        if broken == Some(payment::TOK_BROKEN) {
+            return Ok(Answer::Broken);
+        }
+        let (id, refund) = self.execute(act).map_err(|error| match error {
+            PaymentError::Refused { refusal, .. } => {
+                let payment = act.step.intent().and_then(|id| self.payment(id).ok());
+                PaymentError::Refused { refusal, payment: payment.map(Box::new) }
+            }
+            other => other,
+        })?;
+        let done = Done { id, account: self.intent(id)?.account, refund };
+        Ok(if broken.is_some() { Answer::BrokenAfter(done) } else { Answer::Done(done) })
+    }
+
+    /// The broken card, when it is used for an order for the first time.
+    fn breaks(&mut self, order: Uuid, token: &str) -> Option<&'static str> {
+        let broken = [payment::TOK_BROKEN, payment::TOK_BROKEN_AFTER];
+        let broken = broken.into_iter().find(|card| *card == token)?;
+        let first = !std::mem::replace(&mut self.book(order).broken, true);
+        first.then_some(broken)
     }
 
     /// Carries out a step of a shipment, or tells what it did when it was carried out before.
@@ -105,12 +192,12 @@ impl Ledger {
             self.totals.ship(&parcel);
             self.book(act.order()).parcel = Some(parcel.clone());
         }
-        Ok(Applied { answer: parcel, first, manner })
+        Ok(Applied { answer: parcel, first, manner, broken: false })
     }
 
     /// How the step will be answered, and `None` when it was carried out before.
     pub fn manner_of_payment(&self, act: &PaymentAct) -> Option<Manner> {
-        if self.keys.contains_key(act.key.as_str()) {
+        if self.known(act).is_some() {
             return None;
         }
         match &act.step {
@@ -135,7 +222,26 @@ impl Ledger {
     /// A payment as it is now.
     pub fn payment(&self, id: IntentId) -> Result<Receipt, PaymentError> {
         let account = self.intent(id)?.account;
-        self.receipt(Known { fingerprint: 0, id, account, refund: None })
+        self.receipt(Done { id, account, refund: None })
+    }
+
+    /// The payments of an order, in their order.
+    pub fn payments(&self, order: Uuid) -> Vec<Receipt> {
+        let count = self.orders.get(&order).map_or(0, |book| book.intents.len());
+        let ids = (1..=count).filter_map(|nth| NonZeroU16::new(u16::try_from(nth).ok()?));
+        ids.filter_map(|nth| self.payment(IntentId { order, nth }).ok()).collect()
+    }
+
+    /// A refund as it is now.
+    pub fn refund(&self, id: IntentId, nth: u16) -> Option<Receipt> {
+        let intent = self.intent(id).ok()?;
+        let minor = *intent.refunds.get(usize::from(nth).checked_sub(1)?)?;
+        let status = match &*intent.token {
+            payment::TOK_REFUND_FAILS => RefundStatus::Failed,
+            _settled => RefundStatus::Succeeded,
+        };
+        let refund = Some(RefundMade { nth, minor, status });
+        self.receipt(Done { id, account: intent.account, refund }).ok()
     }
 
     /// A shipment as it is now.
@@ -163,11 +269,16 @@ impl Ledger {
                     token: token.as_str().into(),
                     created_seconds: act.at_seconds,
                     account,
-                    refunds: 0,
+                    refunds: Vec::new(),
                 });
                 Ok((IntentId { order: *order, nth }, None))
             }
             PaymentStep::Capture { intent, minor } => {
+                let before = self.intent(*intent)?;
+                if &*before.token == payment::TOK_HOLD_EXPIRES {
+                    let expired = before.account.expire();
+                    self.change(*intent, expired)?;
+                }
                 self.change(*intent, self.intent(*intent)?.account.capture(*minor)?)
             }
             PaymentStep::Cancel { intent } => {
@@ -175,12 +286,20 @@ impl Ledger {
             }
             PaymentStep::Refund { intent, minor } => {
                 let before = self.intent(*intent)?;
-                let nth = before.refunds.checked_add(1).ok_or(PaymentError::TooMany)?;
+                let nth = u16::try_from(before.refunds.len() + 1);
+                let nth = nth.map_err(|_| PaymentError::TooMany)?;
                 let after = before.account.refund(*minor)?;
                 let minor = after.refunded_minor - before.account.refunded_minor;
-                self.change(*intent, after)?;
-                self.intent_mut(*intent)?.refunds = nth;
-                Ok((*intent, Some(RefundMade { nth, minor })))
+                let (status, comes_back) = match &*before.token {
+                    payment::TOK_REFUND_FAILS => (RefundStatus::Pending, true),
+                    payment::TOK_REFUND_PENDING => (RefundStatus::Pending, false),
+                    _other => (RefundStatus::Succeeded, false),
+                };
+                if !comes_back {
+                    self.change(*intent, after)?;
+                }
+                self.intent_mut(*intent)?.refunds.push(minor);
+                Ok((*intent, Some(RefundMade { nth, minor, status })))
             }
         }
     }
@@ -195,7 +314,7 @@ impl Ledger {
         Ok((id, None))
     }
 
-    fn receipt(&self, known: Known) -> Result<Receipt, PaymentError> {
+    fn receipt(&self, known: Done) -> Result<Receipt, PaymentError> {
         let intent = self.intent(known.id)?;
         Ok(Receipt {
             id: known.id,

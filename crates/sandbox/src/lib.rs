@@ -13,6 +13,11 @@
 //! | `tok_timeout` | approved; each step is done and its first answer held back | | `TT` | dispatched; the first answer is held back |
 //! | `tok_error` | approved; each step is done and first answered 500 | | | |
 //! | `tok_slow` | approved; each step takes `slow_ms` more | | | |
+//! | `tok_broken` | the first hold is not done and answered 500, for as long as its key is known; approved under another | | | |
+//! | `tok_broken_after` | the same, but the first hold is done | | | |
+//! | `tok_hold_expires` | approved; the hold is gone when it is to be captured | | | |
+//! | `tok_refund_pending` | approved; a refund is `pending` first and then `succeeded` | | | |
+//! | `tok_refund_fails` | approved; a refund is `pending` first and then `failed` | | | |
 //!
 //! A card covers amounts up to [`payment::CARD_LIMIT_MINOR`] and declines more as insufficient funds.
 //!
@@ -28,15 +33,19 @@
 //! | `POST /v1/payment_intents/{id}/cancel` | | 200 payment intent |
 //! | `POST /v1/refunds` | `payment_intent`, `amount` (all that is left when absent) | 200 refund |
 //! | `GET /v1/payment_intents/{id}` | | 200 payment intent |
+//! | `GET /v1/payment_intents/search` | `query=metadata['order_id']:'…'` | 200, the payment intents as `data`; those that are younger than `search_lag_ms` are missing |
+//! | `GET /v1/refunds/{id}` | | 200 refund as it is now |
 //!
 //! A payment intent: `id` (`pi_` and the order id without hyphens; a second one of the order ends in
 //! `_2`), `status` (`requires_capture`, `succeeded`, `canceled`, `requires_payment_method`), `amount`,
 //! `amount_capturable`, `amount_received`, `currency`, `payment_method`, `metadata.order_id`,
-//! `created`, `last_payment_error`. A refund: `id` (`re_…`), `status` (`succeeded`), `amount`,
+//! `created`, `last_payment_error`. A refund: `id` (`re_…`), `status` (`succeeded`, `pending`, `failed`), `amount`,
 //! `currency`, `payment_intent`. `requires_payment_method` is final here: there is no second attempt.
 //!
 //! The same key and call again is answered as the first time, with `Idempotent-Replayed: true`. Only
-//! what was done is remembered under its key; a decline was done, a refused call was not.
+//! what was done is remembered under its key; a decline was done, a refused call was not. A key is known for
+//! `key_memory_ms`; the same call under it is another one afterwards. A server error of a broken card stands
+//! under its key like any answer.
 //!
 //! # HTTP: the carrier
 //!
@@ -70,7 +79,7 @@
 //! (totals, and per order its payments and shipment; go on after `next` until it is null);
 //! `GET /ledger/{order_id}`; `GET /control` and `POST /control` with any of `latency_ms`, `slow_ms`,
 //! `failure_rate` (503, nothing done), `lose_answer_rate` (done, the answer held back for `hold_ms`),
-//! `hold_ms`. Rates are from 0 to 1 and concern the calls that change something.
+//! `hold_ms`, `key_memory_ms`, `search_lag_ms`. Rates are from 0 to 1 and concern the calls that change something.
 
 pub mod carrier;
 pub mod conduct;

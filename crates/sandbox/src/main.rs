@@ -45,6 +45,12 @@ struct Args {
     /// How long an answer is held back before the call ends all the same [default: 120000].
     #[arg(long, env = "SANDBOX_HOLD_MS")]
     hold_ms: Option<u64>,
+    /// How long idempotency keys are known [default: 86400000, a day].
+    #[arg(long, env = "SANDBOX_KEY_MEMORY_MS")]
+    key_memory_ms: Option<u64>,
+    /// How long after a payment was made it is found by its order [default: 0].
+    #[arg(long, env = "SANDBOX_SEARCH_LAG_MS")]
+    search_lag_ms: Option<u64>,
     /// What the shares are drawn from.
     #[arg(long, env = "SANDBOX_SEED", default_value_t = 0)]
     seed: u64,
@@ -96,6 +102,8 @@ fn simulator(args: &Args) -> anyhow::Result<Arc<Simulator>> {
         failure_rate: args.failure_rate,
         lose_answer_rate: args.lose_answer_rate,
         hold_ms: args.hold_ms,
+        key_memory_ms: args.key_memory_ms,
+        search_lag_ms: args.search_lag_ms,
     })?;
     let conduct = Conduct::new(settings, args.seed);
     let Some(ledger) = &args.ledger else {

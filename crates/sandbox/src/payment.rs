@@ -31,6 +31,18 @@ pub const TOK_ERROR: &str = "tok_error";
 /// The card that is approved, slowly.
 pub const TOK_SLOW: &str = "tok_slow";
 
+/// The card whose first call to hold is not carried out, and answered with a server error that stands
+/// under its key for as long as the key is known. Under another key it is approved.
+pub const TOK_BROKEN: &str = "tok_broken";
+/// The same, but the amount is held all the same.
+pub const TOK_BROKEN_AFTER: &str = "tok_broken_after";
+/// The card that is approved, and whose hold is gone when it is to be captured.
+pub const TOK_HOLD_EXPIRES: &str = "tok_hold_expires";
+/// The card that is approved and captured, and whose refunds are under way at first and done later.
+pub const TOK_REFUND_PENDING: &str = "tok_refund_pending";
+/// The same, but the refunds fail.
+pub const TOK_REFUND_FAILS: &str = "tok_refund_fails";
+
 /// The largest amount that any test card covers, in minor units.
 pub const CARD_LIMIT_MINOR: i64 = 999_999_999_999;
 
@@ -59,10 +71,13 @@ pub enum Decline {
 /// declined, so that a typing error never looks like a payment.
 pub fn outcome(token: &str, amount_minor: i64) -> Outcome {
     match token {
-        TOK_VISA | TOK_TIMEOUT | TOK_ERROR | TOK_SLOW if amount_minor > CARD_LIMIT_MINOR => {
-            Outcome::Declined(Decline::InsufficientFunds)
+        TOK_VISA | TOK_TIMEOUT | TOK_ERROR | TOK_SLOW | TOK_BROKEN | TOK_BROKEN_AFTER
+        | TOK_HOLD_EXPIRES | TOK_REFUND_PENDING | TOK_REFUND_FAILS => {
+            match amount_minor > CARD_LIMIT_MINOR {
+                true => Outcome::Declined(Decline::InsufficientFunds),
+                false => Outcome::Approved,
+            }
         }
-        TOK_VISA | TOK_TIMEOUT | TOK_ERROR | TOK_SLOW => Outcome::Approved,
         TOK_INSUFFICIENT_FUNDS => Outcome::Declined(Decline::InsufficientFunds),
         TOK_EXPIRED => Outcome::Declined(Decline::ExpiredCard),
         _declined_or_unknown => Outcome::Declined(Decline::CardDeclined),

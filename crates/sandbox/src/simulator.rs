@@ -29,6 +29,11 @@ pub trait Act: Into<Entry> + Send + 'static {
     /// How it will be answered, and `None` when it was carried out before.
     fn manner(&self, ledger: &Ledger) -> Option<Manner>;
 
+    /// Whether a refusal was given before, under the same key.
+    fn is_replay(_refusal: &Self::Refusal) -> bool {
+        false
+    }
+
     /// Carries it out.
     fn apply(&self, ledger: &mut Ledger) -> Result<Applied<Self::Answer>, Self::Refusal>;
 }
@@ -133,6 +138,10 @@ impl Act for PaymentAct {
 
     fn manner(&self, ledger: &Ledger) -> Option<Manner> {
         ledger.manner_of_payment(self)
+    }
+
+    fn is_replay(refusal: &PaymentError) -> bool {
+        matches!(refusal, PaymentError::Broken { first: false })
     }
 
     fn apply(&self, ledger: &mut Ledger) -> Result<Applied<Receipt>, PaymentError> {

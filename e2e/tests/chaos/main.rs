@@ -5,5 +5,6 @@
 mod rig;
 
 mod kills;
+mod providers;
 mod away;
 mod audit;

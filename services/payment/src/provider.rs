@@ -6,6 +6,7 @@ mod in_process;
 mod settings;
 
 use std::fmt;
+use std::time::Duration;
 
 use chassis::{Outside, Unanswered};
 use events::{DeclineReason, Money, OrderId};
@@ -13,18 +14,19 @@ use events::{DeclineReason, Money, OrderId};
 use crate::domain::{self, Call};
 use crate::service::{Input, Payments};
 
-pub use http::Http;
+pub use http::{Http, Memory};
 pub use in_process::InProcess;
 pub use settings::{Configured, from_env};
 
 /// Somebody who moves money. A call that was already carried out is answered as the first time.
 pub trait Provider: Send + Sync + 'static {
-    /// Holds the amount, without taking it.
+    /// Holds the amount, without taking it. The first time it was asked to is an `age` ago, or less.
     fn authorize(
         &self,
         order: OrderId,
         amount: Money,
         token: &str,
+        age: Duration,
     ) -> impl Future<Output = Result<Authorization, Unanswered>> + Send;
 
     /// Takes what is held.
@@ -90,11 +92,11 @@ pub struct Calls<P>(pub P);
 impl<P: Provider> Outside<Payments> for Calls<P> {
     const NAME: &'static str = "payment-provider";
 
-    async fn call(&self, call: Call) -> Result<Input, Unanswered> {
+    async fn call(&self, call: Call, age: Duration) -> Result<Input, Unanswered> {
         let Calls(provider) = self;
         match call {
             Call::Authorize { order, amount, token } => {
-                let step = match provider.authorize(order, amount, &token).await? {
+                let step = match provider.authorize(order, amount, &token, age).await? {
                     Authorization::Authorized { id } => {
                         domain::Input::Authorized { authorization: id }
                     }

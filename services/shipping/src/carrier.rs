@@ -6,6 +6,7 @@ mod in_process;
 mod settings;
 
 use std::fmt;
+use std::time::Duration;
 
 use chassis::{Outside, Unanswered};
 use events::{OrderId, RefusalReason};
@@ -67,7 +68,7 @@ pub struct Calls<C>(pub C);
 impl<C: Carrier> Outside<Shipments> for Calls<C> {
     const NAME: &'static str = "carrier";
 
-    async fn call(&self, call: Call) -> Result<Input, Unanswered> {
+    async fn call(&self, call: Call, _age: Duration) -> Result<Input, Unanswered> {
         let Calls(carrier) = self;
         let (order, shipment) = match call {
             Call::Book { order, destination } => (order, carrier.book(order, &destination).await?),

@@ -44,7 +44,7 @@ struct Brittle {
 impl Outside<Asking> for Brittle {
     const NAME: &'static str = "brittle";
 
-    async fn call(&self, _: u32) -> Result<&'static str, Unanswered> {
+    async fn call(&self, _: u32, _: Duration) -> Result<&'static str, Unanswered> {
         assert!(self.asked.fetch_add(1, SeqCst) > 0, "told to panic");
         Ok("answered")
     }
@@ -56,7 +56,8 @@ async fn a_call_whose_adapter_panics_is_made_again_and_so_are_those_that_were_as
     let config = Config::read(&mut Env::from_fn(|_unset| None));
     let telemetry = Arc::new(Telemetry::start(Asking::NAME, &config).unwrap());
     let calls = CallQueue::new(erase(Brittle::default()), &senders.outcomes, telemetry);
-    let intent = |call| Intent { key: Uuid::nil(), call, cause: None, trace: None };
+    let intent =
+        |call| Intent { age: Duration::ZERO, key: Uuid::nil(), call, cause: None, trace: None };
     calls.make(Asked { id: Uuid::nil(), calls: vec![intent(1), intent(2)] });
     let mut answers = 0;
     while answers < 2 {

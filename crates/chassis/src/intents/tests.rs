@@ -19,8 +19,24 @@ async fn what_is_due_is_taken_once_and_what_was_asked_for_a_moment_ago_is_not_du
     write_one(&mut db, &due).await;
     fall_due(&mut db, &due).await;
     assert!(is_any_due(&mut db).await.unwrap());
-    assert_eq!(sorted(take_due(&mut db).await.unwrap()), due);
+    assert_eq!(taken(&mut db).await, due);
     assert!(!is_any_due(&mut db).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_call_that_is_made_again_is_as_old_as_when_it_was_first_asked_for() {
+    let tables = Tables::new().await;
+    let mut db = tables.connect().await;
+    let day = Duration::from_secs(86_400);
+    let asked = keys(2);
+    let (mut writes, id) = (Writes::default(), Uuid::new_v4());
+    write(&mut writes, id, &asked, &[day, Duration::ZERO]);
+    writes.execute(&mut db).await.unwrap();
+    fall_due(&mut db, &asked).await;
+    let due = take_due(&mut db).await.unwrap();
+    // Of calls in one row the oldest counts: a call may be taken for an older one, never for a younger.
+    assert_eq!(due.len(), 2);
+    assert!(due.values().all(|age| (day..day + Duration::from_secs(600)).contains(age)), "{due:?}");
 }
 
 #[tokio::test]
@@ -36,7 +52,7 @@ async fn no_more_than_a_batch_is_taken_at_once_and_the_longest_wait_comes_first(
         }
     }
     assert_eq!(take_due(&mut db).await.unwrap().len(), 600);
-    assert_eq!(sorted(take_due(&mut db).await.unwrap()), asked[0]);
+    assert_eq!(taken(&mut db).await, asked[0]);
 }
 
 #[tokio::test]
@@ -47,10 +63,10 @@ async fn two_replicas_take_different_intents_and_a_crash_gives_them_back() {
     write_one(&mut one, &asked).await;
     fall_due(&mut one, &asked).await;
     let mut taking = one.begin().await.unwrap();
-    assert_eq!(sorted(take_due(&mut taking).await.unwrap()), asked);
+    assert_eq!(taken(&mut taking).await, asked);
     assert!(take_due(&mut other).await.unwrap().is_empty(), "the first replica is at it");
     taking.rollback().await.unwrap();
-    assert_eq!(sorted(take_due(&mut other).await.unwrap()), asked);
+    assert_eq!(taken(&mut other).await, asked);
 }
 
 #[tokio::test]
@@ -91,9 +107,14 @@ fn sorted(mut keys: Vec<Uuid>) -> Vec<Uuid> {
     keys
 }
 
+/// The keys that are due.
+async fn taken(db: &mut PgConnection) -> Vec<Uuid> {
+    sorted(take_due(db).await.unwrap().into_keys().collect())
+}
+
 async fn write_one(db: &mut PgConnection, keys: &[Uuid]) -> Uuid {
     let (mut writes, id) = (Writes::default(), Uuid::now_v7());
-    write(&mut writes, id, keys);
+    write(&mut writes, id, keys, &vec![Duration::ZERO; keys.len()]);
     writes.execute(db).await.unwrap();
     id
 }

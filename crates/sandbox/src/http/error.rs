@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::payments::intent_json;
 use crate::carrier::OtherDestination;
 use crate::journal::NotRecorded;
 use crate::ledger::PaymentError;
@@ -139,12 +140,17 @@ impl From<PaymentError> for ApiError {
             }
             PaymentError::UnknownIntent(_) => Self::missing(message),
             PaymentError::TooMany => Self::invalid(message),
-            PaymentError::Refused(refusal) => Self::invalid(message).code(match refusal {
-                Refusal::AmountTooSmall => "amount_too_small",
-                Refusal::AmountTooLarge { .. } => "amount_too_large",
-                Refusal::UnexpectedStatus { .. } => "payment_intent_unexpected_state",
-                Refusal::AlreadyRefunded => "charge_already_refunded",
-            }),
+            PaymentError::Broken { .. } => Self::failed_after(),
+            PaymentError::Refused { refusal, payment } => {
+                let mut error = Self::invalid(message).code(match refusal {
+                    Refusal::AmountTooSmall => "amount_too_small",
+                    Refusal::AmountTooLarge { .. } => "amount_too_large",
+                    Refusal::UnexpectedStatus { .. } => "payment_intent_unexpected_state",
+                    Refusal::AlreadyRefunded => "charge_already_refunded",
+                });
+                error.body.payment_intent = payment.map(|payment| intent_json(&payment));
+                error
+            }
         }
     }
 }

@@ -4,15 +4,18 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::carry_out;
 use super::error::{ApiError, card_codes};
 use super::form::{self, Form};
-use crate::ledger::{PaymentAct, PaymentStep, Receipt};
+use crate::ledger::{PaymentAct, PaymentStep, Receipt, RefundMade, RefundStatus};
 use crate::payment::Status;
 use crate::simulator::Simulator;
 
@@ -31,7 +34,7 @@ pub(super) async fn create(
         minor: form.required_integer("amount")?,
         currency: form.currency("currency")?,
     };
-    let act = act(&headers, step)?;
+    let act = act(&simulator, &headers, step)?;
     Ok(carry_out(&simulator, act, |receipt| created(&receipt)).await)
 }
 
@@ -43,7 +46,7 @@ pub(super) async fn capture(
 ) -> Result<Response, ApiError> {
     let intent = form::intent(&id)?;
     let step = PaymentStep::Capture { intent, minor: form.integer("amount_to_capture")? };
-    let act = act(&headers, step)?;
+    let act = act(&simulator, &headers, step)?;
     Ok(carry_out(&simulator, act, |receipt| Json(intent_json(&receipt)).into_response()).await)
 }
 
@@ -53,7 +56,7 @@ pub(super) async fn cancel(
     headers: HeaderMap,
     _form: Form,
 ) -> Result<Response, ApiError> {
-    let act = act(&headers, PaymentStep::Cancel { intent: form::intent(&id)? })?;
+    let act = act(&simulator, &headers, PaymentStep::Cancel { intent: form::intent(&id)? })?;
     Ok(carry_out(&simulator, act, |receipt| Json(intent_json(&receipt)).into_response()).await)
 }
 
@@ -64,7 +67,7 @@ pub(super) async fn refund(
 ) -> Result<Response, ApiError> {
     let intent = form::intent(form.required("payment_intent")?)?;
     let step = PaymentStep::Refund { intent, minor: form.integer("amount")? };
-    let act = act(&headers, step)?;
+    let act = act(&simulator, &headers, step)?;
     Ok(carry_out(&simulator, act, |receipt| Json(refund_json(&receipt)).into_response()).await)
 }
 
@@ -77,13 +80,70 @@ pub(super) async fn show(
     Ok(Json(intent_json(&receipt)))
 }
 
+/// The payments of an order, as the public search finds them: `metadata['order_id']:'…'`, and a moment
+/// late.
+pub(super) async fn search(
+    State(simulator): Shared,
+    query: Result<Query<Search>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let Query(search) = query.map_err(|rejection| ApiError::invalid(rejection.body_text()))?;
+    let plain = search.query.replace('"', "'");
+    let order = plain.trim().strip_prefix("metadata['order_id']:'");
+    let order = order.and_then(|rest| Uuid::try_parse(rest.strip_suffix('\'')?).ok());
+    let order = order.ok_or_else(|| {
+        let message = "Only metadata['order_id']:'…' is simulated.";
+        ApiError::invalid_param("query", "parameter_invalid", message)
+    })?;
+    let until = seconds_ago(simulator.conduct.settings().search_lag_ms);
+    let payments = simulator.look_up(|ledger| ledger.payments(order)).await?;
+    let shown = payments.iter().filter(|payment| payment.created_seconds <= until);
+    let data: Vec<Value> = shown.map(intent_json).collect();
+    Ok(Json(
+        json!({ "object": "search_result", "data": data, "has_more": false, "next_page": null }),
+    ))
+}
+
+/// What to search for.
+#[derive(Deserialize)]
+pub(super) struct Search {
+    query: String,
+}
+
+/// A refund as it is now.
+pub(super) async fn show_refund(
+    State(simulator): Shared,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let missing = || ApiError::missing("No such refund.");
+    let rest = id.strip_prefix("re_").ok_or_else(missing)?;
+    let (payment, nth) = rest.split_once("_r").unwrap_or((rest, "1"));
+    let payment = form::intent(&format!("pi_{payment}"))?;
+    let nth = nth.parse().map_err(|_| missing())?;
+    let receipt = simulator.look_up(|ledger| ledger.refund(payment, nth)).await?;
+    Ok(Json(refund_json(&receipt.ok_or_else(missing)?)))
+}
+
+fn act(
+    simulator: &Simulator,
+    headers: &HeaderMap,
+    step: PaymentStep,
+) -> Result<PaymentAct, ApiError> {
+    let key = form::idempotency_key(headers)?;
+    let keys_since_seconds = match simulator.conduct.settings().key_memory_ms {
+        // Not even the key of this very second.
+        0 => i64::MAX,
+        memory_ms => seconds_ago(memory_ms),
+    };
+    Ok(PaymentAct { key, at_seconds: seconds_ago(0), keys_since_seconds, step })
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the provider is another company, with clocks of its own"
 )]
-fn act(headers: &HeaderMap, step: PaymentStep) -> Result<PaymentAct, ApiError> {
-    let key = form::idempotency_key(headers)?;
-    Ok(PaymentAct { key, at_seconds: chrono::Utc::now().timestamp(), step })
+fn seconds_ago(ms: u64) -> i64 {
+    let ms = i64::try_from(ms).unwrap_or(i64::MAX);
+    chrono::Utc::now().timestamp_millis().saturating_sub(ms).div_euclid(1_000)
 }
 
 /// A payment that was declined exists all the same, and its creation is answered as an error.
@@ -97,7 +157,7 @@ fn created(receipt: &Receipt) -> Response {
     }
 }
 
-fn intent_json(receipt: &Receipt) -> Value {
+pub(super) fn intent_json(receipt: &Receipt) -> Value {
     let account = &receipt.account;
     let last_payment_error = match account.status {
         Status::RequiresPaymentMethod(reason) => {
@@ -124,13 +184,14 @@ fn intent_json(receipt: &Receipt) -> Value {
 }
 
 fn refund_json(receipt: &Receipt) -> Value {
-    let (nth, minor) = receipt.refund.map_or((0, 0), |refund| (refund.nth, refund.minor));
+    let nothing = RefundMade { nth: 0, minor: 0, status: RefundStatus::Succeeded };
+    let RefundMade { nth, minor, status } = receipt.refund.unwrap_or(nothing);
     let payment = receipt.id.to_string();
     let id = payment.replacen("pi_", "re_", 1);
     json!({
         "id": if nth > 1 { format!("{id}_r{nth}") } else { id },
         "object": "refund",
-        "status": "succeeded",
+        "status": status.name(),
         "amount": minor,
         "currency": receipt.account.currency,
         "payment_intent": payment,

@@ -26,9 +26,17 @@ pub struct PaymentAct {
     pub key: String,
     /// When it was asked for, in seconds since 1970.
     pub at_seconds: i64,
+    /// Keys that were used before this are forgotten, in seconds since 1970.
+    #[serde(default = "for_ever")]
+    pub keys_since_seconds: i64,
     /// What was asked for.
     #[serde(flatten)]
     pub step: PaymentStep,
+}
+
+/// Acts of journals that were written before keys were forgotten.
+fn for_ever() -> i64 {
+    i64::MIN
 }
 
 /// What the provider can do.
@@ -68,6 +76,16 @@ pub enum PaymentStep {
 }
 
 impl PaymentStep {
+    /// The payment that it is about, unless it makes one.
+    pub(super) fn intent(&self) -> Option<IntentId> {
+        match self {
+            Self::Authorise { .. } => None,
+            Self::Capture { intent, .. }
+            | Self::Cancel { intent }
+            | Self::Refund { intent, .. } => Some(*intent),
+        }
+    }
+
     /// Tells calls apart that came under one key. It lives in memory only, so the hash may be
     /// another one in the next release.
     pub(super) fn fingerprint(&self) -> u64 {
@@ -113,6 +131,8 @@ pub struct Applied<T> {
     pub first: bool,
     /// How to answer it, when it was done just now.
     pub manner: Manner,
+    /// Whether it stands under its key as a server error, although it was done.
+    pub broken: bool,
 }
 
 /// A payment as it was after a step, or as it is now.
@@ -137,4 +157,28 @@ pub struct RefundMade {
     pub nth: u16,
     /// Its amount in minor units.
     pub minor: i64,
+    /// How far it is.
+    pub status: RefundStatus,
+}
+
+/// How far a refund is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefundStatus {
+    /// With the bank.
+    Pending,
+    /// Done.
+    Succeeded,
+    /// The bank sent it back: the money is the merchant's again.
+    Failed,
+}
+
+impl RefundStatus {
+    /// The public name of the status.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+        }
+    }
 }

@@ -94,6 +94,11 @@ impl Account {
         Ok(Self { status: Status::Canceled, ..self })
     }
 
+    /// The bank lets go what is held because nobody took it in time.
+    pub fn expire(self) -> Self {
+        Self { status: Status::Canceled, ..self }
+    }
+
     /// Gives back what was taken, or as much of it as is named.
     pub fn refund(self, minor: Option<i64>) -> Result<Self, Refusal> {
         self.require(Status::Succeeded)?;

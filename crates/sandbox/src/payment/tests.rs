@@ -1,9 +1,9 @@
 use uuid::Uuid;
 
 use super::{
-    Account, CARD_LIMIT_MINOR, Currency, Decline, IntentId, Outcome, Refusal, Status, TOK_DECLINED,
-    TOK_ERROR, TOK_EXPIRED, TOK_INSUFFICIENT_FUNDS, TOK_SLOW, TOK_TIMEOUT, TOK_VISA, manner,
-    outcome,
+    Account, CARD_LIMIT_MINOR, Currency, Decline, IntentId, Outcome, Refusal, Status, TOK_BROKEN,
+    TOK_DECLINED, TOK_ERROR, TOK_EXPIRED, TOK_HOLD_EXPIRES, TOK_INSUFFICIENT_FUNDS,
+    TOK_REFUND_FAILS, TOK_SLOW, TOK_TIMEOUT, TOK_VISA, manner, outcome,
 };
 use crate::manner::Manner;
 
@@ -25,6 +25,9 @@ fn every_test_card_has_its_outcome_and_its_manner() {
         (TOK_TIMEOUT, Outcome::Approved, Manner::LosesAnswer),
         (TOK_ERROR, Outcome::Approved, Manner::FailsAfter),
         (TOK_SLOW, Outcome::Approved, Manner::Slow),
+        (TOK_BROKEN, Outcome::Approved, Manner::Prompt),
+        (TOK_HOLD_EXPIRES, Outcome::Approved, Manner::Prompt),
+        (TOK_REFUND_FAILS, Outcome::Approved, Manner::Prompt),
         ("tok_viza", Outcome::Declined(Decline::CardDeclined), Manner::Prompt),
         ("", Outcome::Declined(Decline::CardDeclined), Manner::Prompt),
     ];

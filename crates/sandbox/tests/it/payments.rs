@@ -1,10 +1,11 @@
 //! The payment provider's rules over HTTP.
 
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use sandbox::conduct::Change;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{authorisation, intent, send, well_behaved};
+use crate::harness::{Client, authorisation, intent, send, simulator, well_behaved};
 
 #[tokio::test]
 async fn a_payment_is_authorised_captured_and_refunded() {
@@ -214,4 +215,77 @@ async fn bodies_that_are_too_large_or_of_another_type_are_refused() {
     let json = client.request(Method::POST, "/v1/refunds").header("idempotency-key", "k");
     let refused = send(json.json(&json!({ "payment_intent": "pi_1" }))).await.unwrap();
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+}
+
+async fn found(client: &Client, order: Uuid) -> Vec<Value> {
+    let path =
+        format!("/v1/payment_intents/search?query=metadata%5B%27order_id%27%5D:%27{order}%27");
+    let answer = client.get(&path).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    answer.body["data"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_key_that_is_forgotten_stands_for_another_call_and_the_payments_are_found_by_their_order()
+{
+    let change = Change { key_memory_ms: Some(0), ..Change::default() };
+    let (client, order) = (simulator(change).await, Uuid::now_v7());
+    assert_eq!(found(&client, order).await, Vec::<Value>::new());
+    let first = client.authorise(order, "tok_visa", 500).await;
+    let second = client.authorise(order, "tok_visa", 500).await;
+    assert_eq!((first.replayed, second.replayed), (false, false));
+    let both = found(&client, order).await;
+    assert_eq!(both, [first.body, second.body]);
+    client.control(&json!({ "search_lag_ms": 3_600_000 })).await;
+    assert_eq!(found(&client, order).await, Vec::<Value>::new(), "too young to be found");
+    let wrong = client.get("/v1/payment_intents/search?query=status:%27succeeded%27").await;
+    assert_eq!((wrong.status, wrong.error("param")), (StatusCode::BAD_REQUEST, "query"));
+}
+
+#[tokio::test]
+async fn a_broken_card_stands_under_its_key_as_a_server_error_whether_or_not_it_was_done() {
+    for (token, done) in [("tok_broken", 0), ("tok_broken_after", 1)] {
+        let (client, order) = (well_behaved().await, Uuid::now_v7());
+        for replayed in [false, true, true] {
+            let answer = client.authorise(order, token, 500).await;
+            assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+            assert_eq!(answer.replayed, replayed, "{token}");
+        }
+        assert_eq!(found(&client, order).await.len(), done, "{token}");
+        let form = authorisation(order, token, 500);
+        let other = client.post("/v1/payment_intents", "another key", &form).await;
+        assert_eq!(
+            (other.status, &other.body["status"]),
+            (StatusCode::OK, &json!("requires_capture"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_hold_that_expired_is_not_captured_and_the_refusal_shows_the_payment() {
+    let (client, order) = (well_behaved().await, Uuid::now_v7());
+    client.authorise(order, "tok_hold_expires", 500).await;
+    let refused = client.capture(order).await;
+    assert_eq!(refused.error("code"), "payment_intent_unexpected_state");
+    assert_eq!(refused.body["error"]["payment_intent"]["status"], "canceled");
+    let figures = &client.get(&format!("/ledger/{order}")).await.body["payments"][0];
+    assert_eq!((&figures["held_minor"], &figures["captured_minor"]), (&json!(0), &json!(0)));
+}
+
+#[tokio::test]
+async fn a_refund_that_is_pending_is_done_later_or_fails_and_the_money_is_where_it_says() {
+    for (token, end, refunded) in
+        [("tok_refund_pending", "succeeded", 500), ("tok_refund_fails", "failed", 0)]
+    {
+        let (client, order) = (well_behaved().await, Uuid::now_v7());
+        client.authorise(order, token, 500).await;
+        client.capture(order).await;
+        let form = format!("payment_intent={}", intent(order));
+        let refund = client.post("/v1/refunds", "r", &form).await;
+        assert_eq!(refund.body["status"], "pending");
+        let path = format!("/v1/refunds/{}", refund.body["id"].as_str().unwrap());
+        assert_eq!(client.get(&path).await.body["status"], end);
+        let figures = &client.get(&format!("/ledger/{order}")).await.body["payments"][0];
+        assert_eq!(figures["refunded_minor"], refunded, "{token}");
+    }
 }

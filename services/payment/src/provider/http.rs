@@ -3,14 +3,18 @@
 //! the API nor a customer's token appears in a log or an error.
 
 mod answer;
+mod authorize;
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use chassis::Unanswered;
-use events::{DeclineReason, Money, OrderId};
+use events::{Money, OrderId};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, InvalidHeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
+use sandbox::recent::Recent;
+use serde::de::DeserializeOwned;
 
 use super::{Authorization, Provider, Step};
 use answer::{Answer, Body, Refusal};
@@ -18,11 +22,35 @@ use answer::{Answer, Body, Refusal};
 /// A connection takes a round trip or three: who needs longer is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Keys under which a step is tried, where the provider keeps answering one with a server error.
+const KEYS_MAX: u32 = 5;
+
 /// A payment provider behind a URL.
 #[derive(Debug, Clone)]
 pub struct Http {
     client: Client,
     base: Url,
+    memory: Memory,
+    /// Since when the first key of an order's authorisation is known to be answered with a server error.
+    failed: Arc<Mutex<Recent<Instant>>>,
+}
+
+/// How long a provider knows what it was asked, and how soon it is found.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// Idempotency keys are known for at least so long. The convention's is a day.
+    pub keys_kept: Duration,
+    /// What was done is found by its metadata after so long.
+    pub search_settles: Duration,
+}
+
+impl Default for Memory {
+    /// Some hours less than a day, as the age of a call is not known to the minute; and five times what
+    /// searches take by the convention.
+    fn default() -> Self {
+        let (keys_kept, search_settles) = (Duration::from_secs(72_000), Duration::from_secs(300));
+        Memory { keys_kept, search_settles }
+    }
 }
 
 /// Why there can be no client.
@@ -49,22 +77,47 @@ impl Http {
             // A proxy for the outside world does not know our own machine.
             builder = builder.no_proxy();
         }
-        Ok(Http { client: builder.build().map_err(Unusable::Client)?, base })
+        let client = builder.build().map_err(Unusable::Client)?;
+        Ok(Http { client, base, memory: Memory::default(), failed: Arc::default() })
+    }
+
+    /// The same, with another memory.
+    pub fn with_memory(self, memory: Memory) -> Self {
+        Http { memory, ..self }
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        url.path_segments_mut().expect("an http URL has a path").pop_if_empty().extend(path);
+        url
+    }
+
+    /// Asks for something that changes nothing.
+    async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<T, Unanswered> {
+        let mut url = self.url(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = self.client.get(url);
+        let response =
+            request.send().await.map_err(|error| Unanswered::new(error.without_url()))?;
+        answer::read_found(response).await
     }
 
     async fn post(
         &self,
         path: &[&str],
-        order: OrderId,
-        step: Step,
+        key: &str,
         form: &[(&str, &str)],
     ) -> Result<Answer, Unanswered> {
-        let mut url = self.base.clone();
-        url.path_segments_mut().expect("an http URL has a path").pop_if_empty().extend(path);
         let response = self
             .client
-            .post(url)
-            .header("Idempotency-Key", format!("{order}:{step}"))
+            .post(self.url(path))
+            .header("Idempotency-Key", key)
             .form(form)
             .send()
             .await
@@ -72,7 +125,8 @@ impl Http {
         answer::read(response).await
     }
 
-    /// A step that must succeed in the end. `done` says whether a body shows that it has.
+    /// A step that must succeed in the end. `done` says whether a body shows that it has. Under another
+    /// key it is as safe as under the first: a provider refuses what the state of the money does not allow.
     async fn insist(
         &self,
         path: &[&str],
@@ -80,22 +134,50 @@ impl Http {
         step: Step,
         form: &[(&str, &str)],
         done: fn(&Body) -> bool,
-    ) -> Result<(), Unanswered> {
-        match self.post(path, order, step, form).await? {
-            Answer::Done(body) if done(&body) => Ok(()),
-            Answer::Done(body) => Err(stuck(order, step, Refusal::unexpected(body))),
-            // The provider forgets its idempotency keys after a while. Who asks again later is told
-            // that there is nothing left to do.
-            Answer::Refused(refusal) if refusal.intent().is_some_and(done) => Ok(()),
-            Answer::Refused(refusal)
-                if step == Step::Refund && refusal.code() == Some("charge_already_refunded") =>
-            {
-                Ok(())
+    ) -> Result<Option<Body>, Unanswered> {
+        let mut last = None;
+        for nth in 1..=KEYS_MAX {
+            match self.post(path, &key(order, step, nth), form).await? {
+                Answer::Stored(failure) => last = Some(failure),
+                Answer::Done(body) if done(&body) => return Ok(Some(body)),
+                Answer::Done(body) => return Err(stuck(order, step, Refusal::unexpected(body))),
+                // The provider forgets its idempotency keys after a while. Who asks again later is told
+                // that there is nothing left to do.
+                Answer::Refused(refusal) if refusal.intent().is_some_and(done) => return Ok(None),
+                Answer::Refused(refusal)
+                    if step == Step::Refund
+                        && refusal.code() == Some("charge_already_refunded") =>
+                {
+                    return Ok(None);
+                }
+                Answer::Refused(refusal) => return Err(stuck(order, step, refusal)),
             }
-            Answer::Refused(refusal) => Err(stuck(order, step, refusal)),
         }
+        Err(last.expect("there is a first key"))
     }
 }
+
+impl Http {
+    /// Whether a refund that was on its way has arrived.
+    async fn settled(&self, order: OrderId, pending: Body) -> Result<(), Unanswered> {
+        let Some(id) = &pending.id else {
+            return Err(stuck(order, Step::Refund, Refusal::unexpected(pending)));
+        };
+        let now: Body = self.get(&["v1", "refunds", id], &[]).await?;
+        if now.is("succeeded") {
+            return Ok(());
+        }
+        if now.is("pending") {
+            return Err(Unanswered::new(Pending));
+        }
+        Err(stuck(order, Step::Refund, Refusal::unexpected(now)))
+    }
+}
+
+/// The provider says that the step is under way.
+#[derive(Debug, thiserror::Error)]
+#[error("the refund is on its way to the bank")]
+struct Pending;
 
 impl Provider for Http {
     async fn authorize(
@@ -103,7 +185,14 @@ impl Provider for Http {
         order: OrderId,
         amount: Money,
         token: &str,
+        age: Duration,
     ) -> Result<Authorization, Unanswered> {
+        // The key no longer protects from a second hold.
+        if age >= self.memory.keys_kept
+            && let Some(found) = self.find(order).await?
+        {
+            return Ok(found);
+        }
         let (minor, currency) = (amount.minor.to_string(), lowercase(amount));
         let form = [
             ("amount", minor.as_str()),
@@ -116,26 +205,7 @@ impl Provider for Http {
             ("error_on_requires_action", "true"),
             ("metadata[order_id]", &order.to_string()),
         ];
-        match self.post(&["v1", "payment_intents"], order, Step::Authorize, &form).await? {
-            Answer::Done(Body { id: Some(id), status: Some(status), .. })
-                if status == "requires_capture" =>
-            {
-                Ok(Authorization::Authorized { id })
-            }
-            Answer::Done(body) if body.holds_nothing() => {
-                Ok(Authorization::Declined(DeclineReason::Unknown))
-            }
-            Answer::Done(body) => Err(stuck(order, Step::Authorize, Refusal::unexpected(body))),
-            Answer::Refused(refusal) if refusal.is_declined() => {
-                Ok(Authorization::Declined(reason(&refusal)))
-            }
-            // Nobody can pay with a card that does not exist: an order must not hang on it.
-            Answer::Refused(refusal) if refusal.is_about_the_order() => {
-                tracing::warn!(%order, error = %refusal, "the provider does not accept an authorisation");
-                Ok(Authorization::Declined(DeclineReason::Unknown))
-            }
-            Answer::Refused(refusal) => Err(stuck(order, Step::Authorize, refusal)),
-        }
+        self.hold(order, &form).await
     }
 
     async fn capture(
@@ -147,12 +217,13 @@ impl Provider for Http {
         let path = ["v1", "payment_intents", authorization, "capture"];
         let form = [("amount_to_capture", amount.minor.to_string())];
         let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
-        self.insist(&path, order, Step::Capture, &form, |body| body.is("succeeded")).await
+        let done = |body: &Body| body.is("succeeded");
+        self.insist(&path, order, Step::Capture, &form, done).await.map(drop)
     }
 
     async fn void(&self, order: OrderId, authorization: &str) -> Result<(), Unanswered> {
         let path = ["v1", "payment_intents", authorization, "cancel"];
-        self.insist(&path, order, Step::Void, &[], |body| body.is("canceled")).await
+        self.insist(&path, order, Step::Void, &[], |body| body.is("canceled")).await.map(drop)
     }
 
     async fn refund(
@@ -163,27 +234,30 @@ impl Provider for Http {
     ) -> Result<(), Unanswered> {
         let minor = amount.minor.to_string();
         let form = [("payment_intent", authorization), ("amount", minor.as_str())];
-        self.insist(&["v1", "refunds"], order, Step::Refund, &form, |body| {
-            // A pending refund is on its way, and nothing is left for us to do. The intent stays
-            // `succeeded` when it is refunded, so its status tells nothing here.
-            body.is_refund() && (body.is("succeeded") || body.is("pending"))
-        })
-        .await
+        // The intent stays `succeeded` when it is refunded, so its status tells nothing here.
+        let done = |body: &Body| body.is_refund() && (body.is("succeeded") || body.is("pending"));
+        let path = ["v1", "refunds"];
+        let refund = self.insist(&path, order, Step::Refund, &form, done).await?;
+        match refund {
+            // On its way to the bank, which may send it back.
+            Some(pending) if pending.is("pending") => self.settled(order, pending).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// The idempotency key of a step: the same however often it is asked for, and another one where the
+/// first stands for a server error.
+fn key(order: OrderId, step: Step, nth: u32) -> String {
+    match nth {
+        1 => format!("{order}:{step}"),
+        _later => format!("{order}:{step}:{nth}"),
     }
 }
 
 /// Providers write currencies in small letters.
 fn lowercase(amount: Money) -> String {
     amount.currency.as_str().to_ascii_lowercase()
-}
-
-fn reason(refusal: &Refusal) -> DeclineReason {
-    match (refusal.decline_code(), refusal.code()) {
-        (Some("insufficient_funds"), _) => DeclineReason::InsufficientFunds,
-        (Some("expired_card"), _) | (_, Some("expired_card")) => DeclineReason::ExpiredCard,
-        (_, Some("card_declined")) => DeclineReason::CardDeclined,
-        _other => DeclineReason::Unknown,
-    }
 }
 
 /// The step will be tried for ever, because money depends on it; somebody has to look at it.

@@ -4,6 +4,7 @@
 //! A ledger here would be wrong as soon as another replica takes the next step of the same payment.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use chassis::Unanswered;
 use events::{DeclineReason, Money, OrderId};
@@ -75,6 +76,7 @@ impl Provider for InProcess {
         order: OrderId,
         amount: Money,
         token: &str,
+        _age: Duration,
     ) -> Result<Authorization, Unanswered> {
         match manner(token) {
             Manner::Prompt => {}

@@ -1,8 +1,10 @@
 //! Which provider the settings choose.
 
+use std::time::Duration;
+
 use chassis::{Env, Place, place_from_env};
 
-use super::{Http, InProcess};
+use super::{Http, InProcess, Memory};
 
 /// The adapter that was chosen.
 #[derive(Debug)]
@@ -13,15 +15,36 @@ pub enum Configured {
 
 /// Reads the settings. After a problem the answer is of no use, and nobody gets to use it.
 pub fn from_env(env: &mut Env) -> Configured {
+    let memory = memory(env);
     let api = match place_from_env(env, "PROVIDER", "the payment provider") {
         Place::Api(api) => api,
         Place::InProcess => return Configured::InProcess(InProcess::default()),
     };
     match Http::new(api.url, &api.key, api.timeout) {
-        Ok(http) => Configured::Http(http),
+        Ok(http) => Configured::Http(http.with_memory(memory)),
         Err(error) => {
             env.problem(format!("the payment provider's client cannot be made: {error}"));
             Configured::InProcess(InProcess::default())
         }
+    }
+}
+
+/// The convention knows keys for a day: whoever reckons with more risks a second hold.
+fn memory(env: &mut Env) -> Memory {
+    let Memory { keys_kept, search_settles } = Memory::default();
+    let keys_kept = env.parsed(
+        "PROVIDER_KEYS_KEPT_SECONDS",
+        keys_kept.as_secs(),
+        "seconds after which an authorisation is looked up before it is asked for again: less than the \
+         payment provider keeps idempotency keys",
+    );
+    let search_settles = env.parsed(
+        "PROVIDER_SEARCH_SETTLES_SECONDS",
+        search_settles.as_secs(),
+        "seconds after which the payment provider surely finds a payment by its metadata",
+    );
+    Memory {
+        keys_kept: Duration::from_secs(keys_kept),
+        search_settles: Duration::from_secs(search_settles),
     }
 }

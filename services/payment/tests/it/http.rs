@@ -14,7 +14,7 @@ use events::{DeclineReason, OrderId};
 use payment::provider::{Authorization, Http, Provider};
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::simulator::{self, eur};
+use crate::simulator::{self, FRESH, eur};
 
 const KEY: &str = "sk_test_do_not_tell";
 const TOKEN: &str = "tok_do_not_tell";
@@ -26,8 +26,8 @@ async fn money_moves_once_though_every_first_answer_is_lost() {
     for token in ["tok_timeout", "tok_error"] {
         let [taken, voided] = [OrderId::now(), OrderId::now()];
         for order in [taken, voided] {
-            client.authorize(order, eur(700), token).await.unwrap_err();
-            client.authorize(order, eur(700), token).await.unwrap();
+            client.authorize(order, eur(700), token, FRESH).await.unwrap_err();
+            client.authorize(order, eur(700), token, FRESH).await.unwrap();
         }
         let held = provider.payments(taken).await[0].id.to_string();
         client.capture(taken, &held, eur(700)).await.unwrap_err();
@@ -50,7 +50,7 @@ async fn a_wrong_key_is_no_outcome() {
     let provider = simulator::start().await;
     let client = provider.client_with_key("sk_live_of_somebody_else");
     let order = OrderId::now();
-    client.authorize(order, eur(100), "tok_visa").await.unwrap_err();
+    client.authorize(order, eur(100), "tok_visa", FRESH).await.unwrap_err();
     assert_eq!(provider.payments(order).await.len(), 0);
 }
 
@@ -61,7 +61,7 @@ async fn a_provider_that_is_away_is_no_outcome() {
     nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("http://{}", nobody.local_addr().unwrap());
     let client = Http::new(url.parse().unwrap(), KEY, Duration::from_secs(1)).unwrap();
-    let unanswered = client.authorize(OrderId::now(), eur(100), TOKEN).await.unwrap_err();
+    let unanswered = client.authorize(OrderId::now(), eur(100), TOKEN, FRESH).await.unwrap_err();
     tells_no_secret(&unanswered);
 }
 
@@ -73,7 +73,7 @@ async fn every_call_has_the_conventional_form() {
     )
     .await;
     let order = OrderId::now();
-    fake.client().authorize(order, eur(1050), TOKEN).await.unwrap();
+    fake.client().authorize(order, eur(1050), TOKEN, FRESH).await.unwrap();
     let sent = fake.sent.lock().unwrap().pop().unwrap();
     assert_eq!(sent.path, "/base/v1/payment_intents");
     assert_eq!(sent.headers["authorization"], format!("Bearer {KEY}"));
@@ -139,7 +139,7 @@ async fn an_answer_that_says_nothing_is_no_outcome() {
         let fake = Fake::start(StatusCode::from_u16(status).unwrap(), body).await;
         let (client, order) = (fake.client(), OrderId::now());
         let answers = [
-            client.authorize(order, eur(100), TOKEN).await.map(|_| ()),
+            client.authorize(order, eur(100), TOKEN, FRESH).await.map(|_| ()),
             client.capture(order, "pi_1", eur(100)).await,
             client.void(order, "pi_1").await,
             client.refund(order, "pi_1", eur(100)).await,
@@ -165,7 +165,7 @@ async fn what_the_customer_sent_is_declined_when_the_provider_does_not_know_it()
         (402, r#"{"error":{"type":"card_error","code":"authentication_required"}}"#),
     ] {
         let fake = Fake::start(StatusCode::from_u16(status).unwrap(), body).await;
-        let answer = fake.client().authorize(OrderId::now(), eur(100), TOKEN).await.unwrap();
+        let answer = fake.client().authorize(OrderId::now(), eur(100), TOKEN, FRESH).await.unwrap();
         assert_eq!(answer, Authorization::Declined(DeclineReason::Unknown), "{body}");
     }
 }
@@ -193,6 +193,28 @@ async fn a_step_that_was_done_long_ago_is_done() {
     let body = r#"{"error":{"type":"invalid_request_error","code":"charge_already_refunded"}}"#;
     let fake = Fake::start(StatusCode::BAD_REQUEST, body).await;
     fake.client().refund(order, "pi_1", eur(100)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_hold_under_an_id_that_cannot_be_kept_is_no_outcome_and_the_id_is_not_repeated() {
+    let long = "do_not_tell".repeat(20_000);
+    for id in ["pi_do_not_tell\\u0000", "pi_do not_tell", "pi_do_not_tell_\u{e4}", "", &long] {
+        let body =
+            format!(r#"{{"id":"{id}","object":"payment_intent","status":"requires_capture"}}"#);
+        let fake = Fake::start(StatusCode::OK, &body).await;
+        let unanswered =
+            fake.client().authorize(OrderId::now(), eur(100), TOKEN, FRESH).await.unwrap_err();
+        assert!(chain(&unanswered).contains("the id of the hold"), "{}", chain(&unanswered));
+        tells_no_secret(&unanswered);
+    }
+}
+
+#[tokio::test]
+async fn codes_of_a_refusal_are_cut_before_anybody_logs_them() {
+    let body = format!(r#"{{"error":{{"type":"a\u0000b","code":"{}"}}}}"#, "x".repeat(200_000));
+    let fake = Fake::start(StatusCode::BAD_REQUEST, &body).await;
+    let said = chain(&fake.client().void(OrderId::now(), "pi_1").await.unwrap_err());
+    assert!(said.len() < 2_000 && said.contains("\"ab\""), "{said}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands, in its helpers too")]
 
 mod handlers;
+mod forgetting;
 mod http;
 mod rules;
 mod settings;

@@ -5,7 +5,7 @@ use chassis::Unanswered;
 use events::{DeclineReason, OrderId};
 use payment::provider::{Authorization, InProcess, Provider};
 
-use crate::simulator::{self, eur};
+use crate::simulator::{self, FRESH, eur};
 
 /// Makes a call again until it is answered, as the chassis does.
 async fn insist<T, F: Future<Output = Result<T, Unanswered>>>(call: impl Fn() -> F) -> T {
@@ -23,7 +23,7 @@ async fn authorize(
     minor: i64,
     token: &str,
 ) -> Authorization {
-    insist(|| provider.authorize(order, eur(minor), token)).await
+    insist(|| provider.authorize(order, eur(minor), token, FRESH)).await
 }
 
 fn id(authorization: Authorization) -> String {
@@ -73,14 +73,14 @@ async fn the_first_answer_of_each_step_is_lost_and_the_next_is_not(provider: &im
     for token in ["tok_timeout", "tok_error"] {
         let [taken, voided] = [OrderId::now(), OrderId::now()];
         for order in [taken, voided] {
-            provider.authorize(order, eur(100), token).await.unwrap_err();
+            provider.authorize(order, eur(100), token, FRESH).await.unwrap_err();
         }
-        let held = id(provider.authorize(taken, eur(100), token).await.unwrap());
+        let held = id(provider.authorize(taken, eur(100), token, FRESH).await.unwrap());
         provider.capture(taken, &held, eur(100)).await.unwrap_err();
         provider.capture(taken, &held, eur(100)).await.unwrap();
         provider.refund(taken, &held, eur(100)).await.unwrap_err();
         provider.refund(taken, &held, eur(100)).await.unwrap();
-        let held = id(provider.authorize(voided, eur(100), token).await.unwrap());
+        let held = id(provider.authorize(voided, eur(100), token, FRESH).await.unwrap());
         provider.void(voided, &held).await.unwrap_err();
         provider.void(voided, &held).await.unwrap();
     }

@@ -6,7 +6,7 @@ mod answer;
 
 use std::time::Duration;
 
-use chassis::Unanswered;
+use chassis::{Unanswered, plain};
 use events::OrderId;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, InvalidHeaderValue};
 use reqwest::redirect::Policy;
@@ -18,6 +18,11 @@ use answer::{Answer, Refusal};
 
 /// A connection takes a round trip or three: who needs longer is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The longest tracking code that is kept; those of carriers have some twenty characters.
+const TRACKING_CHARACTERS_MAX: usize = 255;
+/// What stands in place of a code that has nothing that could be kept.
+const UNTRACKED: &str = "untracked";
 
 /// A carrier behind a URL.
 #[derive(Debug, Clone)]
@@ -68,7 +73,10 @@ impl Http {
         let response =
             request.send().await.map_err(|error| Unanswered::new(error.without_url()))?;
         match answer::read(response).await? {
-            Answer::Done(shipment) => Ok(shipment),
+            Answer::Done(Shipment::Dispatched { tracking }) => {
+                Ok(Shipment::Dispatched { tracking: kept(order, tracking) })
+            }
+            Answer::Done(shipment @ (Shipment::Refused(_) | Shipment::Cancelled)) => Ok(shipment),
             Answer::Refused(refusal) => Err(stuck(order, step, refusal)),
         }
     }
@@ -90,6 +98,20 @@ impl Carrier for Http {
         let request = self.request(Method::POST, order, Step::Cancel, &path);
         self.send(order, Step::Cancel, request).await
     }
+}
+
+/// The goods are gone, whatever the code looks like: an order must not hang on it. What cannot be stored
+/// of it is left out.
+fn kept(order: OrderId, tracking: String) -> String {
+    let mut kept = plain(&tracking, TRACKING_CHARACTERS_MAX);
+    if kept.is_empty() {
+        kept = UNTRACKED.to_owned();
+    }
+    if kept != tracking {
+        let (bytes, code) = (tracking.len(), &kept);
+        tracing::warn!(%order, bytes, code, "the carrier's tracking code cannot be kept as it is");
+    }
+    kept
 }
 
 /// Goods and money are held until the carrier says how the shipment ended; somebody has to look at it.

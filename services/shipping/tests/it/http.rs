@@ -53,6 +53,23 @@ async fn a_slow_booking_loses_to_a_cancellation() {
 }
 
 #[tokio::test]
+async fn goods_that_are_gone_are_dispatched_whatever_their_tracking_code_looks_like() {
+    let long = "ä".repeat(60_000);
+    for (sent, kept) in [
+        ("PARCEL-1", "PARCEL-1"),
+        ("PAR\\u0000CEL\\u001b[31m\\n1", "PARCEL[31m1"),
+        ("\\u0000", "untracked"),
+        ("", "untracked"),
+        (&long, &long[..510]),
+    ] {
+        let body = format!(r#"{{"status":"dispatched","tracking_code":"{sent}"}}"#);
+        let fake = Fake::start(StatusCode::OK, &body).await;
+        let shipment = fake.client().book(OrderId::now(), "DE").await.unwrap();
+        assert_eq!(shipment, Shipment::Dispatched { tracking: kept.to_owned() });
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_key_is_no_outcome() {
     let carrier = simulator::start().await;
     let client = carrier.client_with_key("sk_live_of_somebody_else");

@@ -1,18 +1,28 @@
 //! What a provider's HTTP answer means: done, refused for good, or no answer at all. Everything that
 //! could be another outcome the next time is no answer.
 
-use chassis::Unanswered;
+use chassis::{Unanswered, plain};
+use events::DeclineReason;
 use reqwest::{Response, StatusCode};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
+/// Far more than any code of an API has.
+const CODE_CHARACTERS_MAX: usize = 100;
 /// Far more than any answer has. Whoever sends more is not the provider.
 const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// Tells an answer that stands under the key from one that was given just now.
+const REPLAYED: &str = "idempotent-replayed";
 
 /// An answer that will be the same the next time.
 #[derive(Debug)]
 pub(super) enum Answer {
     Done(Body),
     Refused(Refusal),
+    /// A server error that stands under the key: asking under it again is of no use for as long as the
+    /// provider knows it. Whether the step was carried out is not known.
+    Stored(Unanswered),
 }
 
 /// What the conventions say of a payment intent or a refund, as far as it matters here.
@@ -20,7 +30,16 @@ pub(super) enum Answer {
 pub(super) struct Body {
     pub(super) id: Option<String>,
     pub(super) object: Option<String>,
+    #[serde(default, deserialize_with = "short")]
     pub(super) status: Option<String>,
+    /// Of an intent that a card was declined for.
+    pub(super) last_payment_error: Option<ErrorBody>,
+}
+
+/// The intents that a search found.
+#[derive(Debug, Deserialize)]
+pub(super) struct Found {
+    pub(super) data: Vec<Body>,
 }
 
 /// Why a call is refused. Of the provider's text only the codes are kept: a message may repeat what
@@ -33,7 +52,7 @@ pub(super) struct Body {
     code = self.error.code,
     decline_code = self.error.decline_code,
     param = self.error.param,
-    intent_status = self.error.payment_intent.as_ref().and_then(|body| body.status.as_deref()),
+    intent_status = self.error.payment_intent.as_deref().and_then(|body| body.status.as_deref()),
 )]
 pub(super) struct Refusal {
     status: StatusCode,
@@ -41,13 +60,22 @@ pub(super) struct Refusal {
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct ErrorBody {
-    #[serde(rename = "type")]
+pub(super) struct ErrorBody {
+    #[serde(rename = "type", default, deserialize_with = "short")]
     kind: Option<String>,
+    #[serde(default, deserialize_with = "short")]
     code: Option<String>,
+    #[serde(default, deserialize_with = "short")]
     decline_code: Option<String>,
+    #[serde(default, deserialize_with = "short")]
     param: Option<String>,
-    payment_intent: Option<Body>,
+    payment_intent: Option<Box<Body>>,
+}
+
+/// A code of the provider's, for logs: whatever it sends there, a line stays a line.
+fn short<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.map(|text| plain(&text, CODE_CHARACTERS_MAX)))
 }
 
 /// An answer that says nothing about the outcome.
@@ -61,8 +89,21 @@ enum Unclear {
     TooLarge,
 }
 
+/// Reads the answer to a question, which changes nothing: all but a success is no answer.
+pub(super) async fn read_found<T: DeserializeOwned>(response: Response) -> Result<T, Unanswered> {
+    let status = response.status();
+    if !status.is_success() {
+        return Err(Unanswered::new(Unclear::Status(status)));
+    }
+    let body = bytes(response).await?;
+    serde_json::from_slice(&body).map_err(|error| Unanswered::new(Unclear::Body(status, error)))
+}
+
 pub(super) async fn read(response: Response) -> Result<Answer, Unanswered> {
     let status = response.status();
+    if status.is_server_error() && response.headers().contains_key(REPLAYED) {
+        return Ok(Answer::Stored(Unanswered::new(Unclear::Status(status))));
+    }
     // In progress, too many requests, broken: it may have been carried out or not.
     let refused = status.is_client_error()
         && status != StatusCode::REQUEST_TIMEOUT
@@ -107,16 +148,33 @@ impl Body {
         self.object.as_deref() == Some("refund")
     }
 
+    /// An intent that holds the amount, or has taken it.
+    pub(super) fn holds(&self) -> bool {
+        self.is("requires_capture") || self.is("succeeded")
+    }
+
     /// An intent that did not come to hold anything, and cannot without a new card or the customer.
     pub(super) fn holds_nothing(&self) -> bool {
         ["requires_payment_method", "requires_action", "canceled"].iter().any(|s| self.is(s))
     }
 }
 
+impl ErrorBody {
+    /// Why a card was declined.
+    pub(super) fn reason(&self) -> DeclineReason {
+        match (self.decline_code.as_deref(), self.code.as_deref()) {
+            (Some("insufficient_funds"), _) => DeclineReason::InsufficientFunds,
+            (Some("expired_card"), _) | (_, Some("expired_card")) => DeclineReason::ExpiredCard,
+            (_, Some("card_declined")) => DeclineReason::CardDeclined,
+            _other => DeclineReason::Unknown,
+        }
+    }
+}
+
 impl Refusal {
     /// A success whose content is none.
     pub(super) fn unexpected(body: Body) -> Self {
-        let error = ErrorBody { payment_intent: Some(body), ..ErrorBody::default() };
+        let error = ErrorBody { payment_intent: Some(Box::new(body)), ..ErrorBody::default() };
         Refusal { status: StatusCode::OK, error }
     }
 
@@ -124,13 +182,14 @@ impl Refusal {
         self.error.code.as_deref()
     }
 
-    pub(super) fn decline_code(&self) -> Option<&str> {
-        self.error.decline_code.as_deref()
+    /// What the error says, for its reason.
+    pub(super) fn error(&self) -> &ErrorBody {
+        &self.error
     }
 
     /// The intent as it is, which says why the step is refused.
     pub(super) fn intent(&self) -> Option<&Body> {
-        self.error.payment_intent.as_ref()
+        self.error.payment_intent.as_deref()
     }
 
     /// The card's bank says no.

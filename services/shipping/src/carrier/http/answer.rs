@@ -1,13 +1,15 @@
 //! What a carrier's HTTP answer means: how the shipment ended, refused for good, or no answer at all.
 //! Everything that could be another outcome the next time is no answer.
 
-use chassis::Unanswered;
+use chassis::{Unanswered, plain};
 use events::RefusalReason;
 use reqwest::{Response, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::Shipment;
 
+/// Far more than any code of an API has.
+const CODE_CHARACTERS_MAX: usize = 100;
 /// Far more than any answer has. Whoever sends more is not the carrier.
 const BODY_BYTES_MAX: usize = 256 * 1024;
 
@@ -48,9 +50,16 @@ pub(super) struct Refusal {
 
 #[derive(Debug, Deserialize)]
 struct ErrorBody {
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default, deserialize_with = "short")]
     kind: Option<String>,
+    #[serde(default, deserialize_with = "short")]
     code: Option<String>,
+}
+
+/// A code of the carrier's, for logs: whatever it sends there, a line stays a line.
+fn short<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.map(|text| plain(&text, CODE_CHARACTERS_MAX)))
 }
 
 /// An answer that says nothing about the outcome.
