@@ -1,5 +1,5 @@
-//! The public API's frame: limits, problems for what no route answers, OpenAPI, and the gate that keeps
-//! callers out until the service is ready.
+//! The public API's frame: limits, problems for what no route answers, and the gate that keeps callers
+//! out until the service is ready.
 
 mod serving;
 
@@ -9,18 +9,17 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::FromRequest;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
-use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::extract;
 use crate::health::Health;
+use crate::openapi;
 use crate::problem::Problem;
 pub(crate) use serving::{Bounds, serve};
 
@@ -45,22 +44,12 @@ struct Gate {
 
 /// Wraps a service's routes.
 pub(crate) fn public(service: &'static str, routes: OpenApiRouter, health: Arc<Health>) -> Router {
-    let info = InfoBuilder::new()
-        .title(format!("Flotilla {service}"))
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Part of an event-driven fleet that fulfils orders."));
-    let base: OpenApi = OpenApiBuilder::new().info(info.build()).build();
-    let (routes, mut described) = routes.split_for_parts();
-    described.info = base.info;
-    let document = described.to_pretty_json().expect("an OpenAPI document is plain data");
-    let page = crate::docs_page::render(service, &document);
+    let (routes, described) = routes.split_for_parts();
     let gate = Arc::new(Gate { places: Semaphore::new(REQUESTS_MAX), health });
-    let json = [(axum::http::header::CONTENT_TYPE, "application/json")];
     let router = routes
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn_with_state(gate, admit))
-        .route("/openapi.json", get(async move || (json, document.clone())))
-        .route("/docs", get(async move || Html(page.clone())));
+        .layer(middleware::from_fn_with_state(gate, admit));
+    let router = openapi::serve(router, service, openapi::documented(service, described));
     with_problems(router, "/docs lists the routes")
 }
 
@@ -118,15 +107,8 @@ async fn with_body(request: Request) -> Result<Request, Problem> {
     let (parts, body) = request.into_parts();
     let mut alone = Request::new(body);
     DefaultBodyLimit::max(MAX_BODY_BYTES).apply(&mut alone);
-    match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(alone, &())).await {
-        Ok(Ok(whole)) => Ok(Request::from_parts(parts, Body::from(whole))),
-        Ok(Err(rejection)) => Err(JsonRejection::BytesRejection(rejection).into()),
-        Err(_elapsed) => {
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")
-                .code("body_too_slow")
-                .detail(format!("at most {} s are waited for it", BODY_TIMEOUT.as_secs())))
-        }
-    }
+    let whole = extract::whole(Bytes::from_request(alone, &()), BODY_TIMEOUT).await?;
+    Ok(Request::from_parts(parts, Body::from(whole)))
 }
 
 fn panicked(_panic: Box<dyn std::any::Any + Send>) -> Response {

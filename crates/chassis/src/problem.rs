@@ -1,10 +1,9 @@
-//! Errors over HTTP as problem details (RFC 9457), and the extractors whose refusals are problems too.
+//! Errors over HTTP as problem details (RFC 9457). What every service has to say in the same words is said
+//! here: programs tell problems apart by their codes.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -43,6 +42,61 @@ impl Problem {
         }
     }
 
+    /// A field of the body cannot be accepted.
+    pub fn invalid_field(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "a field is invalid")
+            .code("invalid_field")
+            .field(field)
+            .detail(detail)
+    }
+
+    /// A parameter of the query cannot be accepted.
+    pub fn invalid_query(parameter: impl Into<String>, detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::BAD_REQUEST, "a query parameter is wrong")
+            .code("invalid_query")
+            .field(parameter)
+            .detail(detail)
+    }
+
+    /// The parameter `cursor` is none that a page gave.
+    pub fn invalid_cursor() -> Self {
+        Problem::invalid_query("cursor", "must be next_cursor of the page before")
+    }
+
+    /// A header cannot be accepted.
+    pub fn invalid_header(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::BAD_REQUEST, "a header is wrong")
+            .code("invalid_header")
+            .field(name)
+            .detail(detail)
+    }
+
+    /// There is no such thing; the code says what, such as `order_not_found`.
+    pub fn not_found(
+        code: &'static str,
+        title: impl Into<Cow<'static, str>>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Problem::new(StatusCode::NOT_FOUND, title).code(code).detail(detail)
+    }
+
+    /// The state of a thing does not allow what is asked; the code says which state.
+    pub fn conflict(
+        code: &'static str,
+        title: impl Into<Cow<'static, str>>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Problem::new(StatusCode::CONFLICT, title).code(code).detail(detail)
+    }
+
+    /// The service cannot do this now and may in a moment.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service cannot do this now")
+            .code("unavailable")
+            .detail(detail)
+            .retry_after(Duration::from_secs(1))
+    }
+
     /// A stable word for programs.
     pub fn code(mut self, code: &'static str) -> Self {
         self.code = Some(code);
@@ -55,9 +109,9 @@ impl Problem {
         self
     }
 
-    /// The field of the request that is wrong, such as `lines[3].quantity`.
+    /// The field of the request that is wrong, such as `lines[3].quantity`; empty for all of it.
     pub fn field(mut self, field: impl Into<String>) -> Self {
-        self.field = Some(field.into());
+        self.field = Some(field.into()).filter(|field| !field.is_empty());
         self
     }
 
@@ -83,118 +137,5 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response
-    }
-}
-
-/// `axum::Json`, refusing with a problem that names the field.
-#[derive(Debug, Clone, Copy, FromRequest)]
-#[from_request(via(axum::Json), rejection(Problem))]
-pub struct Json<T>(pub T);
-
-impl<T: Serialize> IntoResponse for Json<T> {
-    fn into_response(self) -> Response {
-        axum::Json(self.0).into_response()
-    }
-}
-
-/// `axum::extract::Query`, refusing with a problem.
-#[derive(Debug, Clone, Copy, FromRequestParts)]
-#[from_request(via(axum::extract::Query), rejection(Problem))]
-pub struct Query<T>(pub T);
-
-/// `axum::extract::Path`, refusing with a problem.
-#[derive(Debug, Clone, Copy, FromRequestParts)]
-#[from_request(via(axum::extract::Path), rejection(Problem))]
-pub struct Path<T>(pub T);
-
-impl From<JsonRejection> for Problem {
-    fn from(rejection: JsonRejection) -> Self {
-        let detail = rejection.body_text();
-        match rejection {
-            JsonRejection::JsonSyntaxError(_) => {
-                Problem::new(StatusCode::BAD_REQUEST, "the body is not valid JSON")
-                    .code("malformed_json")
-                    .detail(detail)
-            }
-            JsonRejection::JsonDataError(_) => {
-                let problem =
-                    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the body has a wrong field")
-                        .code("invalid_field");
-                match field_of(&detail) {
-                    Some(field) => problem.field(field).detail(detail),
-                    None => problem.detail(detail),
-                }
-            }
-            JsonRejection::MissingJsonContentType(_) => {
-                Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body must be JSON")
-                    .code("unsupported_media_type")
-                    .detail("send Content-Type: application/json")
-            }
-            other => match other.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => {
-                    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large")
-                        .code("body_too_large")
-                        .detail(format!(
-                            "at most {} bytes are accepted",
-                            crate::http::MAX_BODY_BYTES
-                        ))
-                }
-                status => Problem::new(status, "the body could not be read").detail(detail),
-            },
-        }
-    }
-}
-
-impl From<QueryRejection> for Problem {
-    fn from(rejection: QueryRejection) -> Self {
-        let detail = rejection.body_text();
-        let problem = Problem::new(StatusCode::BAD_REQUEST, "a query parameter is wrong")
-            .code("invalid_query");
-        match field_of(&detail) {
-            Some(field) => problem.field(field).detail(detail),
-            None => problem.detail(detail),
-        }
-    }
-}
-
-impl From<PathRejection> for Problem {
-    fn from(rejection: PathRejection) -> Self {
-        Problem::new(StatusCode::BAD_REQUEST, "the path is wrong")
-            .code("invalid_path")
-            .detail(rejection.body_text())
-    }
-}
-
-/// The field in a serde message: the path before the colon ("lines[3].quantity: invalid …"), or the
-/// name in backquotes ("missing field `lines`").
-fn field_of(detail: &str) -> Option<String> {
-    let message = detail.split_once("target type: ").map_or(detail, |(_, message)| message);
-    let message = message.split_once("query string: ").map_or(message, |(_, message)| message);
-    if let Some((path, _)) = message.split_once(": ")
-        && !path.is_empty()
-        && !path.contains(' ')
-    {
-        return Some(path.to_owned());
-    }
-    let mut quoted = message.split('`');
-    quoted.next().filter(|before| before.contains("field"))?;
-    quoted.next().map(str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_serde_message_gives_up_the_field_it_is_about() {
-        let prefix = "Failed to deserialize the JSON body into the target type: ";
-        for (message, field) in [
-            ("lines[3].quantity: invalid type: string", Some("lines[3].quantity")),
-            ("missing field `lines` at line 1", Some("lines")),
-            ("unknown field `price`, expected one of `sku`", Some("price")),
-            ("invalid type: map, expected a string at line 1", None),
-        ] {
-            assert_eq!(field_of(&format!("{prefix}{message}")).as_deref(), field, "{message}");
-        }
     }
 }

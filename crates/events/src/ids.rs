@@ -55,7 +55,7 @@ impl FromStr for OrderId {
     }
 }
 
-/// The code of a stock item: 1 to 64 letters, digits, dots, underscores or hyphens (ASCII).
+/// The code of a stock item: 1 to 64 letters, digits, dots, underscores or hyphens (ASCII), not dots alone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Sku(String);
@@ -78,6 +78,9 @@ pub enum InvalidSku {
         /// The first such character.
         character: char,
     },
+    /// The text is `.`, `..` or more dots.
+    #[error("a SKU is not made of dots alone: URLs take '.' and '..' for folders")]
+    OnlyDots,
 }
 
 impl Sku {
@@ -96,6 +99,9 @@ impl Sku {
         }
         if text.len() > Self::MAX_LENGTH {
             return Err(InvalidSku::TooLong { length: text.len() });
+        }
+        if text.bytes().all(|byte| byte == b'.') {
+            return Err(InvalidSku::OnlyDots);
         }
         Ok(Self(text))
     }

@@ -70,7 +70,7 @@ async fn order_one_of_each(order: SocketAddr, numbers: &[u32]) -> anyhow::Result
     loop {
         let response = client.send_json("POST", "/orders?wait=terminal", &key, &body).await?;
         match response.status {
-            201 => return Ok(()),
+            200 => return Ok(()),
             202 => {
                 bail!("the first orders do not end; `flotilla order list` says what they wait for")
             }

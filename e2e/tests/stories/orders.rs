@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::shop::{history, id_of, order_of};
+use e2e::shop::{history, id_of, order_of, send};
 use serde_json::{Value, json};
 
 use crate::shop;
@@ -111,7 +111,24 @@ async fn a_customer_who_cancels_too_late_is_told_so() {
     let order = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();
     shop.ended(order, "completed").await.unwrap();
     let (status, problem) = shop.act(order, "cancel").await.unwrap();
-    assert_eq!((status, &problem["code"]), (409, &json!("already_shipped")), "{problem}");
+    assert_eq!((status, &problem["code"]), (409, &json!("already_completed")), "{problem}");
+}
+
+#[tokio::test]
+async fn a_client_that_has_seen_nothing_yet_follows_an_order_from_its_beginning() {
+    let shop = shop().await;
+    let sku = shop.item(1).await.unwrap();
+    let order = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();
+    shop.ended(order, "completed").await.unwrap();
+    let path = format!("/orders/{order}/events");
+    for (last, status) in [("", 200), ("0", 200), ("99", 204), ("first", 400), ("-1", 400)] {
+        let request = shop.request("GET", "order", &path).unwrap();
+        let (found, stream) = send(request.header("Last-Event-ID", last)).await.unwrap();
+        assert_eq!(found, status, "{last}: {stream}");
+        if found == 200 {
+            assert!(stream.as_str().unwrap().starts_with("id: 1\nevent: OrderPlaced"), "{stream}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ use std::time::Duration;
 use chassis::Registry;
 use chassis::tail::{From, Tail};
 use chassis::testing::{Framer, Outsider};
-use e2e::shop::{Shop, expect, history};
+use e2e::shop::{Shop, expect, history, send};
 use events::{CatalogueEvent, Events, Sku, StockAdjusted, StockItemChanged, WarehouseEvent};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::shop;
@@ -35,7 +35,8 @@ async fn dead_letter(shop: &Shop, service: &str, key: &str) -> Value {
     let admin = shop.fleet.admin_url(service);
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     shop.wait(&format!("a dead letter of {key}"), async || {
-        let page: Value = http.get(format!("{admin}/dead-letters")).send().await?.json().await?;
+        let all = http.get(format!("{admin}/dead-letters?limit=500"));
+        let page: Value = all.send().await?.json().await?;
         let letters = page["dead_letters"].as_array().cloned().unwrap_or_default();
         Ok(letters.into_iter().find(|letter| letter["key"] == key))
     })
@@ -130,6 +131,50 @@ async fn a_price_with_an_older_number_changes_nothing_even_with_a_stamp_in_the_f
     .unwrap();
     let letter = dead_letter(&shop, "order", &sku).await;
     assert!(letter["detail"].as_str().unwrap().contains("ce_sequence"), "{letter}");
+}
+
+#[tokio::test]
+async fn an_adjustment_that_http_would_refuse_is_refused_in_the_same_words() {
+    let shop = shop().await;
+    let (outsider, framer) = outsider(&shop).await;
+    for (delta, note, words) in [
+        (0, String::new(), "an adjustment is not 0"),
+        (i64::MIN, String::new(), "an adjustment is not 0"),
+        (1, "a\0b".to_owned(), "a note has at most 500 characters"),
+        (1, "x".repeat(100_000), "a note has at most 500 characters"),
+    ] {
+        let sku = shop.item(5).await.unwrap();
+        let WarehouseEvent::StockAdjusted(event) = adjusted(&sku, delta);
+        let event: WarehouseEvent = StockAdjusted { note: note.clone(), ..event }.into();
+        outsider.publish(&framer, "warehouse", &sku, &event).await.unwrap();
+        let letter = dead_letter(&shop, "inventory", &sku).await;
+        assert_eq!(letter["reason"], "refused", "{letter}");
+        assert!(letter["detail"].as_str().unwrap().contains(words), "{}", letter["detail"]);
+        let path = format!("/stock/{sku}/adjustments");
+        let request = shop.request("POST", "inventory", &path).unwrap();
+        let request = request.header("Idempotency-Key", &sku);
+        let body = json!({ "delta": delta, "note": note });
+        let (status, problem) = send(request.json(&body)).await.unwrap();
+        if note.len() < 1_000 {
+            assert_eq!(status, 422, "{problem}");
+            assert!(problem["detail"].as_str().unwrap().contains(words), "{problem}");
+        } else {
+            assert_eq!(status, 413, "{problem}");
+        }
+        assert_eq!(shop.units(&sku).await.unwrap(), (5, 0, 0));
+    }
+}
+
+#[tokio::test]
+async fn every_copy_of_a_header_and_those_that_are_no_text_are_seen_in_a_dead_letter() {
+    let shop = shop().await;
+    let (outsider, _) = outsider(&shop).await;
+    let key = format!("headers-{}", Uuid::new_v4());
+    let headers = [("trace", "a"), ("trace", "b")];
+    outsider.send(WarehouseEvent::TOPIC, &key, &headers, Some(b"not Avro")).await.unwrap();
+    let letter = dead_letter(&shop, "inventory", &key).await;
+    let seen = json!([{ "name": "trace", "value": "a" }, { "name": "trace", "value": "b" }]);
+    assert_eq!(letter["headers"], seen);
 }
 
 #[tokio::test]

@@ -4,11 +4,10 @@ mod adjust;
 mod read;
 mod set;
 
-use axum::http::StatusCode;
-use chassis::{Handle, Problem};
-use events::{Currency, Money, Sku};
+use chassis::{Handle, Problem, Service};
+use events::{Currency, InvalidCurrency, Money, Sku};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, OpenApi, ToSchema, openapi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,36 +15,55 @@ use crate::domain::Item;
 use crate::service::Inventory;
 use crate::store::Listed;
 
-/// The longest name of an item, in bytes. It is repeated in every event about the item.
-const NAME_BYTES_MAX: usize = 200;
+/// The longest name of an item, in characters. It is repeated in every event about the item.
+const NAME_LENGTH_MAX: usize = 200;
 /// The highest price of a unit, in minor units: ten million of a currency with cents. With the most
 /// units and lines that an order may have, its total still fits.
 const PRICE_MINOR_MAX: i64 = 1_000_000_000;
 
 /// The routes of the service.
 pub fn routes(handle: Handle<Inventory>) -> OpenApiRouter {
-    OpenApiRouter::new()
+    described().with_state(handle)
+}
+
+/// What the routes are, as an OpenAPI document.
+pub fn document() -> openapi::OpenApi {
+    chassis::openapi::documented(Inventory::NAME, described().into_openapi())
+}
+
+fn described() -> OpenApiRouter<Handle<Inventory>> {
+    OpenApiRouter::with_openapi(Tags::openapi())
         .routes(routes!(read::list, set::set_all))
         .routes(routes!(read::show, set::set_one))
         .routes(routes!(adjust::adjust))
-        .with_state(handle)
 }
+
+#[derive(OpenApi)]
+#[openapi(tags((name = "stock", description = "what there is, at which price, and adjusting it")))]
+struct Tags;
 
 /// An item and its units.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = StockItem)]
 struct ItemView {
+    #[schema(example = "TEA-EARL-GREY")]
     sku: String,
+    #[schema(example = "Earl Grey, 100 g")]
     name: String,
+    /// In minor units.
+    #[schema(minimum = 0, maximum = 1_000_000_000, example = 890)]
     unit_price_minor: i64,
     /// ISO 4217.
-    #[schema(example = "EUR")]
+    #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
     currency: String,
     /// Units that can be reserved.
+    #[schema(minimum = 0, example = 40)]
     free: i64,
     /// Units set aside for orders.
+    #[schema(minimum = 0, example = 2)]
     reserved: i64,
     /// Units that have left, less those that were returned.
+    #[schema(minimum = 0, example = 58)]
     shipped: i64,
 }
 
@@ -72,13 +90,22 @@ impl From<Listed> for ItemView {
 
 /// What an item is called and costs.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
+#[schema(as = StockItemDescription)]
 #[serde(deny_unknown_fields)]
 struct Description {
+    /// 1 to 200 characters, not spaces alone.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\u0000]*[^\\s\\u0000][^\\u0000]*$",
+        example = "Earl Grey, 100 g"
+    )]
     name: String,
     /// In minor units.
+    #[schema(minimum = 0, maximum = 1_000_000_000, example = 890)]
     unit_price_minor: i64,
     /// ISO 4217.
-    #[schema(example = "EUR")]
+    #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
     currency: String,
 }
 
@@ -88,41 +115,42 @@ impl Description {
         let field = |name: &str| format!("{place}{name}");
         let name = self.name.trim();
         // The database keeps no NUL.
-        if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains('\0') {
-            return Err(invalid(field("name"), format!("1 to {NAME_BYTES_MAX} bytes of text")));
+        if !(1..=NAME_LENGTH_MAX).contains(&name.chars().count()) || name.contains('\0') {
+            let detail = format!("1 to {NAME_LENGTH_MAX} characters of text");
+            return Err(Problem::invalid_field(field("name"), detail));
         }
         if !(0..=PRICE_MINOR_MAX).contains(&self.unit_price_minor) {
             let detail = format!("0 to {PRICE_MINOR_MAX} minor units");
-            return Err(invalid(field("unit_price_minor"), detail));
+            return Err(Problem::invalid_field(field("unit_price_minor"), detail));
         }
-        let currency: Currency = self
-            .currency
-            .parse()
-            .map_err(|_| invalid(field("currency"), "three letters of ISO 4217, such as EUR"))?;
+        let currency: Currency = self.currency.parse().map_err(|error: InvalidCurrency| {
+            Problem::invalid_field(field("currency"), error.to_string())
+        })?;
         Ok((name.to_owned(), Money::new(self.unit_price_minor, currency)))
     }
 }
 
-fn sku(text: &str, field: &str) -> Result<Sku, Problem> {
-    Sku::new(text.to_owned()).map_err(|error| invalid(field, error.to_string()))
-}
-
-fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "a field is invalid")
-        .code("invalid_field")
-        .field(field)
-        .detail(detail)
-}
-
-fn unknown(sku: &str) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "there is no such item")
-        .code("unknown_sku")
-        .detail(format!("PUT /stock/{sku} creates it"))
+fn unknown(sku: &Sku) -> Problem {
+    let detail = format!("PUT /stock/{sku} creates it");
+    Problem::not_found("item_not_found", "there is no such item", detail)
 }
 
 fn unreadable(error: &sqlx::Error) -> Problem {
     tracing::error!(error = %error, "items could not be read");
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the stock cannot be read now")
-        .code("unavailable")
-        .retry_after(std::time::Duration::from_secs(1))
+    Problem::unavailable("the stock cannot be read now")
+}
+
+/// The SKU in a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "describes the parameter; the extractor checks it")]
+struct SkuPath {
+    /// The item's SKU: 1 to 64 letters, digits, dots, underscores or hyphens, not dots alone.
+    #[param(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$",
+        example = "TEA-EARL-GREY"
+    )]
+    sku: String,
 }

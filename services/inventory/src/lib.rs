@@ -20,7 +20,7 @@ mod api;
 use chassis::{App, Env};
 use events::{CatalogueEvent, InventoryEvent, OrderEvent, WarehouseEvent};
 
-pub use api::routes;
+pub use api::{document, routes};
 pub use service::{Adjustment, Input, Inventory, Reply, Source};
 
 /// The tables of the service.

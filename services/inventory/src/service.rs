@@ -142,7 +142,16 @@ fn decide_set(
 }
 
 fn decide_adjust(rows: &mut Rows, adjustment: &Adjustment, effects: &mut Effects<NoCall>) -> Reply {
-    let Adjustment { id, sku, delta, source, .. } = adjustment;
+    let Adjustment { id, sku, delta, source, note } = adjustment;
+    let refused = |refusal: Refusal, effects: &mut Effects<NoCall>| {
+        if *source == Source::Warehouse {
+            effects.refuse(format!("{sku}: {refusal}"));
+        }
+        Reply::Refused(refusal)
+    };
+    if let Err(refusal) = domain::check_adjustment(*delta, note) {
+        return refused(refusal, effects);
+    }
     if let Some((known_sku, known_delta)) = rows.adjustments.get(id) {
         let same = known_sku == sku && known_delta == delta;
         return match (same, rows.stock.get(sku)) {
@@ -164,12 +173,7 @@ fn decide_adjust(rows: &mut Rows, adjustment: &Adjustment, effects: &mut Effects
             let item = rows.stock.get(sku).expect("adjusted a moment ago").clone();
             Reply::Item { item, created: false }
         }
-        Err(refusal) => {
-            if *source == Source::Warehouse {
-                effects.refuse(format!("{sku}: {refusal}"));
-            }
-            Reply::Refused(refusal)
-        }
+        Err(refusal) => refused(refusal, effects),
     }
 }
 

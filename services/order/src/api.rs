@@ -11,8 +11,8 @@ mod wait;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::StatusCode;
-use chassis::{Handle, Problem};
+use chassis::{Handle, Problem, Service};
+use utoipa::{OpenApi, openapi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -33,8 +33,13 @@ pub(crate) fn routes(handle: Handle<Orders>) -> OpenApiRouter {
     described().with_state(Api { handle, hub })
 }
 
+/// What the routes are, as an OpenAPI document.
+pub fn document() -> openapi::OpenApi {
+    chassis::openapi::documented(Orders::NAME, described().into_openapi())
+}
+
 fn described() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
+    OpenApiRouter::with_openapi(Tags::openapi())
         .routes(routes!(place::place_order, list::list_orders))
         .routes(routes!(read::get_order))
         .routes(routes!(cancel::cancel_order))
@@ -42,31 +47,26 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(events::order_events))
 }
 
+#[derive(OpenApi)]
+#[openapi(tags((name = "orders", description = "placing, watching, cancelling and returning")))]
+struct Tags;
+
 /// There is no order with the id of the path.
 fn no_such_order() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "there is no such order")
-        .code("order_not_found")
-        .detail("no order with this id was ever accepted; look at GET /orders for those that were")
+    let detail = "no order with this id was ever accepted; look at GET /orders for those that were";
+    Problem::not_found("order_not_found", "there is no such order", detail)
 }
 
 /// Logs why, which is not the caller's business.
 fn cannot_read(error: &sqlx::Error) -> Problem {
     tracing::warn!(%error, "could not read orders");
-    unavailable("orders cannot be read at the moment")
-}
-
-fn unavailable(detail: &str) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service cannot do this now")
-        .code("unavailable")
-        .detail(detail)
-        .retry_after(Duration::from_secs(1))
+    Problem::unavailable("orders cannot be read at the moment")
 }
 
 impl From<TooManyWatchers> for Problem {
     fn from(error: TooManyWatchers) -> Self {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service cannot do this now")
+        Problem::unavailable(format!("{error}; ask for the order now and then instead"))
             .code("too_many_watchers")
-            .detail(format!("{error}; ask for the order now and then instead"))
             .retry_after(Duration::from_secs(5))
     }
 }
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn every_answer_of_every_route_is_described() {
-        let document = serde_json::to_value(described().into_openapi()).unwrap();
+        let document = serde_json::to_value(document()).unwrap();
         let statuses = |path: &str, method: &str| -> Vec<String> {
             let path = path.replace('/', "~1");
             let answers = document.pointer(&format!("/paths/{path}/{method}/responses")).unwrap();
@@ -87,17 +87,18 @@ mod tests {
         };
         let order = "/orders/{order_id}";
         for (path, method, expected) in [
-            ("/orders", "post", "201 202 400 413 415 422 429 503"),
-            ("/orders", "get", "200 400 429 503"),
-            (order, "get", "200 400 404 429 503"),
-            (&format!("{order}/cancel"), "post", "202 400 404 409 429 503"),
-            (&format!("{order}/return"), "post", "202 400 404 409 429 503"),
-            (&format!("{order}/events"), "get", "200 204 400 404 429 503"),
+            ("/orders", "post", "200 201 202 400 408 413 415 422 429 500 503"),
+            ("/orders", "get", "200 400 429 500 503"),
+            (order, "get", "200 400 404 429 500 503"),
+            (&format!("{order}/cancel"), "post", "202 400 404 409 429 500 503"),
+            (&format!("{order}/return"), "post", "202 400 404 409 429 500 503"),
+            (&format!("{order}/events"), "get", "200 204 400 404 429 500 503"),
         ] {
             assert_eq!(statuses(path, method).join(" "), expected, "{method} {path}");
         }
         let schemas = document["components"]["schemas"].as_object().unwrap();
-        for name in ["NewOrder", "PlacedOrder", "Order", "OrderPage", "Accepted", "Problem"] {
+        for name in ["NewOrder", "PlacedOrder", "Order", "OrderPage", "CommandAccepted", "Problem"]
+        {
             assert!(schemas.contains_key(name), "{name} is not among {:?}", schemas.keys());
         }
         assert_eq!(

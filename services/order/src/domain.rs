@@ -107,6 +107,10 @@ pub enum Input {
 pub enum Rejection {
     #[error("the order is already shipped; it can be returned once it is completed")]
     AlreadyShipped,
+    #[error("the order is completed; it can be returned")]
+    AlreadyCompleted,
+    #[error("the order was returned, or is on its way back")]
+    AlreadyReturned,
     #[error("only a completed order can be returned")]
     NotCompleted,
 }

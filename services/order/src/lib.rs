@@ -36,6 +36,7 @@ use chassis::{App, Env};
 use events::{CatalogueEvent, InventoryEvent, OrderEvent, PaymentEvent, ShippingEvent};
 use sqlx::migrate::Migrator;
 
+pub use api::document;
 pub use placement::{Place, Price, Wanted};
 pub use service::{Input, Orders};
 pub use store::{Row, Rows};

@@ -8,6 +8,7 @@ use crate::domain::State;
 
 /// How far an order is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = OrderState)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Phase {
     /// Accepted; stock and payment have not both answered yet.

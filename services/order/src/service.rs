@@ -188,8 +188,11 @@ fn decide_place(rows: &mut Rows, place: &Arc<Place>, effects: &mut Effects<NoCal
 fn decide_step(rows: &mut Rows, step: &Step, effects: &mut Effects<NoCall>) -> Reply {
     let Some(row) = rows.orders.get_mut(&step.order) else {
         // Order writes the first row of every order and publishes after that commit, so an answer
-        // about an unknown order is not ours: planted, or of another fleet. It must not block.
-        rows.strangers.push(step.order);
+        // about an unknown order is not ours: planted, or of another fleet. It must not block. A caller who
+        // names an unknown order is told so, and nobody else need know.
+        if !matches!(step.input, domain::Input::Cancel | domain::Input::Return) {
+            rows.strangers.push(step.order);
+        }
         return Reply::NoSuchOrder;
     };
     let now = effects.now_micros();

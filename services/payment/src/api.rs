@@ -2,12 +2,11 @@
 //! order.
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use chassis::{AnyProblem, Handle, Json, Path, Problem};
+use chassis::{AnyProblem, Handle, Json, Path, Problem, Service};
 use chrono::{DateTime, Utc};
 use events::{Currency, OrderId};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{OpenApi, ToSchema, openapi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -18,8 +17,21 @@ use crate::store::{self, PaymentRow};
 
 /// The routes of the service.
 pub fn routes(handle: Handle<Payments>) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(show)).with_state(handle)
+    described().with_state(handle)
 }
+
+/// What the routes are, as an OpenAPI document.
+pub fn document() -> openapi::OpenApi {
+    chassis::openapi::documented(Payments::NAME, described().into_openapi())
+}
+
+fn described() -> OpenApiRouter<Handle<Payments>> {
+    OpenApiRouter::with_openapi(Tags::openapi()).routes(routes!(show))
+}
+
+#[derive(OpenApi)]
+#[openapi(tags((name = "payments", description = "where the money of an order is")))]
+struct Tags;
 
 /// The payment of an order.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,13 +42,15 @@ struct Payment {
     since: DateTime<Utc>,
     /// In minor units. Missing when the order was cancelled before its placing was heard of.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, example = 1780)]
     amount_minor: Option<i64>,
     /// ISO 4217.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "EUR")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Z]{3}$", example = "EUR")]
     currency: Option<Currency>,
     /// The provider's id of what it holds, or held.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "pi_3MtwBwLkdIwHu7ix28a3tqPa")]
     authorization_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     decline_reason: Option<DeclineReason>,
@@ -47,6 +61,7 @@ struct Payment {
 
 /// A call whose outcome is not known yet.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenPaymentCall)]
 struct OpenCall {
     step: Step,
     /// When the call is made again at the latest, should its outcome not have come back.
@@ -82,6 +97,7 @@ enum DeclineReason {
 
 /// What the provider is asked to do.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PaymentStep)]
 #[serde(rename_all = "snake_case")]
 enum Step {
     Authorize,
@@ -90,11 +106,14 @@ enum Step {
     Refund,
 }
 
-/// The payment of an order
+/// Show the payment of an order
+///
+/// It follows its order; nothing can be done to it here.
 #[utoipa::path(
     get,
     path = "/payments/{order_id}",
     tag = "payments",
+    operation_id = "get_payment",
     params(("order_id" = Uuid, Path, description = "the order")),
     responses(
         (status = OK, description = "the payment", body = Payment),
@@ -109,14 +128,11 @@ async fn show(
 ) -> Result<Json<Payment>, Problem> {
     let found = store::find(handle.db(), order_id).await.map_err(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "a payment could not be read");
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the payment cannot be read now")
-            .code("unavailable")
-            .retry_after(std::time::Duration::from_secs(1))
+        Problem::unavailable("the payment cannot be read now")
     })?;
     found.and_then(|row| payment(order_id, row)).map(Json).ok_or_else(|| {
-        Problem::new(StatusCode::NOT_FOUND, "no such payment")
-            .code("unknown_order")
-            .detail("no order with this id was heard of; one that was just placed takes a moment")
+        let detail = "no order with this id was heard of; one that was just placed takes a moment";
+        Problem::not_found("payment_not_found", "there is no such payment", detail)
     })
 }
 

@@ -24,7 +24,7 @@ use events::{OrderEvent, PaymentEvent};
 
 use provider::{Calls, Configured};
 
-pub use api::routes;
+pub use api::{document, routes};
 pub use service::{Input, Payments};
 
 /// The tables of the service.

@@ -2,12 +2,11 @@
 //! order.
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use chassis::{AnyProblem, Handle, Json, Path, Problem};
+use chassis::{AnyProblem, Handle, Json, Path, Problem, Service};
 use chrono::{DateTime, Utc};
 use events::OrderId;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{OpenApi, ToSchema, openapi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -18,8 +17,21 @@ use crate::store::{self, ShipmentRow};
 
 /// The routes of the service.
 pub fn routes(handle: Handle<Shipments>) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(show)).with_state(handle)
+    described().with_state(handle)
 }
+
+/// What the routes are, as an OpenAPI document.
+pub fn document() -> openapi::OpenApi {
+    chassis::openapi::documented(Shipments::NAME, described().into_openapi())
+}
+
+fn described() -> OpenApiRouter<Handle<Shipments>> {
+    OpenApiRouter::with_openapi(Tags::openapi()).routes(routes!(show))
+}
+
+#[derive(OpenApi)]
+#[openapi(tags((name = "shipments", description = "where the parcel of an order is")))]
+struct Tags;
 
 /// The shipment of an order.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,6 +43,7 @@ struct Shipment {
     /// A country, ISO 3166. Missing when the order was to be cancelled before its confirmation was
     /// heard of.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[A-Z]{2}$", example = "DE")]
     destination: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tracking_code: Option<String>,
@@ -43,6 +56,7 @@ struct Shipment {
 
 /// A call whose outcome is not known yet.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenShipmentCall)]
 struct OpenCall {
     step: Step,
     /// When the call is made again at the latest, should its outcome not have come back.
@@ -72,17 +86,21 @@ enum RefusalReason {
 
 /// What the carrier is asked to do.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ShipmentStep)]
 #[serde(rename_all = "snake_case")]
 enum Step {
     Book,
     Cancel,
 }
 
-/// The shipment of an order
+/// Show the shipment of an order
+///
+/// It follows its order; nothing can be done to it here.
 #[utoipa::path(
     get,
     path = "/shipments/{order_id}",
     tag = "shipments",
+    operation_id = "get_shipment",
     params(("order_id" = Uuid, Path, description = "the order")),
     responses(
         (status = OK, description = "the shipment", body = Shipment),
@@ -97,14 +115,11 @@ async fn show(
 ) -> Result<Json<Shipment>, Problem> {
     let found = store::find(handle.db(), order_id).await.map_err(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "a shipment could not be read");
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the shipment cannot be read now")
-            .code("unavailable")
-            .retry_after(std::time::Duration::from_secs(1))
+        Problem::unavailable("the shipment cannot be read now")
     })?;
     found.and_then(|row| shipment(order_id, row)).map(Json).ok_or_else(|| {
-        Problem::new(StatusCode::NOT_FOUND, "no such shipment")
-            .code("unknown_order")
-            .detail("no order with this id was confirmed; one that was just placed takes a moment")
+        let detail = "no order with this id was confirmed; one that was just placed takes a moment";
+        Problem::not_found("shipment_not_found", "there is no such shipment", detail)
     })
 }
 

@@ -22,7 +22,7 @@ use events::{OrderEvent, ShippingEvent};
 
 use carrier::{Calls, Configured};
 
-pub use api::routes;
+pub use api::{document, routes};
 pub use service::{Input, Shipments};
 
 /// The tables of the service.

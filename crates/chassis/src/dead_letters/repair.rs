@@ -3,29 +3,94 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
+use utoipa::ToSchema;
 
 use super::text::{headers_from_json, hex};
 
-/// A dead letter as operators see it.
-#[derive(Debug, Serialize)]
+/// What became of a dead letter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = DeadLetterState)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LetterState {
+    /// Somebody has to look at it.
+    #[default]
+    Waiting,
+    /// It was sent through the normal path again, and processed.
+    Retried,
+    /// It was given up.
+    Dropped,
+}
+
+impl LetterState {
+    /// As it stands in the database and in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            LetterState::Waiting => "waiting",
+            LetterState::Retried => "retried",
+            LetterState::Dropped => "dropped",
+        }
+    }
+}
+
+impl From<String> for LetterState {
+    fn from(name: String) -> Self {
+        match name.as_str() {
+            "retried" => LetterState::Retried,
+            "dropped" => LetterState::Dropped,
+            _waiting => LetterState::Waiting,
+        }
+    }
+}
+
+/// A message that could not be processed.
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DeadLetter {
     pub(crate) id: i64,
+    #[schema(example = "order.events")]
     pub(crate) topic: String,
     pub(crate) partition: i32,
     pub(crate) offset: i64,
     pub(crate) key: Option<String>,
-    pub(crate) headers: HashMap<String, Option<String>>,
+    /// In their order, with all copies of each.
+    pub(crate) headers: Vec<Header>,
+    /// The original value, as hexadecimal digits.
     pub(crate) payload_hex: Option<String>,
+    #[schema(example = "undecodable")]
     pub(crate) reason: String,
     pub(crate) detail: String,
-    pub(crate) state: String,
+    pub(crate) state: LetterState,
     pub(crate) created_at: chrono::DateTime<chrono::Utc>,
     pub(crate) settled_at: Option<chrono::DateTime<chrono::Utc>>,
     #[serde(skip)]
     pub(crate) raw: RawDeadLetter,
+}
+
+/// A header of a message.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MessageHeader)]
+pub(crate) struct Header {
+    #[schema(example = "ce_type")]
+    name: String,
+    /// The value, where it is text.
+    value: Option<String>,
+    /// The value as hexadecimal digits, where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_hex: Option<String>,
+}
+
+impl Header {
+    fn of((name, value): &(String, Option<Vec<u8>>)) -> Self {
+        let text = value.as_ref().map(|bytes| String::from_utf8(bytes.clone()));
+        let (value, value_hex) = match text {
+            None => (None, None),
+            Some(Ok(text)) => (Some(text), None),
+            Some(Err(binary)) => (None, Some(hex(binary.as_bytes()))),
+        };
+        Header { name: name.clone(), value, value_hex }
+    }
 }
 
 /// A dead letter's message as it was.
@@ -61,11 +126,11 @@ impl From<Row> for DeadLetter {
             partition: row.partition,
             offset: row.message_offset,
             key: row.message_key.as_ref().map(text),
-            headers: headers.iter().map(|(n, v)| (n.clone(), v.as_ref().map(text))).collect(),
+            headers: headers.iter().map(Header::of).collect(),
             payload_hex: row.payload.as_deref().map(hex),
             reason: row.reason,
             detail: row.detail,
-            state: row.state,
+            state: row.state.into(),
             created_at: row.created_at,
             settled_at: row.settled_at,
             raw: RawDeadLetter { headers, payload: row.payload },
@@ -73,13 +138,10 @@ impl From<Row> for DeadLetter {
     }
 }
 
-/// The most dead letters of one answer.
-pub(crate) const PAGE_MAX: i64 = 500;
-
 /// At most `limit` dead letters after `after`, oldest first.
 pub(crate) async fn list(
     db: &PgPool,
-    state: &str,
+    state: LetterState,
     reason: Option<&str>,
     after: i64,
     limit: i64,
@@ -92,7 +154,7 @@ pub(crate) async fn list(
          order by id limit $4",
     )
     .bind(after)
-    .bind(state)
+    .bind(state.name())
     .bind(reason)
     .bind(limit)
     .fetch_all(db)
@@ -127,14 +189,14 @@ pub(crate) async fn waiting(db: &mut PgConnection) -> Result<HashMap<String, i64
 pub(crate) async fn settle(
     db: &mut PgConnection,
     ids: &[i64],
-    state: &str,
+    state: LetterState,
 ) -> Result<u64, sqlx::Error> {
     let settled = sqlx::query(
         "update flotilla.dead_letters set state = $2, settled_at = now()
          where id = any($1) and state = 'waiting'",
     )
     .bind(ids)
-    .bind(state)
+    .bind(state.name())
     .execute(db)
     .await?;
     Ok(settled.rows_affected())

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use opentelemetry::KeyValue;
 use sqlx::PgConnection;
 
-use crate::dead_letters::{self, Casualty, Reason};
+use crate::dead_letters::{self, Casualty, LetterState, Reason};
 use crate::failure::Failure;
 use crate::outbox::BatchWriter;
 use crate::queue::{Item, Origin, Work};
@@ -95,7 +95,7 @@ impl<'b> Casualties<'b> {
         }
         dead_letters::record(db, service, &self.new, outbox).await?;
         if !self.replayed.is_empty() {
-            dead_letters::settle(db, &self.replayed, "retried").await?;
+            dead_letters::settle(db, &self.replayed, LetterState::Retried).await?;
         }
         Ok(())
     }

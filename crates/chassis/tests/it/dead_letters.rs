@@ -179,7 +179,15 @@ async fn a_dead_letter_that_asks_nothing_any_more_is_settled_by_a_retry() {
     let retried = world.admin("a", "POST", &path).await;
     assert_eq!(retried.0, 200, "{}", retried.1);
     assert_eq!(world.admin("a", "POST", &path).await.0, 409, "it is settled");
-    let many = world.admin("a", "GET", "/dead-letters?limit=1000").await;
-    assert_eq!(many.0, 200, "{}", many.1);
+    for (query, field) in [
+        ("limit=1000", "limit"),
+        ("limit=0", "limit"),
+        ("reason=%00", "reason"),
+        ("state=lost", "state"),
+        ("cursor=x", "cursor"),
+    ] {
+        let (status, problem) = world.admin("a", "GET", &format!("/dead-letters?{query}")).await;
+        assert_eq!((status, &problem["field"]), (400, &json!(field)), "{query}: {problem}");
+    }
     world.stop("a").await;
 }

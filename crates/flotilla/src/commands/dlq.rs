@@ -129,19 +129,20 @@ async fn select(
     };
     let mut found = Vec::new();
     for service in services {
-        let mut after = 0;
+        let mut after: Option<String> = None;
         loop {
-            let all = Call::get(&admin_url(service)?, &["dead-letters"])?.query("after", after);
-            let reason = selection.reason.iter();
-            let page = reason.fold(all, |call, reason| call.query("reason", reason));
+            let all = Call::get(&admin_url(service)?, &["dead-letters"])?;
+            let query = after.iter().map(|after| ("cursor", after));
+            let query = query.chain(selection.reason.iter().map(|reason| ("reason", reason)));
+            let page = query.fold(all, |call, (name, value)| call.query(name, value));
             let page = http.ask(page).await?;
             for letter in page["dead_letters"].as_array().into_iter().flatten() {
                 if id.is_none_or(|id| letter["id"] == id) {
                     found.push((service.to_owned(), letter.clone()));
                 }
             }
-            match page["next"].as_i64() {
-                Some(next) => after = next,
+            match page["next_cursor"].as_str() {
+                Some(next) => after = Some(next.to_owned()),
                 None => break,
             }
         }

@@ -49,12 +49,12 @@ pub(crate) async fn run(command: Stock, out: &Output) -> Result<ExitCode> {
             let mut after: Option<String> = None;
             loop {
                 let page = Call::get(&base, &["stock"])?;
-                let page = after.iter().fold(page, |page, after| page.query("after", after));
+                let page = after.iter().fold(page, |page, after| page.query("cursor", after));
                 let page = http.ask(page).await?;
                 for item in page["items"].as_array().into_iter().flatten() {
                     show(item, out);
                 }
-                match page["next"].as_str() {
+                match page["next_cursor"].as_str() {
                     Some(next) => after = Some(next.to_owned()),
                     None => break,
                 }

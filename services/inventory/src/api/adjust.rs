@@ -2,41 +2,38 @@
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use chassis::{AnyProblem, BodyProblem, Handle, Json, Path, Problem};
+use chassis::{AnyProblem, BodyProblem, Handle, IdempotencyKey, Json, Path, Problem};
+use events::Sku;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{ItemView, invalid, sku, unknown};
-use crate::domain::{MAX_STOCK, Refusal};
+use super::{ItemView, SkuPath, unknown};
+use crate::domain::{self, Refusal};
 use crate::service::{Adjustment, Input, Inventory, Reply, Source};
-
-/// The longest note, in bytes. It is kept for good.
-const NOTE_BYTES_MAX: usize = 500;
-/// The header with the idempotency key.
-const KEY: &str = "Idempotency-Key";
-/// The longest idempotency key, in bytes.
-const KEY_BYTES_MAX: usize = 255;
 
 /// A change of an item's free units.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = StockAdjustment)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
-    /// Units that come, or go when it is negative.
+    /// Units that come, or go when it is negative; not 0.
+    #[schema(minimum = -1_000_000_000_000_i64, maximum = 1_000_000_000_000_i64, example = 40)]
     delta: i64,
     /// Why, for those who look into the ledger.
     #[serde(default)]
+    #[schema(max_length = 500, pattern = "^[^\\u0000]*$", example = "delivery of 29 November")]
     note: String,
 }
 
 /// Add free units to an item, or take some away
-#[utoipa::path(post, path = "/stock/{sku}/adjustments", tag = "stock", request_body = Change,
-    params(
-        ("sku" = String, Path, description = "the item's SKU"),
-        ("Idempotency-Key" = String, Header,
-            description = "1 to 255 visible ASCII characters; the same key adjusts once"),
-    ),
+///
+/// Only free units go: what is reserved is promised to orders. Sent again under the same key, it is the
+/// same adjustment.
+#[utoipa::path(post, path = "/stock/{sku}/adjustments", tag = "stock",
+    operation_id = "adjust_stock_item", request_body = Change,
+    params(SkuPath, IdempotencyKey),
     responses(
         (status = OK, description = "the item as it is now", body = ItemView),
         (status = NOT_FOUND, description = "there is no such item", body = Problem,
@@ -50,54 +47,47 @@ pub(super) struct Change {
     ))]
 pub(super) async fn adjust(
     State(handle): State<Handle<Inventory>>,
-    Path(path): Path<String>,
+    Path(sku): Path<Sku>,
+    key: IdempotencyKey,
     headers: HeaderMap,
     Json(change): Json<Change>,
 ) -> Result<Json<ItemView>, Problem> {
-    let sku = sku(&path, "sku")?;
-    let id = adjustment_id(&headers)?;
-    if change.delta == 0 || change.delta.unsigned_abs() > MAX_STOCK.unsigned_abs() {
-        return Err(invalid("delta", format!("not 0, and at most {MAX_STOCK} either way")));
-    }
-    if change.note.len() > NOTE_BYTES_MAX || change.note.contains('\0') {
-        return Err(invalid("note", format!("at most {NOTE_BYTES_MAX} bytes of text")));
-    }
     let Change { delta, note } = change;
-    let source = Source::Caller;
+    domain::check_adjustment(delta, &note).map_err(|refusal| refused(refusal, &sku))?;
+    let (id, source) = (adjustment_id(&key), Source::Caller);
     let input = Input::Adjust(Adjustment { id, sku: sku.clone(), delta, note, source });
     match handle.submit_traced(input, &headers).await? {
         Reply::Item { item, .. } => Ok(Json(ItemView::new(&sku, &item))),
-        Reply::Refused(Refusal::UnknownSku) => Err(unknown(&path)),
-        Reply::Refused(refusal @ (Refusal::NotEnough { .. } | Refusal::TooMany)) => {
-            Err(Problem::new(StatusCode::CONFLICT, "the adjustment does not fit")
-                .code("not_possible")
-                .field("delta")
-                .detail(refusal.to_string()))
-        }
-        Reply::IdReused => {
-            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the key was used before")
-                .code("idempotency_key_reused")
-                .field(KEY)
-                .detail("for another adjustment; a new adjustment needs a new Idempotency-Key"))
-        }
+        Reply::Refused(refusal) => Err(refused(refusal, &sku)),
+        Reply::IdReused => Err(IdempotencyKey::reused(
+            "for another adjustment; a new adjustment needs a new Idempotency-Key",
+        )),
         Reply::Noted => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "not adjusted")),
     }
 }
 
-/// The adjustment's id: the key itself where it is a UUID, else one made of it.
-fn adjustment_id(headers: &HeaderMap) -> Result<Uuid, Problem> {
-    let key = headers.get(KEY).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
-    if key.is_empty() || key.len() > KEY_BYTES_MAX || !visible {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "the header Idempotency-Key is needed")
-            .code("idempotency_key_missing")
-            .field(KEY)
-            .detail(format!("1 to {KEY_BYTES_MAX} visible ASCII characters, new per adjustment")));
+fn refused(refusal: Refusal, sku: &Sku) -> Problem {
+    let text = refusal.to_string();
+    match refusal {
+        Refusal::UnknownSku => unknown(sku),
+        Refusal::NotEnough { .. } => {
+            Problem::conflict("not_enough_units", "the adjustment does not fit", text)
+                .field("delta")
+        }
+        Refusal::TooMany => {
+            Problem::conflict("too_many_units", "the adjustment does not fit", text).field("delta")
+        }
+        Refusal::Delta => Problem::invalid_field("delta", text),
+        Refusal::Note => Problem::invalid_field("note", text),
     }
-    Ok(Uuid::try_parse(key).unwrap_or_else(|_not_a_uuid| {
-        let digest = Sha256::digest(key.as_bytes());
+}
+
+/// The adjustment's id: the key itself where it is a UUID, else one made of it.
+fn adjustment_id(key: &IdempotencyKey) -> Uuid {
+    Uuid::try_parse(key.as_str()).unwrap_or_else(|_not_a_uuid| {
+        let digest = Sha256::digest(key.as_str().as_bytes());
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&digest[..16]);
         uuid::Builder::from_custom_bytes(bytes).into_uuid()
-    }))
+    })
 }

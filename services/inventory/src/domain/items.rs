@@ -7,6 +7,9 @@ use events::{CatalogueEvent, InventoryDepleted, Money, Sku, StockItemChanged};
 /// The most units of a SKU that can be free, far beyond any warehouse and far from overflow.
 pub const MAX_STOCK: i64 = 1_000_000_000_000;
 
+/// The longest note of an adjustment, in characters. It is kept for good.
+pub const NOTE_LENGTH_MAX: usize = 500;
+
 /// A stock item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
@@ -29,6 +32,24 @@ pub enum Refusal {
     NotEnough { free: i64 },
     #[error("an item has at most {MAX_STOCK} free units")]
     TooMany,
+    #[error("an adjustment is not 0, and at most {MAX_STOCK} units either way")]
+    Delta,
+    #[error("a note has at most {NOTE_LENGTH_MAX} characters, and no NUL among them")]
+    Note,
+}
+
+/// Whether an adjustment is one at all, whichever way it came: the database keeps neither an empty one nor
+/// every text.
+pub fn check_adjustment(delta: i64, note: &str) -> Result<(), Refusal> {
+    if delta == 0 || delta.unsigned_abs() > MAX_STOCK.unsigned_abs() {
+        return Err(Refusal::Delta);
+    }
+    // Bytes first: they are counted already, and a text of so many bytes has too many characters.
+    let too_long = note.len() > 4 * NOTE_LENGTH_MAX || note.chars().count() > NOTE_LENGTH_MAX;
+    if too_long || note.contains('\0') {
+        return Err(Refusal::Note);
+    }
+    Ok(())
 }
 
 impl Item {

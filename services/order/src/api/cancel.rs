@@ -16,6 +16,7 @@ use crate::service::{Input, Reply, Step};
 
 /// What became of a command.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CommandAccepted)]
 pub(super) struct Accepted {
     order_id: Uuid,
     /// The order's state after the command.
@@ -105,10 +106,11 @@ async fn command(
 }
 
 fn problem(rejection: Rejection) -> Problem {
-    let title = "the order's state does not allow this";
     let code = match rejection {
         Rejection::AlreadyShipped => "already_shipped",
+        Rejection::AlreadyCompleted => "already_completed",
+        Rejection::AlreadyReturned => "already_returned",
         Rejection::NotCompleted => "not_completed",
     };
-    Problem::new(StatusCode::CONFLICT, title).code(code).detail(rejection.to_string())
+    Problem::conflict(code, "the order's state does not allow this", rejection.to_string())
 }

@@ -11,10 +11,11 @@ use axum::response::{IntoResponse, Response};
 use chassis::{AnyProblem, Handle, Path, Problem};
 use futures::stream::{self, Stream};
 use tokio::time::timeout;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::view::EntryView;
-use super::{Api, no_such_order, unavailable};
+use super::{Api, no_such_order};
 use crate::history;
 use crate::service::Orders;
 use crate::store::OrderRow;
@@ -25,6 +26,18 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long the first reading may take.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The header that says how far a client got.
+const LAST_EVENT_ID: &str = "Last-Event-ID";
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes the header; it is read by itself")]
+pub(super) struct LastEventId {
+    /// The id of the last event received.
+    #[param(rename = "Last-Event-ID", minimum = 0, nullable = false, example = 3)]
+    id: Option<u32>,
+}
+
 /// Follow an order
 ///
 /// A stream of server-sent events: the history so far, then each entry as it happens, until the order
@@ -34,13 +47,12 @@ const FIRST_TIMEOUT: Duration = Duration::from_secs(5);
     get,
     path = "/orders/{order_id}/events",
     tag = "orders",
-    params(
-        ("order_id" = Uuid, Path),
-        ("Last-Event-ID" = Option<usize>, Header, description = "the last entry received"),
-    ),
+    params(("order_id" = Uuid, Path), LastEventId),
     responses(
-        (status = 200, description = "the stream; each event is named after its entry",
-         body = EntryView, content_type = "text/event-stream"),
+        (status = 200, description = "the stream: each event is named after its entry, and its data is \
+         a `HistoryEntry` as JSON",
+         body = String, content_type = "text/event-stream",
+         example = "id: 1\nevent: OrderPlaced\ndata: {\"at\":\"2026-11-29T08:00:00Z\",\"event\":\"OrderPlaced\"}\n\n"),
         (status = 204, description = "the order has ended and the client has seen all of it"),
         (status = 404, description = "there is no such order", body = Problem,
          content_type = "application/problem+json"),
@@ -55,7 +67,7 @@ pub(super) async fn order_events(
     let sent = last_event_id(&headers)?;
     let mut watcher = api.hub.watch(order)?;
     let first = timeout(FIRST_TIMEOUT, watcher.first()).await;
-    let first = first.map_err(|_| unavailable("the order could not be read in time"))?;
+    let first = first.map_err(|_| Problem::unavailable("the order could not be read in time"))?;
     let row = first.ok_or_else(no_such_order)?;
     if row.state.is_terminal() && sent >= history::entries(&row.history).count() {
         // To a client that reconnects by itself this is the only word for "do not come back".
@@ -66,13 +78,13 @@ pub(super) async fn order_events(
     Ok(Sse::new(tail.stream()).keep_alive(heartbeat).into_response())
 }
 
+/// Empty means none, as browsers and their stand-ins send it before they have received anything.
 fn last_event_id(headers: &HeaderMap) -> Result<usize, Problem> {
-    let Some(value) = headers.get("last-event-id") else { return Ok(0) };
+    let value = headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty());
+    let Some(value) = value else { return Ok(0) };
     value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
-        Problem::new(StatusCode::BAD_REQUEST, "a header is wrong")
-            .code("invalid_header")
-            .field("Last-Event-ID")
-            .detail("must be the id of an event of this stream, a number")
+        let rule = "must be the id of an event of this stream, a number";
+        Problem::invalid_header(LAST_EVENT_ID, rule)
     })
 }
 

@@ -1,8 +1,7 @@
 //! `GET /orders`.
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use chassis::{AnyProblem, Json, Problem, Query};
+use chassis::{AnyProblem, Json, Limit, Problem, Query};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -14,23 +13,33 @@ use super::{Api, cannot_read};
 use crate::phase::Phase;
 use crate::store::{self, Filter, ListedRow, codes_of};
 
-/// Orders a page shows when the request does not say.
-const LIMIT_DEFAULT: usize = 20;
-/// Orders a page shows at most.
-const LIMIT_MAX: usize = 100;
-
 /// Which orders to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     /// Only this customer's orders.
+    #[param(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[A-Za-z0-9._:-]+$",
+        nullable = false,
+        example = "customer-7"
+    )]
     customer_id: Option<String>,
     /// Only orders in this state.
+    #[param(nullable = false)]
     state: Option<Phase>,
-    /// How many orders, 1 to 100; 20 when left out.
-    limit: Option<usize>,
+    /// How many orders, 1 to 500; 50 when left out.
+    #[serde(default)]
+    #[param(inline)]
+    limit: Limit,
     /// `next_cursor` of the page before.
+    #[param(
+        pattern = "^[0-9a-f]{32}$",
+        nullable = false,
+        example = "0190c7a25a547a3e9b1f6d2c8e4f0a11"
+    )]
     cursor: Option<String>,
 }
 
@@ -54,7 +63,10 @@ pub(super) struct ListedOrder {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "OUT_OF_STOCK")]
     reason: Option<events::CancelReason>,
+    /// In minor units of the currency.
+    #[schema(minimum = 0, example = 1780)]
     total_minor: i64,
+    #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
     currency: String,
     placed_at: DateTime<Utc>,
     /// The order with its lines and history.
@@ -77,6 +89,8 @@ impl From<ListedRow> for ListedOrder {
 }
 
 /// List orders, newest first
+///
+/// All of them, or those of one customer or in one state.
 #[utoipa::path(
     get,
     path = "/orders",
@@ -88,13 +102,10 @@ pub(super) async fn list_orders(
     State(api): State<Api>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<OrderPage>, Problem> {
-    let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(wrong("limit", format!("must be 1 to {LIMIT_MAX}")));
-    }
+    let limit = query.limit.get();
     // What is no customer's id has no orders; some of it the database cannot even compare.
     if query.customer_id.as_deref().is_some_and(|id| !is_customer_id(id)) {
-        return Err(wrong("customer_id", CUSTOMER_ID_RULE.to_owned()));
+        return Err(Problem::invalid_query("customer_id", CUSTOMER_ID_RULE));
     }
     let filter = Filter {
         customer_id: query.customer_id.as_deref(),
@@ -118,18 +129,13 @@ fn cursor(last: Uuid) -> String {
 }
 
 fn parse_cursor(text: &str) -> Result<Uuid, Problem> {
-    text.parse().map_err(|_| wrong("cursor", "must be next_cursor of the page before".to_owned()))
-}
-
-fn wrong(field: &'static str, detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "a query parameter is wrong")
-        .code("invalid_query")
-        .field(field)
-        .detail(detail)
+    text.parse().map_err(|_| Problem::invalid_cursor())
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
+
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@ pub(super) mod request;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chassis::{AnyProblem, BodyProblem, Json, Problem, Query};
+use chassis::{AnyProblem, BodyProblem, IdempotencyKey, Json, Problem, Query};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -29,8 +29,9 @@ pub(super) struct PlacedOrder<'a> {
     /// Always `placed`: what becomes of the order is told by `links.self` and `links.events`.
     state: Phase,
     /// The sum of all lines, in minor units of the currency.
+    #[schema(minimum = 0, example = 1780)]
     total_minor: i64,
-    #[schema(example = "EUR")]
+    #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
     currency: &'a str,
     lines: Vec<LineView<'a>>,
     placed_at: DateTime<Utc>,
@@ -47,19 +48,22 @@ pub(super) struct PlacedOrder<'a> {
     path = "/orders",
     tag = "orders",
     request_body = NewOrder,
-    params(
-        ("Idempotency-Key" = String, Header,
-         description = "the client's name for this order, 1 to 255 visible ASCII characters"),
-        WaitQuery,
-    ),
+    params(IdempotencyKey, WaitQuery),
     responses(
-        (status = 201, description = "accepted; with `wait=terminal`: at its end, as `Order`",
+        (status = 200, description = "with `wait=terminal`: accepted, and at its end now",
+         body = OrderView, headers(
+            ("Location" = String, description = "the order"),
+            ("Idempotent-Replayed" = bool, description = "present when an earlier request with \
+             this key placed the order"))),
+        (status = 201, description = "accepted", body = PlacedOrder, headers(
+            ("Location" = String, description = "the order"),
+            ("Idempotent-Replayed" = bool, description = "present when an earlier request with \
+             this key placed the order"))),
+        (status = 202, description = "with `wait=terminal`: accepted, and not at its end in time",
          body = PlacedOrder, headers(
             ("Location" = String, description = "the order"),
             ("Idempotent-Replayed" = bool, description = "present when an earlier request with \
              this key placed the order"))),
-        (status = 202, description = "with `wait=terminal`: accepted, and the time is over; as \
-         `PlacedOrder` where the order cannot be watched now", body = OrderView),
         (status = 422, description = "`field` cannot be accepted, or the key was used for another \
          order", body = Problem, content_type = "application/problem+json"),
         AnyProblem,
@@ -68,12 +72,13 @@ pub(super) struct PlacedOrder<'a> {
 )]
 pub(super) async fn place_order(
     State(api): State<Api>,
+    key: IdempotencyKey,
     headers: HeaderMap,
     Query(query): Query<WaitQuery>,
     Json(body): Json<NewOrder>,
 ) -> Result<Response, Problem> {
     let patience = query.duration()?;
-    let place = request::check(body, request::key(&headers)?, api.handle.now_micros())?;
+    let place = request::check(body, key.as_str().into(), api.handle.now_micros())?;
     let input = Input::Place(std::sync::Arc::new(place));
     let (placed, replayed) = match api.handle.submit_traced(input, &headers).await? {
         Reply::Placed { placed, replayed } => (placed, replayed),
@@ -86,14 +91,10 @@ pub(super) async fn place_order(
     let mut response = match patience {
         None => (StatusCode::CREATED, Json(answer(&placed))).into_response(),
         Some(patience) => match api.wait_for_end(order, patience).await {
-            Ok(Some(row)) => {
-                let ended = row.state.is_terminal();
-                let status = if ended { StatusCode::CREATED } else { StatusCode::ACCEPTED };
-                (status, view::json(&row)).into_response()
-            }
+            Ok(Some(row)) if row.state.is_terminal() => view::json(&row).into_response(),
             // The order is committed, whatever keeps us from watching it: a failure here would hide its id
             // from a caller who has it.
-            Ok(None) | Err(_) => (StatusCode::ACCEPTED, Json(answer(&placed))).into_response(),
+            Ok(_) | Err(_) => (StatusCode::ACCEPTED, Json(answer(&placed))).into_response(),
         },
     };
     let location = HeaderValue::try_from(location(order)).expect("an id is visible ASCII");
@@ -123,7 +124,7 @@ fn problem(refusal: &Refusal) -> Problem {
         Refusal::MixedCurrencies { line, .. } => ("mixed_currencies", format!("lines[{line}].sku")),
         Refusal::OtherCurrency { .. } => ("wrong_currency", "currency".to_owned()),
         Refusal::TotalTooLarge { line } => ("total_too_large", format!("lines[{line}].quantity")),
-        Refusal::KeyReused => ("idempotency_key_reused", "Idempotency-Key".to_owned()),
+        Refusal::KeyReused => return IdempotencyKey::reused(refusal.to_string()),
     };
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the order cannot be accepted")
         .code(code)

@@ -27,9 +27,11 @@ pub(super) struct OrderView<'a> {
     #[schema(value_type = Vec<LineView>)]
     lines: &'a RawValue,
     /// In minor units of the currency.
+    #[schema(minimum = 0, example = 1780)]
     total_minor: i64,
-    #[schema(example = "EUR")]
+    #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
     currency: &'a str,
+    #[schema(pattern = "^[A-Z]{2}$", example = "DE")]
     destination: &'a str,
     /// The carrier's code of the parcel, once dispatched.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,9 +51,12 @@ pub(super) struct OrderView<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OrderLine)]
 pub(super) struct LineView<'a> {
+    #[schema(example = "TEA-EARL-GREY")]
     sku: &'a str,
+    #[schema(minimum = 1, maximum = 10_000, example = 2)]
     quantity: i32,
     /// Price of one unit when the order was placed, in minor units of the order's currency.
+    #[schema(minimum = 0, example = 890)]
     unit_price_minor: i64,
 }
 
@@ -91,6 +96,7 @@ pub(super) struct EntryView {
 
 /// Where to go from here.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrderLinks)]
 pub(super) struct Links {
     #[serde(rename = "self")]
     order: String,

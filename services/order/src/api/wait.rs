@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use chassis::Problem;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{Api, unavailable};
+use super::Api;
 use crate::store::OrderRow;
 
 /// How long to wait when the request does not say.
@@ -25,8 +24,10 @@ const SECONDS_MAX: u64 = 55;
 pub(super) struct WaitQuery {
     /// `terminal`: answer when the order is completed, cancelled or returned, or, when the time is
     /// over, with the state it is in.
+    #[param(inline, nullable = false)]
     wait: Option<Until>,
     /// How long to wait, 1 to 55; 30 when left out.
+    #[param(minimum = 1, maximum = 55, nullable = false)]
     timeout_seconds: Option<u64>,
 }
 
@@ -41,10 +42,8 @@ impl WaitQuery {
     pub(super) fn duration(&self) -> Result<Option<Duration>, Problem> {
         let seconds = self.timeout_seconds.unwrap_or(DEFAULT_SECONDS);
         if !(1..=SECONDS_MAX).contains(&seconds) {
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "a query parameter is wrong")
-                .code("invalid_query")
-                .field("timeout_seconds")
-                .detail(format!("must be 1 to {SECONDS_MAX}")));
+            let rule = format!("must be 1 to {SECONDS_MAX}");
+            return Err(Problem::invalid_query("timeout_seconds", rule));
         }
         Ok(self.wait.map(|Until::Terminal| Duration::from_secs(seconds)))
     }
@@ -61,7 +60,8 @@ impl Api {
         let deadline = Instant::now() + patience;
         let mut watcher = self.hub.watch(order)?;
         let first = timeout_at(deadline, watcher.first()).await;
-        let first = first.map_err(|_| unavailable("the order could not be read in time"))?;
+        let first =
+            first.map_err(|_| Problem::unavailable("the order could not be read in time"))?;
         let Some(mut row) = first else { return Ok(None) };
         while !row.state.is_terminal() {
             tokio::select! {

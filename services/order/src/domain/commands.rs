@@ -15,12 +15,11 @@ pub(super) fn cancel(state: State) -> Result<State, Rejection> {
         | State::Cancelling { .. }
         | State::Cancelled { .. } => Ok(stop(state, CancellationCause::Customer)),
 
-        State::Shipped
-        | State::Completed
-        | State::ReturningBoth
-        | State::ReturningGoods
-        | State::ReturningMoney
-        | State::Returned => Err(Rejection::AlreadyShipped),
+        State::Shipped => Err(Rejection::AlreadyShipped),
+        State::Completed => Err(Rejection::AlreadyCompleted),
+        State::ReturningBoth | State::ReturningGoods | State::ReturningMoney | State::Returned => {
+            Err(Rejection::AlreadyReturned)
+        }
     }
 }
 

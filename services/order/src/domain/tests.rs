@@ -102,7 +102,10 @@ fn only_a_completed_order_is_returned_and_a_shipped_one_is_not_cancelled() {
     let refused = |state, input| decide(&facts(), state, input, 7).unwrap_err();
     assert_eq!(refused(State::Shipped, Input::Return), Rejection::NotCompleted);
     assert_eq!(refused(State::Shipped, Input::Cancel), Rejection::AlreadyShipped);
-    assert_eq!(refused(State::Completed, Input::Cancel), Rejection::AlreadyShipped);
+    assert_eq!(refused(State::Completed, Input::Cancel), Rejection::AlreadyCompleted);
+    for state in [State::ReturningBoth, State::ReturningMoney, State::Returned] {
+        assert_eq!(refused(state, Input::Cancel), Rejection::AlreadyReturned);
+    }
     let completed =
         CONFIRMED.into_iter().chain([Input::ShipmentDispatched, Input::PaymentReceived]);
     for back in [

@@ -17,7 +17,9 @@ pub(super) async fn decoded(letter: &Value) -> Value {
 }
 
 fn by_this_build(letter: &Value, bytes: &[u8]) -> Result<Value, String> {
-    let name = letter["headers"]["ce_type"].as_str();
+    let mut headers = letter["headers"].as_array().into_iter().flatten();
+    let name = headers.rfind(|header| header["name"] == "ce_type");
+    let name = name.and_then(|header| header["value"].as_str());
     let known = TOPICS.iter().flat_map(|topic| topic.records).find(|r| Some(r.full_name) == name);
     let record = known.ok_or_else(|| "no schema of this build has its type".to_owned())?;
     Decoder::decode_as(record.schema, bytes)
@@ -36,7 +38,7 @@ mod tests {
 
     #[test]
     fn a_type_that_this_build_has_is_read_without_the_registry() {
-        let letter = json!({ "headers": { "ce_type": CONFIRMED } });
+        let letter = json!({ "headers": [{ "name": "ce_type", "value": CONFIRMED }] });
         let order = "0199d2a4-0000-7000-8000-000000000001";
         // The frame, then two strings with their lengths, then the time.
         let value = [b"\0\0\0\0\x07\x48".as_slice(), order.as_bytes(), b"\x04DE\x02"].concat();
@@ -46,10 +48,11 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_event_and_types_that_nobody_knows_say_why() {
-        let letter = json!({ "headers": { "ce_type": CONFIRMED } });
+        let letter = json!({ "headers": [{ "name": "ce_type", "value": CONFIRMED }] });
         let why = by_this_build(&letter, &bytes("6e6f742041").unwrap()).unwrap_err();
         assert!(why.contains("zero byte"), "{why}");
-        let unknown = json!({ "headers": { "ce_type": "flotilla.order.v1.Unknown" } });
+        let unknown =
+            json!({ "headers": [{ "name": "ce_type", "value": "flotilla.order.v1.Unknown" }] });
         assert!(by_this_build(&unknown, &[0; 9]).unwrap_err().contains("its type"));
     }
 }

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, StatusCode};
 use chassis::Problem;
 use events::{Currency, OrderId, Sku};
 use serde::Deserialize;
@@ -25,26 +24,30 @@ pub(in crate::api) const CUSTOMER_ID_RULE: &str =
     "must be 1 to 64 letters, digits, '.', '_', ':' or '-'";
 /// Characters of a payment token.
 const PAYMENT_TOKEN_MAX: usize = 255;
-/// Characters of an idempotency key.
-const KEY_MAX: usize = 255;
 
 /// An order to place.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewOrder {
     /// Opaque id of the customer: 1 to 64 letters, digits, `.`, `_`, `:` or `-`.
-    #[schema(min_length = 1, max_length = 64, example = "customer-7")]
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[A-Za-z0-9._:-]+$",
+        example = "customer-7"
+    )]
     customer_id: String,
     #[schema(min_items = 1, max_items = 100)]
     lines: Vec<NewLine>,
     /// The country to ship to (ISO 3166-1 alpha-2); never an address.
-    #[schema(min_length = 2, max_length = 2, example = "DE")]
+    #[schema(pattern = "^[A-Z]{2}$", example = "DE")]
     destination: String,
     /// Token of the payment method at the payment provider, 1 to 255 visible ASCII characters.
-    #[schema(min_length = 1, max_length = 255, example = "tok_visa")]
+    /// Never a card number.
+    #[schema(min_length = 1, max_length = 255, pattern = "^[!-~]+$", example = "tok_visa")]
     payment_token: String,
     /// The currency expected (ISO 4217); the order is refused when the price list has another.
-    #[schema(example = "EUR")]
+    #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
     currency: Option<String>,
 }
 
@@ -52,33 +55,18 @@ pub(in crate::api) struct NewOrder {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewLine {
-    #[schema(min_length = 1, max_length = 64, example = "TEA-EARL-GREY")]
+    /// The item: 1 to 64 letters, digits, dots, underscores or hyphens, not dots alone.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$",
+        example = "TEA-EARL-GREY"
+    )]
     sku: String,
+    /// Units.
     // Wider than needed, so that a number out of range is refused with the range and not as a type.
     #[schema(minimum = 1, maximum = 10_000, example = 2)]
     quantity: i64,
-}
-
-/// The request's idempotency key.
-pub(super) fn key(headers: &HeaderMap) -> Result<Arc<str>, Problem> {
-    const NAME: &str = "Idempotency-Key";
-    let refused = |detail: &str| {
-        Problem::new(StatusCode::BAD_REQUEST, "the Idempotency-Key header is missing or malformed")
-            .code("idempotency_key_required")
-            .field(NAME)
-            .detail(detail)
-    };
-    let mut values = headers.get_all(NAME).iter();
-    let value = values.next().ok_or_else(|| {
-        refused("send a key of your choice, such as a UUID; send the same key when you try again")
-    })?;
-    if values.next().is_some() {
-        return Err(refused("send one key"));
-    }
-    match value.to_str() {
-        Ok(key) if is_visible(key, KEY_MAX) => Ok(key.into()),
-        Ok(_) | Err(_) => Err(refused("must be 1 to 255 visible ASCII characters")),
-    }
 }
 
 /// Checks the fields and makes the request a command with a new order id.
@@ -184,10 +172,7 @@ fn line_field(index: usize, name: &str) -> String {
 }
 
 fn invalid(field: &str, rule: impl Display) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the order cannot be accepted")
-        .code("invalid_field")
-        .field(field)
-        .detail(format!("{field} {rule}"))
+    Problem::invalid_field(field, format!("{field} {rule}"))
 }
 
 #[cfg(test)]

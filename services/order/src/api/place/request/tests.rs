@@ -1,4 +1,3 @@
-use axum::http::HeaderValue;
 use serde_json::{Value, json};
 
 use super::*;
@@ -96,17 +95,4 @@ fn the_fingerprint_is_that_of_the_wish_and_not_of_the_json() {
         *body.pointer_mut(pointer).unwrap() = value;
         assert_ne!(checked(body).unwrap().fingerprint, first.fingerprint, "{pointer}");
     }
-}
-
-#[test]
-fn a_request_needs_exactly_one_visible_key() {
-    let mut headers = HeaderMap::new();
-    assert!(key(&headers).is_err());
-    for (value, good) in [("k", true), ("", false), ("a b", false), (&"k".repeat(256), false)] {
-        headers.insert("idempotency-key", HeaderValue::from_str(value).unwrap());
-        assert_eq!(key(&headers).is_ok(), good, "{value:?}");
-    }
-    headers.insert("idempotency-key", HeaderValue::from_static("one"));
-    headers.append("idempotency-key", HeaderValue::from_static("two"));
-    assert!(key(&headers).is_err());
 }
