@@ -1,7 +1,8 @@
-//! The admin port: health, readiness, metrics and dead letters. Never on the public address.
+//! The admin port: health, readiness, metrics, dead letters and the outbox. Never on the public address.
 
 mod dead_letters;
 mod documented;
+mod outbox;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub(crate) struct Admin<S: Service> {
     pub(crate) progress: Arc<Progress>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) replays: watch::Receiver<Option<Arc<Replays<S>>>>,
+    /// The topics that the service publishes to.
+    pub(crate) topics: Vec<String>,
 }
 
 pub(crate) fn router<S: Service>(admin: Admin<S>) -> Router {
@@ -50,6 +53,8 @@ pub(crate) fn router<S: Service>(admin: Admin<S>) -> Router {
         .route("/dead-letters/{id}", get(dead_letters::show::<S>))
         .route("/dead-letters/{id}/retry", post(dead_letters::retry::<S>))
         .route("/dead-letters/{id}/drop", post(dead_letters::give_up::<S>))
+        .route("/outbox", get(outbox::show::<S>))
+        .route("/outbox/republish", post(outbox::republish::<S>))
         .with_state(Arc::new(admin));
     let router = openapi::serve(router, "admin", document());
     http::with_problems(router, "/docs lists the routes")

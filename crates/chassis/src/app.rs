@@ -95,6 +95,12 @@ impl<S: Service> App<S> {
         topics
     }
 
+    /// The topics that it publishes to, its own dead letters included.
+    pub(crate) fn topics_published(&self) -> Vec<String> {
+        let own = self.publishes.iter().map(|published| published.topic.to_owned());
+        own.chain([crate::dead_letters::topic_of(S::NAME)]).collect()
+    }
+
     /// Names in `IGNORES` or `NEVER_DEAD_LETTERED` that no record has: misspelt, or renamed.
     pub(crate) fn misspelt(&self) -> Vec<String> {
         let names = self.hears.iter().flat_map(|declared| {

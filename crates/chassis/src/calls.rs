@@ -2,7 +2,10 @@
 //! bulkhead. An unknown outcome is asked for again with the same idempotency key until it is known; a
 //! known one comes back as an input.
 
-use std::collections::HashSet;
+mod provider;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -16,13 +19,14 @@ use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
 
 use crate::effects::Intent;
-use crate::executor::Chain;
 use crate::failure::Failure;
+use crate::health::Health;
 use crate::intents::{self, Answered, OpenCalls};
 use crate::queue::{Item, Origin, Work};
 use crate::service::{Calls, Outside, Service, Unanswered};
 use crate::telemetry::Telemetry;
 use crate::writes::Writes;
+use provider::Provider;
 
 /// Calls under way at once: more would only queue at the other side.
 const CONCURRENT_MAX: usize = 256;
@@ -32,6 +36,16 @@ const WAITING_MAX: usize = 16_384;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_LAST: Duration = Duration::from_secs(30);
+
+/// An attempt did not end in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the attempt took longer than {} s", ATTEMPT_TIMEOUT.as_secs())]
+struct TookTooLong;
+
+/// An attempt is a bug of the adapter.
+#[derive(Debug, thiserror::Error)]
+#[error("the adapter panicked")]
+struct Panicked;
 
 type Outcome<S> = Result<<S as Service>::Input, Unanswered>;
 type Adapter<S> =
@@ -100,18 +114,20 @@ struct Inner<S: Service> {
     places: Semaphore,
     /// Calls under way or waiting. A sweep that finds the intent of one of these must not make it a
     /// second time: in a long outage such calls would pile up.
-    waiting: Mutex<HashSet<S::Call>>,
+    waiting: Mutex<HashMap<S::Call, Instant>>,
     answered: Arc<Answered>,
     outcomes: mpsc::WeakSender<Item<S>>,
-    telemetry: Arc<Telemetry>,
+    provider: Provider,
 }
 
 impl<S: Service> CallQueue<S> {
     pub(crate) fn new(
         erased: Erased<S>,
         outcomes: &mpsc::Sender<Item<S>>,
+        health: Arc<Health>,
         telemetry: Arc<Telemetry>,
     ) -> Self {
+        let provider = Provider::new(erased.name, health, telemetry);
         CallQueue {
             inner: Arc::new(Inner {
                 erased,
@@ -120,7 +136,7 @@ impl<S: Service> CallQueue<S> {
                 answered: Arc::default(),
                 // Weak: calls that are under way do not keep a stopping executor alive.
                 outcomes: outcomes.downgrade(),
-                telemetry,
+                provider,
             }),
         }
     }
@@ -149,6 +165,7 @@ impl<S: Service> CallQueue<S> {
     /// open. They are due anew later, so that two replicas do not both make them; a call that is made
     /// twice all the same has the same idempotency key.
     pub(crate) async fn sweep(&self, service: &S, db: &mut PgConnection) -> Result<(), Failure> {
+        self.inner.show();
         let answered = std::mem::take(&mut *self.inner.answered());
         intents::delete(db, &answered).await?;
         if !intents::is_any_due(db).await? {
@@ -184,7 +201,14 @@ impl<S: Service> Drop for UnderWay<'_, S> {
 }
 
 impl<S: Service> Inner<S> {
-    fn waiting(&self) -> MutexGuard<'_, HashSet<S::Call>> {
+    /// Shows how many calls are open in this replica, and for how long.
+    fn show(&self) {
+        let waiting = self.waiting();
+        let oldest = waiting.values().map(Instant::elapsed).max();
+        self.provider.show(waiting.len(), oldest.unwrap_or_default());
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<S::Call, Instant>> {
         self.waiting.lock().expect("no panic under this lock")
     }
 
@@ -194,6 +218,7 @@ impl<S: Service> Inner<S> {
 
     /// Those that are not under way already and find room.
     fn admit(&self, intents: Vec<Intent<S::Call>>) -> Vec<Intent<S::Call>> {
+        let now = Instant::now();
         let mut waiting = self.waiting();
         let mut left_out = 0;
         let mut admit = |intent: &Intent<S::Call>| {
@@ -201,7 +226,14 @@ impl<S: Service> Inner<S> {
                 left_out += 1;
                 return false;
             }
-            waiting.insert(intent.call.clone())
+            match waiting.entry(intent.call.clone()) {
+                Entry::Occupied(_under_way) => false,
+                Entry::Vacant(entry) => {
+                    // Also what a former process began.
+                    entry.insert(now.checked_sub(intent.age).unwrap_or(now));
+                    true
+                }
+            }
         };
         let new = intents.into_iter().filter(&mut admit).collect();
         if left_out > 0 {
@@ -229,23 +261,19 @@ impl<S: Service> Inner<S> {
             };
             let unanswered = match outcome {
                 Ok(Ok(Ok(input))) => {
-                    self.telemetry.metrics.calls.add(1, &[]);
+                    self.provider.answered();
                     let origin = Origin::Outcome(Arc::clone(open));
                     let item = Item { work: Work::Input(input), origin, cause, trace };
                     return self.deliver(item).await;
                 }
-                Ok(Ok(Err(unanswered))) => Chain(&unanswered).to_string(),
-                Ok(Err(_panic)) => "the adapter panicked".to_owned(),
-                Err(_elapsed) => "the attempt took too long".to_owned(),
+                Ok(Ok(Err(unanswered))) => unanswered,
+                Ok(Err(_panic)) => Unanswered::new(Panicked),
+                Err(_elapsed) => Unanswered::new(TookTooLong),
             };
             if self.outcomes.strong_count() == 0 {
                 return;
             }
-            self.telemetry.metrics.unanswered_calls.add(1, &[]);
-            tracing::warn!(
-                adapter = self.erased.name, error = %unanswered, pause_ms = backoff.as_millis() as u64,
-                "a call is made again"
-            );
+            self.provider.unanswered(&unanswered);
             // Full jitter, so that callers do not come back in step after an outage.
             let jitter = rand::rng().random_range(0.1..1.0);
             tokio::time::sleep(backoff.mul_f64(jitter)).await;

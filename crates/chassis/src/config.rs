@@ -9,6 +9,8 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
+use crate::relay::Kept;
+
 /// Every variable is read under this prefix.
 pub const PREFIX: &str = "FLOTILLA_";
 
@@ -19,6 +21,12 @@ pub const EXIT_CONFIG: u8 = 78;
 /// Messages in the outbox beyond which commands are refused: nothing has been published for a while,
 /// and the table must not fill the disk. At 1,000 orders/s this is some eight minutes of events.
 const OUTBOX_MESSAGES_MAX: i64 = 4_000_000;
+
+/// How long published events stay in the outbox: long enough to notice that a topic lost its log, and to
+/// do something about it.
+const OUTBOX_KEEP_MINUTES: u32 = 60;
+/// And at most so much of them, in megabytes: at 1,000 orders/s an hour of the order service is as much.
+const OUTBOX_KEEP_MB: u32 = 4096;
 
 type Source = Box<dyn Fn(&str) -> Option<String>>;
 
@@ -99,6 +107,7 @@ pub(crate) struct Config {
     pub(crate) session: Duration,
     pub(crate) shutdown: Duration,
     pub(crate) outbox_messages_max: i64,
+    pub(crate) outbox_kept: Kept,
     pub(crate) otlp_endpoint: Option<String>,
     pub(crate) sampling: f64,
     pub(crate) instance: String,
@@ -148,6 +157,7 @@ impl Config {
                 OUTBOX_MESSAGES_MAX,
                 "events that may wait to be published before commands are refused",
             ),
+            outbox_kept: kept(env),
             otlp_endpoint: env.optional("OTLP_ENDPOINT", "gRPC endpoint for traces and metrics"),
             sampling: env.parsed(
                 "TRACE_SAMPLING",
@@ -212,6 +222,20 @@ impl Config {
             ));
         }
     }
+}
+
+fn kept(env: &mut Env) -> Kept {
+    let minutes = env.parsed(
+        "OUTBOX_KEEP_MINUTES",
+        OUTBOX_KEEP_MINUTES,
+        "how long published events are kept, to publish a lost topic again (60); 0 keeps none",
+    );
+    let megabytes = env.parsed(
+        "OUTBOX_KEEP_MB",
+        OUTBOX_KEEP_MB,
+        "megabytes of published events that are kept at most (4096)",
+    );
+    Kept { time: Duration::from_secs(60) * minutes, bytes: i64::from(megabytes) * 1024 * 1024 }
 }
 
 fn is_http_url(text: &str) -> bool {

@@ -73,7 +73,8 @@ impl Observer {
         let (waiting, age): (i64, f64) = sqlx::query_as(
             "select coalesce(sum(message_count), 0)::bigint,
                     coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8
-             from flotilla.outbox",
+             from flotilla.outbox
+             where batch > (select published_batch from flotilla.relay_lease)",
         )
         .fetch_one(&mut *db)
         .await?;

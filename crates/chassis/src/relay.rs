@@ -8,11 +8,13 @@ mod delivery;
 mod hand_over;
 mod headers;
 mod incoming;
+mod keeping;
 mod lease;
 mod office;
 mod publisher;
 mod publishing;
 mod pump;
+mod republish;
 mod watch;
 #[cfg(feature = "measuring")]
 pub(crate) mod flushes;
@@ -35,6 +37,7 @@ pub(crate) use hand_over::{CommittedBatch, HandOver};
 #[cfg(feature = "measuring")]
 pub(crate) use headers::{Texts, headers};
 use incoming::Incoming;
+pub(crate) use keeping::Kept;
 use lease::{Lease, Tenure};
 use office::Office;
 pub(crate) use publisher::ProducerSettings;
@@ -58,6 +61,7 @@ pub(crate) struct Relay {
     pub(crate) producer: ProducerSettings,
     pub(crate) health: Arc<Health>,
     pub(crate) telemetry: Arc<Telemetry>,
+    kept: Kept,
     incoming: Incoming,
     lease: Lease,
     traffic: Arc<Traffic>,
@@ -76,6 +80,7 @@ impl Relay {
         writer: Writer,
         database_url: Secret,
         producer: ProducerSettings,
+        kept: Kept,
         health: Arc<Health>,
         telemetry: Arc<Telemetry>,
         replicas: Replicas,
@@ -88,6 +93,7 @@ impl Relay {
             producer,
             health,
             telemetry,
+            kept,
             incoming,
             lease,
             traffic,
@@ -194,6 +200,9 @@ impl Relay {
                 || self.incoming.gap().is_some();
             if doubtful && !self.note(office).await? {
                 return Ok(End::LeaseLost);
+            }
+            if let Some(end) = self.republish(office).await? {
+                return Ok(end);
             }
             let mut unreadable = None;
             if !rows.is_empty() {

@@ -1,6 +1,7 @@
 //! The life of a service's process: configuration, start, work, stop. Each dependency that is away is
 //! waited for and named, and the process is not ready meanwhile.
 
+mod safety;
 mod start;
 mod wait;
 

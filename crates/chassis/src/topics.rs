@@ -1,5 +1,7 @@
 //! Topics as tools see them: what exists, and creating what is missing. A running service only looks.
 
+mod in_sync;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+pub use in_sync::{Safety, safety};
 
 /// How long a question to the brokers may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,6 +43,8 @@ pub enum Applied {
     Created,
     /// It was there; with so many partitions.
     Existed(i32),
+    /// It was there, and kept too few copies of what it acknowledges: now it keeps enough.
+    Secured(i32),
 }
 
 /// All topics of the fleet: those of the published language, and each service's dead letters. More
@@ -60,8 +66,8 @@ pub fn plan(partitions: i32, services: &[&str]) -> Vec<TopicPlan> {
     language.chain(dead).collect()
 }
 
-/// Creates the topics that are missing. Existing ones are left as they are: changing their partitions
-/// would move keys.
+/// Creates the topics that are missing. Existing ones are left as they are, as changing their partitions
+/// would move keys; only the number of copies that they acknowledge is mended.
 pub async fn apply(
     brokers: &str,
     plan: &[TopicPlan],
@@ -73,12 +79,14 @@ pub async fn apply(
         .map_err(|_panicked| KafkaError::Canceled)??;
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    let in_sync = in_sync::wanted(replication).to_string();
     let missing: Vec<NewTopic<'_>> = plan
         .iter()
         .filter(|topic| !existing.contains_key(&topic.name))
         .map(|topic| {
             let new =
                 NewTopic::new(&topic.name, topic.partitions, TopicReplication::Fixed(replication));
+            let new = new.set(in_sync::SETTING, &in_sync);
             topic.settings.iter().fold(new, |new, (key, value)| new.set(key, value))
         })
         .collect();
@@ -91,7 +99,14 @@ pub async fn apply(
             }
         }
     }
+    let names: Vec<String> = plan.iter().map(|topic| topic.name.clone()).collect();
+    let mut found = safety(brokers, &names).await?;
+    found.retain(|_, safety| safety.complaint().is_some());
+    for (topic, Safety { replicas, .. }) in &found {
+        in_sync::secure(brokers, topic, *replicas).await?;
+    }
     let outcome = |topic: &TopicPlan| match existing.get(&topic.name) {
+        Some(partitions) if found.contains_key(&topic.name) => Applied::Secured(*partitions),
         Some(partitions) => Applied::Existed(*partitions),
         None => Applied::Created,
     };

@@ -3,7 +3,7 @@
 
 use utoipa::OpenApi;
 
-use super::dead_letters;
+use super::{dead_letters, outbox};
 use crate::openapi;
 
 /// Is the process alive?
@@ -60,11 +60,14 @@ struct Readiness {
         dead_letters::list,
         dead_letters::show,
         dead_letters::retry,
-        dead_letters::give_up
+        dead_letters::give_up,
+        outbox::show,
+        outbox::republish
     ),
     tags(
         (name = "health", description = "whether a replica works"),
         (name = "dead letters", description = "what could not be processed"),
+        (name = "outbox", description = "what is to be published"),
     )
 )]
 struct Documented;

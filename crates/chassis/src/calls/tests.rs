@@ -55,7 +55,8 @@ async fn a_call_whose_adapter_panics_is_made_again_and_so_are_those_that_were_as
     let (senders, mut queue) = queue::<Asking>();
     let config = Config::read(&mut Env::from_fn(|_unset| None));
     let telemetry = Arc::new(Telemetry::start(Asking::NAME, &config).unwrap());
-    let calls = CallQueue::new(erase(Brittle::default()), &senders.outcomes, telemetry);
+    let health = Arc::new(Health::new(1));
+    let calls = CallQueue::new(erase(Brittle::default()), &senders.outcomes, health, telemetry);
     let intent =
         |call| Intent { age: Duration::ZERO, key: Uuid::nil(), call, cause: None, trace: None };
     calls.make(Asked { id: Uuid::nil(), calls: vec![intent(1), intent(2)] });

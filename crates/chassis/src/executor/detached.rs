@@ -47,7 +47,10 @@ impl<S: Service> Detached<S> {
         let (senders, queue) = queue::<S>();
         let hearing = Hearing::new(&app.hears);
         let encoder = hearing::encoder(&app);
-        let call_queue = |erased| CallQueue::new(erased, &senders.outcomes, Arc::clone(&telemetry));
+        let call_queue = |erased| {
+            let health = Arc::new(Health::new(i64::MAX));
+            CallQueue::new(erased, &senders.outcomes, health, Arc::clone(&telemetry))
+        };
         let mut executor = Executor {
             calls: app.calls.map(call_queue),
             service: app.service,

@@ -17,6 +17,9 @@ const KEYS_MAX: usize = 1_000;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(15);
 
+/// Why messages wait that Kafka had taken once.
+const AGAIN: &str = "published again, as an operator asked";
+
 /// A message that waits, as it is written.
 pub(super) struct Waiting {
     batch: i64,
@@ -33,6 +36,8 @@ struct Blocked {
     keys: HashSet<Vec<u8>>,
     reason: String,
     round: Round,
+    /// Older ones are still being put before those that wait: nothing is sent yet.
+    held: bool,
 }
 
 /// One pass over all that waits of a topic, from the oldest on.
@@ -116,6 +121,7 @@ impl Apart {
             keys: HashSet::new(),
             reason: reason.to_owned(),
             round: Round::default(),
+            held: false,
         })
     }
 
@@ -167,6 +173,25 @@ impl Apart {
         });
     }
 
+    /// Sets apart a message that is to be published again.
+    pub(super) fn put_again(&mut self, batch: i64, place: i32, message: &Packed<'_>) {
+        self.put(batch, place, message, AGAIN.to_owned());
+    }
+
+    /// A whole topic waits until older messages are put before those that it has waiting.
+    pub(super) fn hold(&mut self, topic: &str) {
+        let blocked = self.blocked(topic, AGAIN);
+        (blocked.whole, blocked.held) = (true, true);
+    }
+
+    /// They are: what waits of it is sent, from the oldest on.
+    pub(super) fn let_go(&mut self, topic: &str) {
+        if let Some(blocked) = self.blocked.get_mut(topic) {
+            (blocked.held, blocked.round) = (false, Round::default());
+        }
+        (self.due, self.pause) = (Instant::now(), RETRY_FIRST);
+    }
+
     /// What is not in the table yet.
     pub(super) fn to_write(&self) -> &[Waiting] {
         &self.new
@@ -181,7 +206,10 @@ impl Apart {
     pub(super) fn due(&self) -> Vec<String> {
         match self.blocked.is_empty() || Instant::now() < self.due {
             true => Vec::new(),
-            false => self.blocked.keys().cloned().collect(),
+            false => {
+                let free = self.blocked.iter().filter(|(_, blocked)| !blocked.held);
+                free.map(|(topic, _)| topic.clone()).collect()
+            }
         }
     }
 
@@ -230,8 +258,8 @@ impl Apart {
         let all: Vec<String> = each.collect();
         (!all.is_empty()).then(|| {
             format!(
-                "Kafka does not take events ({}). They are set apart in flotilla.outbox_set_apart, those of \
-                 the same keys behind them, and sent again until it does; docs/runbook.md says what to do",
+                "events are set apart ({}) in flotilla.outbox_set_apart, later ones of the same keys behind \
+                 them, and sent until Kafka takes them; docs/runbook.md says what to do",
                 all.join("; ")
             )
         })

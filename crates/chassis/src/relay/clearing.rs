@@ -34,7 +34,7 @@ impl Clearing {
         if self.cleared_at.elapsed() >= CLEAR_EVERY {
             self.cleared_at = Instant::now();
             let db = self.writer.connection().await?;
-            let renewed = self.lease.renew(db, &self.tenure, &[]).await?;
+            let renewed = self.lease.renew(db, &self.tenure, &[], (0, batch)).await?;
             ensure!(renewed.is_some(), "another replica took the relay's lease");
         }
         Ok(())

@@ -118,6 +118,16 @@ impl<'r> Delivery<'r> {
         self.settled[number] = true;
     }
 
+    /// Sets apart all messages of a topic, to be published again.
+    pub(super) fn put_again(&self, topic: &str, apart: &mut Apart) {
+        for (number, message) in self.messages.iter().enumerate() {
+            if message.topic() == topic {
+                let (batch, place) = self.place(number);
+                apart.put_again(batch, place, message);
+            }
+        }
+    }
+
     /// Takes over what was acknowledged; returns how many messages that were.
     pub(super) fn take_over(&mut self, sent: &Sent, numbers: &[usize]) -> u64 {
         let mut count = 0;

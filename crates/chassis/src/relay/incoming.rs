@@ -147,7 +147,7 @@ impl Incoming {
         self.announced.batches.store(0, Relaxed);
         self.gap = None;
         let mut batches = VecDeque::new();
-        let read = rows_after(writer.connection().await?, published);
+        let read = rows_between(writer.connection().await?, published + 1, i64::MAX);
         let (rows, are_all) = within(PATIENCE, read).await?;
         for batch in rows {
             let expected = published + 1 + batches.len() as i64;
@@ -208,11 +208,12 @@ impl Incoming {
     }
 }
 
-/// Rows up to the limits of a flush, and whether there were no more. The rows themselves are only read
+/// Rows from one number to another, up to the limits of a flush, and whether there were no more. The rows themselves are only read
 /// up to there: the length of what is stored outside of its row is known without it.
-async fn rows_after(
+pub(super) async fn rows_between(
     db: &mut PgConnection,
-    published: i64,
+    first: i64,
+    last: i64,
 ) -> Result<(Vec<CommittedBatch>, bool), sqlx::Error> {
     let rows: Vec<(i64, i32, Vec<u8>)> = sqlx::query_as(
         "select batch, message_count, messages from (
@@ -220,15 +221,16 @@ async fn rows_after(
                     sum(message_count) over rows_to_here - message_count as messages_before,
                     sum(octet_length(messages)) over rows_to_here - octet_length(messages)
                         as bytes_before
-             from flotilla.outbox where batch > $1
+             from flotilla.outbox where batch between $1 and $5
              window rows_to_here as (order by batch)
              order by batch limit $2) waiting
          where messages_before < $3 and bytes_before < $4 order by batch",
     )
-    .bind(published)
+    .bind(first)
     .bind(READ_ROWS_MAX)
     .bind(i64::from(FLUSH_MESSAGES_MAX))
     .bind(FLUSH_BYTES_MAX as i64)
+    .bind(last)
     .fetch_all(db)
     .await?;
     let (mut messages, mut bytes) = (0, 0);

@@ -20,6 +20,14 @@ pub(super) struct Lease {
     holder: Uuid,
 }
 
+/// What a renewal comes back with.
+pub(super) struct Renewed {
+    /// When it was asked for.
+    pub(super) at: Instant,
+    /// Whether topics are to be published again from rows that are kept: none is deleted meanwhile.
+    pub(super) is_asked_to_republish: bool,
+}
+
 /// One holder's time in office.
 pub(super) struct Tenure {
     pub(super) epoch: i64,
@@ -60,36 +68,43 @@ impl Lease {
         Ok(taken.map(|(epoch, published)| Tenure { epoch, published, renewed: asked }))
     }
 
-    /// Renews the lease, notes what is published and clears its rows, and keeps what was set apart. `None`
+    /// Renews the lease, notes what is published and set apart, and deletes rows that need not be kept: those after
+    /// the first number, up to the second. `None`
     /// when somebody else holds the lease by now: then nothing of it is written. Its commit need not reach the disk: losing it only publishes once more.
     pub(super) async fn renew(
         &self,
         db: &mut PgConnection,
         tenure: &Tenure,
         apart: &[Waiting],
-    ) -> Result<Option<Instant>, sqlx::Error> {
+        (gone, clear): (i64, i64),
+    ) -> Result<Option<Renewed>, sqlx::Error> {
         let asked = Instant::now();
         let mut tx = db.begin().await?;
         sqlx::query("set local synchronous_commit = off").execute(&mut *tx).await?;
-        let renewed = sqlx::query(
+        let renewed: Option<bool> = sqlx::query_scalar(
             "with mine as (
                  update flotilla.relay_lease
                  set expires_at = now() + make_interval(secs => $3), published_batch = $4
                  where holder = $1 and epoch = $2 returning 1),
-             cleared as (delete from flotilla.outbox where batch <= $4 and exists (select from mine))
-             select 1 from mine",
+             asked as (select exists (select from flotilla.outbox_republish) as again),
+             cleared as (
+                 delete from flotilla.outbox where batch > $5 and batch <= $6
+                 and exists (select from mine) and not (select again from asked))
+             select again from mine, asked",
         )
         .bind(self.holder)
         .bind(tenure.epoch)
         .bind(TERM.as_secs_f64())
         .bind(tenure.published)
+        .bind(gone)
+        .bind(clear)
         .fetch_optional(&mut *tx)
         .await?;
         if renewed.is_some() {
             apart::write(&mut tx, apart).await?;
         }
         tx.commit().await?;
-        Ok(renewed.map(|_mine| asked))
+        Ok(renewed.map(|again| Renewed { at: asked, is_asked_to_republish: again }))
     }
 
     /// Gives the lease back, so that the next holder need not wait for its term to run out.

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::apart::Apart;
+use super::keeping::Keeping;
 use super::lease::{RENEW_EVERY, Tenure};
 use super::publisher::Publisher;
 use super::{CLEAR_EVERY, POLL, Relay};
@@ -13,6 +14,9 @@ pub(super) struct Office {
     pub(super) tenure: Tenure,
     pub(super) publisher: Publisher,
     pub(super) apart: Apart,
+    pub(super) keeping: Keeping,
+    /// Whether an operator asked for a topic to be published again, as far as we know.
+    pub(super) is_asked_to_republish: bool,
     /// Attempts in a row that failed for a passing reason.
     pub(super) failures: u32,
     /// The last batch that is noted as published, and when it was.
@@ -38,22 +42,40 @@ impl Office {
 
 impl Relay {
     pub(super) async fn enter_office(&mut self, tenure: Tenure) -> anyhow::Result<Office> {
-        let apart = within(PATIENCE, Apart::load(self.writer.connection().await?)).await?;
+        let db = self.writer.connection().await?;
+        let apart = within(PATIENCE, Apart::load(db)).await?;
+        let loading = Keeping::load(db, self.kept, tenure.published);
+        let keeping = within(PATIENCE, loading).await?;
         let publisher = Publisher::new(&self.producer, &self.telemetry)?;
         self.traffic.goes_through(&publisher);
         let (noted, noted_at) = (tenure.published, Instant::now());
-        Ok(Office { tenure, publisher, apart, failures: 0, noted, noted_at })
+        let is_asked_to_republish = true;
+        Ok(Office {
+            tenure,
+            publisher,
+            apart,
+            keeping,
+            is_asked_to_republish,
+            failures: 0,
+            noted,
+            noted_at,
+        })
     }
 
     /// Notes what is published and what is set apart, clears rows and renews the lease, in one
     /// transaction. Returns whether the lease is still ours.
     pub(super) async fn note(&mut self, office: &mut Office) -> Result<bool, sqlx::Error> {
         let db = self.writer.connection().await?;
-        let renewal = self.lease.renew(db, &office.tenure, office.apart.to_write());
+        let clear = office.keeping.to_clear(office.tenure.published);
+        let renewal = self.lease.renew(db, &office.tenure, office.apart.to_write(), clear);
         let renewed = within(PATIENCE, renewal).await?;
         let Some(renewed) = renewed else { return Ok(false) };
         office.apart.written();
-        office.tenure.renewed = renewed;
+        office.tenure.renewed = renewed.at;
+        office.is_asked_to_republish = renewed.is_asked_to_republish;
+        if !renewed.is_asked_to_republish {
+            office.keeping.cleared(clear.1);
+        }
         office.noted = office.tenure.published;
         office.noted_at = Instant::now();
         match office.apart.reason() {

@@ -85,6 +85,9 @@ impl Relay {
             return Ok(Published::Ended(end));
         }
         office.failures = 0;
+        let published = rows.iter().filter(|row| row.number <= office.tenure.published);
+        let bytes = published.map(|row| row.row.len()).sum();
+        office.keeping.published(office.tenure.published, bytes);
         self.telemetry.metrics.flush_seconds.record(started.elapsed().as_secs_f64(), &[]);
         self.health.has("kafka");
         match delivery.unreadable {

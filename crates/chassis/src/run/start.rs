@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use super::{StopBell, share};
+use super::{StopBell, safety, share};
 use crate::admin::{self, Admin, Replays};
 use crate::app::App;
 use crate::calls::CallQueue;
@@ -105,6 +105,7 @@ impl<S: Service> Starting<S> {
             progress: Arc::clone(&progress),
             telemetry: Arc::clone(&telemetry),
             replays: replays_seen,
+            topics: app.topics_published(),
         });
         let routes = app.routes.take().map_or_else(OpenApiRouter::new, |r| r(handle.clone()));
         let public_router = http::public(S::NAME, routes, Arc::clone(&health));
@@ -133,6 +134,9 @@ impl<S: Service> Starting<S> {
     pub(super) async fn run(mut self) -> anyhow::Result<Running> {
         let ids = self.wait_for_database_and_schemas().await;
         self.wait_for_topics().await;
+        let (brokers, topics) = (self.config.kafka_brokers.clone(), self.app.topics());
+        // It ends with the process.
+        tokio::spawn(safety::run(brokers, topics, Arc::clone(&self.health)));
         let ids_of = |records: &'static [events::RecordInfo]| -> Vec<u32> {
             records.iter().map(|record| ids[&registry::subject(record)]).collect()
         };
@@ -165,7 +169,8 @@ impl<S: Service> Starting<S> {
         let stop_relay: StopBell = (Arc::default(), Arc::default());
         let wake_relay = hand_over.bell();
         let calls = self.app.calls.map(|erased| {
-            CallQueue::new(erased, &self.senders.outcomes, Arc::clone(&self.telemetry))
+            let (health, telemetry) = (Arc::clone(&self.health), Arc::clone(&self.telemetry));
+            CallQueue::new(erased, &self.senders.outcomes, health, telemetry)
         });
         let writer = |part: &'static str| {
             Writer::new(self.config.database_url.clone(), part, Arc::clone(&self.health))
@@ -232,6 +237,7 @@ impl<S: Service> Starting<S> {
                 compression: self.config.compression.clone(),
                 service: S::NAME,
             },
+            self.config.outbox_kept,
             Arc::clone(&self.health),
             Arc::clone(&self.telemetry),
             replicas,

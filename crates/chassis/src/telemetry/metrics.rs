@@ -20,6 +20,8 @@ pub(crate) struct Metrics {
     pub(crate) replicas: Gauge<u64>,
     pub(crate) calls: Counter<u64>,
     pub(crate) unanswered_calls: Counter<u64>,
+    pub(crate) calls_open: Gauge<u64>,
+    pub(crate) calls_oldest: Gauge<f64>,
     pub(crate) consumer_lag: Gauge<u64>,
     pub(crate) partitions: Gauge<u64>,
     pub(crate) stopped_partitions: Gauge<u64>,
@@ -32,6 +34,9 @@ impl Metrics {
             |name: &'static str, what| meter.u64_counter(name).with_description(what).build();
         let count = |name: &'static str, what| meter.u64_gauge(name).with_description(what).build();
         let level = |name: &'static str, what| meter.i64_gauge(name).with_description(what).build();
+        let age = |name: &'static str, what| {
+            meter.f64_gauge(name).with_description(what).with_unit("s").build()
+        };
         let seconds = |name: &'static str, what| {
             let histogram = meter.f64_histogram(name).with_description(what).with_unit("s");
             histogram
@@ -65,11 +70,10 @@ impl Metrics {
                 "flotilla_outbox_messages",
                 "Committed messages that are not yet published",
             ),
-            outbox_age: meter
-                .f64_gauge("flotilla_outbox_age")
-                .with_description("Time since the oldest batch that is not yet published")
-                .with_unit("s")
-                .build(),
+            outbox_age: age(
+                "flotilla_outbox_age",
+                "Time since the oldest batch that is not yet published",
+            ),
             outbox_set_apart: level(
                 "flotilla_outbox_set_apart",
                 "Messages that Kafka refuses and those behind them, by topic",
@@ -77,6 +81,8 @@ impl Metrics {
             relay_leader: count("flotilla_relay_leader", "1 in the replica that publishes"),
             replicas: count("flotilla_replicas", "Replicas connected to the database"),
             calls: counter("flotilla_calls", "Outside calls with a known outcome"),
+            calls_open: count("flotilla_calls_open", "Outside calls without an outcome"),
+            calls_oldest: age("flotilla_calls_oldest_age", "Time since the oldest open call"),
             unanswered_calls: counter("flotilla_calls_unanswered", "Outside calls made again"),
             consumer_lag: count(
                 "flotilla_consumer_lag",

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::world::{World, request};
 
 #[tokio::test]
@@ -9,7 +11,7 @@ async fn a_record_that_kafka_refuses_is_set_apart_with_what_is_behind_it_and_not
     let mut world = World::enter().await;
     let small = world.fresh_key("small");
     let large = format!("{}{}", world.fresh_key("large"), "x".repeat(4_000));
-    world.limit_totals("3000").await;
+    world.set_totals("max.message.bytes", "3000").await;
     world.start("a").await;
     for n in 1..=5 {
         assert_eq!(world.add("a", &small, 1).await, Ok(n));
@@ -31,7 +33,7 @@ async fn a_record_that_kafka_refuses_is_set_apart_with_what_is_behind_it_and_not
     world.start("b").await;
     world.wait_for_leader("b").await;
     assert_eq!(world.add("b", &large, 1).await, Ok(6));
-    world.limit_totals("1000000").await;
+    world.set_totals("max.message.bytes", "1000000").await;
     world.wait_until_nothing_is_set_apart().await;
     let told: Vec<(i64, i64)> = (1..=6).map(|n| (n, n)).collect();
     assert_eq!(world.totals_told(&large), told);
@@ -184,5 +186,72 @@ async fn a_replica_that_no_longer_publishes_says_nothing_of_publishing() {
     world.wait_until_published().await;
     world.send(&request(&key, 1), &key).await;
     world.wait_for_total(&key, 2).await;
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn a_topic_that_lost_its_log_gets_its_events_again_in_order_and_before_newer_ones() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("lost");
+    world.start("a").await;
+    world.wait_for_leader("a").await;
+    for n in 1..=40 {
+        assert_eq!(world.add("a", &key, 1).await, Ok(n));
+    }
+    world.wait_until_published().await;
+    world.delete_totals_topic().await;
+    let again = json!({ "topic": "tally.events", "minutes": 60 });
+    let (status, taken) = world.ask_admin("a", "POST", "/outbox/republish", &again).await;
+    assert_eq!(status, 202, "{taken}");
+    assert!(taken["batches"].as_i64() > Some(0), "{taken}");
+    for n in 41..=50 {
+        assert_eq!(world.add("a", &key, 1).await, Ok(n));
+    }
+    // Also one that takes over half-way goes on with it.
+    world.kill("a").await;
+    world.create_topics().await;
+    world.start("b").await;
+    world.wait_until_nothing_is_republished("b").await;
+    world.wait_until_published().await;
+    let told: Vec<(i64, i64)> = (1..=50).map(|n| (n, n)).collect();
+    assert_eq!(world.totals_told(&key), told);
+    world.wait_for_metric("b", "flotilla_outbox_messages", "", |waiting| waiting == 0.0).await;
+    world.wait_for_metric("b", "flotilla_outbox_age_seconds", "", |age| age == 0.0).await;
+    let stranger = json!({ "topic": "strange.events" });
+    let (status, problem) = world.ask_admin("b", "POST", "/outbox/republish", &stranger).await;
+    assert_eq!((status, problem["code"].as_str()), (422, Some("unknown_topic")), "{problem}");
+    world.stop("b").await;
+}
+
+#[tokio::test]
+async fn published_rows_are_kept_for_as_long_as_the_setting_says() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("kept");
+    world.start("a").await;
+    assert_eq!(world.add("a", &key, 1).await, Ok(1));
+    world.wait_until_published().await;
+    assert!(world.rows_of_the_outbox().await > 0);
+    let (_, outbox) = world.admin("a", "GET", "/outbox").await;
+    assert!(outbox["kept_since"].is_string() && outbox["waiting"] == 0, "{outbox}");
+    world.stop("a").await;
+    world.start_with("a", &[("FLOTILLA_OUTBOX_KEEP_MINUTES", "0")]).await;
+    assert_eq!(world.add("a", &key, 1).await, Ok(2));
+    world.wait_for_rows_of_the_outbox(0).await;
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn a_topic_whose_copies_do_not_fit_its_replicas_is_told_of_and_mended() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("copies");
+    world.set_totals("min.insync.replicas", "2").await;
+    world.start("a").await;
+    let says = world.wait_until_waiting_for("a", "topics").await;
+    assert!(says.contains("tally.events") && says.contains("Kafka takes nothing"), "{says}");
+    assert_eq!(world.add("a", &key, 1).await, Ok(1));
+    world.create_topics().await;
+    world.wait_until_published().await;
+    world.wait_until_not_waiting_for("a", "topics").await;
+    assert_eq!(world.totals_told(&key), [(1, 1)]);
     world.stop("a").await;
 }

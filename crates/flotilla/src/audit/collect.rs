@@ -84,7 +84,10 @@ pub(super) async fn outboxes(fleet: &Fleet) -> Result<Vec<OutboxFact>> {
     for service in SERVICES {
         let mut db = connect(fleet, service).await?;
         let (rows, head, published) = sqlx::query_as(
-            "select (select count(*) from flotilla.outbox), (select batch from flotilla.outbox_head),
+            "select (select count(*) from flotilla.outbox
+                     where batch > (select published_batch from flotilla.relay_lease))
+                    + (select count(*) from flotilla.outbox_set_apart),
+                    (select batch from flotilla.outbox_head),
                     (select published_batch from flotilla.relay_lease)",
         )
         .fetch_one(&mut db)

@@ -168,7 +168,7 @@ pub struct PriceFact {
 pub struct OutboxFact {
     /// Whose.
     pub service: &'static str,
-    /// Rows in the outbox.
+    /// Rows of the outbox that wait to be published, and messages that are set apart.
     pub rows: i64,
     /// The last committed batch.
     pub head: i64,

@@ -1,42 +1,58 @@
 //! `flotilla events`: what happens on the topics, decoded.
 
+mod republish;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use chassis::tail::{Decoder, From, Tail, TailError};
 use chrono::DateTime;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use events::TOPICS;
 use serde_json::json;
 
 use super::IS_IT_UP;
 use crate::output::Output;
+use republish::Republish;
 
 #[derive(Subcommand)]
 pub(crate) enum Events {
     /// Print events as they come, until stopped
-    Tail {
-        /// Only these topics; all of the fleet when left out
-        #[arg(long)]
-        topic: Vec<String>,
-        /// Only events with this key: an order's id or a SKU
-        #[arg(long)]
-        key: Option<String>,
-        /// Only events whose type ends like this, such as OrderPlaced
-        #[arg(long)]
-        r#type: Option<String>,
-        /// From the beginning of the topics, not only what comes from now on
-        #[arg(long)]
-        from_beginning: bool,
-        /// Stop after so many seconds without an event
-        #[arg(long)]
-        idle_seconds: Option<u64>,
-    },
+    Tail(Shown),
+    /// Publish a topic again that lost its log, from what its service keeps in its outbox
+    Republish(Republish),
+}
+
+/// Which events are printed.
+#[derive(Args)]
+pub(crate) struct Shown {
+    /// Only these topics; all of the fleet when left out
+    #[arg(long)]
+    topic: Vec<String>,
+    /// Only events with this key: an order's id or a SKU
+    #[arg(long)]
+    key: Option<String>,
+    /// Only events whose type ends like this, such as OrderPlaced
+    #[arg(long)]
+    r#type: Option<String>,
+    /// From the beginning of the topics, not only what comes from now on
+    #[arg(long)]
+    from_beginning: bool,
+    /// Stop after so many seconds without an event
+    #[arg(long)]
+    idle_seconds: Option<u64>,
 }
 
 pub(crate) async fn run(command: Events, out: &Output) -> Result<ExitCode> {
-    let Events::Tail { topic, key, r#type, from_beginning, idle_seconds } = command;
+    match command {
+        Events::Tail(shown) => tail(shown, out).await,
+        Events::Republish(topic) => republish::run(topic, out).await,
+    }
+}
+
+async fn tail(shown: Shown, out: &Output) -> Result<ExitCode> {
+    let Shown { topic, key, r#type, from_beginning, idle_seconds } = shown;
     let topics: Vec<String> = match topic.is_empty() {
         true => TOPICS.iter().map(|topic| topic.name.to_owned()).collect(),
         false => topic,

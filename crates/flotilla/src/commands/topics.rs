@@ -13,7 +13,7 @@ use crate::output::Output;
 
 #[derive(Subcommand)]
 pub(crate) enum Topics {
-    /// Create the topics that are missing; existing ones are left as they are
+    /// Create the topics that are missing; of existing ones only `min.insync.replicas` is mended
     Apply {
         /// Partitions of a new topic
         #[arg(long, default_value_t = 3)]
@@ -22,6 +22,8 @@ pub(crate) enum Topics {
         #[arg(long, default_value_t = 1)]
         replication: i32,
     },
+    /// Whether all topics are there, and keep two copies of what they acknowledge where they can
+    Check,
     /// The topics that exist
     List,
 }
@@ -39,11 +41,13 @@ pub(crate) async fn run(command: Topics, out: &Output) -> Result<ExitCode> {
                 let (text, partitions) = match outcome {
                     Applied::Created => ("created", partitions),
                     Applied::Existed(partitions) => ("existed", partitions),
+                    Applied::Secured(partitions) => ("secured", partitions),
                 };
                 out.line(format_args!("{name:32} {text} ({partitions} partitions)"));
                 out.document(&json!({ "topic": name, "outcome": text, "partitions": partitions }));
             }
         }
+        Topics::Check => return check(&brokers, out).await,
         Topics::List => {
             let asked = brokers.clone();
             let existing = tokio::task::spawn_blocking(move || topics::existing(&asked)).await?;
@@ -56,4 +60,31 @@ pub(crate) async fn run(command: Topics, out: &Output) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn check(brokers: &str, out: &Output) -> Result<ExitCode> {
+    let plan = topics::plan(1, &SERVICES);
+    let names: Vec<String> = plan.into_iter().map(|topic| topic.name).collect();
+    let safety = topics::safety(brokers, &names).await;
+    let safety =
+        safety.with_context(|| format!("Kafka at {brokers} does not answer; {IS_IT_UP}"))?;
+    let mut is_fine = true;
+    for name in names {
+        let found = safety.get(&name);
+        let complaint = match found {
+            Some(safety) => safety.complaint(),
+            None => Some("it does not exist".to_owned()),
+        };
+        is_fine &= complaint.is_none();
+        out.line(format_args!("{name:32} {}", complaint.as_deref().unwrap_or("ok")));
+        out.document(&json!({
+            "topic": name, "complaint": complaint,
+            "replicas": found.map(|safety| safety.replicas),
+            "in_sync": found.map(|safety| safety.in_sync),
+        }));
+    }
+    if !is_fine {
+        out.line(format_args!("`flotilla topics apply` mends that"));
+    }
+    Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

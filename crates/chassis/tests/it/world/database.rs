@@ -26,14 +26,30 @@ impl World {
         .await;
     }
 
-    /// Waits until every committed batch is published and its row cleared.
+    /// Waits until every committed batch is published, or set apart, and noted as such.
     pub(crate) async fn wait_until_published(&self) {
         wait("the outbox to be empty", async || {
-            let rows: i64 = query_scalar("select count(*) from flotilla.outbox")
-                .fetch_one(&self.db)
-                .await
-                .unwrap();
+            let rows: i64 = query_scalar(
+                "select count(*) from flotilla.outbox
+                 where batch > (select published_batch from flotilla.relay_lease)",
+            )
+            .fetch_one(&self.db)
+            .await
+            .unwrap();
             if rows == 0 { Ok(()) } else { Err(format!("it has {rows} rows")) }
+        })
+        .await;
+    }
+
+    /// Rows that wait to be published, and those that are kept.
+    pub(crate) async fn rows_of_the_outbox(&self) -> i64 {
+        query_scalar("select count(*) from flotilla.outbox").fetch_one(&self.db).await.unwrap()
+    }
+
+    pub(crate) async fn wait_for_rows_of_the_outbox(&self, rows: i64) {
+        wait("rows of the outbox", async || match self.rows_of_the_outbox().await {
+            found if found == rows => Ok(()),
+            found => Err(format!("there are {found}")),
         })
         .await;
     }

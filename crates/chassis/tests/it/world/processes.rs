@@ -245,6 +245,27 @@ impl World {
         self.try_admin(name, method, path).await.expect("the admin port answers")
     }
 
+    pub(crate) async fn ask_admin(
+        &self,
+        name: &str,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> Answer {
+        let port = self.processes.get(name).admin;
+        self.ask(port, method, path, &body.to_string()).await.expect("the admin port answers")
+    }
+
+    /// Waits until a topic that was to be published again is.
+    pub(crate) async fn wait_until_nothing_is_republished(&self, name: &str) {
+        wait("everything to be published again", async || {
+            let (_, outbox) = self.admin(name, "GET", "/outbox").await;
+            let done = outbox["republishing"] == json!([]) && outbox["set_apart"] == json!([]);
+            if done { Ok(()) } else { Err(outbox.to_string()) }
+        })
+        .await;
+    }
+
     async fn try_admin(&self, name: &str, method: &str, path: &str) -> Option<Answer> {
         self.ask(self.processes.get(name).admin, method, path, "").await.ok()
     }

@@ -109,10 +109,9 @@ impl World {
         tokio::task::spawn_blocking(ask).await.unwrap()
     }
 
-    /// The largest request that Kafka takes for the topic of totals.
-    pub(crate) async fn limit_totals(&self, bytes: &str) {
-        let config =
-            AlterConfig::new(ResourceSpecifier::Topic(TOTALS)).set("max.message.bytes", bytes);
+    /// Changes a setting of the topic of totals; all others are Kafka's own again.
+    pub(crate) async fn set_totals(&self, setting: &str, value: &str) {
+        let config = AlterConfig::new(ResourceSpecifier::Topic(TOTALS)).set(setting, value);
         let altered = self.kafka().alter_configs([&config], &AdminOptions::new()).await.unwrap();
         assert!(altered.iter().all(Result::is_ok), "{altered:?}");
     }

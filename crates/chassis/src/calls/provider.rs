@@ -1,0 +1,108 @@
+//! Whether the other side of calls answers: told once when it stops to and once when it does again, not with
+//! every attempt, of which there are thousands a minute while it is away.
+
+use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use opentelemetry::KeyValue;
+
+use super::{Panicked, TookTooLong};
+use crate::executor::Chain;
+use crate::health::Health;
+use crate::service::Unanswered;
+use crate::telemetry::Telemetry;
+
+/// So many attempts in a row without an outcome, over at least that time, and the provider counts as away.
+/// One by itself is nothing: it is made again.
+const AWAY_ATTEMPTS: u32 = 3;
+const AWAY_TIME: Duration = Duration::from_secs(2);
+
+pub(super) struct Provider {
+    name: &'static str,
+    labels: [KeyValue; 1],
+    health: Arc<Health>,
+    telemetry: Arc<Telemetry>,
+    /// Whether any attempt had no outcome since the last that had one, for all the calls that are well.
+    is_in_doubt: AtomicBool,
+    doubt: Mutex<Option<Doubt>>,
+}
+
+/// Since the last outcome.
+struct Doubt {
+    since: Instant,
+    attempts: u32,
+}
+
+impl Provider {
+    pub(super) fn new(name: &'static str, health: Arc<Health>, telemetry: Arc<Telemetry>) -> Self {
+        let labels = [KeyValue::new("provider", name)];
+        let (is_in_doubt, doubt) = (AtomicBool::new(false), Mutex::default());
+        Provider { name, labels, health, telemetry, is_in_doubt, doubt }
+    }
+
+    /// A call has an outcome.
+    pub(super) fn answered(&self) {
+        self.telemetry.metrics.calls.add(1, &self.labels);
+        if self.is_in_doubt.load(Relaxed) {
+            let mut doubt = self.doubt.lock().expect("no panic under this lock");
+            *doubt = None;
+            self.is_in_doubt.store(false, Relaxed);
+            self.health.has(self.name);
+        }
+    }
+
+    /// An attempt has no outcome, and another follows.
+    pub(super) fn unanswered(&self, why: &Unanswered) {
+        let cause = cause(why);
+        let labels = [self.labels[0].clone(), KeyValue::new("cause", cause)];
+        self.telemetry.metrics.unanswered_calls.add(1, &labels);
+        tracing::debug!(provider = self.name, error = %Chain(why), "a call is made again");
+        let mut doubt = self.doubt.lock().expect("no panic under this lock");
+        self.is_in_doubt.store(true, Relaxed);
+        let now = doubt.get_or_insert_with(|| Doubt { since: Instant::now(), attempts: 0 });
+        now.attempts += 1;
+        if now.attempts >= AWAY_ATTEMPTS && now.since.elapsed() >= AWAY_TIME {
+            let name = self.name;
+            self.health.waits_for(
+                name,
+                format!(
+                    "{name} gives no outcomes ({cause}). Its calls are made again, under the same idempotency \
+                     keys, until it does; is it reachable, and what does it say of itself?"
+                ),
+            );
+        }
+    }
+
+    pub(super) fn show(&self, open: usize, oldest: Duration) {
+        let metrics = &self.telemetry.metrics;
+        metrics.calls_open.record(open as u64, &self.labels);
+        metrics.calls_oldest.record(oldest.as_secs_f64(), &self.labels);
+    }
+}
+
+/// Few and fixed, for a label.
+fn cause(why: &Unanswered) -> &'static str {
+    let mut source: Option<&(dyn Error + 'static)> = why.source();
+    while let Some(error) = source {
+        if error.is::<TookTooLong>() {
+            return "timeout";
+        }
+        if error.is::<Panicked>() {
+            return "panic";
+        }
+        if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+            return match () {
+                () if error.is_timeout() => "timeout",
+                () if error.is_connect() => "unreachable",
+                () => "broken_off",
+            };
+        }
+        source = error.source();
+    }
+    "unclear_answer"
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! What is said and shown while the other side of calls gives no outcomes.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::*;
+use crate::calls::{Asked, CallQueue, erase};
+use crate::config::{Config, Env};
+use crate::effects::{Effects, Intent};
+use crate::failure::Failure;
+use crate::queue::queue;
+use crate::service::{Calls, Outside, Service};
+use crate::writes::Writes;
+
+struct Caller;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Ask(u32);
+
+impl Service for Caller {
+    const NAME: &'static str = "caller";
+    type Input = u32;
+    type Call = Ask;
+    type Reply = ();
+    type Rows = ();
+
+    async fn load(&self, _: &mut PgConnection, _: &[&u32]) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn decide(&self, _: &mut (), _: &u32, _: &mut Effects<Ask>) {}
+
+    fn save(&self, _: &(), _: &mut Writes) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+impl Calls for Caller {
+    async fn open_calls(
+        &self,
+        _: &mut PgConnection,
+        _: &[Uuid],
+    ) -> Result<Vec<(Uuid, Ask)>, Failure> {
+        Ok(Vec::new())
+    }
+}
+
+#[derive(Clone, Default)]
+struct Oracle {
+    is_there: Arc<AtomicBool>,
+}
+
+impl Outside<Caller> for Oracle {
+    const NAME: &'static str = "oracle";
+
+    async fn call(&self, Ask(number): Ask, _: Duration) -> Result<u32, Unanswered> {
+        match self.is_there.load(Relaxed) {
+            true => Ok(number),
+            false => Err(Unanswered::new("it is silent")),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_is_told_of_once_with_what_is_open_and_since_when() {
+    let config = Config::read(&mut Env::from_fn(|_unset| None));
+    let (health, telemetry) =
+        (Arc::new(Health::new(1)), Arc::new(Telemetry::start(Caller::NAME, &config).unwrap()));
+    let (senders, _queue) = queue::<Caller>();
+    let oracle = Oracle::default();
+    let calls = CallQueue::new(
+        erase::<Caller, _>(oracle.clone()),
+        &senders.outcomes,
+        Arc::clone(&health),
+        Arc::clone(&telemetry),
+    );
+    let intent = |n| Intent {
+        age: Duration::ZERO,
+        key: Uuid::new_v4(),
+        call: Ask(n),
+        cause: None,
+        trace: None,
+    };
+    calls.make(Asked { id: Uuid::new_v4(), calls: (0..20).map(intent).collect() });
+    let said = || health.conditions().get("oracle").map(|condition| condition.reason.clone());
+    let told = async {
+        while said().is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), told).await.unwrap();
+    assert!(said().unwrap().contains("unclear_answer"));
+    calls.inner.show();
+    let metrics = telemetry.render();
+    assert_eq!(value(&metrics, "flotilla_calls_open"), 20.0);
+    assert!(value(&metrics, "flotilla_calls_oldest_age_seconds") >= 2.0, "{metrics}");
+    assert!(metrics.contains("cause=\"unclear_answer\",provider=\"oracle\""), "{metrics}");
+
+    oracle.is_there.store(true, Relaxed);
+    let answered = async {
+        while !calls.inner.waiting().is_empty() || said().is_some() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), answered).await.unwrap();
+    calls.inner.show();
+    assert_eq!(value(&telemetry.render(), "flotilla_calls_open"), 0.0);
+}
+
+fn value(metrics: &str, name: &str) -> f64 {
+    let of_metric = |line: &&str| line.starts_with(&format!("{name}{{provider=\"oracle\""));
+    let line = metrics.lines().find(of_metric).unwrap();
+    line.rsplit_once(' ').unwrap().1.parse().unwrap()
+}

@@ -1,0 +1,154 @@
+//! How long published rows stay in the outbox. They are kept for a stated time, so that a topic that lost
+//! its log can be published again; then they are deleted in strokes, oldest first, by numbers that are
+//! known in memory, so that nothing has to look for them.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use sqlx::PgConnection;
+
+/// Of the time that rows are kept, one stroke covers at most this share, and a second at least.
+const STROKES: u32 = 100;
+const STROKE_MIN: Duration = Duration::from_secs(1);
+
+/// How long, and how much, is kept of what is published.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    pub(crate) time: Duration,
+    pub(crate) bytes: i64,
+}
+
+/// What is kept at the moment.
+pub(super) struct Keeping {
+    kept: Kept,
+    strokes: VecDeque<Stroke>,
+    bytes: i64,
+    /// Nothing up to here is in the table any more.
+    gone: i64,
+}
+
+/// Rows that go together.
+struct Stroke {
+    /// The last of them.
+    batch: i64,
+    began: Instant,
+    bytes: i64,
+}
+
+impl Keeping {
+    pub(super) fn nothing(kept: Kept, published: i64) -> Self {
+        Keeping { kept, strokes: VecDeque::new(), bytes: 0, gone: published }
+    }
+
+    /// What former tenures left, in strokes of the same length.
+    pub(super) async fn load(
+        db: &mut PgConnection,
+        kept: Kept,
+        published: i64,
+    ) -> Result<Self, sqlx::Error> {
+        let found: Vec<(i64, f64, i64)> = sqlx::query_as(
+            "select max(batch), extract(epoch from now() - min(created_at))::float8,
+                    sum(octet_length(messages))::bigint
+             from flotilla.outbox where batch <= $1
+             group by floor(extract(epoch from created_at) / $2) order by 1",
+        )
+        .bind(published)
+        .bind(stroke_of(kept.time).as_secs_f64())
+        .fetch_all(db)
+        .await?;
+        let now = Instant::now();
+        let mut keeping = Keeping::nothing(kept, published);
+        for (batch, age, bytes) in found {
+            let age = Duration::try_from_secs_f64(age.max(0.0)).unwrap_or_default();
+            // A machine that runs for less than that has nothing older to compare with.
+            let began = now.checked_sub(age).unwrap_or(now);
+            keeping.gone = 0;
+            keeping.bytes += bytes;
+            keeping.strokes.push_back(Stroke { batch, began, bytes });
+        }
+        Ok(keeping)
+    }
+
+    /// Everything up to a batch is published, so many bytes more than before.
+    pub(super) fn published(&mut self, batch: i64, bytes: usize) {
+        let bytes = bytes as i64;
+        self.bytes += bytes;
+        match self.strokes.back_mut() {
+            Some(last) if last.began.elapsed() < stroke_of(self.kept.time) => {
+                last.batch = batch;
+                last.bytes += bytes;
+            }
+            Some(_) | None => {
+                self.strokes.push_back(Stroke { batch, began: Instant::now(), bytes });
+            }
+        }
+    }
+
+    /// The rows that need not be kept any longer: those after the first number, up to the second.
+    pub(super) fn to_clear(&self, published: i64) -> (i64, i64) {
+        if self.kept.time.is_zero() {
+            return (self.gone, published);
+        }
+        let mut bytes = self.bytes;
+        let mut clear = self.gone;
+        for stroke in &self.strokes {
+            let old = stroke.began.elapsed() >= self.kept.time + stroke_of(self.kept.time);
+            if !old && bytes <= self.kept.bytes {
+                break;
+            }
+            bytes -= stroke.bytes;
+            clear = stroke.batch;
+        }
+        (self.gone, clear)
+    }
+
+    /// They are deleted.
+    pub(super) fn cleared(&mut self, up_to: i64) {
+        self.gone = self.gone.max(up_to);
+        while let Some(first) = self.strokes.front()
+            && first.batch <= up_to
+        {
+            self.bytes -= first.bytes;
+            self.strokes.pop_front();
+        }
+    }
+}
+
+fn stroke_of(time: Duration) -> Duration {
+    (time / STROKES).max(STROKE_MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn without_a_time_everything_that_is_published_goes_at_once() {
+        let mut keeping = Keeping::nothing(Kept { time: Duration::ZERO, bytes: 10 }, 7);
+        keeping.published(9, 100);
+        assert_eq!(keeping.to_clear(9), (7, 9));
+        keeping.cleared(9);
+        assert_eq!(keeping.to_clear(9), (9, 9));
+    }
+
+    #[test]
+    fn rows_are_kept_for_their_time_and_go_sooner_where_they_are_too_many() {
+        let mut keeping = Keeping::nothing(Kept { time: HOUR, bytes: 250 }, 0);
+        let old = |batch, minutes: u64| Stroke {
+            batch,
+            began: Instant::now().checked_sub(Duration::from_secs(60 * minutes)).unwrap(),
+            bytes: 100,
+        };
+        keeping.strokes.extend([old(1, 3), old(2, 2)]);
+        keeping.bytes = 200;
+        assert_eq!(keeping.to_clear(2), (0, 0));
+        keeping.published(3, 100);
+        assert_eq!(keeping.to_clear(3), (0, 1), "300 bytes are too many");
+        keeping.cleared(1);
+        assert_eq!(keeping.to_clear(3), (1, 1));
+        keeping.kept.time = Duration::from_secs(60);
+        assert_eq!(keeping.to_clear(3), (1, 2), "and two minutes too long");
+    }
+}
