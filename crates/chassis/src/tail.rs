@@ -35,6 +35,9 @@ pub enum TailError {
 /// How long the brokers may take to tell which partitions there are.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long the client is asked to wait at once: it counts milliseconds in 31 bits.
+const POLL_MAX: Duration = Duration::from_secs(3_600);
+
 /// Where reading begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum From {
@@ -137,13 +140,17 @@ impl Tail {
 
     /// The next record, or `None` when none came within `timeout`.
     pub fn next(&self, timeout: Duration) -> Result<Option<Record>, KafkaError> {
-        let until = Instant::now() + timeout;
+        // Later than a clock can tell is never.
+        let until = Instant::now().checked_add(timeout);
         loop {
-            match self.consumer.poll(until.saturating_duration_since(Instant::now())) {
-                None => return Ok(None),
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let over = left.is_some_and(|left| left.is_zero());
+            match self.consumer.poll(left.map_or(POLL_MAX, |left| left.min(POLL_MAX))) {
+                None if over => return Ok(None),
+                None => {}
                 Some(Ok(message)) => return Ok(Some(record(&message))),
                 // The client recovers from these by itself; anything else is the caller's to know.
-                Some(Err(KafkaError::MessageConsumption(_))) if Instant::now() < until => {}
+                Some(Err(KafkaError::MessageConsumption(_))) if !over => {}
                 Some(Err(error)) => return Err(error),
             }
         }

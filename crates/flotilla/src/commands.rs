@@ -19,10 +19,16 @@ use ::local::settings::root_from_env;
 use ::local::{Lifetime, Settings, known_service};
 use anyhow::{Context, Result, anyhow};
 use chassis::RegistryError;
+use chrono::{DateTime, Utc};
 use flotilla::fleet::{Fleet, FleetSettings};
 use serde_json::Value;
 
+use crate::output::visible;
+
 pub(crate) use http::{Call, Http};
+
+/// How instants are written: RFC 3339 in UTC, to the millisecond.
+pub(crate) const TIME: &str = "%Y-%m-%dT%H:%M:%S%.3fZ";
 
 /// What to do when something of the fleet does not answer.
 pub(crate) const IS_IT_UP: &str =
@@ -95,9 +101,15 @@ pub(crate) fn pair(text: &str) -> Result<(String, i64), String> {
     Ok((name.to_owned(), number.parse().map_err(|_| format!("{number} is no number"))?))
 }
 
-/// Text of a JSON value, without quotes.
+/// Text of a JSON value, without quotes, as it may be shown.
 pub(crate) fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    visible(&value.as_str().map_or_else(|| value.to_string(), str::to_owned), &[])
+}
+
+/// An instant, with its zone: whoever reads it may be in another one.
+pub(crate) fn time(value: &Value) -> String {
+    let time = value.as_str().and_then(|time| time.parse::<DateTime<Utc>>().ok());
+    time.map_or_else(|| text(value), |time| time.format(TIME).to_string())
 }
 
 /// Money for people.

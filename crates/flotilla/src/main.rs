@@ -13,7 +13,8 @@ use local::process::surroundings;
 #[derive(Parser)]
 #[command(name = "flotilla", version, about = "An event-driven fleet that fulfils orders")]
 struct Cli {
-    /// Answer with JSON: one document, or a line each where there is no end
+    /// Answer with JSON: one document; where something is told as it happens (events, logs, a watched
+    /// order, the demo), one on each line
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -58,7 +59,10 @@ fn main() -> ExitCode {
     if !misleading.is_empty() {
         return start_anew(&misleading);
     }
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => return output::Output::new(false).parsed(&said),
+    };
     let out = output::Output::new(cli.json);
     let runtime = tokio::runtime::Runtime::new().context("there are no threads");
     let done = runtime.and_then(|runtime| runtime.block_on(run(cli.command, &out)));
@@ -90,7 +94,9 @@ async fn run(command: Commands, out: &output::Output) -> anyhow::Result<ExitCode
         Commands::Dlq(command) => commands::dlq::run(command, out).await,
         Commands::Audit(command) => commands::audit::run(command, out).await,
         Commands::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "flotilla", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "flotilla", &mut script);
+            out.raw(&String::from_utf8_lossy(&script));
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -1,10 +1,19 @@
-//! What the commands say: for people, in colour only on a terminal, or as JSON.
+//! What the commands say: for people, in colour only where that is wanted, or as JSON. Whoever reads it
+//! may go away, and what is read may come from strangers.
+
+mod visible;
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::process::{ExitCode, exit};
 use std::time::Duration;
 
 use serde::Serialize;
+
+pub(crate) use visible::visible;
+
+/// The colours that a line may have.
+const PAINTS: [&str; 4] = ["\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m"];
 
 /// Where and how to answer.
 pub(crate) struct Output {
@@ -15,7 +24,11 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none() && !json;
+        // By https://no-color.org an empty variable says nothing.
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let is_able =
+            std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+        let wanted = is_able && !no_colour && !json;
         Output {
             json,
             colour: wanted && stdout().is_terminal(),
@@ -23,29 +36,39 @@ impl Output {
         }
     }
 
-    /// One line for people; nothing in JSON.
+    /// One line for people; nothing in JSON. Whatever is in it, it stays one line, and nothing in it
+    /// moves a cursor.
     pub(crate) fn line(&self, text: impl Display) {
         if !self.json {
-            write_line(&text.to_string());
+            let paints = if self.colour { &PAINTS[..] } else { &[] };
+            write(&format!("{}\n", visible(&text.to_string(), paints)));
         }
     }
 
     /// A document for programs; nothing for people.
     pub(crate) fn document(&self, document: &impl Serialize) {
         if self.json {
-            write_line(&serde_json::to_string(document).unwrap_or_default());
+            let text = serde_json::to_string(document).expect("answers are plain data");
+            write(&format!("{text}\n"));
         }
     }
 
-    /// A headline.
+    /// A headline, with an empty line before it.
     pub(crate) fn title(&self, text: impl Display) {
-        self.line(paint(self.colour, "1", &text));
+        self.line("");
+        self.line(self.bold(text));
     }
 
+    pub(crate) fn bold(&self, text: impl Display) -> String {
+        paint(self.colour, "1", &text)
+    }
+
+    /// Painted after it was padded to its column, if it is in one: colours have a width of their own.
     pub(crate) fn good(&self, text: impl Display) -> String {
         paint(self.colour, "32", &text)
     }
 
+    /// The same for what is not as it should be.
     pub(crate) fn bad(&self, text: impl Display) -> String {
         paint(self.colour, "31", &text)
     }
@@ -59,30 +82,89 @@ impl Output {
                     None => format!("  {step} ..."),
                     Some(took) => format!("  {step}: {:.1} s", took.as_secs_f64()),
                 };
-                // A closed terminal is no reason to stop.
-                let _closed = writeln!(stderr(), "{line}");
+                say_aside(&line);
             }
         }
     }
 
-    /// Why a command failed, with its causes.
+    /// What is no answer and no error, for people.
+    pub(crate) fn aside(&self, text: impl Display) {
+        if !self.json {
+            say_aside(&visible(&text.to_string(), &[]));
+        }
+    }
+
+    /// Why a command failed, with its causes. Its lines are ours: those of logs, which are many.
     pub(crate) fn error(&self, error: &anyhow::Error) {
-        let text = match self.json {
-            true => serde_json::json!({ "error": format!("{error:#}") }).to_string(),
-            false => format!("{} {error:#}", paint(self.error_colour, "31", &"flotilla:")),
-        };
-        let _closed = writeln!(stderr(), "{text}");
+        let text = format!("{error:#}");
+        let lines: Vec<String> = text.lines().map(|line| visible(line, &[])).collect();
+        say_aside(&match self.json {
+            true => serde_json::json!({ "error": text }).to_string(),
+            false => {
+                format!("{} {}", paint(self.error_colour, "31", &"flotilla:"), lines.join("\n"))
+            }
+        });
+    }
+
+    /// What the parser has to say: help, or what is wrong with the command line.
+    pub(crate) fn parsed(&self, said: &clap::Error) -> ExitCode {
+        let code = ExitCode::from(u8::try_from(said.exit_code()).unwrap_or(u8::MAX));
+        if said.use_stderr() {
+            // A closed terminal changes nothing about the code.
+            let _closed = said.print();
+        } else {
+            let text = said.render();
+            write(&if self.colour { text.ansi().to_string() } else { text.to_string() });
+        }
+        code
+    }
+
+    /// Text as it is, such as a script.
+    pub(crate) fn raw(&self, text: &str) {
+        write(text);
+    }
+
+    /// Ends the program when the reader of its answer goes away, also while there is nothing to say. For
+    /// commands without an end: `| head` has seen enough long before the next event.
+    pub(crate) fn end_with_reader(&self) {
+        std::thread::spawn(|| {
+            use rustix::event::{PollFd, PollFlags, poll};
+            let stdout = stdout();
+            loop {
+                let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
+                let told = poll(&mut asked, None);
+                if told.is_ok() && asked[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
+                    exit(0);
+                }
+                // What cannot be asked is found out by writing.
+                if told != Err(rustix::io::Errno::INTR) {
+                    return;
+                }
+            }
+        });
     }
 }
 
 fn paint(colour: bool, code: &str, text: &impl Display) -> String {
     match colour {
-        true => format!("\x1b[{code}m{text}\x1b[0m"),
+        true => format!("\x1b[{code}m{}\x1b[0m", visible(&text.to_string(), &[])),
         false => text.to_string(),
     }
 }
 
-fn write_line(line: &str) {
-    // A reader that went away (`| head`) is no error.
-    let _closed = writeln!(stdout(), "{line}");
+/// An answer that cannot be given is over. A reader who has seen enough (`| head`) is no error; a full
+/// disk is one, or a script would go on with half an answer.
+fn write(text: &str) {
+    let mut out = stdout().lock();
+    let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) else { return };
+    if error.kind() != ErrorKind::BrokenPipe {
+        say_aside(&format!("flotilla: the answer cannot be written: {error}"));
+        exit(1);
+    }
+    exit(0);
+}
+
+/// A closed terminal is no reason to stop.
+fn say_aside(text: &str) {
+    let _closed = writeln!(stderr(), "{text}");
 }

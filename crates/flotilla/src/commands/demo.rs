@@ -26,11 +26,11 @@ pub(crate) async fn run(fleet: &Fleet, out: &Output) -> Result<()> {
         Shop { http: Http::new(), order: fleet.url("order"), inventory: fleet.url("inventory") };
     shop.seed().await.context("the catalogue cannot be seeded")?;
 
-    out.title("\n1. an order that completes");
+    out.title("1. an order that completes");
     let completed = shop.place(&[("tea", 2), ("cup", 1)], "DE", "tok_visa", out).await?;
     shop.follow(&completed, "completed", out).await?;
 
-    out.title("\n2. out of stock: the whole order is refused, and says which lines were short");
+    out.title("2. out of stock: the whole order is refused, and says which lines were short");
     let order = shop.place(&[("tea", 1), ("kettle", TOO_MANY)], "DE", "tok_visa", out).await?;
     let short = shop.follow(&order, "cancelled", out).await?;
     for line in short["shortages"].as_array().into_iter().flatten() {
@@ -38,21 +38,21 @@ pub(crate) async fn run(fleet: &Fleet, out: &Output) -> Result<()> {
         out.line(format_args!("  short: {sku}, {wanted} wanted, {free} free"));
     }
 
-    out.title("\n3. the card is declined: the goods go back");
+    out.title("3. the card is declined: the goods go back");
     let order = shop.place(&[("cup", 2)], "DE", "tok_declined", out).await?;
     shop.follow(&order, "cancelled", out).await?;
 
-    out.title("\n4. the carrier refuses: goods and money go back");
+    out.title("4. the carrier refuses: goods and money go back");
     let order = shop.place(&[("tray", 1)], "AQ", "tok_visa", out).await?;
     shop.follow(&order, "cancelled", out).await?;
 
-    out.title("\n5. the customer cancels while a slow carrier is being asked");
+    out.title("5. the customer cancels while a slow carrier is being asked");
     let order = shop.place(&[("tea", 1)], "NZ", "tok_visa", out).await?;
     shop.wait_for_event(&order, "OrderConfirmed").await?;
     shop.act(&order, "cancel").await?;
     shop.follow(&order, "cancelled", out).await?;
 
-    out.title("\n6. the customer sends the first order back");
+    out.title("6. the customer sends the first order back");
     shop.act(&completed, "return").await?;
     shop.follow(&completed, "returned", out).await?;
     Ok(())
@@ -109,14 +109,13 @@ impl Shop {
 
     /// Shows the order's entries as they happen; answers it at its end.
     async fn follow(&self, order: &str, end: &str, out: &Output) -> Result<Value> {
-        watch(&self.order, order, out).await?;
+        watch(&self.http, &self.order, order, out).await?;
         let ended = Call::get(&self.order, &["orders", order])?.query("wait", "terminal");
         let found = self.http.ask(ended).await?;
         let state = text(&found["state"]);
         if state != end {
             bail!("order {order} should have ended {end}, but is {state}");
         }
-        out.line(format_args!("  {}", out.good(state)));
         Ok(found)
     }
 

@@ -67,14 +67,15 @@ pub(crate) async fn run(command: Dlq, out: &Output) -> Result<ExitCode> {
             if found.is_empty() {
                 out.line("no dead letters wait");
             }
-            found.iter().for_each(|(service, letter)| show(service, letter, out));
+            let documents = show_all(&found, out);
+            out.document(&json!({ "dead_letters": documents }));
             Ok(ExitCode::SUCCESS)
         }
         Dlq::Show { service, id } => {
             let call = Call::get(&admin_url(&service)?, &["dead-letters", &id.to_string()])?;
             let mut letter = Http::new().ask(call).await?;
             letter["payload"] = payload::decoded(&letter).await;
-            out.line(serde_json::to_string_pretty(&letter)?);
+            serde_json::to_string_pretty(&letter)?.lines().for_each(|line| out.line(line));
             out.document(&letter);
             Ok(ExitCode::SUCCESS)
         }
@@ -96,11 +97,13 @@ async fn settle(
         bail!("no such dead letter waits; `flotilla dlq list` shows what does");
     }
     if !yes {
-        found.iter().for_each(|(service, letter)| show(service, letter, out));
+        let documents = show_all(&found, out);
         out.line(format_args!("would {verb} {}; add --yes to do it", found.len()));
+        out.document(&json!({ "would": verb, "dead_letters": documents }));
         return Ok(ExitCode::SUCCESS);
     }
     let mut failed = 0;
+    let mut documents = Vec::new();
     for (service, letter) in &found {
         let path = ["dead-letters", &letter["id"].to_string(), verb];
         let outcome = http.ask(Call::post(&admin_url(service)?, &path)?).await;
@@ -113,8 +116,9 @@ async fn settle(
         };
         out.line(format_args!("{service} {}: {text}", letter["id"]));
         let error = outcome.as_ref().err().map(|error| format!("{error:#}"));
-        out.document(&json!({ "service": service, "id": letter["id"], "error": error }));
+        documents.push(json!({ "service": service, "id": letter["id"], "error": error }));
     }
+    out.document(&json!({ verb: documents }));
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -150,7 +154,12 @@ async fn select(
     Ok(found)
 }
 
-fn show(service: &str, letter: &Value, out: &Output) {
+/// A line each for people; returns what a program gets.
+fn show_all(found: &[(String, Value)], out: &Output) -> Vec<Value> {
+    found.iter().map(|(service, letter)| show(service, letter, out)).collect()
+}
+
+fn show(service: &str, letter: &Value, out: &Output) -> Value {
     out.line(format_args!(
         "{service:10} {:>6} {:12} {}@{} {}: {}",
         letter["id"],
@@ -162,5 +171,5 @@ fn show(service: &str, letter: &Value, out: &Output) {
     ));
     let mut document = letter.clone();
     document["service"] = service.into();
-    out.document(&document);
+    document
 }

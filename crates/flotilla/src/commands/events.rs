@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use events::TOPICS;
 use serde_json::json;
 
-use super::IS_IT_UP;
+use super::{IS_IT_UP, TIME};
 use crate::output::Output;
 use republish::Republish;
 
@@ -70,7 +70,9 @@ async fn tail(shown: Shown, out: &Output) -> Result<ExitCode> {
             anyhow!("Kafka at {brokers} does not answer: {error}; {IS_IT_UP}")
         }
     })?;
-    let patience = Duration::from_secs(idle_seconds.unwrap_or(u64::from(u32::MAX)));
+    let patience = idle_seconds.map_or(Duration::MAX, Duration::from_secs);
+    out.end_with_reader();
+    let mut shown = 0_u64;
     while let Some(record) = tokio::task::block_in_place(|| tail.next(patience))? {
         let wanted = key.as_ref().is_none_or(|key| *key == record.key)
             && r#type.as_ref().is_none_or(|name| record.event_type().ends_with(name.as_str()));
@@ -84,10 +86,11 @@ async fn tail(shown: Shown, out: &Output) -> Result<ExitCode> {
             None => serde_json::Value::Null,
         };
         let at = DateTime::from_timestamp_millis(record.timestamp_ms).unwrap_or_default();
+        shown += 1;
         let name = record.event_type().rsplit('.').next().unwrap_or_default();
         out.line(format_args!(
             "{} {:20} {name:28} {} {value}",
-            at.format("%H:%M:%S%.3f"),
+            at.format(TIME),
             format!("{}@{}", record.partition, record.offset),
             record.key,
         ));
@@ -95,8 +98,11 @@ async fn tail(shown: Shown, out: &Output) -> Result<ExitCode> {
             record.headers.iter().map(|(n, v)| (n.clone(), v.clone().into())).collect();
         out.document(&json!({
             "topic": record.topic, "partition": record.partition, "offset": record.offset,
-            "key": record.key, "time": at.to_rfc3339(), "headers": headers, "value": value,
+            "key": record.key, "time": at.format(TIME).to_string(), "headers": headers, "value": value,
         }));
+    }
+    if shown == 0 {
+        out.aside("no event came that was asked for");
     }
     Ok(ExitCode::SUCCESS)
 }

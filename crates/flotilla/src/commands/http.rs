@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::IS_IT_UP;
+use crate::output::visible;
 
 /// How long an answer may take; longer than the longest `wait`.
 const TIMEOUT: Duration = Duration::from_secs(70);
@@ -124,7 +125,7 @@ pub(crate) async fn body(response: Response) -> Result<Value> {
     if status.is_success() {
         return Ok(body);
     }
-    let part = |name: &str| body[name].as_str().map(str::to_owned);
+    let part = |name: &str| body[name].as_str().map(|text| visible(text, &[]));
     let title = part("title").unwrap_or_else(|| status.to_string());
     let field = part("field").map(|field| format!(" ({field})")).unwrap_or_default();
     match part("detail") {

@@ -1,24 +1,19 @@
 //! `flotilla local`: a whole fleet on this machine.
 
+mod doctor;
+mod logs;
 mod status;
 
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Subcommand;
-use local::{Lifetime, SERVICES, Settings, doctor};
+use local::{Lifetime, SERVICES, Settings};
 use serde_json::json;
 
 use super::demo;
 use crate::output::Output;
 use flotilla::fleet::{Fleet, FleetSettings};
-
-/// How often a followed log is looked at.
-const FOLLOW_EVERY: Duration = Duration::from_millis(200);
-/// How much of a log is shown.
-const LOG_BYTES: u64 = 16 * 1024;
 
 #[derive(Subcommand)]
 pub(crate) enum Local {
@@ -65,12 +60,12 @@ pub(crate) async fn run(command: Local, out: &Output) -> Result<ExitCode> {
             out.document(&json!({ "stopped": true }));
         }
         Local::Status => return status::status(out).await,
-        Local::Logs { name, follow } => logs(&name, follow, out).await?,
+        Local::Logs { name, follow } => logs::logs(&name, follow, out).await?,
         Local::Reset => {
             super::fleet()?.reset(&out.progress()).await?;
             out.document(&json!({ "reset": true }));
         }
-        Local::Doctor => return Ok(examine(out)),
+        Local::Doctor => return Ok(doctor::examine(out)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -103,11 +98,11 @@ fn addresses(fleet: &Fleet, out: &Output) {
     let root = &fleet.environment().settings().root;
     rows.push(("logs".to_owned(), root.join("logs").display().to_string()));
     rows.push(("state".to_owned(), root.display().to_string()));
-    out.title("\nthe fleet");
+    out.title("the fleet");
     for (name, address) in &rows {
         out.line(format_args!("  {name:18} {address}"));
     }
-    out.title("\nto try next");
+    out.title("to try next");
     for command in [
         "flotilla order place --sku tea=2 --watch",
         "flotilla order list",
@@ -125,47 +120,4 @@ fn addresses(fleet: &Fleet, out: &Output) {
     let addresses: serde_json::Map<String, serde_json::Value> =
         rows.into_iter().map(|(name, address)| (name, address.into())).collect();
     out.document(&addresses);
-}
-
-async fn logs(name: &str, follow: bool, out: &Output) -> Result<()> {
-    let fleet = super::fleet()?;
-    let known = fleet.environment().status();
-    let Some(status) = known.iter().find(|status| status.name == name) else {
-        let names: Vec<&str> = known.iter().map(|status| status.name.as_str()).collect();
-        bail!("no process is called {name}; there are: {}", names.join(", "));
-    };
-    let mut file = std::fs::File::open(&status.log)
-        .map_err(|_| anyhow::anyhow!("{name} has no log yet: it was never started"))?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(LOG_BYTES)))?;
-    let mut reader = BufReader::new(file);
-    loop {
-        let mut line = String::new();
-        while reader.read_line(&mut line)? > 0 {
-            out.line(line.trim_end());
-            out.document(&line.trim_end());
-            line.clear();
-        }
-        if !follow {
-            return Ok(());
-        }
-        tokio::time::sleep(FOLLOW_EVERY).await;
-    }
-}
-
-fn examine(out: &Output) -> ExitCode {
-    let checks = doctor::checks();
-    for check in &checks {
-        match &check.found {
-            Some(found) => out.line(format_args!("{:18} {} {found}", check.name, out.good("ok"))),
-            None => {
-                out.line(format_args!("{:18} {} {}", check.name, out.bad("missing"), check.fix))
-            }
-        }
-    }
-    out.document(&checks);
-    match checks.iter().all(|check| check.found.is_some()) {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    }
 }

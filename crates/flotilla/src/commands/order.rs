@@ -9,7 +9,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Call, Http, money, pair, text, url};
+use super::{Call, Http, money, pair, text, time, url};
 use crate::output::Output;
 
 pub(crate) use watch::watch;
@@ -33,7 +33,7 @@ pub(crate) enum Order {
         /// The same key places one order; a new one is made when this is left out
         #[arg(long)]
         key: Option<String>,
-        /// Show what becomes of it
+        /// Show what becomes of it. Exit code 1: it ended cancelled
         #[arg(long)]
         watch: bool,
     },
@@ -42,7 +42,7 @@ pub(crate) enum Order {
         /// The order
         order: Uuid,
     },
-    /// What happens to an order, from its beginning to its end
+    /// What happens to an order, from its beginning to its end. Exit code 1: it ended cancelled
     Watch {
         /// The order
         order: Uuid,
@@ -91,7 +91,7 @@ pub(crate) async fn run(command: Order, out: &Output) -> Result<ExitCode> {
             out.line(format_args!("{order} placed, {}", money(&placed)));
             out.document(&placed);
             if and_watch {
-                watch(&base, &order, out).await?;
+                return watch(&http, &base, &order, out).await;
             }
         }
         Order::Show { order } => {
@@ -99,7 +99,7 @@ pub(crate) async fn run(command: Order, out: &Output) -> Result<ExitCode> {
             show(&found, out);
             out.document(&found);
         }
-        Order::Watch { order } => watch(&base, &order.to_string(), out).await?,
+        Order::Watch { order } => return watch(&http, &base, &order.to_string(), out).await,
         Order::List { customer, state, limit, cursor } => {
             let filters = [("customer_id", customer), ("state", state), ("cursor", cursor)];
             let wanted = filters.into_iter().filter_map(|(name, value)| Some((name, value?)));
@@ -115,8 +115,10 @@ pub(crate) async fn run(command: Order, out: &Output) -> Result<ExitCode> {
                     text(&order["customer_id"]),
                 ));
             }
-            if let Some(next) = page["next_cursor"].as_str() {
-                out.line(format_args!("more with --cursor {next}"));
+            match page["next_cursor"].as_str() {
+                Some(next) => out.line(format_args!("more with --cursor {next}")),
+                None if page["orders"] == json!([]) => out.line("no orders"),
+                None => {}
             }
             out.document(&page);
         }
@@ -134,9 +136,10 @@ async fn act(http: &Http, base: &str, order: Uuid, verb: &str, out: &Output) -> 
 }
 
 fn show(order: &Value, out: &Output) {
-    out.title(format_args!("{} {}", text(&order["order_id"]), text(&order["state"])));
-    let reason = order["reason"].as_str().map(|reason| format!(", {reason}")).unwrap_or_default();
-    out.line(format_args!("  {}{reason}, to {}", money(order), text(&order["destination"])));
+    let title = format!("{} {}", text(&order["order_id"]), text(&order["state"]));
+    out.line(out.bold(title));
+    let destination = text(&order["destination"]);
+    out.line(format_args!("  {}{}, to {destination}", money(order), reason(order)));
     for line in order["lines"].as_array().into_iter().flatten() {
         let (quantity, sku, price) =
             (&line["quantity"], text(&line["sku"]), &line["unit_price_minor"]);
@@ -144,7 +147,7 @@ fn show(order: &Value, out: &Output) {
     }
     for waits in order["waits_for"].as_array().into_iter().flatten() {
         let (service, what, since) =
-            (text(&waits["service"]), text(&waits["for"]), text(&waits["since"]));
+            (text(&waits["service"]), text(&waits["for"]), time(&waits["since"]));
         out.line(format_args!("  waits for {service}: {what}, since {since}"));
     }
     for entry in order["history"].as_array().into_iter().flatten() {
@@ -152,9 +155,12 @@ fn show(order: &Value, out: &Output) {
     }
 }
 
+/// Why it was cancelled, where it was.
+fn reason(order: &Value) -> String {
+    order["reason"].as_str().map(|_| format!(", {}", text(&order["reason"]))).unwrap_or_default()
+}
+
 fn entry_line(entry: &Value) -> String {
-    let detail = entry["detail"].as_str().map(|detail| format!("  {detail}")).unwrap_or_default();
-    let at = text(&entry["at"]);
-    let time = at.split_once('T').map_or(at.as_str(), |(_, time)| time);
-    format!("{:16} {}{detail}", time.trim_end_matches('Z'), text(&entry["event"]))
+    let detail = entry["detail"].as_str().map(|_| format!("  {}", text(&entry["detail"])));
+    format!("{} {}{}", time(&entry["at"]), text(&entry["event"]), detail.unwrap_or_default())
 }

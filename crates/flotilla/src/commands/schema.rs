@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use events::{RecordInfo, TOPICS};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::output::Output;
 
@@ -25,13 +25,14 @@ pub(crate) async fn run(command: Schema, out: &Output) -> Result<ExitCode> {
     let away = super::registry_error;
     let records = || TOPICS.iter().flat_map(|topic| topic.records);
     let mut refused = 0;
+    let mut documents = Vec::new();
     match command {
         Schema::Check => {
             for record in records() {
                 let fine = registry.is_compatible(record).await.map_err(away)?;
                 refused += usize::from(!fine);
                 let verdict = if fine { out.good("ok") } else { out.bad("incompatible") };
-                say(out, record, &verdict, &json!({ "compatible": fine }));
+                documents.push(say(out, record, &verdict, json!({ "compatible": fine })));
             }
         }
         Schema::Register => {
@@ -40,7 +41,7 @@ pub(crate) async fn run(command: Schema, out: &Output) -> Result<ExitCode> {
                     let subject = chassis::subject(record);
                     format!("{subject} is not registered; `flotilla schema check` says why")
                 })?;
-                say(out, record, &format!("id {id}"), &json!({ "id": id }));
+                documents.push(say(out, record, &format!("id {id}"), json!({ "id": id })));
             }
         }
         Schema::List => {
@@ -48,10 +49,11 @@ pub(crate) async fn run(command: Schema, out: &Output) -> Result<ExitCode> {
                 let id = registry.id_of(&chassis::subject(record), record.schema).await;
                 let id = id.map_err(away)?;
                 let text = id.map_or_else(|| out.bad("not registered"), |id| format!("id {id}"));
-                say(out, record, &text, &json!({ "id": id }));
+                documents.push(say(out, record, &text, json!({ "id": id })));
             }
         }
     }
+    out.document(&json!({ "schemas": documents }));
     if refused > 0 {
         out.line(format_args!(
             "{refused} schemas break {}: add fields with defaults only, or write a new record",
@@ -62,12 +64,10 @@ pub(crate) async fn run(command: Schema, out: &Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(out: &Output, record: &RecordInfo, text: &str, facts: &serde_json::Value) {
+/// A line for people; returns what a program gets.
+fn say(out: &Output, record: &RecordInfo, text: &str, mut facts: Value) -> Value {
     let subject = chassis::subject(record);
     out.line(format_args!("{subject:76} {text}"));
-    let mut document = json!({ "subject": subject });
-    for (name, fact) in facts.as_object().into_iter().flatten() {
-        document[name] = fact.clone();
-    }
-    out.document(&document);
+    facts["subject"] = subject.into();
+    facts
 }

@@ -46,6 +46,7 @@ pub(crate) async fn run(command: Stock, out: &Output) -> Result<ExitCode> {
     let (http, base) = (Http::new(), url("inventory")?);
     match command {
         Stock::List => {
+            let mut items = Vec::new();
             let mut after: Option<String> = None;
             loop {
                 let page = Call::get(&base, &["stock"])?;
@@ -53,23 +54,32 @@ pub(crate) async fn run(command: Stock, out: &Output) -> Result<ExitCode> {
                 let page = http.ask(page).await?;
                 for item in page["items"].as_array().into_iter().flatten() {
                     show(item, out);
+                    items.push(item.clone());
                 }
                 match page["next_cursor"].as_str() {
                     Some(next) => after = Some(next.to_owned()),
                     None => break,
                 }
             }
+            if items.is_empty() {
+                out.line("no items; `flotilla stock set` creates one");
+            }
+            out.document(&json!({ "items": items }));
         }
         Stock::Adjust { sku, delta, note, key } => {
             let key = key.unwrap_or_else(|| Uuid::new_v4().to_string());
             let call = Call::post(&base, &["stock", &sku, "adjustments"])?;
             let call = call.header("Idempotency-Key", &key)?;
-            show(&http.ask(call.json(&json!({ "delta": delta, "note": note }))).await?, out);
+            let item = http.ask(call.json(&json!({ "delta": delta, "note": note }))).await?;
+            show(&item, out);
+            out.document(&item);
         }
         Stock::Set { sku, name, unit_price_minor, currency } => {
             let item =
                 json!({ "name": name, "unit_price_minor": unit_price_minor, "currency": currency });
-            show(&http.ask(Call::put(&base, &["stock", &sku])?.json(&item)).await?, out);
+            let item = http.ask(Call::put(&base, &["stock", &sku])?.json(&item)).await?;
+            show(&item, out);
+            out.document(&item);
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -87,5 +97,4 @@ fn show(item: &Value, out: &Output) {
         count("reserved"),
         count("shipped"),
     ));
-    out.document(item);
 }

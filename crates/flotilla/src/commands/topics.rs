@@ -37,6 +37,7 @@ pub(crate) async fn run(command: Topics, out: &Output) -> Result<ExitCode> {
             let applied = applied.with_context(|| {
                 format!("Kafka at {brokers} does not create the topics; {IS_IT_UP}")
             })?;
+            let mut documents = Vec::new();
             for (name, outcome) in applied {
                 let (text, partitions) = match outcome {
                     Applied::Created => ("created", partitions),
@@ -44,8 +45,9 @@ pub(crate) async fn run(command: Topics, out: &Output) -> Result<ExitCode> {
                     Applied::Secured(partitions) => ("secured", partitions),
                 };
                 out.line(format_args!("{name:32} {text} ({partitions} partitions)"));
-                out.document(&json!({ "topic": name, "outcome": text, "partitions": partitions }));
+                documents.push(json!({ "topic": name, "outcome": text, "partitions": partitions }));
             }
+            out.document(&json!({ "topics": documents }));
         }
         Topics::Check => return check(&brokers, out).await,
         Topics::List => {
@@ -53,10 +55,15 @@ pub(crate) async fn run(command: Topics, out: &Output) -> Result<ExitCode> {
             let existing = tokio::task::spawn_blocking(move || topics::existing(&asked)).await?;
             let existing = existing
                 .with_context(|| format!("Kafka at {brokers} does not answer; {IS_IT_UP}"))?;
+            if existing.is_empty() {
+                out.line("no topics; `flotilla topics apply` creates those of the fleet");
+            }
+            let mut documents = Vec::new();
             for (name, partitions) in existing {
                 out.line(format_args!("{name:32} {partitions} partitions"));
-                out.document(&json!({ "topic": name, "partitions": partitions }));
+                documents.push(json!({ "topic": name, "partitions": partitions }));
             }
+            out.document(&json!({ "topics": documents }));
         }
     }
     Ok(ExitCode::SUCCESS)

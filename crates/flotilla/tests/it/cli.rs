@@ -22,7 +22,13 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// The documents of `--json`, one on each line.
+    /// A list in the one document of `--json`.
+    pub(crate) fn list(&self, name: &str) -> Vec<Value> {
+        let document: Value = serde_json::from_str(&self.stdout).unwrap();
+        document[name].as_array().unwrap().clone()
+    }
+
+    /// The documents of `--json` where things are told as they happen, one on each line.
     pub(crate) fn documents(&self) -> Vec<Value> {
         self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -51,8 +57,12 @@ pub(crate) async fn finish(mut command: Command) -> Said {
     }
 }
 
+/// The program against the servers of this test program.
+pub(crate) async fn on_servers(args: &[&str]) -> Command {
+    command(&servers().await.environment().settings().root, args)
+}
+
 /// Runs it against the servers of this test program.
 pub(crate) async fn flotilla(args: &[&str]) -> Said {
-    let root = &servers().await.environment().settings().root;
-    finish(command(root, args)).await
+    finish(on_servers(args).await).await
 }

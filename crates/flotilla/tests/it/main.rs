@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod cli;
+mod logs;
 mod nowhere;
+mod output;
 mod schemas;
 mod topics;
 mod watching;

@@ -124,7 +124,7 @@ async fn completions_of_every_shell_know_the_commands() {
 async fn the_status_lists_every_process_and_says_that_services_are_down() {
     let said = flotilla(&["--json", "local", "status"]).await;
     let ready = |name: &str| {
-        let found = said.documents().into_iter().find(|document| document["name"] == name);
+        let found = said.list("processes").into_iter().find(|document| document["name"] == name);
         found.unwrap()["ready"].clone()
     };
     assert_eq!(said.code, 3);

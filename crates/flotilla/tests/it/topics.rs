@@ -23,9 +23,9 @@ async fn topics_are_created_once_and_listed() {
     for _ in 0..2 {
         assert_eq!(flotilla(&["topics", "apply", "--partitions", "3"]).await.code, 0);
     }
-    let again = flotilla(&["--json", "topics", "apply"]).await.documents();
+    let again = flotilla(&["--json", "topics", "apply"]).await.list("topics");
     assert!(again.iter().all(|topic| topic["outcome"] == "existed"), "{again:?}");
-    let listed = flotilla(&["--json", "topics", "list"]).await.documents();
+    let listed = flotilla(&["--json", "topics", "list"]).await.list("topics");
     let orders = listed.iter().find(|topic| topic["topic"] == "order.events").unwrap();
     assert_eq!(orders["partitions"], 3);
 }

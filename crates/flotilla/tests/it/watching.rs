@@ -51,17 +51,46 @@ async fn a_stream_that_is_cut_is_taken_up_after_the_last_entry_that_was_shown() 
             serve(&listener, &cut).await,
             serve(&listener, "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n").await,
             serve(&listener, &rest).await,
-            serve(&listener, "HTTP/1.1 204 No Content\r\n\r\n").await,
+            serve(&listener, "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await,
+            serve(&listener, &ended("completed", "null")).await,
         ];
         asked.map(Option::unwrap_or_default)
     };
     let (said, asked) = tokio::join!(finish(watch), service);
 
     assert_eq!(said.code, 0, "{}", said.stderr);
-    let shown: Vec<&str> =
-        said.stdout.lines().map(|line| line.split_whitespace().nth(1).unwrap()).collect();
+    let shown: Vec<&str> = said
+        .stdout
+        .lines()
+        .map(|line| line.split_whitespace().nth(1).unwrap_or_default())
+        .take(3)
+        .collect();
     assert_eq!(shown, ["OrderPlaced", "OrderConfirmed", "OrderCompleted"]);
-    assert_eq!(asked, ["", "1", "1", "3"]);
+    assert_eq!(asked, ["", "1", "1", "3", ""]);
+    let times: Vec<&str> =
+        said.stdout.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(times[..3], ["2026-11-24T10:00:00.000Z"; 3], "with their zone");
+}
+
+fn ended(state: &str, reason: &str) -> String {
+    let body = format!(r#"{{"order_id":"{ORDER}","state":"{state}","reason":{reason}}}"#);
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json";
+    format!("{head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+}
+
+#[tokio::test]
+async fn an_order_that_ended_cancelled_is_told_with_its_reason_and_an_exit_code() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let folder = TempDir::new().unwrap();
+    let mut watch = command(folder.path(), &["order", "watch", ORDER]);
+    watch.env("FLOTILLA_ORDER_URL", base);
+    let service = async {
+        serve(&listener, "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await;
+        serve(&listener, &ended("cancelled", "\"PAYMENT_DECLINED\"")).await
+    };
+    let (said, _) = tokio::join!(finish(watch), service);
+    assert_eq!((said.code, said.stdout.trim()), (1, "cancelled, PAYMENT_DECLINED"));
 }
 
 #[tokio::test]

@@ -63,9 +63,10 @@ impl Fleet {
     /// The dead letters, once there are two.
     fn letters(&self) -> Vec<Value> {
         loop {
-            let letters = self.ok("--json dlq list").documents();
+            let found = self.ok("--json dlq list").document();
+            let letters = found["dead_letters"].as_array().unwrap();
             if letters.len() >= 2 {
-                return letters;
+                return letters.clone();
             }
         }
     }

@@ -19,7 +19,11 @@ pub(crate) fn are_placed_watched_and_ended(fleet: &Fleet) {
     let slow = fleet.ok(slow);
     let slow = slow.stdout.split(' ').next().unwrap();
     fleet.ok(&format!("order cancel {slow}"));
-    fleet.ok("order place --sku tea=1 --watch").says("OrderCompleted");
+    fleet.ok("order place --sku tea=1 --watch").says("OrderCompleted").says("  completed");
+    let declined = "order place --sku tea=1 --token tok_declined --watch";
+    fleet.run(declined).with_code(1).says("cancelled, PAYMENT_DECLINED");
+    let declined = fleet.run(&format!("--json {declined}")).with_code(1).documents();
+    assert_eq!(declined.last().unwrap()["state"], "cancelled");
 
     fleet.ok("order list --customer anne --state returned").says(&order);
     let page = fleet.ok("--json order list --customer anne --limit 1").document();

@@ -33,6 +33,7 @@ pub(super) async fn status(out: &Output) -> Result<ExitCode> {
     let http = Http::new();
     let processes = fleet.environment().status();
     let states = join_all(processes.iter().map(|process| state(&fleet, &http, process))).await;
+    let mut documents = Vec::new();
     for (process, state) in processes.iter().zip(&states) {
         let (word, reasons) = match state {
             State::Down => ("down", &[][..]),
@@ -52,10 +53,11 @@ pub(super) async fn status(out: &Output) -> Result<ExitCode> {
         if let (State::Frozen, Some(pid)) = (state, process.pid) {
             out.line(format_args!("{:20} a signal stopped it; kill -CONT {pid}", ""));
         }
-        out.document(&json!({ "name": process.name, "ready": ready, "state": word,
-                              "waits_for": reasons, "pid": process.pid, "port": process.port,
-                              "log": process.log }));
+        documents.push(json!({ "name": process.name, "ready": ready, "state": word,
+                               "waits_for": reasons, "pid": process.pid, "port": process.port,
+                               "log": process.log }));
     }
+    out.document(&json!({ "processes": documents }));
     let all_up = states.iter().all(|state| matches!(state, State::Up));
     Ok(if all_up { ExitCode::SUCCESS } else { ExitCode::from(NOT_ALL_UP) })
 }

@@ -1,17 +1,18 @@
 //! Following an order to its end, also through restarts of its service: a stream that is cut is taken up
 //! where it broke off.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use futures::StreamExt;
 use reqwest::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::entry_line;
-use crate::commands::IS_IT_UP;
+use super::{entry_line, reason};
 use crate::commands::http::{Call, Http, body};
+use crate::commands::{IS_IT_UP, text};
 use crate::output::Output;
 
 /// How often a stream that brings nothing new is taken up again, and how long after the one before:
@@ -23,14 +24,16 @@ const SILENCE_MAX: Duration = Duration::from_secs(45);
 /// The longest line that is read: an entry is far shorter.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// Prints the order's entries as they happen, until its end.
-pub(crate) async fn watch(base: &str, order: &str, out: &Output) -> Result<()> {
-    let mut watch = Watch { http: Http::new(), base, order, seen: None };
+/// Prints the order's entries as they happen, until its end, and how it ended. Returns a failure where
+/// that is not what its customer ordered it for.
+pub(crate) async fn watch(http: &Http, base: &str, order: &str, out: &Output) -> Result<ExitCode> {
+    let mut watch = Watch { http, base, order, seen: None };
+    out.end_with_reader();
     let mut retries = 0;
     loop {
         let seen = watch.seen.clone();
         let why = match watch.follow(out).await? {
-            Broke::Ended => return Ok(()),
+            Broke::Ended(ended) => return Ok(show_end(&ended, out)),
             Broke::Off(why) => why,
         };
         retries = if watch.seen == seen { retries + 1 } else { 0 };
@@ -47,16 +50,25 @@ pub(crate) async fn watch(base: &str, order: &str, out: &Output) -> Result<()> {
     }
 }
 
+fn show_end(ended: &Value, out: &Output) -> ExitCode {
+    let is_cancelled = ended["state"] == "cancelled";
+    let state = format!("{}{}", text(&ended["state"]), reason(ended));
+    out.line(format_args!("  {}", if is_cancelled { out.bad(state) } else { out.good(state) }));
+    let (order, state, reason) = (&ended["order_id"], &ended["state"], &ended["reason"]);
+    out.document(&json!({ "order_id": order, "state": state, "reason": reason }));
+    if is_cancelled { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
 /// Why a stream is over.
 enum Broke {
-    /// The order has ended, and all of it was shown.
-    Ended,
+    /// The order has ended like this, and all of it was shown.
+    Ended(Value),
     /// The service, or the way to it, went away.
     Off(String),
 }
 
 struct Watch<'a> {
-    http: Http,
+    http: &'a Http,
     base: &'a str,
     order: &'a str,
     /// The id of the last entry shown.
@@ -76,12 +88,12 @@ impl Watch<'_> {
             Ok(Err(_)) | Err(_) => return Ok(Broke::Off("no answer".to_owned())),
         };
         match response.status() {
-            StatusCode::NO_CONTENT => return Ok(Broke::Ended),
+            StatusCode::NO_CONTENT => return self.end().await,
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
                 return Ok(Broke::Off(status.to_string()));
             }
             status if status.is_success() => {}
-            _refused => return body(response).await.map(|_| Broke::Ended),
+            _refused => return body(response).await.map(|_| Broke::Off("no stream".to_owned())),
         }
         let mut stream = response.bytes_stream();
         let (mut buffer, mut entry) = (Vec::new(), Entry::default());
@@ -102,6 +114,12 @@ impl Watch<'_> {
             }
         }
         Ok(Broke::Off("the stream ends at once".to_owned()))
+    }
+
+    /// How it ended: the stream tells what happened, not what became of it.
+    async fn end(&self) -> Result<Broke> {
+        let found = self.http.ask(Call::get(self.base, &["orders", self.order])?).await;
+        Ok(found.map_or_else(|error| Broke::Off(format!("{error:#}")), Broke::Ended))
     }
 }
 
