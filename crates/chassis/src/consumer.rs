@@ -38,7 +38,6 @@ use crate::registry::Registry;
 use crate::service::Service;
 use crate::subscription::{Heard, Raw, Subscription};
 use crate::telemetry::Telemetry;
-use crate::trace::TraceContext;
 use brokers::Brokers;
 use client::Client;
 pub(crate) use client::{OffsetHint, Seat, leave, subscribe};
@@ -195,7 +194,7 @@ impl<S: Service> Polling<'_, S> {
                     delivery.never_dead_lettered = never_dead_lettered;
                 }
                 item.cause = Some(cause);
-                item.trace = raw.header("traceparent").and_then(TraceContext::parse);
+                item.trace = raw.trace();
                 item
             }
         };

@@ -76,7 +76,7 @@ impl<C> Effects<C> {
             sequence,
             time_micros: self.now_micros,
             cause: self.cause.as_deref(),
-            trace: self.trace,
+            trace: self.trace.as_ref(),
         };
         self.error = self.encoder.encode(event, &meta, &mut self.outbox).err();
     }
@@ -84,7 +84,7 @@ impl<C> Effects<C> {
     /// Makes `call` once the batch, and with it the intent, is committed. Should its outcome be lost in a
     /// crash, [`Calls::open_calls`](crate::Calls::open_calls) is asked by `key` whether it is still open.
     pub fn call(&mut self, key: Uuid, call: C) {
-        let (cause, trace) = (self.cause.clone(), self.trace);
+        let (cause, trace) = (self.cause.clone(), self.trace.clone());
         self.calls.push(Intent { key, call, age: Duration::ZERO, cause, trace });
     }
 

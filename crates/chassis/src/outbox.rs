@@ -14,6 +14,10 @@ pub(crate) use writer::{BatchWriter, EventMeta, pack_again, pack_one};
 const VERSION: u8 = 1;
 const EVENT: u8 = 1;
 const RAW: u8 = 2;
+/// Whether an event belongs to a trace, and whether somebody before us noted something of it.
+const NO_TRACE: u8 = 0;
+const TRACE: u8 = 1;
+const TRACE_WITH_STATE: u8 = 2;
 /// Marks an absent key, value or header value, which Kafka tells apart from an empty one.
 const NONE: u32 = u32::MAX;
 

@@ -12,6 +12,7 @@ use crate::codec::{Datum, SchemaId, TopicDecoder};
 use crate::dead_letters::Reason;
 use crate::limits::ID_BYTES_MAX;
 use crate::service::{Deduplication, Hears, Service};
+use crate::trace::TraceContext;
 
 /// A record as it arrived, from Kafka or from the dead letters.
 pub(crate) struct Raw<'a> {
@@ -64,6 +65,12 @@ impl<'a> Raw<'a> {
     /// The last header of that name, as text.
     pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
         std::str::from_utf8(self.last(name)??).ok()
+    }
+
+    /// The trace that the record belongs to.
+    pub(crate) fn trace(&self) -> Option<TraceContext> {
+        let parent = self.header("traceparent").and_then(TraceContext::parse)?;
+        Some(parent.with_state(self.header("tracestate")))
     }
 
     /// The value of the last header of that name, if there is one; the value itself may be missing.

@@ -152,7 +152,11 @@ impl Telemetry {
     /// The span of a command, a child of the caller's where the headers name one.
     pub(crate) fn command_span(&self, service: &'static str, headers: &HeaderMap) -> Traced {
         let header = headers.get("traceparent").and_then(|value| value.to_str().ok());
+        // A list may come in several headers.
+        let states = headers.get_all("tracestate").iter();
+        let states: Vec<&str> = states.filter_map(|value| value.to_str().ok()).collect();
         let parent = header.and_then(TraceContext::parse);
+        let parent = parent.map(|parent| parent.with_state(Some(&states.join(","))));
         let Some((_, tracer)) = &self.traces else { return Traced { span: None, context: parent } };
         self.child(tracer, format!("command {service}"), SpanKind::Server, parent, &[])
     }
@@ -218,7 +222,7 @@ pub(crate) struct Traced {
 
 impl Traced {
     pub(crate) fn context(&self) -> Option<TraceContext> {
-        self.context
+        self.context.clone()
     }
 
     pub(crate) fn is_recorded(&self) -> bool {

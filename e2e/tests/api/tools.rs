@@ -80,8 +80,8 @@ impl Tool {
 
     /// Runs it, and expects it to find nothing wrong. Answers all that it said.
     pub(crate) fn passes(mut self) -> String {
-        // Neither tells anybody how often it is used.
-        self.0.env("REDOCLY_TELEMETRY", "off").env("NO_COLOR", "1");
+        // The fleet is on this machine, and nobody is told how often a tool is used.
+        self.0.env("NO_PROXY", "*").env("REDOCLY_TELEMETRY", "off").env("NO_COLOR", "1");
         let run = self.0.output().unwrap_or_else(|error| panic!("{:?}: {error}", self.0));
         let said = [run.stdout, run.stderr].concat();
         let said = String::from_utf8_lossy(&said).into_owned();

@@ -11,8 +11,9 @@ use super::{FRAME_BYTES, leak};
 use crate::limits::{MAX_VALUE_BYTES, RECORD_BYTES_MAX};
 use crate::outbox::{BatchWriter, EventMeta};
 
-/// More than the headers take that do not depend on the event's key or cause.
-const OTHER_HEADERS_BYTES: usize = 1024;
+/// More than the headers take that do not depend on the event's key or cause; half of it is for what others
+/// note of a trace.
+const OTHER_HEADERS_BYTES: usize = 1536;
 
 /// Why an event cannot be published. Its input is dead-lettered: what cannot be encoded now cannot be
 /// encoded later.

@@ -162,7 +162,7 @@ impl<S: Service> Decisions<'_, S> {
         let effects = &mut decided.effects;
         for (index, (item, input)) in self.batch.iter().zip(self.inputs).enumerate() {
             let Some(input) = input else { continue };
-            let span = self.telemetry.process_span(topic(item), item.trace);
+            let span = self.telemetry.process_span(topic(item), item.trace.clone());
             effects.caused_by(item.cause.clone(), span.context());
             if span.is_recorded() {
                 spans.push(span);

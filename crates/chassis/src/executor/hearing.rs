@@ -11,7 +11,6 @@ use crate::outbox::pack_one;
 use crate::queue::{Delivery, Item, Origin, Work};
 use crate::service::Service;
 use crate::subscription::{Declared, Heard, Raw, Subscription};
-use crate::trace::TraceContext;
 
 /// The encoder of a service's topics.
 pub(super) fn encoder<S: Service>(app: &App<S>) -> Arc<Encoder> {
@@ -75,7 +74,7 @@ impl<S: Service> Hearing<S> {
             work: Work::Input(input),
             origin: Origin::Event(delivery),
             cause: Some(cause),
-            trace: raw.header("traceparent").and_then(TraceContext::parse),
+            trace: raw.trace(),
         })
     }
 }

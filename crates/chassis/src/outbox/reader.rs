@@ -1,7 +1,7 @@
 //! Reads a row back into its messages. Apart from writing, as it trusts nothing: the row may be of another
 //! build. What it answers borrows from the row.
 
-use super::{EVENT, NONE, RAW, VERSION};
+use super::{EVENT, NO_TRACE, NONE, RAW, TRACE, TRACE_WITH_STATE, VERSION};
 use crate::trace::TraceContext;
 
 /// One message of a packed batch, borrowed from the row.
@@ -97,14 +97,21 @@ impl<'a> Cursor<'a> {
     }
 
     fn trace(&mut self) -> Result<Option<TraceContext>, Unreadable> {
-        Ok(match self.take(1)?[0] {
-            0 => None,
-            _present => Some(TraceContext {
-                trace_id: u128::from_le_bytes(self.array()?),
-                span_id: u64::from_le_bytes(self.array()?),
-                flags: self.take(1)?[0],
-            }),
-        })
+        let has_state = match self.take(1)?[0] {
+            NO_TRACE => return Ok(None),
+            TRACE => false,
+            TRACE_WITH_STATE => true,
+            _unknown => return Err(Unreadable),
+        };
+        Ok(Some(TraceContext {
+            trace_id: u128::from_le_bytes(self.array()?),
+            span_id: u64::from_le_bytes(self.array()?),
+            flags: self.take(1)?[0],
+            state: match has_state {
+                true => Some(text(self.bytes()?.ok_or(Unreadable)?)?.into()),
+                false => None,
+            },
+        }))
     }
 
     fn name(&mut self, names: &[&'a str]) -> Result<&'a str, Unreadable> {

@@ -3,13 +3,14 @@
 use super::*;
 use crate::trace::TraceContext;
 
-fn meta(trace: Option<TraceContext>) -> EventMeta<'static> {
+fn meta(trace: Option<&TraceContext>) -> EventMeta<'_> {
     EventMeta { sequence: 7, time_micros: 42, cause: Some("order/a/1"), trace }
 }
 
 fn packed() -> Vec<u8> {
     let mut writer = BatchWriter::default();
     let trace = TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    let trace = trace.map(|trace| trace.with_state(Some("congo=t61rcWkgMzE")));
     let put = |bytes: &'static [u8]| {
         move |body: &mut Vec<u8>| {
             body.extend_from_slice(bytes);
@@ -17,7 +18,7 @@ fn packed() -> Vec<u8> {
         }
     };
     writer.event("a.events", "A", "k", &meta(None), put(b"one")).unwrap();
-    writer.event("a.events", "B", "k", &meta(trace), put(b"")).unwrap();
+    writer.event("a.events", "B", "k", &meta(trace.as_ref()), put(b"")).unwrap();
     writer.event("a.events", "B", "k", &meta(None), |_| Err(())).unwrap_err();
     writer.raw("a.dead-letters", None, [("h", None)], Some(b"raw"));
     writer.finish()
@@ -29,7 +30,10 @@ fn a_batch_unpacks_to_what_was_packed_and_a_failed_event_leaves_no_trace() {
     let messages = unpack(&row).unwrap();
     assert_eq!(messages.len(), 3);
     assert!(matches!(messages[0], Packed::Event { event_type: "A", payload: b"one", .. }));
-    assert!(matches!(messages[1], Packed::Event { trace: Some(_), payload: b"", .. }));
+    let Packed::Event { trace: Some(trace), payload: b"", .. } = &messages[1] else {
+        panic!("{:?}", messages[1])
+    };
+    assert_eq!(trace.state.as_deref(), Some("congo=t61rcWkgMzE"));
     assert!(matches!(&messages[2], Packed::Raw { key: None, headers, .. } if headers.len() == 1));
 }
 

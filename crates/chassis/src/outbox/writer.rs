@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::mem;
 
 use super::reader::Packed;
-use super::{EVENT, NONE, RAW, VERSION};
+use super::{EVENT, NO_TRACE, NONE, RAW, TRACE, TRACE_WITH_STATE, VERSION};
 use crate::trace::TraceContext;
 
 /// Room for an event, its key and its cause: most take less, and one in a batch that takes more costs no
@@ -18,7 +18,7 @@ pub(crate) struct EventMeta<'a> {
     pub(crate) sequence: i64,
     pub(crate) time_micros: i64,
     pub(crate) cause: Option<&'a str>,
-    pub(crate) trace: Option<TraceContext>,
+    pub(crate) trace: Option<&'a TraceContext>,
 }
 
 /// Packs the messages of one batch.
@@ -60,12 +60,15 @@ impl BatchWriter {
         put(&mut self.body, meta.cause.map(str::as_bytes));
         match meta.trace {
             Some(trace) => {
-                self.body.push(1);
+                self.body.push(if trace.state.is_some() { TRACE_WITH_STATE } else { TRACE });
                 self.body.extend_from_slice(&trace.trace_id.to_le_bytes());
                 self.body.extend_from_slice(&trace.span_id.to_le_bytes());
                 self.body.push(trace.flags);
+                if let Some(state) = &trace.state {
+                    put(&mut self.body, Some(state.as_bytes()));
+                }
             }
-            None => self.body.push(0),
+            None => self.body.push(NO_TRACE),
         }
         let length_at = self.body.len();
         self.body.extend_from_slice(&[0; 4]);
@@ -121,8 +124,8 @@ pub(crate) fn pack_again(message: &Packed<'_>) -> Vec<u8> {
     let mut writer = BatchWriter::default();
     match message {
         Packed::Event { topic, event_type, key, sequence, time_micros, cause, trace, payload } => {
-            let (sequence, time_micros, cause, trace) = (*sequence, *time_micros, *cause, *trace);
-            let meta = EventMeta { sequence, time_micros, cause, trace };
+            let (sequence, time_micros, cause) = (*sequence, *time_micros, *cause);
+            let meta = EventMeta { sequence, time_micros, cause, trace: trace.as_ref() };
             let whole = |body: &mut Vec<u8>| {
                 body.extend_from_slice(payload);
                 Ok::<(), Infallible>(())

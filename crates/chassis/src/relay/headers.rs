@@ -76,7 +76,7 @@ pub(crate) fn headers(service: &str, message: &Packed<'_>, texts: &mut Texts) ->
         ("ce_correlationid", key),
         ("content-type", "application/vnd.confluent.avro"),
     ];
-    let mut owned = OwnedHeaders::new_with_capacity(headers.len() + 2);
+    let mut owned = OwnedHeaders::new_with_capacity(headers.len() + 3);
     for (name, value) in headers {
         owned = owned.insert(Header { key: name, value: Some(value) });
     }
@@ -85,6 +85,9 @@ pub(crate) fn headers(service: &str, message: &Packed<'_>, texts: &mut Texts) ->
     }
     if let Some(trace) = trace {
         owned = owned.insert(Header { key: "traceparent", value: Some(&trace.header()) });
+        if let Some(state) = &trace.state {
+            owned = owned.insert(Header { key: "tracestate", value: Some(&**state) });
+        }
     }
     owned
 }

@@ -12,6 +12,7 @@ async fn a_trace_that_a_caller_began_goes_on_in_the_events() {
     let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
     world.add_traced("a", &key, 1, &parent).await;
     world.wait_until_published().await;
+    assert_eq!(world.headers_told(&key, "tracestate"), ["congo=t61rcWkgMzE,rojo=1"]);
     let header = world.headers_told(&key, "traceparent");
     assert_eq!(header, [parent], "without an exporter the context is passed on as it is");
     assert_eq!(world.headers_told(&key, "ce_correlationid"), [key.as_str()]);
@@ -30,6 +31,7 @@ async fn a_collector_that_is_away_neither_holds_up_work_nor_a_stop() {
     let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
     world.add_traced("a", &key, 1, &parent).await;
     world.wait_until_published().await;
+    assert_eq!(world.headers_told(&key, "tracestate"), ["congo=t61rcWkgMzE,rojo=1"]);
     let header = world.headers_told(&key, "traceparent").remove(0);
     assert!(
         header.contains(TRACE) && header != parent,

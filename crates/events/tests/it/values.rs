@@ -56,6 +56,9 @@ fn a_sku_is_a_short_code_of_plain_characters() {
     }
     assert_eq!(Sku::new(""), Err(InvalidSku::Empty));
     assert_eq!(Sku::new("x".repeat(65)), Err(InvalidSku::TooLong { length: 65 }));
+    for dots in [".", "..", "....."] {
+        assert_eq!(Sku::new(dots), Err(InvalidSku::OnlyDots), "{dots}");
+    }
     for (bad, character) in [("a b", ' '), ("a/b", '/'), ("thé", 'é'), ("a\n", '\n'), ("a\0", '\0')]
     {
         assert_eq!(Sku::new(bad), Err(InvalidSku::Character { character }), "{bad:?}");

@@ -229,6 +229,9 @@ impl World {
     pub(crate) async fn add_traced(&self, name: &str, key: &str, amount: i64, parent: &str) {
         let url = format!("http://127.0.0.1:{}/additions", self.processes.get(name).public);
         let request = self.processes.http.post(url).header("traceparent", parent);
+        // Two vendors before us, each in a header of its own.
+        let request = request.header("tracestate", "congo=t61rcWkgMzE");
+        let request = request.header("tracestate", "rojo=1");
         let request = request.json(&json!({ "key": key, "amount": amount }));
         assert_eq!(request.send().await.unwrap().status(), 200);
     }
