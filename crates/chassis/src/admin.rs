@@ -16,6 +16,7 @@ use serde_json::json;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, watch};
 
+use crate::consumer::{Sight, repair};
 use crate::health::Health;
 use crate::http;
 use crate::openapi;
@@ -42,6 +43,7 @@ pub(crate) struct Admin<S: Service> {
     pub(crate) replays: watch::Receiver<Option<Arc<Replays<S>>>>,
     /// The topics that the service publishes to.
     pub(crate) topics: Vec<String>,
+    pub(crate) sight: Arc<Sight>,
 }
 
 pub(crate) fn router<S: Service>(admin: Admin<S>) -> Router {
@@ -55,6 +57,7 @@ pub(crate) fn router<S: Service>(admin: Admin<S>) -> Router {
         .route("/dead-letters/{id}/drop", post(dead_letters::give_up::<S>))
         .route("/outbox", get(outbox::show::<S>))
         .route("/outbox/republish", post(outbox::republish::<S>))
+        .merge(repair::router(Arc::clone(&admin.sight)))
         .with_state(Arc::new(admin));
     let router = openapi::serve(router, "admin", document());
     http::with_problems(router, "/docs lists the routes")

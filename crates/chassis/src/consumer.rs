@@ -6,11 +6,14 @@
 mod brokers;
 mod client;
 mod context;
+mod hindrance;
 mod passed;
 mod placing;
+pub(crate) mod repair;
 mod room;
 mod schemas;
 mod sight;
+mod standstill;
 mod stop;
 mod topic_id;
 mod watch;
@@ -41,9 +44,11 @@ use crate::telemetry::Telemetry;
 use brokers::Brokers;
 use client::Client;
 pub(crate) use client::{OffsetHint, Seat, leave, subscribe};
+pub(crate) use hindrance::Complaint;
 use passed::{Passed, Place};
 use placing::Placing;
 use schemas::Schemas;
+pub(crate) use sight::Sight;
 pub(crate) use watch::Watch;
 
 /// How long one poll waits; also how quickly the thread notices that it should stop.
@@ -73,6 +78,7 @@ pub(crate) struct Consuming<S: Service> {
     pub(crate) stop: Arc<AtomicBool>,
     /// Set where the member of the group is to be replaced by a new one.
     pub(crate) rejoin: Arc<AtomicBool>,
+    pub(crate) complaint: Arc<Complaint>,
     pub(crate) runtime: Runtime,
 }
 
@@ -315,7 +321,9 @@ impl<S: Service> Polling<'_, S> {
                 tracing::error!(error = %error, "the member of the group cannot go on");
                 self.consuming.rejoin.store(true, Relaxed);
             }
-            _ => tracing::warn!(error = %error, "consumer"),
+            // Told again and again while it lasts: the watch reports it.
+            _ if self.consuming.complaint.note(error) => tracing::warn!(error = %error, "consumer"),
+            _ => tracing::debug!(error = %error, "consumer"),
         }
     }
 }

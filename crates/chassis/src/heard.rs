@@ -109,7 +109,12 @@ impl Heard {
         };
         let topics = self.topics.clone();
         let asked = tokio::task::spawn_blocking(move || ask(&client, &topics));
-        asked.await.unwrap_or(Err(KafkaError::Canceled))
+        let answer = asked.await.unwrap_or(Err(KafkaError::Canceled));
+        if answer.is_err() {
+            // It may have lost all brokers, and would never find them again.
+            self.client = None;
+        }
+        answer
     }
 }
 

@@ -83,6 +83,32 @@ pub(crate) async fn rows(
     Ok(rows.into_iter().map(row).collect())
 }
 
+/// Moves a partition to where an operator wants it, in the topic with this id. Returns whether it was still
+/// where it was seen; without a row it is at 0.
+pub(crate) async fn move_to(
+    db: &sqlx::PgPool,
+    partition: Partition,
+    from: i64,
+    to: i64,
+    topic_id: Option<Uuid>,
+) -> Result<bool, sqlx::Error> {
+    let moved = sqlx::query(
+        "insert into flotilla.offsets as o (topic, partition, next_offset, topic_id)
+         values ($1, $2, $4, $5)
+         on conflict (topic, partition) do update
+         set next_offset = excluded.next_offset, topic_id = excluded.topic_id
+         where o.next_offset = $3",
+    )
+    .bind(partition.topic)
+    .bind(partition.number)
+    .bind(from)
+    .bind(to)
+    .bind(topic_id)
+    .execute(db)
+    .await?;
+    Ok(moved.rows_affected() == 1)
+}
+
 /// Whether the offsets of a topic were counted in the topic with this id. Notes the id where none is.
 pub(crate) async fn is_same_topic(
     db: &mut PgConnection,

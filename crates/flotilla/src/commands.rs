@@ -10,6 +10,7 @@ pub(crate) mod order;
 pub(crate) mod stock;
 pub(crate) mod events;
 pub(crate) mod dlq;
+pub(crate) mod offsets;
 pub(crate) mod audit;
 
 use std::ffi::OsString;

@@ -44,6 +44,9 @@ enum Commands {
     /// Dead letters
     #[command(subcommand)]
     Dlq(commands::dlq::Dlq),
+    /// How far services have read, and where stopped partitions go on
+    #[command(subcommand)]
+    Offsets(commands::offsets::Offsets),
     /// Check the rules of conservation on a live fleet. Exit code 1: a rule is broken; 3: none is, but
     /// the fleet did not come to rest, and some rules were not judged
     Audit(commands::audit::Audit),
@@ -92,6 +95,7 @@ async fn run(command: Commands, out: &output::Output) -> anyhow::Result<ExitCode
         Commands::Stock(command) => commands::stock::run(command, out).await,
         Commands::Events(command) => commands::events::run(command, out).await,
         Commands::Dlq(command) => commands::dlq::run(command, out).await,
+        Commands::Offsets(command) => commands::offsets::run(command, out).await,
         Commands::Audit(command) => commands::audit::run(command, out).await,
         Commands::Completions { shell } => {
             let mut script = Vec::new();

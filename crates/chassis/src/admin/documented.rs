@@ -4,6 +4,7 @@
 use utoipa::OpenApi;
 
 use super::{dead_letters, outbox};
+use crate::consumer::repair;
 use crate::openapi;
 
 /// Is the process alive?
@@ -62,12 +63,15 @@ struct Readiness {
         dead_letters::retry,
         dead_letters::give_up,
         outbox::show,
-        outbox::republish
+        outbox::republish,
+        repair::list,
+        repair::go_on
     ),
     tags(
         (name = "health", description = "whether a replica works"),
         (name = "dead letters", description = "what could not be processed"),
         (name = "outbox", description = "what is to be published"),
+        (name = "offsets", description = "how far the service has read"),
     )
 )]
 struct Documented;

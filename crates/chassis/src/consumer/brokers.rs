@@ -4,14 +4,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::hindrance::Hindrance;
 use crate::offsets::Partition;
 
 /// How long the brokers may take for one answer.
@@ -21,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) struct Brokers {
     bootstrap: String,
     /// None until the first question, and after one that failed: a client may have lost all brokers.
-    client: Mutex<Option<Arc<BaseConsumer>>>,
+    client: Mutex<Option<Arc<BaseConsumer<Quiet>>>>,
 }
 
 /// Which records a partition has.
@@ -33,6 +35,41 @@ pub(super) struct Extent {
     pub(super) end: i64,
 }
 
+/// A client whose troubles are those of the question, which its asker reports.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(error = %error, "a question to the brokers: {reason}");
+    }
+
+    fn log(&self, _level: RDKafkaLogLevel, facility: &str, line: &str) {
+        tracing::debug!(facility, "a question to the brokers: {line}");
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+/// What the brokers show of topics.
+#[derive(Default)]
+pub(super) struct Topics {
+    pub(super) partitions: Vec<Partition>,
+    /// Those that they do not show, and why not.
+    pub(super) hidden: Vec<(&'static str, RDKafkaErrorCode)>,
+}
+
+/// What a partition has from an offset on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Probe {
+    Record,
+    /// No record up to its end: only what readers are not shown, such as the marks of transactions.
+    Nothing,
+    /// The brokers do not let it be read.
+    Refused(RDKafkaErrorCode),
+    /// They took too long.
+    Silent,
+}
+
 impl Brokers {
     pub(super) fn new(bootstrap: &str) -> Self {
         Brokers { bootstrap: bootstrap.to_owned(), client: Mutex::default() }
@@ -41,7 +78,7 @@ impl Brokers {
     /// Asks on a thread that may wait.
     async fn ask<T: Send + 'static>(
         brokers: &Arc<Self>,
-        question: impl FnOnce(&BaseConsumer) -> Result<T, KafkaError> + Send + 'static,
+        question: impl FnOnce(&BaseConsumer<Quiet>) -> Result<T, KafkaError> + Send + 'static,
     ) -> anyhow::Result<T> {
         let brokers = Arc::clone(brokers);
         let asked = tokio::task::spawn_blocking(move || {
@@ -56,52 +93,103 @@ impl Brokers {
         answer.with_context(|| "Kafka does not answer")
     }
 
-    fn client(&self) -> Result<Arc<BaseConsumer>, KafkaError> {
+    fn client(&self) -> Result<Arc<BaseConsumer<Quiet>>, KafkaError> {
         let mut client = self.client.lock().expect("no panic under this lock");
         if let Some(client) = &*client {
             // Nobody else takes its log lines and errors.
             let _nothing = client.poll(Duration::ZERO);
             return Ok(Arc::clone(client));
         }
-        let made: BaseConsumer = ClientConfig::new()
+        let made: BaseConsumer<Quiet> = ClientConfig::new()
             .set("bootstrap.servers", &self.bootstrap)
             .set("allow.auto.create.topics", "false")
-            .create()?;
+            .create_with_context(Quiet)?;
         Ok(Arc::clone(client.insert(Arc::new(made))))
     }
 
-    /// What there is in these partitions. One that the brokers do not know is left out.
+    /// What there is in these partitions, as far as their leaders say: one that is away hides its own and
+    /// no others.
     pub(super) async fn extents(
         brokers: &Arc<Self>,
         partitions: Vec<Partition>,
     ) -> anyhow::Result<HashMap<Partition, Extent>> {
         Brokers::ask(brokers, move |client| {
-            let firsts = offsets(client, &partitions, Offset::Beginning)?;
-            let ends = offsets(client, &partitions, Offset::End)?;
-            let extent = |partition: &Partition| {
-                let (first, end) = (*firsts.get(partition)?, *ends.get(partition)?);
-                Some((*partition, Extent { first, end }))
-            };
-            Ok(partitions.iter().filter_map(extent).collect())
+            let (mut extents, mut failed) = (HashMap::new(), None);
+            for led in by_leader(client, &partitions)? {
+                match extents_of_one_leader(client, &led) {
+                    Ok(found) => extents.extend(found),
+                    Err(error) => failed = Some(error),
+                }
+            }
+            match failed {
+                Some(error) if extents.is_empty() => Err(error),
+                Some(_) | None => Ok(extents),
+            }
         })
         .await
     }
 
-    /// All partitions of topics.
-    pub(super) async fn partitions(
+    /// All partitions of topics, and the topics that the brokers do not show.
+    pub(super) async fn topics(
         brokers: &Arc<Self>,
         topics: Vec<&'static str>,
-    ) -> anyhow::Result<Vec<Partition>> {
+    ) -> anyhow::Result<Topics> {
         Brokers::ask(brokers, move |client| {
-            let mut partitions = Vec::new();
+            let mut shown = Topics::default();
             for topic in topics {
                 let metadata = client.fetch_metadata(Some(topic), TIMEOUT)?;
-                let found = metadata.topics().iter().flat_map(|found| found.partitions());
-                partitions.extend(found.map(|found| Partition { topic, number: found.id() }));
+                for found in metadata.topics() {
+                    shown.hidden.extend(found.error().map(|code| (topic, code.into())));
+                    let partitions = found.partitions().iter();
+                    let partition = |number| Partition { topic, number };
+                    shown.partitions.extend(partitions.map(|found| partition(found.id())));
+                }
             }
-            Ok(partitions)
+            Ok(shown)
         })
         .await
+    }
+
+    /// Reads a partition as the member of the group would, from an offset to its end or to the first
+    /// record.
+    pub(super) async fn probe(
+        brokers: &Arc<Self>,
+        group: &'static str,
+        partition: Partition,
+        from: i64,
+    ) -> anyhow::Result<Probe> {
+        let bootstrap = brokers.bootstrap.clone();
+        let probed = tokio::task::spawn_blocking(move || {
+            let client: BaseConsumer<Quiet> = ClientConfig::new()
+                .set("bootstrap.servers", bootstrap)
+                // For the same rights. It joins no group, as it subscribes to nothing.
+                .set("group.id", group)
+                .set("enable.auto.commit", "false")
+                .set("enable.partition.eof", "true")
+                .set("auto.offset.reset", "error")
+                .set("allow.auto.create.topics", "false")
+                .create_with_context(Quiet)?;
+            let mut list = TopicPartitionList::new();
+            let from = Offset::Offset(from);
+            list.add_partition_offset(partition.topic, partition.number, from)?;
+            client.assign(&list)?;
+            let until = Instant::now() + TIMEOUT;
+            while let Some(left) = until.checked_duration_since(Instant::now()) {
+                match client.poll(left) {
+                    None => {}
+                    Some(Ok(_record)) => return Ok(Probe::Record),
+                    Some(Err(KafkaError::PartitionEOF(_))) => return Ok(Probe::Nothing),
+                    Some(Err(error)) => match error.rdkafka_error_code() {
+                        Some(code) if Hindrance::of(code).is_some() => {
+                            return Ok(Probe::Refused(code));
+                        }
+                        _of_the_moment => {}
+                    },
+                }
+            }
+            Ok(Probe::Silent)
+        });
+        probed.await.context("a probe panicked")?.map_err(|error: KafkaError| error.into())
     }
 
     /// The partitions that members of a group hold, but for the one that goes by `except`.
@@ -125,16 +213,46 @@ impl Brokers {
     }
 }
 
+/// Partitions that have a leader, by leader: the client gives up a whole list for one partition that has
+/// none.
+fn by_leader(
+    client: &BaseConsumer<Quiet>,
+    partitions: &[Partition],
+) -> Result<Vec<Vec<Partition>>, KafkaError> {
+    let mut led: HashMap<i32, Vec<Partition>> = HashMap::new();
+    let topics: HashSet<&'static str> = partitions.iter().map(|p| p.topic).collect();
+    for topic in topics {
+        let metadata = client.fetch_metadata(Some(topic), TIMEOUT)?;
+        for found in metadata.topics().iter().flat_map(|found| found.partitions()) {
+            let partition = Partition { topic, number: found.id() };
+            if found.leader() >= 0 && partitions.contains(&partition) {
+                led.entry(found.leader()).or_default().push(partition);
+            }
+        }
+    }
+    Ok(led.into_values().collect())
+}
+
+fn extents_of_one_leader(
+    client: &BaseConsumer<Quiet>,
+    partitions: &[Partition],
+) -> Result<HashMap<Partition, Extent>, KafkaError> {
+    let firsts = offsets(client, partitions, Offset::Beginning)?;
+    let ends = offsets(client, partitions, Offset::End)?;
+    let extent = |partition: &Partition| {
+        let (first, end) = (*firsts.get(partition)?, *ends.get(partition)?);
+        Some((*partition, Extent { first, end }))
+    };
+    Ok(partitions.iter().filter_map(extent).collect())
+}
+
 /// The offsets of one kind, of all partitions that the brokers answer for. To them the two ends of a
 /// partition are times before and after all others.
 fn offsets(
-    client: &BaseConsumer,
+    client: &BaseConsumer<Quiet>,
     partitions: &[Partition],
     which: Offset,
 ) -> Result<HashMap<Partition, i64>, KafkaError> {
-    if partitions.is_empty() {
-        return Ok(HashMap::new());
-    }
     let mut list = TopicPartitionList::new();
     for partition in partitions {
         list.add_partition_offset(partition.topic, partition.number, which)?;

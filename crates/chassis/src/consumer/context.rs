@@ -11,6 +11,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::Consuming;
+use super::hindrance::Complaint;
 use crate::offsets::{Partition, Positions};
 use crate::service::Service;
 use crate::statistics::{RequestCounter, Statistics};
@@ -26,6 +27,7 @@ pub(crate) struct Assignments {
     telemetry: Arc<Telemetry>,
     requests: RequestCounter,
     rejoin: Arc<AtomicBool>,
+    complaint: Arc<Complaint>,
     without_brokers: AtomicU32,
     retired: AtomicBool,
 }
@@ -38,6 +40,7 @@ impl Assignments {
             telemetry: Arc::clone(&consuming.telemetry),
             requests: RequestCounter::new(Arc::clone(&consuming.telemetry)),
             rejoin: Arc::clone(&consuming.rejoin),
+            complaint: Arc::clone(&consuming.complaint),
             without_brokers: AtomicU32::new(0),
             retired: AtomicBool::new(false),
         }
@@ -60,6 +63,7 @@ impl Assignments {
     /// Where each partition begins is looked up in the background. Until then it stands at its end, and
     /// what arrives is dropped, as it is not held.
     fn assign(&self, list: &TopicPartitionList) {
+        self.complaint.settle();
         for mut element in list.elements() {
             if let Err(error) = element.set_offset(Offset::End) {
                 tracing::error!(error = %error, "an assigned partition cannot be positioned");

@@ -1,14 +1,49 @@
-//! What the watch sees of the offsets: for each partition that the group should hold, whoever holds it, how
-//! far the database is behind its end, and whether it has to stop. Pure, so that it can be tried.
+//! What is seen of the offsets from outside: for each partition that the group should hold, whoever holds
+//! it, how far the database is behind its end, and whether it has to stop.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
+use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::brokers::Extent;
+use super::brokers::{Brokers, Extent};
 use super::stop::Stop;
-use crate::offsets::{Partition, Stored};
+use super::topic_id::topic_id;
+use crate::offsets::{self, Partition, Stored};
+
+/// Looks at the offsets of a service's topics.
+pub(crate) struct Sight {
+    pub(super) topics: Vec<&'static str>,
+    pub(super) brokers: Arc<Brokers>,
+    pub(super) db: PgPool,
+    bootstrap: String,
+}
+
+impl Sight {
+    pub(crate) fn new(topics: Vec<&'static str>, bootstrap: &str, db: PgPool) -> Self {
+        let brokers = Arc::new(Brokers::new(bootstrap));
+        Sight { topics, brokers, db, bootstrap: bootstrap.to_owned() }
+    }
+
+    /// Sees partitions, those that the brokers show.
+    pub(super) async fn see(&self, partitions: Vec<Partition>) -> anyhow::Result<Vec<Seen>> {
+        // Offsets before ends, which are not behind them then.
+        let rows = offsets::rows(&self.db, &self.topics).await?;
+        let mut ids: HashMap<&'static str, Uuid> = HashMap::new();
+        for topic in &self.topics {
+            ids.extend(self.id(topic).await?.map(|id| (*topic, id)));
+        }
+        let extents = Brokers::extents(&self.brokers, partitions).await?;
+        Ok(Seen::all(&rows, &ids, &extents))
+    }
+
+    /// The topic's id, if the brokers give topics ids.
+    pub(super) async fn id(&self, topic: &str) -> std::io::Result<Option<Uuid>> {
+        topic_id(&self.bootstrap, topic).await
+    }
+}
 
 /// One partition as the database and the brokers see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,23 +1,22 @@
 //! A look at the whole group every few seconds, from outside of the member that polls: whether this replica
-//! is left out, how far the group is behind, and which partitions have to stop.
+//! is left out or refused, how far the group is behind, and which partitions have to stop.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
-use sqlx::PgPool;
-use uuid::Uuid;
 
 use super::Consuming;
-use super::brokers::Brokers;
-use super::sight::Seen;
+use super::brokers::{Brokers, Probe};
+use super::hindrance::{Complaint, Hindrance};
+use super::sight::{Seen, Sight};
+use super::standstill::Standstill;
 use super::stop::Stop;
-use super::topic_id::topic_id;
 use super::watchdog::{Verdict, Watchdog};
 use crate::health::Health;
-use crate::offsets::{self, Partition, Positions};
+use crate::offsets::{Partition, Positions};
 use crate::service::Service;
 use crate::telemetry::Telemetry;
 
@@ -32,91 +31,148 @@ const NAMED_MAX: usize = 3;
 pub(crate) struct Watch {
     group: &'static str,
     client_id: String,
-    topics: Vec<&'static str>,
-    bootstrap: String,
-    brokers: Arc<Brokers>,
-    db: PgPool,
+    sight: Arc<Sight>,
     positions: Arc<Positions>,
     health: Arc<Health>,
     telemetry: Arc<Telemetry>,
     rejoin: Arc<AtomicBool>,
+    complaint: Arc<Complaint>,
 }
 
 impl Watch {
-    pub(crate) fn of<S: Service>(consuming: &Consuming<S>, db: PgPool) -> Self {
-        let bootstrap = consuming.config.kafka_brokers.clone();
+    pub(crate) fn of<S: Service>(consuming: &Consuming<S>, sight: Arc<Sight>) -> Self {
         Watch {
             group: S::NAME,
             client_id: consuming.client_id.clone(),
-            topics: consuming.topics(),
-            brokers: Arc::new(Brokers::new(&bootstrap)),
-            bootstrap,
-            db,
+            sight,
             positions: Arc::clone(&consuming.positions),
             health: Arc::clone(&consuming.health),
             telemetry: Arc::clone(&consuming.telemetry),
             rejoin: Arc::clone(&consuming.rejoin),
+            complaint: Arc::clone(&consuming.complaint),
         }
     }
 
     /// Looks until the service stops.
     pub(crate) async fn run(self) {
         let mut watchdog = Watchdog::new();
+        let mut standstill = Standstill::default();
         loop {
             tokio::select! {
                 () = self.health.stopping() => return,
                 () = tokio::time::sleep(EVERY) => {}
             }
-            self.look_at_group(&mut watchdog).await;
-            match tokio::time::timeout(LOOK_MAX, self.look_at_offsets()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::debug!("the group's offsets are not known: {error:#}"),
-                Err(_elapsed) => tracing::debug!("the group's offsets are not known: no answer"),
+            let look = self.look(&mut watchdog, &mut standstill);
+            match tokio::time::timeout(LOOK_MAX, look).await {
+                Ok(Ok(hindrances)) => self.tell_hindrances(hindrances),
+                Ok(Err(error)) => tracing::debug!("the group is not known: {error:#}"),
+                Err(_elapsed) => tracing::debug!("the group is not known: no answer"),
             }
         }
     }
 
+    /// Returns what keeps this replica from hearing.
+    async fn look(
+        &self,
+        watchdog: &mut Watchdog,
+        standstill: &mut Standstill,
+    ) -> anyhow::Result<Vec<(Hindrance, String)>> {
+        let topics = Brokers::topics(&self.sight.brokers, self.sight.topics.clone()).await;
+        let topics = topics.inspect_err(|_away| {
+            // A group cannot be joined then.
+            watchdog.judge(Instant::now(), self.positions.count(), None);
+        })?;
+        let mut hindrances: Vec<(Hindrance, String)> = self.complaint.now().into_iter().collect();
+        hindrances.extend(topics.hidden.iter().filter_map(|(topic, code)| {
+            Some((Hindrance::of(*code)?, format!("topic {topic}: {code}")))
+        }));
+        hindrances.extend(self.look_at_group(&topics.partitions, watchdog).await);
+        if let Err(error) = self.look_at_offsets(topics.partitions, standstill).await {
+            tracing::debug!("the group's offsets are not known: {error:#}");
+        }
+        hindrances.extend(standstill.hindrances());
+        Ok(hindrances)
+    }
+
     /// Whether this replica has its part of the group's partitions.
-    async fn look_at_group(&self, watchdog: &mut Watchdog) {
+    async fn look_at_group(
+        &self,
+        all: &[Partition],
+        watchdog: &mut Watchdog,
+    ) -> Option<(Hindrance, String)> {
         let holds = self.positions.count();
         let others_leave = match holds {
-            0 => self.others_leave().await,
+            0 => self.others_leave(all).await,
             _some => None,
         };
-        match watchdog.judge(Instant::now(), holds, others_leave) {
-            Verdict::Well => self.health.has("assignment"),
-            Verdict::LeftOut => {}
-            verdict @ (Verdict::NotReady | Verdict::Rejoin) => {
-                let reason = format!(
-                    "this replica holds no partition, and nobody in group {} holds {} of them: it joins \
-                     with a new member",
-                    self.group,
-                    others_leave.unwrap_or_default()
-                );
-                self.health.blocked("assignment", reason);
-                if verdict == Verdict::Rejoin {
-                    self.rejoin.store(true, Relaxed);
-                }
+        let verdict = watchdog.judge(Instant::now(), holds, others_leave);
+        if verdict == Verdict::Rejoin {
+            self.rejoin.store(true, Relaxed);
+        }
+        match verdict {
+            Verdict::Well | Verdict::LeftOut => None,
+            Verdict::NotReady | Verdict::Rejoin => {
+                let left = others_leave.unwrap_or_default();
+                let text =
+                    format!("this replica holds no partition, and nobody holds {left} of them");
+                Some((Hindrance::LeftOut, text))
             }
         }
     }
 
     /// How many partitions no other replica holds, if the brokers say so.
-    async fn others_leave(&self) -> Option<usize> {
-        let asked = async {
-            let all = Brokers::partitions(&self.brokers, self.topics.clone()).await?;
-            let held = Brokers::held(&self.brokers, self.group, self.client_id.clone()).await?;
-            let is_held = |p: &&Partition| held.contains(&(p.topic.to_owned(), p.number));
-            anyhow::Ok(all.len() - all.iter().filter(is_held).count())
-        };
-        asked.await.inspect_err(|error| tracing::debug!("the group is not known: {error:#}")).ok()
+    async fn others_leave(&self, all: &[Partition]) -> Option<usize> {
+        let held = Brokers::held(&self.sight.brokers, self.group, self.client_id.clone()).await;
+        let held = held.inspect_err(|error| tracing::debug!("who holds what: {error:#}")).ok()?;
+        let is_held = |p: &&Partition| held.contains(&(p.topic.to_owned(), p.number));
+        Some(all.len() - all.iter().filter(is_held).count())
     }
 
-    /// How far the group is behind, and which partitions have to stop.
-    async fn look_at_offsets(&self) -> anyhow::Result<()> {
-        let seen = self.see().await?;
-        let held = self.positions.held();
-        for topic in &self.topics {
+    /// How far the group is behind, which partitions have to stop, and why others stand still.
+    async fn look_at_offsets(
+        &self,
+        partitions: Vec<Partition>,
+        standstill: &mut Standstill,
+    ) -> anyhow::Result<()> {
+        // First, so that what is passed below is passed under the assignment it was seen under.
+        let held = self.positions.generations();
+        let seen = self.sight.see(partitions).await?;
+        self.measure(&seen);
+        let mut stopped = Vec::new();
+        for seen in &seen {
+            match seen.stop {
+                None => self.positions.restart(seen.partition),
+                // What is fetched next is of another topic.
+                Some(Stop::Recreated) => {
+                    self.positions.stop(seen.partition);
+                    stopped.push(*seen);
+                }
+                // The consumer may just be passing. If it stays so, it is looked up again.
+                Some(Stop::HeadGone | Stop::BeyondEnd) if held.contains_key(&seen.partition) => {
+                    if standstill.is_doubtful(seen) {
+                        self.positions.hold(seen.partition, Duration::ZERO);
+                    }
+                }
+                Some(Stop::HeadGone | Stop::BeyondEnd) => stopped.push(*seen),
+            }
+        }
+        self.tell_stopped(stopped);
+        let ours = seen.iter().filter(|seen| held.contains_key(&seen.partition));
+        let Some(Seen { partition, stored, extent, .. }) = standstill.look(ours) else {
+            return Ok(());
+        };
+        let found = Brokers::probe(&self.sight.brokers, self.group, partition, stored).await?;
+        if found == Probe::Nothing
+            && let Some(generation) = held.get(&partition)
+        {
+            self.positions.skip_to(partition, *generation, extent.end);
+        }
+        standstill.probed(partition, found);
+        Ok(())
+    }
+
+    fn measure(&self, seen: &[Seen]) {
+        for topic in &self.sight.topics {
             let of_topic = || seen.iter().filter(|seen| seen.partition.topic == *topic);
             let lag = of_topic().map(Seen::lag).sum::<u64>();
             self.telemetry.metrics.consumer_lag.record(lag, &[KeyValue::new("topic", *topic)]);
@@ -127,41 +183,26 @@ impl Watch {
                 self.telemetry.metrics.stopped_partitions.record(count, &labels);
             }
         }
-        let mut stopped = Vec::new();
-        for seen in seen {
-            match seen.stop {
-                None => self.positions.restart(seen.partition),
-                // What is fetched next is of another topic.
-                Some(Stop::Recreated) => {
-                    self.positions.stop(seen.partition);
-                    stopped.push(seen);
-                }
-                // The consumer runs into it by itself, if it is not just passing.
-                Some(Stop::HeadGone | Stop::BeyondEnd) if held.contains(&seen.partition) => {}
-                Some(Stop::HeadGone | Stop::BeyondEnd) => stopped.push(seen),
-            }
-        }
-        self.tell(stopped);
-        Ok(())
     }
 
-    async fn see(&self) -> anyhow::Result<Vec<Seen>> {
-        // Offsets before ends, which are not behind them then.
-        let rows = offsets::rows(&self.db, &self.topics).await?;
-        let mut ids: HashMap<&'static str, Uuid> = HashMap::new();
-        for topic in &self.topics {
-            ids.extend(topic_id(&self.bootstrap, topic).await?.map(|id| (*topic, id)));
+    fn tell_hindrances(&self, hindrances: Vec<(Hindrance, String)>) {
+        for hindrance in Hindrance::ALL {
+            let is_there = hindrances.iter().any(|(found, _)| *found == hindrance);
+            let reason = [KeyValue::new("reason", hindrance.label())];
+            self.telemetry.metrics.consumer_hindered.record(u64::from(is_there), &reason);
         }
-        let all = Brokers::partitions(&self.brokers, self.topics.clone()).await?;
-        let extents = Brokers::extents(&self.brokers, all).await?;
-        Ok(Seen::all(&rows, &ids, &extents))
+        let Some((first, text)) = hindrances.into_iter().min() else {
+            return self.health.has("consumer");
+        };
+        self.health.blocked("consumer", format!("{text}; {}", first.advice()));
     }
 
     /// Says which partitions are stopped, and how to let them go on.
-    fn tell(&self, stopped: Vec<Seen>) {
+    fn tell_stopped(&self, stopped: Vec<Seen>) {
         let mut by_place: BTreeMap<Partition, Seen> =
             stopped.into_iter().map(|seen| (seen.partition, seen)).collect();
         let count = by_place.len();
+        let topic = by_place.first_key_value().map_or("", |(partition, _)| partition.topic);
         let mut named = Vec::new();
         while named.len() < NAMED_MAX
             && let Some((_, seen)) = by_place.pop_first()
@@ -176,9 +217,10 @@ impl Watch {
             more => format!("; and {more} more"),
         };
         let reason = format!(
-            "{count} partitions are stopped: {}{more}. Compare table flotilla.offsets with the topic and \
-             repair one of them; docs/runbook.md says how",
-            named.join("; ")
+            "{count} stopped partitions: {}{more}. Decide with docs/runbook.md (a partition is stopped) \
+             where they go on, such as `flotilla offsets move {} --topic {topic} --to first`",
+            named.join("; "),
+            self.group
         );
         self.health.waits_for("offsets", reason);
     }

@@ -204,6 +204,12 @@ impl Positions {
         self.lock().held.get(&partition).map(|position| position.generation)
     }
 
+    /// The partitions that are held, each with the generation of its messages.
+    pub(crate) fn generations(&self) -> HashMap<Partition, u64> {
+        let inner = self.lock();
+        inner.held.iter().map(|(partition, held)| (*partition, held.generation)).collect()
+    }
+
     pub(crate) fn held(&self) -> Vec<Partition> {
         self.lock().held.keys().copied().collect()
     }

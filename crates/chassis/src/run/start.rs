@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::calls::CallQueue;
 use crate::codec::Encoder;
 use crate::config::Config;
-use crate::consumer::{self, Consuming, OffsetHint, Seat, Watch};
+use crate::consumer::{self, Consuming, OffsetHint, Seat, Sight, Watch};
 use crate::executor::{Executor, Stuck, Writer};
 use crate::handle::{Handle, Inner};
 use crate::health::Health;
@@ -49,6 +49,7 @@ pub(super) struct Starting<S: Service> {
     senders: Senders<S>,
     queue: Queue<S>,
     replays: watch::Sender<Option<Arc<Replays<S>>>>,
+    sight: Arc<Sight>,
     http: JoinHandle<()>,
     admin: JoinHandle<()>,
 }
@@ -99,6 +100,8 @@ impl<S: Service> Starting<S> {
         };
         let progress = Arc::<Progress>::default();
         let (replays, replays_seen) = watch::channel(None);
+        let topics = app.hears.iter().map(|heard| heard.topic).collect();
+        let sight = Arc::new(Sight::new(topics, &config.kafka_brokers, db.clone()));
         let admin_router = admin::router(Admin {
             db,
             health: Arc::clone(&health),
@@ -106,6 +109,8 @@ impl<S: Service> Starting<S> {
             telemetry: Arc::clone(&telemetry),
             replays: replays_seen,
             topics: app.topics_published(),
+
+            sight: Arc::clone(&sight),
         });
         let routes = app.routes.take().map_or_else(OpenApiRouter::new, |r| r(handle.clone()));
         let public_router = http::public(S::NAME, routes, Arc::clone(&health));
@@ -125,6 +130,7 @@ impl<S: Service> Starting<S> {
             senders,
             queue,
             replays,
+            sight,
             http,
             admin,
         })
@@ -263,9 +269,10 @@ impl<S: Service> Starting<S> {
             telemetry: Arc::clone(&self.telemetry),
             stop: Arc::clone(stop),
             rejoin: Arc::default(),
+            complaint: Arc::default(),
             runtime: tokio::runtime::Handle::current(),
         };
-        tokio::spawn(Watch::of(&consuming, self.handle.inner.db.clone()).run());
+        tokio::spawn(Watch::of(&consuming, Arc::clone(&self.sight)).run());
         let seat = Arc::new(Seat::default());
         consumer::subscribe(&seat, &consuming)?;
         let (polled, hint) = (Arc::clone(&seat), OffsetHint::of(&seat));

@@ -25,6 +25,7 @@ pub(crate) struct Metrics {
     pub(crate) consumer_lag: Gauge<u64>,
     pub(crate) partitions: Gauge<u64>,
     pub(crate) stopped_partitions: Gauge<u64>,
+    pub(crate) consumer_hindered: Gauge<u64>,
     pub(crate) partitions_set_back: Counter<u64>,
 }
 
@@ -84,10 +85,7 @@ impl Metrics {
             calls_open: count("flotilla_calls_open", "Outside calls without an outcome"),
             calls_oldest: age("flotilla_calls_oldest_age", "Time since the oldest open call"),
             unanswered_calls: counter("flotilla_calls_unanswered", "Outside calls made again"),
-            consumer_lag: count(
-                "flotilla_consumer_lag",
-                "Messages of a topic that the service has not processed",
-            ),
+            consumer_lag: count("flotilla_consumer_lag", "Unprocessed messages, by topic"),
             partitions: count("flotilla_partitions", "Partitions that the group gave this replica"),
             partitions_set_back: counter(
                 "flotilla_partitions_set_back",
@@ -95,7 +93,11 @@ impl Metrics {
             ),
             stopped_partitions: count(
                 "flotilla_stopped_partitions",
-                "Partitions that cannot go on without an operator, by topic and reason",
+                "Partitions that wait for an operator",
+            ),
+            consumer_hindered: count(
+                "flotilla_consumer_hindered",
+                "1 where it cannot hear, by reason",
             ),
         }
     }

@@ -75,7 +75,7 @@ async fn an_offset_outside_the_log_stops_its_partition_and_says_so() {
     world.send(&request(&key, 1), &format!("{key}-2")).await;
     world.start("a").await;
     let says = world.wait_until_waiting_for("a", "offsets").await;
-    assert!(says.contains("flotilla.offsets"), "what to look at: {says}");
+    assert!(says.contains("flotilla offsets move"), "what to do: {says}");
     assert_eq!(world.total(&key).await, 1, "nothing was skipped or applied");
     world.stop("a").await;
     world.move_offset(partition, -1_000_000).await;

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::world::{Detour, World, headers_of, request};
 
 const HELD: &str = "flotilla_partitions";
@@ -86,20 +88,86 @@ async fn a_partition_whose_beginning_is_gone_stops_also_after_a_restart_until_it
     let (partition, last) = place;
     world.delete_requests_before(partition, last).await;
     // Nothing was ever read, so that it would be easy to begin in the middle.
-    for _restart in 0..2 {
+    for restarted in [false, true] {
         world.start("a").await;
         let says = world.wait_until_waiting_for("a", "offsets").await;
         assert!(says.contains("2 are gone"), "{says}");
         world.wait_for_metric("a", metric, gone, |stopped| stopped == 1.0).await;
         world.wait_for_metric("a", "flotilla_consumer_lag", "", |lag| lag == 1.0).await;
-        if _restart == 0 {
+        if !restarted {
             world.stop("a").await;
         }
     }
     assert_eq!(world.total(&key).await, 0, "nothing was skipped");
-    world.move_offset(partition, last).await;
+    let (_, listed) = world.admin("a", "GET", "/offsets").await;
+    let listed = listed["partitions"].as_array().unwrap().clone();
+    let stopped: Vec<_> = listed.iter().filter(|listed| !listed["stop"].is_null()).collect();
+    assert_eq!((listed.len(), stopped.len()), (6, 1), "{listed:?}");
+    assert_eq!((&stopped[0]["stored"], &stopped[0]["first"]), (&0.into(), &last.into()));
+
+    let path = |number| format!("/offsets/tally.requests/{number}");
+    let (status, problem) =
+        world.ask_admin("a", "POST", &path(partition), &json!({ "to": "1" })).await;
+    assert_eq!((status, &problem["code"]), (422, &"offset_outside".into()), "{problem}");
+    let another = (partition + 1) % 6;
+    let (status, problem) =
+        world.ask_admin("a", "POST", &path(another), &json!({ "to": "first" })).await;
+    assert_eq!((status, &problem["code"]), (409, &"not_stopped".into()), "{problem}");
+    let (status, moved) =
+        world.ask_admin("a", "POST", &path(partition), &json!({ "to": "first" })).await;
+    assert_eq!((status, &moved["to"]), (200, &last.into()), "{moved}");
     world.wait_for_total(&key, 1).await;
     world.wait_for_metric("a", metric, gone, |stopped| stopped == 0.0).await;
+    world.wait_until_ready("a").await;
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn lag_is_none_after_a_transaction_whose_mark_no_reader_is_shown() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("transaction");
+    world.start("a").await;
+    let value = world.encode(&request(&key, 1));
+    world.send_in_transaction(&key, &headers_of(&key), &value);
+    world.wait_for_total(&key, 1).await;
+    world.wait_for_metric("a", "flotilla_consumer_lag", "", |lag| lag == 0.0).await;
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn a_replica_that_its_group_does_not_take_is_not_ready_and_says_why() {
+    let mut world = World::enter().await;
+    let squatter = world.squat_in_group();
+    world.spawn("a", &[]).await;
+    let says = world.wait_until_waiting_for("a", "consumer").await;
+    assert!(says.to_lowercase().contains("inconsistent"), "{says}");
+    assert_eq!(world.admin("a", "GET", "/readyz").await.0, 503);
+    let (metric, reason) = ("flotilla_consumer_hindered", "reason=\"inconsistent_group\"");
+    world.wait_for_metric("a", metric, reason, |hindered| hindered == 1.0).await;
+    drop(squatter);
+    world.wait_until_ready("a").await;
+    world.wait_for_metric("a", metric, reason, |hindered| hindered == 0.0).await;
+    world.wait_for_metric("a", HELD, "", |held| held == 6.0).await;
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn a_topic_that_is_deleted_makes_its_readers_not_ready_until_it_is_there_again() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("deleted");
+    world.start("a").await;
+    world.wait_for_metric("a", HELD, "", |held| held == 6.0).await;
+    world.delete_request_topic().await;
+    let says = world.wait_until_waiting_for("a", "consumer").await;
+    assert!(says.contains("tally.requests") && says.contains("flotilla topics apply"), "{says}");
+    let (metric, reason) = ("flotilla_consumer_hindered", "reason=\"unknown_topic\"");
+    world.wait_for_metric("a", metric, reason, |hindered| hindered == 1.0).await;
+    world.create_topics().await;
+    let says = world.wait_until_waiting_for("a", "offsets").await;
+    assert!(says.contains("created again"), "{says}");
+    world.forget_offsets().await;
+    world.send(&request(&key, 1), &key).await;
+    world.wait_for_total(&key, 1).await;
     world.wait_until_ready("a").await;
     world.stop("a").await;
 }

@@ -3,6 +3,7 @@
 //! out of each other's way by their keys.
 
 mod servers;
+mod strangers;
 mod messages;
 mod detour;
 mod database;

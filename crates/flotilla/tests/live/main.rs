@@ -18,6 +18,7 @@ mod stock;
 mod topics;
 mod events;
 mod dlq;
+mod offsets;
 mod audit;
 
 use program::Fleet;
@@ -32,6 +33,7 @@ fn every_command_and_option_is_run_on_a_live_fleet() {
     topics::and_schemas_are_listed_and_applied(&fleet);
     events::are_shown_as_they_come(&fleet);
     dlq::letters_are_shown_retried_and_dropped(&fleet);
+    offsets::are_listed_and_stopped_partitions_moved(&fleet);
     audit::judges_a_fleet_at_rest(&fleet);
     script::looks_at_a_fleet(&fleet);
     documents::are_true(&fleet);

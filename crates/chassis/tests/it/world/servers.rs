@@ -1,9 +1,11 @@
 //! The servers of these tests, with the database and the topics that all tests share. They outlive a
 //! test's turn, and whoever comes first starts them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::Registry;
+use chassis::testing::Outsider;
 use chassis::topics::{TopicPlan, apply};
 use events::Events;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
@@ -84,6 +86,8 @@ impl World {
         servers.freeze("kafka", true).unwrap();
         tokio::time::sleep(time).await;
         servers.freeze("kafka", false).unwrap();
+        // A client may have lost all brokers by that, the test's own as well.
+        self.outsider = Arc::new(Outsider::new(&self.urls.brokers).unwrap());
     }
 
     /// Stops Kafka from answering, without closing a connection.
@@ -126,8 +130,12 @@ impl World {
         self.delete_topic(DEAD).await;
     }
 
-    pub(crate) async fn recreate_request_topic(&self) {
+    pub(crate) async fn delete_request_topic(&self) {
         self.delete_topic(REQUESTS).await;
+    }
+
+    pub(crate) async fn recreate_request_topic(&self) {
+        self.delete_request_topic().await;
         self.create_topics().await;
     }
 

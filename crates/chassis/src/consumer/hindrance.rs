@@ -1,0 +1,139 @@
+//! What keeps this replica from hearing although brokers and database are there: a right that it lacks, a
+//! topic that is gone, a group that does not take it. The client goes on trying and says so once or for
+//! ever, as the case may be; here it is what holds now.
+
+use std::sync::Mutex;
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+/// Why nothing is heard, of a topic or at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Hindrance {
+    /// The brokers refuse it.
+    NotAuthorised,
+    /// A topic that the service hears does not exist.
+    UnknownTopic,
+    /// The members of the group that are there share the partitions in another way.
+    InconsistentGroup,
+    /// The group does not take this replica, for another reason.
+    Refused,
+    /// It holds nothing while its group has partitions that nobody holds.
+    LeftOut,
+}
+
+impl Hindrance {
+    pub(super) const ALL: [Hindrance; 5] = [
+        Hindrance::NotAuthorised,
+        Hindrance::UnknownTopic,
+        Hindrance::InconsistentGroup,
+        Hindrance::Refused,
+        Hindrance::LeftOut,
+    ];
+
+    /// Its name in metrics.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Hindrance::NotAuthorised => "not_authorised",
+            Hindrance::UnknownTopic => "unknown_topic",
+            Hindrance::InconsistentGroup => "inconsistent_group",
+            Hindrance::Refused => "refused",
+            Hindrance::LeftOut => "left_out",
+        }
+    }
+
+    /// What to do about it.
+    pub(super) fn advice(self) -> &'static str {
+        match self {
+            Hindrance::NotAuthorised => {
+                "allow its Kafka user to read and describe its topics and its group"
+            }
+            Hindrance::UnknownTopic => "create what is missing with `flotilla topics apply`",
+            Hindrance::InconsistentGroup => {
+                "somebody else uses the group's name, or a replica of another build does: stop it"
+            }
+            Hindrance::Refused => "see what the brokers say, and FLOTILLA_KAFKA_SESSION_TIMEOUT_MS",
+            Hindrance::LeftOut => "it joins with a new member by itself",
+        }
+    }
+
+    /// What an error says of the replica, and not only of a moment.
+    pub(super) fn of(code: RDKafkaErrorCode) -> Option<Self> {
+        match code {
+            RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::GroupAuthorizationFailed
+            | RDKafkaErrorCode::ClusterAuthorizationFailed
+            | RDKafkaErrorCode::SaslAuthenticationFailed
+            | RDKafkaErrorCode::Authentication => Some(Hindrance::NotAuthorised),
+            RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownPartition => Some(Hindrance::UnknownTopic),
+            RDKafkaErrorCode::InconsistentGroupProtocol => Some(Hindrance::InconsistentGroup),
+            RDKafkaErrorCode::InvalidSessionTimeout
+            | RDKafkaErrorCode::GroupMaxSizeReached
+            | RDKafkaErrorCode::InvalidGroupId => Some(Hindrance::Refused),
+            _of_the_moment => None,
+        }
+    }
+
+    /// Whether it concerns the group, which a topic's own look does not show.
+    fn is_of_group(code: RDKafkaErrorCode) -> bool {
+        let of_topic = [
+            RDKafkaErrorCode::TopicAuthorizationFailed,
+            RDKafkaErrorCode::UnknownTopic,
+            RDKafkaErrorCode::UnknownTopicOrPartition,
+            RDKafkaErrorCode::UnknownPartition,
+        ];
+        !of_topic.contains(&code)
+    }
+}
+
+/// What the member of the group complained of since it last was in the group. Some of it is said once.
+#[derive(Default)]
+pub(crate) struct Complaint {
+    open: Mutex<Option<RDKafkaErrorCode>>,
+}
+
+impl Complaint {
+    /// Notes an error of the member's, if it tells of the group. Returns whether it is worth a line.
+    pub(super) fn note(&self, error: &KafkaError) -> bool {
+        match error.rdkafka_error_code() {
+            Some(code) if Hindrance::of(code).is_some() && Hindrance::is_of_group(code) => {
+                self.lock().replace(code) != Some(code)
+            }
+            _other => true,
+        }
+    }
+
+    /// The group has taken the member.
+    pub(super) fn settle(&self) {
+        *self.lock() = None;
+    }
+
+    /// What keeps the member out of the group.
+    pub(super) fn now(&self) -> Option<(Hindrance, String)> {
+        let code = (*self.lock())?;
+        Some((Hindrance::of(code)?, format!("the group says: {code}")))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<RDKafkaErrorCode>> {
+        self.open.lock().expect("no panic under this lock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_by_the_group_holds_until_it_takes_the_member_and_is_told_once() {
+        let complaint = Complaint::default();
+        let error = KafkaError::MessageConsumption;
+        assert!(complaint.note(&error(RDKafkaErrorCode::BrokerTransportFailure)));
+        assert_eq!(complaint.now(), None, "it passes by itself");
+        assert!(complaint.note(&error(RDKafkaErrorCode::GroupAuthorizationFailed)));
+        assert!(!complaint.note(&error(RDKafkaErrorCode::GroupAuthorizationFailed)), "said before");
+        assert_eq!(complaint.now().unwrap().0, Hindrance::NotAuthorised);
+        complaint.settle();
+        assert_eq!(complaint.now(), None);
+    }
+}

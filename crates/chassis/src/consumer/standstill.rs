@@ -1,0 +1,132 @@
+//! Partitions that this replica holds and does not get on with, although they have something after the
+//! database's offset. One after the other is read as the member would read it: it may end with what no
+//! reader is shown, such as the mark of a transaction, and is passed then; or the brokers refuse it, which
+//! they tell the member once and for no partition in particular.
+
+use std::collections::HashMap;
+
+use rdkafka::error::RDKafkaErrorCode;
+
+use super::brokers::Probe;
+use super::hindrance::Hindrance;
+use super::sight::Seen;
+use crate::offsets::Partition;
+
+/// How many looks in a row a partition must stand still. One that is worked on moves within one.
+const LOOKS: u32 = 2;
+
+/// Partitions that stand still.
+#[derive(Default)]
+pub(super) struct Standstill {
+    /// Where each partition stood, and for how many looks.
+    looks: HashMap<Partition, (i64, u32)>,
+    refused: HashMap<Partition, RDKafkaErrorCode>,
+    /// Where partitions stood that are held and whose offset their log has not.
+    outside: HashMap<Partition, i64>,
+}
+
+impl Standstill {
+    /// Takes what was seen of the partitions that are held; returns one to be probed, if any stands still.
+    pub(super) fn look<'a>(&mut self, held: impl Iterator<Item = &'a Seen>) -> Option<Seen> {
+        let mut looks = HashMap::new();
+        let mut longest: Option<(u32, Seen)> = None;
+        for seen in held.filter(|seen| seen.lag() > 0) {
+            let before = self.looks.get(&seen.partition);
+            let count = match before {
+                Some((stored, count)) if *stored == seen.stored => count + 1,
+                Some(_) | None => 0,
+            };
+            looks.insert(seen.partition, (seen.stored, count));
+            if count >= LOOKS && longest.is_none_or(|(most, _)| count > most) {
+                longest = Some((count, *seen));
+            }
+        }
+        self.looks = looks;
+        // What moves again is no longer refused.
+        self.refused.retain(|partition, _| self.looks.get(partition).is_some_and(|(_, n)| *n > 0));
+        longest.map(|(_, seen)| seen)
+    }
+
+    /// Whether a partition that is held stands outside of its log as it did at the last look.
+    pub(super) fn is_doubtful(&mut self, seen: &Seen) -> bool {
+        self.outside.insert(seen.partition, seen.stored) == Some(seen.stored)
+    }
+
+    /// Takes what a probe found. It is another's turn now.
+    pub(super) fn probed(&mut self, partition: Partition, found: Probe) {
+        if let Some((_, count)) = self.looks.get_mut(&partition) {
+            *count = 1;
+        }
+        match found {
+            Probe::Refused(code) => {
+                self.refused.insert(partition, code);
+            }
+            Probe::Record | Probe::Nothing => {
+                self.refused.remove(&partition);
+            }
+            Probe::Silent => {}
+        }
+    }
+
+    /// Why the brokers refuse what is held.
+    pub(super) fn hindrances(&self) -> impl Iterator<Item = (Hindrance, String)> {
+        self.refused.iter().filter_map(|(partition, code)| {
+            let Partition { topic, number } = partition;
+            Some((Hindrance::of(*code)?, format!("{topic}/{number}: {code}")))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consumer::brokers::Extent;
+
+    fn seen(number: i32, stored: i64, end: i64) -> Seen {
+        let partition = Partition { topic: "t", number };
+        Seen { partition, stored, extent: Extent { first: 0, end }, stop: None }
+    }
+
+    #[test]
+    fn what_stands_still_is_probed_in_turn_and_what_moves_or_has_nothing_is_not() {
+        let mut standstill = Standstill::default();
+        let mut look = |moving: i64| {
+            let all = [seen(0, 5, 9), seen(1, moving, 9), seen(2, 9, 9), seen(3, 4, 9)];
+            let found = standstill.look(all.iter());
+            if let Some(seen) = found {
+                standstill.probed(seen.partition, Probe::Record);
+            }
+            found.map(|seen| seen.partition.number)
+        };
+        assert_eq!([1, 2].map(&mut look), [None, None]);
+        let mut probed = [3, 4].map(&mut look);
+        probed.sort_unstable();
+        assert_eq!(probed, [Some(0), Some(3)]);
+    }
+
+    #[test]
+    fn what_is_outside_of_its_log_at_two_looks_is_doubtful_and_what_passes_is_not() {
+        let mut standstill = Standstill::default();
+        let doubtful = |standstill: &mut Standstill, at| standstill.is_doubtful(&seen(0, at, 9));
+        assert!(!doubtful(&mut standstill, 20));
+        assert!(!doubtful(&mut standstill, 30));
+        assert!(doubtful(&mut standstill, 30));
+    }
+
+    #[test]
+    fn a_refusal_holds_until_the_partition_moves() {
+        let mut standstill = Standstill::default();
+        let stands = [seen(0, 5, 9)];
+        let looked = [(); 3].map(|()| standstill.look(stands.iter()));
+        assert_eq!(looked, [None, None, Some(stands[0])]);
+        let refused = Probe::Refused(RDKafkaErrorCode::TopicAuthorizationFailed);
+        standstill.probed(stands[0].partition, refused);
+        let hindered = |standstill: &Standstill| {
+            standstill.hindrances().map(|(hindrance, _)| hindrance).collect::<Vec<_>>()
+        };
+        standstill.look(stands.iter());
+        assert_eq!(hindered(&standstill), [Hindrance::NotAuthorised]);
+        standstill.look([seen(0, 6, 9)].iter());
+        assert_eq!(hindered(&standstill), []);
+    }
+}
