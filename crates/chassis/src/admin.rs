@@ -80,8 +80,10 @@ async fn readyz<S: Service>(State(admin): State<Arc<Admin<S>>>) -> Response {
         conditions.iter().map(|(part, condition)| (part, &condition.reason)).collect();
     let since: BTreeMap<_, _> =
         conditions.iter().map(|(part, condition)| (part, condition.since)).collect();
-    let body =
-        json!({ "service": S::NAME, "ready": ready, "waits_for": waits_for, "since": since });
+    let body = json!({
+        "service": S::NAME, "ready": ready, "waits_for": waits_for, "since": since,
+        "progress": admin.health.moved(),
+    });
     (status, Json(body)).into_response()
 }
 

@@ -288,6 +288,7 @@ impl<S: Service> Executor<S> {
     /// after a crash: the relay reads rows, the sweep finds calls, callers ask again.
     fn finish(&mut self, batch: Vec<Item<S>>, committed: Committed<S>) {
         self.progress.gets_on();
+        self.writer.committed();
         self.positions.committed(&committed.advances);
         self.stuck.passed(&committed.advances);
         self.hint.store(&committed.advances);

@@ -31,6 +31,8 @@ pub(crate) struct Condition {
 /// Shared by everything that can be well or unwell.
 pub(crate) struct Health {
     conditions: Mutex<BTreeMap<&'static str, Condition>>,
+    /// When something was last done that needs a dependency.
+    moved: Mutex<BTreeMap<&'static str, DateTime<Utc>>>,
     started: AtomicBool,
     database_up: AtomicBool,
     outbox_messages: AtomicI64,
@@ -43,6 +45,7 @@ impl Health {
     pub(crate) fn new(outbox_messages_max: i64) -> Self {
         Health {
             conditions: Mutex::default(),
+            moved: Mutex::default(),
             started: AtomicBool::new(false),
             database_up: AtomicBool::new(false),
             outbox_messages: AtomicI64::new(0),
@@ -78,6 +81,18 @@ impl Health {
         if conditions.remove(part).is_some() {
             tracing::info!(part, "no longer waiting");
         }
+    }
+
+    /// Something was done that needs `dependency`. Whoever looks sees whether anything moves, also where
+    /// nobody has noticed a trouble.
+    pub(crate) fn moves(&self, dependency: &'static str) {
+        let mut moved = self.moved.lock().expect("no panic under this lock");
+        moved.insert(dependency, Utc::now());
+    }
+
+    /// When something was last done that needs each dependency.
+    pub(crate) fn moved(&self) -> BTreeMap<&'static str, DateTime<Utc>> {
+        self.moved.lock().expect("no panic under this lock").clone()
     }
 
     fn is_worse_than(&self, tolerable: Severity) -> bool {

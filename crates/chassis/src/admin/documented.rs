@@ -50,6 +50,9 @@ struct Readiness {
     waits_for: std::collections::BTreeMap<String, String>,
     /// Since when, by part.
     since: std::collections::BTreeMap<String, chrono::DateTime<chrono::Utc>>,
+    /// When something was last done that needs a dependency: `database` (a commit), `kafka` (an event was
+    /// published), a provider by its name (a call had an outcome). What nobody needed is not there.
+    progress: std::collections::BTreeMap<String, chrono::DateTime<chrono::Utc>>,
 }
 
 #[derive(OpenApi)]

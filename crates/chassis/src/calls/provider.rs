@@ -45,6 +45,7 @@ impl Provider {
     /// A call has an outcome.
     pub(super) fn answered(&self) {
         self.telemetry.metrics.calls.add(1, &self.labels);
+        self.health.moves(self.name);
         if self.is_in_doubt.load(Relaxed) {
             let mut doubt = self.doubt.lock().expect("no panic under this lock");
             *doubt = None;

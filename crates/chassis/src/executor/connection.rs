@@ -68,6 +68,11 @@ impl Writer {
         self.failed(&**source);
     }
 
+    /// Something was committed.
+    pub(crate) fn committed(&self) {
+        self.health.moves("database");
+    }
+
     /// Lets go of the connection, so that the next one is a new one.
     pub(crate) fn discard(&mut self) {
         self.connection = None;

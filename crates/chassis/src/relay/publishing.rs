@@ -90,6 +90,7 @@ impl Relay {
         office.keeping.published(office.tenure.published, bytes);
         self.telemetry.metrics.flush_seconds.record(started.elapsed().as_secs_f64(), &[]);
         self.health.has("kafka");
+        self.health.moves("kafka");
         match delivery.unreadable {
             Some(batch) => {
                 self.incoming.look_again();

@@ -178,6 +178,24 @@ async fn a_command_whose_caller_has_given_up_is_begun_no_more() {
 }
 
 #[tokio::test]
+async fn readiness_tells_when_each_dependency_was_last_of_use() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("progress");
+    world.start("a").await;
+    let mut before = world.progress("a").await;
+    for n in 1..=2 {
+        assert_eq!(world.add("a", &key, 1).await, Ok(n));
+        world.wait_until_published().await;
+        let after = world.progress("a").await;
+        for dependency in ["database", "kafka"] {
+            assert!(after.get(dependency) > before.get(dependency), "{before:?} {after:?}");
+        }
+        before = after;
+    }
+    world.stop("a").await;
+}
+
+#[tokio::test]
 async fn half_a_request_is_answered_in_time() {
     let mut world = World::enter().await;
     world.start("a").await;

@@ -93,6 +93,7 @@ async fn a_provider_that_is_away_is_told_of_once_with_what_is_open_and_since_whe
     calls.inner.show();
     let metrics = telemetry.render();
     assert_eq!(value(&metrics, "flotilla_calls_open"), 20.0);
+    assert!(health.moved().is_empty());
     assert!(value(&metrics, "flotilla_calls_oldest_age_seconds") >= 2.0, "{metrics}");
     assert!(metrics.contains("cause=\"unclear_answer\",provider=\"oracle\""), "{metrics}");
 
@@ -105,6 +106,7 @@ async fn a_provider_that_is_away_is_told_of_once_with_what_is_open_and_since_whe
     tokio::time::timeout(Duration::from_secs(120), answered).await.unwrap();
     calls.inner.show();
     assert_eq!(value(&telemetry.render(), "flotilla_calls_open"), 0.0);
+    assert!(health.moved().contains_key("oracle"));
 }
 
 fn value(metrics: &str, name: &str) -> f64 {

@@ -1,11 +1,12 @@
 //! Processes of the example service: started, killed, frozen, asked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -246,6 +247,12 @@ impl World {
 
     pub(crate) async fn admin(&self, name: &str, method: &str, path: &str) -> Answer {
         self.try_admin(name, method, path).await.expect("the admin port answers")
+    }
+
+    /// When each dependency was last of use.
+    pub(crate) async fn progress(&self, name: &str) -> BTreeMap<String, DateTime<Utc>> {
+        let (_, answer) = self.admin(name, "GET", "/readyz").await;
+        serde_json::from_value(answer["progress"].clone()).unwrap()
     }
 
     pub(crate) async fn ask_admin(
