@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -93,7 +94,29 @@ impl Assignments {
 impl ClientContext for Assignments {
     fn error(&self, error: KafkaError, reason: &str) {
         // The only place where failing connections, names and credentials show.
-        tracing::warn!(error = %error, "consumer: {reason}");
+        match self.retired.load(Relaxed) {
+            false => tracing::warn!(error = %error, "consumer: {reason}"),
+            true => tracing::debug!(error = %error, "a former consumer: {reason}"),
+        }
+    }
+
+    /// One that was replaced for having lost all brokers tries to commit its last hints for ever, and
+    /// complains every minute.
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        match level {
+            _ if self.retired.load(Relaxed) => {
+                tracing::debug!("a former consumer: {facility} {line}")
+            }
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error => tracing::error!("consumer: {facility} {line}"),
+            RDKafkaLogLevel::Warning => tracing::warn!("consumer: {facility} {line}"),
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+                tracing::info!("consumer: {facility} {line}");
+            }
+            RDKafkaLogLevel::Debug => tracing::debug!("consumer: {facility} {line}"),
+        }
     }
 
     fn stats_raw(&self, text: &[u8]) {
