@@ -35,6 +35,23 @@ fn every_reference_leads_to_something() {
     }
 }
 
+#[test]
+fn whatever_takes_a_body_says_how_it_refuses_one() {
+    for (name, text) in all() {
+        let document: Value = serde_json::from_str(&text).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        for (path, operations) in paths {
+            for (method, operation) in operations.as_object().unwrap() {
+                let refusals = operation.get("requestBody").map(|_| ["408", "413", "415", "422"]);
+                for status in refusals.into_iter().flatten() {
+                    let declared = operation["responses"].get(status).is_some();
+                    assert!(declared, "{name}: {status} of {method} {path}");
+                }
+            }
+        }
+    }
+}
+
 fn collect<'a>(value: &'a Value, references: &mut Vec<&'a str>) {
     references.extend(value.get("$ref").and_then(Value::as_str));
     let inside = value.as_object().into_iter().flat_map(|object| object.values());

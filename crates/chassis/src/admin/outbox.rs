@@ -114,6 +114,8 @@ pub(super) struct Taken {
         (status = ACCEPTED, description = "it is under way", body = Taken),
         (status = CONFLICT, description = "it is under way already", body = Problem,
             content_type = "application/problem+json"),
+        (status = UNPROCESSABLE_ENTITY, description = "a field is invalid, or the service has no such \
+            topic", body = Problem, content_type = "application/problem+json"),
         BodyProblem,
         AnyProblem,
     ))]
