@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::brokers::{Brokers, Extent};
 use super::sight::{Seen, Sight};
-use crate::described::AnyProblem;
+use crate::described::{AnyProblem, BodyProblem};
 use crate::extract::{Json, Path};
 use crate::offsets::{self, Partition};
 use crate::problem::Problem;
@@ -129,6 +129,7 @@ impl TryFrom<String> for To {
             content_type = "application/problem+json"),
         (status = UNPROCESSABLE_ENTITY, description = "the log has no such offset", body = Problem,
             content_type = "application/problem+json"),
+        BodyProblem,
         AnyProblem,
     ))]
 pub(crate) async fn go_on(
