@@ -33,9 +33,9 @@ const LAST_EVENT_ID: &str = "Last-Event-ID";
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "describes the header; it is read by itself")]
 pub(super) struct LastEventId {
-    /// The id of the last event received.
-    #[param(rename = "Last-Event-ID", minimum = 0, nullable = false, example = 3)]
-    id: Option<u32>,
+    /// The id of the last event received, a number; empty counts as none.
+    #[param(rename = "Last-Event-ID", pattern = "^[0-9]{0,9}$", nullable = false, example = "3")]
+    id: Option<String>,
 }
 
 /// Follow an order
