@@ -15,6 +15,7 @@ use axum::{Json, Router};
 use serde_json::json;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, watch};
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::consumer::{Sight, repair};
 use crate::health::Health;
@@ -46,7 +47,8 @@ pub(crate) struct Admin<S: Service> {
     pub(crate) sight: Arc<Sight>,
 }
 
-pub(crate) fn router<S: Service>(admin: Admin<S>) -> Router {
+/// With what the service lets operators do.
+pub(crate) fn router<S: Service>(operators: OpenApiRouter, admin: Admin<S>) -> Router {
     let router = Router::new()
         .route("/livez", get(livez::<S>))
         .route("/readyz", get(readyz::<S>))
@@ -59,7 +61,10 @@ pub(crate) fn router<S: Service>(admin: Admin<S>) -> Router {
         .route("/outbox/republish", post(outbox::republish::<S>))
         .merge(repair::router(Arc::clone(&admin.sight)))
         .with_state(Arc::new(admin));
-    let router = openapi::serve(router, "admin", document());
+    let (operators, described) = operators.split_for_parts();
+    let mut document = document();
+    document.merge(described);
+    let router = openapi::serve(router.merge(operators), "admin", document);
     http::with_problems(router, "/docs lists the routes")
 }
 

@@ -21,6 +21,7 @@ pub struct App<S: Service> {
     pub(crate) publishes: Vec<Published>,
     pub(crate) calls: Option<Erased<S>>,
     pub(crate) routes: Option<fn(Handle<S>) -> OpenApiRouter>,
+    pub(crate) operator_routes: Option<fn(Handle<S>) -> OpenApiRouter>,
 }
 
 /// A topic that the service may publish to.
@@ -40,6 +41,7 @@ impl<S: Service> App<S> {
             publishes: Vec::new(),
             calls: None,
             routes: None,
+            operator_routes: None,
         }
     }
 
@@ -71,6 +73,12 @@ impl<S: Service> App<S> {
     /// Serves routes on the public address.
     pub fn serves(mut self, routes: fn(Handle<S>) -> OpenApiRouter) -> Self {
         self.routes = Some(routes);
+        self
+    }
+
+    /// Serves routes on the admin address: what only operators may do.
+    pub fn operates(mut self, routes: fn(Handle<S>) -> OpenApiRouter) -> Self {
+        self.operator_routes = Some(routes);
         self
     }
 

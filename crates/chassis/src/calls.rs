@@ -4,8 +4,8 @@
 
 mod provider;
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -32,6 +32,10 @@ use provider::Provider;
 const CONCURRENT_MAX: usize = 256;
 /// Calls under way or waiting. What is beyond is left to the sweep, which finds its intent.
 const WAITING_MAX: usize = 16_384;
+/// A call that waits for longer may be settled without its answer.
+const LONG: Duration = Duration::from_secs(30);
+/// Of those, the oldest that one sweep looks at: a batch's worth.
+const LOOKED_AT_MAX: usize = 512;
 /// The longest one attempt may take; an adapter's own deadline should be shorter.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
@@ -109,12 +113,18 @@ impl<S: Service> Clone for CallQueue<S> {
     }
 }
 
+/// A call under way or waiting.
+struct Waiting {
+    key: Uuid,
+    since: Instant,
+}
+
 struct Inner<S: Service> {
     erased: Erased<S>,
     places: Semaphore,
     /// Calls under way or waiting. A sweep that finds the intent of one of these must not make it a
     /// second time: in a long outage such calls would pile up.
-    waiting: Mutex<HashMap<S::Call, Instant>>,
+    waiting: Mutex<HashMap<S::Call, Waiting>>,
     answered: Arc<Answered>,
     outcomes: mpsc::WeakSender<Item<S>>,
     provider: Provider,
@@ -161,6 +171,29 @@ impl<S: Service> CallQueue<S> {
         });
     }
 
+    /// Gives up calls that have waited for long and are open no more: another replica got the answer, or
+    /// an operator said what it is. Nothing else would end them where the answer never comes.
+    async fn give_up_closed(&self, service: &S, db: &mut PgConnection) -> Result<(), Failure> {
+        let mut long: Vec<(Instant, Uuid, S::Call)> = {
+            let waiting = self.inner.waiting();
+            let long = waiting.iter().filter(|(_, call)| call.since.elapsed() > LONG);
+            long.map(|(call, waiting)| (waiting.since, waiting.key, call.clone())).collect()
+        };
+        if long.is_empty() {
+            return Ok(());
+        }
+        long.sort_unstable_by_key(|(since, ..)| *since);
+        long.truncate(LOOKED_AT_MAX);
+        let keys: Vec<Uuid> = long.iter().map(|(_, key, _)| *key).collect();
+        let open = (self.inner.erased.open)(service, db, &keys).await?;
+        let open: HashSet<S::Call> = open.into_iter().map(|(_, call)| call).collect();
+        let mut waiting = self.inner.waiting();
+        for (_, _, call) in long.iter().filter(|(_, _, call)| !open.contains(call)) {
+            waiting.remove(call);
+        }
+        Ok(())
+    }
+
     /// Forgets intents whose calls are all answered, and makes those again that fell due and are still
     /// open. They are due anew later, so that two replicas do not both make them; a call that is made
     /// twice all the same has the same idempotency key.
@@ -168,6 +201,7 @@ impl<S: Service> CallQueue<S> {
         self.inner.show();
         let answered = std::mem::take(&mut *self.inner.answered());
         intents::delete(db, &answered).await?;
+        self.give_up_closed(service, db).await?;
         if !intents::is_any_due(db).await? {
             return Ok(());
         }
@@ -204,11 +238,11 @@ impl<S: Service> Inner<S> {
     /// Shows how many calls are open in this replica, and for how long.
     fn show(&self) {
         let waiting = self.waiting();
-        let oldest = waiting.values().map(Instant::elapsed).max();
+        let oldest = waiting.values().map(|call| call.since.elapsed()).max();
         self.provider.show(waiting.len(), oldest.unwrap_or_default());
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<S::Call, Instant>> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<S::Call, Waiting>> {
         self.waiting.lock().expect("no panic under this lock")
     }
 
@@ -230,7 +264,8 @@ impl<S: Service> Inner<S> {
                 Entry::Occupied(_under_way) => false,
                 Entry::Vacant(entry) => {
                     // Also what a former process began.
-                    entry.insert(now.checked_sub(intent.age).unwrap_or(now));
+                    let since = now.checked_sub(intent.age).unwrap_or(now);
+                    entry.insert(Waiting { key: intent.key, since });
                     true
                 }
             }
@@ -278,6 +313,9 @@ impl<S: Service> Inner<S> {
             let jitter = rand::rng().random_range(0.1..1.0);
             tokio::time::sleep(backoff.mul_f64(jitter)).await;
             backoff = (backoff * 2).min(BACKOFF_LAST);
+            if !self.waiting().contains_key(&call) {
+                return;
+            }
         }
     }
 

@@ -27,6 +27,25 @@ pub async fn next_attempt_at(
         .await
 }
 
+/// The keys of calls that were asked for longer ago than that, with when, the oldest first: not more than
+/// so many. Of calls in one row the oldest counts, and a call that was answered a moment ago may still be
+/// among them. For those who look.
+pub async fn open_for(
+    db: &mut PgConnection,
+    longer_than: Duration,
+    limit: i64,
+) -> Result<Vec<(Uuid, DateTime<Utc>)>, sqlx::Error> {
+    sqlx::query_as(
+        "select key, min(asked_at) from flotilla.intents, unnest(keys) key \
+          where asked_at < now() - make_interval(secs => $1) \
+          group by key order by min(asked_at), key limit $2",
+    )
+    .bind(longer_than.as_secs_f64())
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
 /// Adds the intents of a batch to its writes, under an id of their own. Each was first asked for so long
 /// ago; the row keeps the longest.
 pub(crate) fn write(writes: &mut Writes, id: Uuid, keys: &[Uuid], ages: &[Duration]) {

@@ -80,7 +80,7 @@ pub use extract::{IDEMPOTENCY_KEY, IdempotencyKey, Json, Limit, Page, Path, Quer
 pub use failure::{Conflict, Failure};
 pub use handle::{Handle, Refused};
 pub use http::MAX_BODY_BYTES;
-pub use intents::next_attempt_at;
+pub use intents::{next_attempt_at, open_for};
 pub use limits::MAX_VALUE_BYTES;
 pub use outside::{Api, Place, place_from_env, plain};
 pub use presumed::Presumed;

@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod topics;
 pub(crate) mod schema;
 pub(crate) mod order;
+pub(crate) mod payment;
 pub(crate) mod stock;
 pub(crate) mod events;
 pub(crate) mod dlq;

@@ -35,6 +35,9 @@ enum Commands {
     /// Orders
     #[command(subcommand)]
     Order(commands::order::Order),
+    /// Payments, and what became of one that the provider refuses
+    #[command(subcommand)]
+    Payment(commands::payment::Payment),
     /// Items and their units
     #[command(subcommand)]
     Stock(commands::stock::Stock),
@@ -92,6 +95,7 @@ async fn run(command: Commands, out: &output::Output) -> anyhow::Result<ExitCode
         Commands::Topics(command) => commands::topics::run(command, out).await,
         Commands::Schema(command) => commands::schema::run(command, out).await,
         Commands::Order(command) => commands::order::run(command, out).await,
+        Commands::Payment(command) => commands::payment::run(command, out).await,
         Commands::Stock(command) => commands::stock::run(command, out).await,
         Commands::Events(command) => commands::events::run(command, out).await,
         Commands::Dlq(command) => commands::dlq::run(command, out).await,

@@ -68,7 +68,7 @@ pub(crate) fn payment(criterion: &mut Criterion) {
 /// The two events and the two outcomes of a happy payment in turn, each of another order.
 fn pay(order: OrderId, index: usize) -> Cause<Payments> {
     let authorization = samples::AUTHORIZATION.to_owned();
-    let outcome = |step| Cause::Input(payment::Input { order, step });
+    let outcome = |step| Cause::Input(payment::Input::of(order, step));
     match index % 4 {
         0 => Cause::Record(record("order", OrderEvent::from(samples::placed(order)))),
         1 => outcome(payments::Input::Authorized { authorization }),

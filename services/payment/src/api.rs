@@ -1,5 +1,7 @@
 //! The payment of an order, for those who ask. Nothing can be done to a payment here: it follows its
-//! order.
+//! order, and what operators may do has an address of its own.
+
+pub(crate) mod operate;
 
 use axum::extract::State;
 use chassis::{AnyProblem, Handle, Json, Path, Problem, Service};
@@ -106,6 +108,17 @@ enum Step {
     Refund,
 }
 
+impl Step {
+    fn of(call: &Call) -> Self {
+        match call {
+            Call::Authorize { .. } => Step::Authorize,
+            Call::Capture { .. } => Step::Capture,
+            Call::Void { .. } => Step::Void,
+            Call::Refund { .. } => Step::Refund,
+        }
+    }
+}
+
 /// Show the payment of an order
 ///
 /// It follows its order; nothing can be done to it here.
@@ -126,14 +139,22 @@ async fn show(
     State(handle): State<Handle<Payments>>,
     Path(order_id): Path<Uuid>,
 ) -> Result<Json<Payment>, Problem> {
-    let found = store::find(handle.db(), order_id).await.map_err(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "a payment could not be read");
-        Problem::unavailable("the payment cannot be read now")
-    })?;
-    found.and_then(|row| payment(order_id, row)).map(Json).ok_or_else(|| {
+    show_payment(&handle, order_id).await.map(Json)
+}
+
+/// The payment as it is, or why it cannot be shown.
+async fn show_payment(handle: &Handle<Payments>, order_id: Uuid) -> Result<Payment, Problem> {
+    let found = store::find(handle.db(), order_id).await.map_err(|error| unavailable(&error))?;
+    found.and_then(|row| payment(order_id, row)).ok_or_else(|| {
         let detail = "no order with this id was heard of; one that was just placed takes a moment";
         Problem::not_found("payment_not_found", "there is no such payment", detail)
     })
+}
+
+/// Logs why, which is not the caller's business.
+fn unavailable(error: &dyn std::error::Error) -> Problem {
+    tracing::error!(error = %error, "payments cannot be read");
+    Problem::unavailable("the payment cannot be read now")
 }
 
 /// `None` for a payment that was never heard of.
@@ -151,15 +172,10 @@ fn payment(order_id: Uuid, row: PaymentRow) -> Option<Payment> {
         domain::State::Refunding { .. } => (PaymentState::Refunding, None),
         domain::State::Refunded { .. } => (PaymentState::Refunded, None),
     };
-    let open_call = row.state.open_call(OrderId(order_id)).map(|call| OpenCall {
-        step: match call {
-            Call::Authorize { .. } => Step::Authorize,
-            Call::Capture { .. } => Step::Capture,
-            Call::Void { .. } => Step::Void,
-            Call::Refund { .. } => Step::Refund,
-        },
-        next_attempt_at: row.next_attempt_at,
-    });
+    let open_call = row
+        .state
+        .open_call(OrderId(order_id))
+        .map(|call| OpenCall { step: Step::of(&call), next_attempt_at: row.next_attempt_at });
     Some(Payment {
         order_id,
         state,

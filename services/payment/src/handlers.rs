@@ -34,6 +34,6 @@ impl Hears<OrderEvent> for Payments {
             | OrderEvent::OrderCompleted(_)
             | OrderEvent::OrderCompensated(_) => return None,
         };
-        Some(Input { order, step })
+        Some(Input::of(order, step))
     }
 }

@@ -25,7 +25,7 @@ use events::{OrderEvent, PaymentEvent};
 use provider::{Calls, Configured};
 
 pub use api::{document, routes};
-pub use service::{Input, Payments};
+pub use service::{Input, Payments, Reply, Settlement};
 
 /// The tables of the service.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -36,7 +36,8 @@ pub fn app(env: &mut Env) -> App<Payments> {
     let app = App::new(Payments::default(), &MIGRATIONS)
         .hears::<OrderEvent>()
         .publishes::<PaymentEvent>()
-        .serves(routes);
+        .serves(routes)
+        .operates(api::operate::routes);
     match provider {
         Configured::Http(provider) => app.calls(Calls(provider)),
         Configured::InProcess(provider) => app.calls(Calls(provider)),

@@ -102,19 +102,19 @@ impl<P: Provider> Outside<Payments> for Calls<P> {
                     }
                     Authorization::Declined(reason) => domain::Input::Declined { reason },
                 };
-                Ok(Input { order, step })
+                Ok(Input::of(order, step))
             }
             Call::Capture { order, authorization, amount } => {
                 provider.capture(order, &authorization, amount).await?;
-                Ok(Input { order, step: domain::Input::Captured })
+                Ok(Input::of(order, domain::Input::Captured))
             }
             Call::Void { order, authorization } => {
                 provider.void(order, &authorization).await?;
-                Ok(Input { order, step: domain::Input::Voided })
+                Ok(Input::of(order, domain::Input::Voided))
             }
             Call::Refund { order, authorization, amount } => {
                 provider.refund(order, &authorization, amount).await?;
-                Ok(Input { order, step: domain::Input::Refunded })
+                Ok(Input::of(order, domain::Input::Refunded))
             }
         }
     }

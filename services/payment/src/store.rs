@@ -4,17 +4,20 @@
 mod columns;
 mod load;
 mod save;
+mod settlements;
 mod view;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use events::OrderId;
 
-use crate::domain::State;
+use crate::domain::{Input, State};
+use crate::service::Settlement;
 
 pub use load::load;
 pub use save::save;
-pub use view::{PaymentRow, find};
+pub use view::{OpenRow, PaymentRow, find, open_for};
 
 /// The payments that a batch of inputs touches. An order that was never heard of is `State::New`, and
 /// becomes a row when it leaves that state.
@@ -32,11 +35,13 @@ pub struct Row {
     unread: bool,
     /// When this batch changed it, if it did.
     changed_at_micros: Option<i64>,
+    /// What an operator said in this batch in place of the provider.
+    pub settled: Option<(Input, Arc<Settlement>)>,
 }
 
 impl Default for Row {
     fn default() -> Self {
-        Row { state: State::New, sequence: 0, version: 0, unread: false, changed_at_micros: None }
+        Row::unchanged(State::New, 0, 0)
     }
 }
 
@@ -48,7 +53,8 @@ impl Row {
 
     /// A row as it is in the table.
     pub fn unchanged(state: State, sequence: i64, version: i64) -> Self {
-        Row { state, sequence, version, unread: false, changed_at_micros: None }
+        let (unread, changed_at_micros, settled) = (false, None, None);
+        Row { state, sequence, version, unread, changed_at_micros, settled }
     }
 
     /// Moves the payment to another state.
@@ -61,6 +67,6 @@ impl Row {
     pub fn written(self) -> Option<Self> {
         self.changed_at_micros.filter(|_| self.state.is_under_way())?;
         let Row { state, sequence, version, .. } = self;
-        Some(Row { state, sequence, version: version + 1, unread: true, changed_at_micros: None })
+        Some(Row { unread: true, ..Row::unchanged(state, sequence, version + 1) })
     }
 }

@@ -72,3 +72,55 @@ async fn a_call_whose_adapter_panics_is_made_again_and_so_are_those_that_were_as
         tokio::task::yield_now().await;
     }
 }
+
+/// Never answers.
+#[derive(Default)]
+struct Silent {
+    asked: Arc<AtomicU32>,
+}
+
+impl Outside<Asking> for Silent {
+    const NAME: &'static str = "silent";
+
+    async fn call(&self, _: u32, _: Duration) -> Result<&'static str, Unanswered> {
+        self.asked.fetch_add(1, SeqCst);
+        Err(Unanswered::new("no answer"))
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_settled_without_its_answer_is_made_no_more() {
+    let (senders, _queue) = queue::<Asking>();
+    let config = Config::read(&mut Env::from_fn(|_unset| None));
+    let telemetry = Arc::new(Telemetry::start(Asking::NAME, &config).unwrap());
+    let silent = Silent::default();
+    let asked = Arc::clone(&silent.asked);
+    let health = Arc::new(Health::new(1));
+    let calls = CallQueue::new(erase(silent), &senders.outcomes, health, telemetry);
+    let (key, cause, trace) = (Uuid::nil(), None, None);
+    let intent = Intent { key, call: 1, age: Duration::ZERO, cause, trace };
+    calls.make(Asked { id: key, calls: vec![intent] });
+    let asked_again = async |more| {
+        let before = asked.load(SeqCst);
+        while asked.load(SeqCst) < before + more {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    asked_again(2).await;
+
+    let servers = local::testing::servers().await.unwrap();
+    let database = servers.fresh_database("calls").await.unwrap();
+    let mut db = PgConnection::connect(&database.owner_url).await.unwrap();
+    // It has not waited for long: nobody looks whether it is open.
+    calls.inner.waiting().get_mut(&1).unwrap().since = Instant::now();
+    calls.give_up_closed(&Asking, &mut db).await.unwrap();
+    assert!(calls.inner.waiting().contains_key(&1));
+    let long_ago = Instant::now().checked_sub(LONG * 2).unwrap();
+    calls.inner.waiting().get_mut(&1).unwrap().since = long_ago;
+    calls.give_up_closed(&Asking, &mut db).await.unwrap();
+    assert!(calls.inner.waiting().is_empty(), "the service knows of no open call");
+    // The task ends, and with it whatever it holds of the queue.
+    while Arc::strong_count(&calls.inner) > 1 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -102,16 +102,20 @@ impl<S: Service> Starting<S> {
         let (replays, replays_seen) = watch::channel(None);
         let topics = app.hears.iter().map(|heard| heard.topic).collect();
         let sight = Arc::new(Sight::new(topics, &config.kafka_brokers, db.clone()));
-        let admin_router = admin::router(Admin {
-            db,
-            health: Arc::clone(&health),
-            progress: Arc::clone(&progress),
-            telemetry: Arc::clone(&telemetry),
-            replays: replays_seen,
-            topics: app.topics_published(),
-
-            sight: Arc::clone(&sight),
-        });
+        let operators = app.operator_routes.take();
+        let operators = operators.map_or_else(OpenApiRouter::new, |routes| routes(handle.clone()));
+        let admin_router = admin::router(
+            operators,
+            Admin {
+                db,
+                health: Arc::clone(&health),
+                progress: Arc::clone(&progress),
+                telemetry: Arc::clone(&telemetry),
+                replays: replays_seen,
+                topics: app.topics_published(),
+                sight: Arc::clone(&sight),
+            },
+        );
         let routes = app.routes.take().map_or_else(OpenApiRouter::new, |r| r(handle.clone()));
         let public_router = http::public(S::NAME, routes, Arc::clone(&health));
         let stopping = Arc::clone(&health);

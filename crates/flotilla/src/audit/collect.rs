@@ -58,6 +58,7 @@ pub(super) async fn tables(fleet: &Fleet, first: Uuid) -> Result<Facts> {
     collect_orders(&mut connect(fleet, "order").await?, first, &mut facts).await?;
     collect_prices(&mut connect(fleet, "order").await?, &mut facts).await?;
     collect_payments(&mut connect(fleet, "payment").await?, first, &mut facts).await?;
+    collect_settlements(&mut connect(fleet, "payment").await?, &mut facts).await?;
     collect_goods(&mut connect(fleet, "inventory").await?, first, &mut facts).await?;
     collect_shipments(&mut connect(fleet, "shipping").await?, first, &mut facts).await?;
     Ok(facts)
@@ -134,6 +135,14 @@ async fn collect_payments(db: &mut PgConnection, first: Uuid, facts: &mut Facts)
         let amount_minor = amount.unwrap_or_default();
         facts.payments.insert(id, PaymentFact { money, amount_minor, sequence });
     }
+    Ok(())
+}
+
+/// What operators said in place of the provider.
+async fn collect_settlements(db: &mut PgConnection, facts: &mut Facts) -> Result<()> {
+    let orders: Vec<Uuid> =
+        sqlx::query_scalar("select distinct order_id from settlements").fetch_all(db).await?;
+    facts.by_hand.extend(orders);
     Ok(())
 }
 

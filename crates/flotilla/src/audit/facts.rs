@@ -27,6 +27,9 @@ pub struct Facts {
     pub catalogue: CatalogueFact,
     /// The sandbox's own books, where it runs.
     pub ledger: Option<LedgerFact>,
+    /// Payments of which an operator said what the provider did not: its books say otherwise, for a reason
+    /// that is kept.
+    pub by_hand: BTreeSet<Uuid>,
     /// Dead letters that nobody has settled.
     pub dead_letters: i64,
     /// Services whose relay had not caught up, when the topics were read, with what their tables say.

@@ -14,6 +14,7 @@ mod script;
 
 mod local;
 mod orders;
+mod payments;
 mod stock;
 mod topics;
 mod events;
@@ -30,6 +31,7 @@ fn every_command_and_option_is_run_on_a_live_fleet() {
     local::is_begun(&fleet);
     stock::is_listed_set_and_adjusted(&fleet);
     orders::are_placed_watched_and_ended(&fleet);
+    payments::are_shown_and_settled_where_the_provider_refuses(&fleet);
     topics::and_schemas_are_listed_and_applied(&fleet);
     events::are_shown_as_they_come(&fleet);
     dlq::letters_are_shown_retried_and_dropped(&fleet);

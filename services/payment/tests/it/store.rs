@@ -1,13 +1,16 @@
 //! The service's SQL against a real Postgres: states are read as they were written, two writers never
 //! overwrite each other, and open calls are found again.
 
+use std::sync::Arc;
+
 use chassis::{Calls, Failure, Service, Writes};
 use events::{DeclineReason, Money, OrderId};
 use sqlx::{Connection, PgConnection, PgPool};
+use uuid::Uuid;
 
 use payment::domain::{self, Call, State};
 use payment::store::{self, Rows, find, load};
-use payment::{Input, Payments};
+use payment::{Input, Payments, Settlement};
 
 const NOW_MICROS: i64 = 1_700_000_000_000_000;
 
@@ -119,7 +122,7 @@ async fn an_order_that_is_placed_again_is_presumed_new_once_and_then_read() {
     enter(&mut db, order, authorizing()).await.unwrap();
     let service = Payments::default();
     let step = domain::Input::Placed { amount: amount(), token: "tok_visa".into() };
-    let again = Input { order, step };
+    let again = Input::of(order, step);
     let mut rows = service.load(&mut db, &[&again]).await.unwrap();
     assert_eq!(rows[&order].state, State::New);
     rows.get_mut(&order).unwrap().enter(authorizing(), NOW_MICROS);
@@ -200,6 +203,43 @@ async fn a_tombstone_needs_no_amount() {
     let order = OrderId::now();
     enter(&mut db, order, State::Voided).await.unwrap();
     assert_eq!(find(&tables.pool, order.0).await.unwrap().unwrap().amount, None);
+}
+
+#[tokio::test]
+async fn what_an_operator_says_is_recorded_with_its_effect_and_never_changed() {
+    let tables = Tables::new().await;
+    let mut db = tables.connect().await;
+    let order = OrderId::now();
+    enter(&mut db, order, authorizing()).await.unwrap();
+    let authorization = "pi_1".to_owned();
+    let mut rows = load(&mut db, vec![order.0]).await.unwrap();
+    let row = rows.get_mut(&order).unwrap();
+    let settlement = Settlement { by: "ada".to_owned(), reason: "seen in the console".to_owned() };
+    let said = domain::Input::Authorized { authorization: authorization.clone() };
+    row.settled = Some((said, Arc::new(settlement)));
+    row.enter(State::Authorized { amount: amount(), authorization }, NOW_MICROS);
+    save(&mut db, &rows).await.unwrap();
+
+    let recorded: (Uuid, String, Option<String>, String, String) = sqlx::query_as(
+        "select order_id, outcome, authorization_id, settled_by, reason from settlements",
+    )
+    .fetch_one(&mut db)
+    .await
+    .unwrap();
+    let (id, outcome, authorization, by, reason) = recorded;
+    assert_eq!(
+        (id, outcome.as_str(), authorization.as_deref()),
+        (order.0, "authorized", Some("pi_1"))
+    );
+    assert_eq!((by.as_str(), reason.as_str()), ("ada", "seen in the console"));
+    for change in [
+        "update settlements set reason = 'another'",
+        "delete from settlements",
+        "truncate settlements",
+    ] {
+        let refused = sqlx::query(change).execute(&mut db).await.unwrap_err();
+        assert!(refused.to_string().contains("only ever added"), "{change}: {refused}");
+    }
 }
 
 /// A database of its own, with the service's tables.

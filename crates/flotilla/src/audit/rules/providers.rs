@@ -23,6 +23,10 @@ pub(super) fn agree(facts: &Facts) -> Vec<Rule> {
         if !facts.is_settled(id) && kept + held <= order.total_minor {
             return Check::Moving;
         }
+        // An operator knows of money that this provider does not have. Too much of it has no reason.
+        if facts.by_hand.contains(id) && kept + held <= order.total_minor {
+            return Check::Holds;
+        }
         let expected = if order.end == OrderEnd::Completed { order.total_minor } else { 0 };
         let broken = || {
             let (end, total) = (order.end, order.total_minor);

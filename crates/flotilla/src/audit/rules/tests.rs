@@ -361,6 +361,16 @@ fn what_moved_while_it_was_read_breaks_no_rule() {
 }
 
 #[test]
+fn a_payment_that_was_settled_by_hand_is_no_disagreement_unless_the_provider_has_too_much() {
+    for (kept, fine) in [(0, true), (100, true), (200, false)] {
+        let mut facts = clean();
+        facts.by_hand.insert(COMPLETED);
+        facts.ledger.as_mut().unwrap().kept_minor.insert(COMPLETED, kept);
+        assert_eq!(broken(&facts).is_empty(), fine, "{kept}: {:?}", broken(&facts));
+    }
+}
+
+#[test]
 fn a_provider_or_a_carrier_that_disagrees_is_found() {
     let ledger =
         |facts: &mut Facts, plant: fn(&mut LedgerFact)| plant(facts.ledger.as_mut().unwrap());
