@@ -6,6 +6,7 @@
 mod brokers;
 mod client;
 mod context;
+mod fetched;
 mod hindrance;
 mod passed;
 mod placing;
@@ -21,6 +22,7 @@ mod watchdog;
 #[cfg(feature = "measuring")]
 pub(crate) mod reader;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -44,6 +46,7 @@ use crate::telemetry::Telemetry;
 use brokers::Brokers;
 use client::Client;
 pub(crate) use client::{OffsetHint, Seat, leave, subscribe};
+use fetched::Protocol;
 pub(crate) use hindrance::Complaint;
 use passed::{Passed, Place};
 use placing::Placing;
@@ -230,14 +233,25 @@ impl<S: Service> Polling<'_, S> {
         if found.is_empty() {
             return;
         }
-        let refused = self.seek(&found);
-        for (partition, offset) in found {
-            if refused.contains(&partition) {
-                positions.put_off(partition, SEEK_PAUSE);
-            } else {
-                positions.assign(partition, offset);
-            }
+        let found: HashMap<Partition, i64> = found.into_iter().collect();
+        let mut others = positions.stored();
+        others.retain(|partition, _| !found.contains_key(partition));
+        let protocol = self.client.context().protocol;
+        if let Err(error) = protocol.begin(&self.client, &found, &others) {
+            tracing::warn!(error = %error, "partitions cannot be fetched yet; trying again");
+            return found.into_keys().for_each(|p| positions.put_off(p, SEEK_PAUSE));
         }
+        // What was fetched of the others comes again.
+        let again = match protocol {
+            Protocol::Eager => others,
+            Protocol::Cooperative => HashMap::new(),
+        };
+        let begun: Vec<Partition> = found.keys().chain(again.keys()).copied().collect();
+        for (partition, offset) in found.into_iter().chain(again) {
+            positions.assign(partition, offset);
+        }
+        // They may have been paused when they were last fetched.
+        self.set_paused(&begun, false);
     }
 
     /// Goes on where partitions waited for a schema that is known by now.
@@ -264,7 +278,6 @@ impl<S: Service> Polling<'_, S> {
         let all: Vec<Partition> = goals.iter().map(|(partition, _)| *partition).collect();
         let mut list = TopicPartitionList::new();
         for (partition, offset) in goals {
-            // Also 0, and not "the beginning": where that is gone it must be noticed.
             let offset = Offset::Offset(*offset);
             if let Err(error) = list.add_partition_offset(partition.topic, partition.number, offset)
             {

@@ -10,6 +10,7 @@ use rdkafka::error::KafkaError;
 
 use super::Consuming;
 use super::context::Assignments;
+use super::fetched::Protocol;
 use crate::config::Config;
 use crate::offsets::Advance;
 use crate::service::Service;
@@ -75,7 +76,7 @@ pub(super) fn settings(config: &Config, service: &str, topics: usize) -> ClientC
     settings
         .set("bootstrap.servers", &config.kafka_brokers)
         .set("group.id", service)
-        .set("partition.assignment.strategy", assignment_strategy(topics))
+        .set("partition.assignment.strategy", assignment_strategy(protocol(topics)))
         // Stored offsets are committed in the background: a hint, the database leads.
         .set("enable.auto.commit", "true")
         .set("auto.commit.interval.ms", "1000")
@@ -103,10 +104,17 @@ pub(super) fn settings(config: &Config, service: &str, topics: usize) -> ClientC
 /// number, and `range` gives these to the same replica: spread over two, the answers to one order would
 /// change its row from both, and many a batch would lose the race and run again. Where nothing is joined,
 /// a rebalance need not stop what stays where it is.
-fn assignment_strategy(topics: usize) -> &'static str {
+pub(super) fn protocol(topics: usize) -> Protocol {
     match topics {
-        ..=1 => "cooperative-sticky",
-        _joined => "range",
+        ..=1 => Protocol::Cooperative,
+        _joined => Protocol::Eager,
+    }
+}
+
+fn assignment_strategy(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Cooperative => "cooperative-sticky",
+        Protocol::Eager => "range",
     }
 }
 

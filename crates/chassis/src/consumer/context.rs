@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
 
-use super::Consuming;
+use super::fetched::Protocol;
 use super::hindrance::Complaint;
+use super::{Consuming, client};
 use crate::offsets::{Partition, Positions};
 use crate::service::Service;
 use crate::statistics::{RequestCounter, Statistics};
@@ -24,6 +26,7 @@ const WITHOUT_BROKERS_MAX: u32 = 3;
 
 pub(crate) struct Assignments {
     topics: Vec<&'static str>,
+    pub(super) protocol: Protocol,
     positions: Arc<Positions>,
     telemetry: Arc<Telemetry>,
     requests: RequestCounter,
@@ -36,6 +39,7 @@ pub(crate) struct Assignments {
 impl Assignments {
     pub(super) fn new<S: Service>(topics: Vec<&'static str>, consuming: &Consuming<S>) -> Self {
         Assignments {
+            protocol: client::protocol(topics.len()),
             topics,
             positions: Arc::clone(&consuming.positions),
             telemetry: Arc::clone(&consuming.telemetry),
@@ -61,15 +65,9 @@ impl Assignments {
         partitions.collect()
     }
 
-    /// Where each partition begins is looked up in the background. Until then it stands at its end, and
-    /// what arrives is dropped, as it is not held.
-    fn assign(&self, list: &TopicPartitionList) {
+    /// Where each partition begins is looked up in the background.
+    fn expect(&self, list: &TopicPartitionList) {
         self.complaint.settle();
-        for mut element in list.elements() {
-            if let Err(error) = element.set_offset(Offset::End) {
-                tracing::error!(error = %error, "an assigned partition cannot be positioned");
-            }
-        }
         let partitions = self.partitions(list);
         partitions.iter().for_each(|partition| self.positions.expect(*partition));
         if !partitions.is_empty() {
@@ -129,18 +127,36 @@ impl ClientContext for Assignments {
 }
 
 impl ConsumerContext for Assignments {
-    fn pre_rebalance(&self, _consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        if self.retired.load(Relaxed) {
+    /// In place of the usual way, which begins with all partitions at once, and takes no note where the
+    /// client refuses: the group would wait for ever then.
+    fn rebalance(
+        &self,
+        client: &BaseConsumer<Self>,
+        what: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        let is_ours = !self.retired.load(Relaxed);
+        let done = match what {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                if is_ours {
+                    self.expect(list);
+                }
+                self.protocol.accept(client)
+            }
+            _revoked => {
+                if is_ours {
+                    let partitions = self.partitions(list).into_iter();
+                    partitions.for_each(|partition| self.positions.revoke(partition));
+                }
+                self.protocol.give_back(client, list)
+            }
+        };
+        if !is_ours {
             return;
         }
-        match rebalance {
-            Rebalance::Assign(list) => self.assign(list),
-            Rebalance::Revoke(list) => {
-                for partition in self.partitions(list) {
-                    self.positions.revoke(partition);
-                }
-            }
-            Rebalance::Error(error) => tracing::warn!(error = %error, "rebalance"),
+        if let Err(error) = done {
+            tracing::warn!(error = %error, "the client does not follow its group: it joins anew");
+            self.rejoin.store(true, Relaxed);
         }
         let count = self.positions.count() as u64;
         self.telemetry.metrics.partitions.record(count, &[]);

@@ -204,6 +204,11 @@ impl Positions {
         self.lock().held.get(&partition).map(|position| position.generation)
     }
 
+    /// The partitions that are held, each with the database's offset.
+    pub(crate) fn stored(&self) -> HashMap<Partition, i64> {
+        self.lock().held.iter().map(|(partition, held)| (*partition, held.stored)).collect()
+    }
+
     /// The partitions that are held, each with the generation of its messages.
     pub(crate) fn generations(&self) -> HashMap<Partition, u64> {
         let inner = self.lock();

@@ -10,19 +10,27 @@ use crate::world::{Detour, World, headers_of, request};
 const HELD: &str = "flotilla_partitions";
 
 #[tokio::test]
-async fn partitions_come_back_after_kafka_froze_twice_in_a_row() {
+async fn partitions_come_back_after_kafka_froze_twice_in_a_row_and_no_event_is_passed_over() {
     let mut world = World::enter().await;
-    let key = world.fresh_key("freeze");
+    let keys: Vec<String> = (0..30).map(|n| world.fresh_key(&format!("freeze{n}"))).collect();
     world.start("a").await;
-    world.send(&request(&key, 1), &format!("{key}-0")).await;
-    world.wait_for_total(&key, 1).await;
+    world.wait_for_metric("a", HELD, "", |held| held == 6.0).await;
+    for key in &keys {
+        world.enqueue(&request(key, 1), &format!("{key}-0"));
+    }
+    world.flush().await;
     // Longer than a session, then long enough to rejoin and not to be settled, then longer again.
     world.freeze_kafka(Duration::from_millis(6500)).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     world.freeze_kafka(Duration::from_millis(6500)).await;
+    for key in &keys {
+        world.enqueue(&request(key, 1), &format!("{key}-1"));
+    }
+    world.flush().await;
+    for key in &keys {
+        world.wait_for_total(key, 2).await;
+    }
     world.wait_for_metric("a", HELD, "", |held| held == 6.0).await;
-    world.send(&request(&key, 1), &format!("{key}-1")).await;
-    world.wait_for_total(&key, 2).await;
     world.wait_until_ready("a").await;
     world.stop("a").await;
 }

@@ -1,0 +1,103 @@
+//! Which partitions the client fetches. The group gives and takes partitions; the client is given each only
+//! when the database's offset for it is known, and begins there. It is never told to begin at "the end" or
+//! "the beginning" and then to go elsewhere: it asks the brokers where that is, goes on asking after it was
+//! told otherwise where the first answer was late, and then stands at the end with all before it unread.
+
+use std::collections::HashMap;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::context::Assignments;
+use crate::offsets::Partition;
+
+/// How the group moves partitions, by which the client has to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// Some at a time.
+    Cooperative,
+    /// All at once.
+    Eager,
+}
+
+type Client = BaseConsumer<Assignments>;
+type Offsets = HashMap<Partition, i64>;
+
+impl Protocol {
+    /// The group's word was heard: the client fetches nothing new yet.
+    pub(super) fn accept(self, client: &Client) -> Result<(), KafkaError> {
+        match self {
+            Protocol::Cooperative => client.incremental_assign(&TopicPartitionList::new()),
+            Protocol::Eager => client.assign(&TopicPartitionList::new()),
+        }
+    }
+
+    /// The group takes partitions back, of which the client need not fetch all.
+    pub(super) fn give_back(
+        self,
+        client: &Client,
+        taken: &TopicPartitionList,
+    ) -> Result<(), KafkaError> {
+        match self {
+            Protocol::Eager => client.unassign(),
+            Protocol::Cooperative => {
+                let fetched = fetched(client)?;
+                let mut list = TopicPartitionList::new();
+                for element in taken.elements() {
+                    let place = (element.topic().to_owned(), element.partition());
+                    if fetched.contains(&place) {
+                        list.add_partition(element.topic(), element.partition());
+                    }
+                }
+                client.incremental_unassign(&list)
+            }
+        }
+    }
+
+    /// Begins to fetch partitions at their offsets, also where they are fetched already. `others` are all
+    /// that are fetched besides; the eager way begins them anew as well.
+    pub(super) fn begin(
+        self,
+        client: &Client,
+        found: &Offsets,
+        others: &Offsets,
+    ) -> Result<(), KafkaError> {
+        match self {
+            Protocol::Eager => {
+                let mut list = list(found)?;
+                for (partition, offset) in others {
+                    let offset = Offset::Offset(*offset);
+                    list.add_partition_offset(partition.topic, partition.number, offset)?;
+                }
+                client.assign(&list)
+            }
+            Protocol::Cooperative => {
+                let fetched = fetched(client)?;
+                let mut again = TopicPartitionList::new();
+                for partition in found.keys() {
+                    if fetched.contains(&(partition.topic.to_owned(), partition.number)) {
+                        again.add_partition(partition.topic, partition.number);
+                    }
+                }
+                if again.count() > 0 {
+                    client.incremental_unassign(&again)?;
+                }
+                client.incremental_assign(&list(found)?)
+            }
+        }
+    }
+}
+
+fn fetched(client: &Client) -> Result<Vec<(String, i32)>, KafkaError> {
+    Ok(client.assignment()?.to_topic_map().into_keys().collect())
+}
+
+fn list(offsets: &Offsets) -> Result<TopicPartitionList, KafkaError> {
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in offsets {
+        let offset = Offset::Offset(*offset);
+        list.add_partition_offset(partition.topic, partition.number, offset)?;
+    }
+    Ok(list)
+}
