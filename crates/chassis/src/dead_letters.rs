@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use crate::limits::{DETAIL_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::offsets::Partition;
 use crate::outbox::{BatchWriter, Packed, unpack};
-pub(crate) use repair::{DeadLetter, LetterState, find, list, settle, waiting};
+pub(crate) use repair::{DeadLetter, LetterState, Listed, find, list, settle, waiting};
 use text::headers_to_json;
 
 /// Room for the headers that say why a message was set aside.

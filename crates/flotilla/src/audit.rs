@@ -106,6 +106,12 @@ pub fn check(facts: &Facts, moving: Vec<String>) -> Report {
     let duplicates = facts.topics.iter().map(|topic| topic.duplicates).sum::<u64>();
     let records = facts.topics.iter().map(|topic| topic.records).sum::<u64>();
     notes.push(format!("{records} records on the topics, {duplicates} of them published again"));
+    let told_again = facts.topics.iter().map(|topic| topic.told_again).sum::<u64>();
+    if told_again > 0 {
+        notes.push(format!(
+            "{told_again} events were told again with another time: a database was set back"
+        ));
+    }
     let foreign = facts.topics.iter().map(|topic| topic.foreign).sum::<u64>();
     if foreign > 0 {
         notes.push(format!("{foreign} records on the topics were written by no service"));

@@ -7,4 +7,5 @@ mod rig;
 mod kills;
 mod providers;
 mod away;
+mod set_back;
 mod audit;

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Admin;
-use crate::dead_letters::{self, DeadLetter, LetterState};
+use crate::dead_letters::{self, DeadLetter, LetterState, Listed};
 use crate::described::AnyProblem;
 use crate::executor::Chain;
 use crate::extract::{Json, Limit, Page, Path, Query};
@@ -86,8 +86,12 @@ pub(super) async fn list<S: Service>(
     let after = cursor.map_or(Ok(0), |text| text.parse().map_err(|_| Problem::invalid_cursor()))?;
     let limit_rows = limit.get() as i64;
     let found = dead_letters::list(&admin.db, state, reason.as_deref(), after, limit_rows).await;
-    let found = found.map_err(|error| database(&error))?;
-    let page = Page::of(found, limit, |last: &DeadLetter| last.id.to_string());
+    let Listed { letters, is_cut } = found.map_err(|error| database(&error))?;
+    let cursor = |last: &DeadLetter| last.id.to_string();
+    let page = match is_cut {
+        true => Page { next_cursor: letters.last().map(cursor), entries: letters },
+        false => Page::of(letters, limit, cursor),
+    };
     Ok(Json(DeadLetterPage { dead_letters: page.entries, next_cursor: page.next_cursor }))
 }
 

@@ -138,6 +138,16 @@ impl From<Row> for DeadLetter {
     }
 }
 
+/// What the dead letters of one answer may hold in bytes, one at least: in hexadecimal digits and in memory
+/// it is several times as much, and each may be a record of a megabyte.
+const PAGE_BYTES_MAX: i64 = 4 * 1024 * 1024;
+
+/// Some dead letters, and whether more would not have fitted beside them.
+pub(crate) struct Listed {
+    pub(crate) letters: Vec<DeadLetter>,
+    pub(crate) is_cut: bool,
+}
+
 /// At most `limit` dead letters after `after`, oldest first.
 pub(crate) async fn list(
     db: &PgPool,
@@ -145,21 +155,38 @@ pub(crate) async fn list(
     reason: Option<&str>,
     after: i64,
     limit: i64,
-) -> Result<Vec<DeadLetter>, sqlx::Error> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "select id, topic, partition, message_offset, message_key, headers, payload, reason, detail,
-                state, created_at, settled_at
-         from flotilla.dead_letters
-         where id > $1 and state = $2 and ($3::text is null or reason = $3)
-         order by id limit $4",
+) -> Result<Listed, sqlx::Error> {
+    #[derive(sqlx::FromRow)]
+    struct Found {
+        #[sqlx(flatten)]
+        row: Row,
+        found: i64,
+    }
+    let rows: Vec<Found> = sqlx::query_as(
+        "with page as (
+             select id, octet_length(headers::text) + coalesce(octet_length(payload), 0)
+                        + coalesce(octet_length(message_key), 0) as bytes
+             from flotilla.dead_letters
+             where id > $1 and state = $2 and ($3::text is null or reason = $3)
+             order by id limit $4),
+         sized as (
+             select id, sum(bytes) over (order by id) - bytes as before, count(*) over () as found
+             from page)
+         select id, topic, partition, message_offset, message_key, headers, payload, reason, detail,
+                state, created_at, settled_at, found
+         from flotilla.dead_letters join sized using (id)
+         where before < $5 order by id",
     )
     .bind(after)
     .bind(state.name())
     .bind(reason)
     .bind(limit)
+    .bind(PAGE_BYTES_MAX)
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(DeadLetter::from).collect())
+    let is_cut = rows.first().is_some_and(|first| (rows.len() as i64) < first.found);
+    let letters = rows.into_iter().map(|found| found.row.into()).collect();
+    Ok(Listed { letters, is_cut })
 }
 
 pub(crate) async fn find(db: &PgPool, id: i64) -> Result<Option<DeadLetter>, sqlx::Error> {

@@ -124,6 +124,36 @@ async fn a_record_as_large_as_the_broker_takes_is_set_aside_and_publishing_goes_
 }
 
 #[tokio::test]
+async fn a_page_of_dead_letters_is_bounded_by_their_bytes_and_none_is_left_out() {
+    const MEGABYTE: usize = 1_000_000;
+    let mut world = World::enter().await;
+    let key = world.fresh_key("pages");
+    world.start("a").await;
+    let mut sent = Vec::new();
+    for _ in 0..10 {
+        let place = world.send_raw(&key, &[], Some(&vec![7; MEGABYTE])).await;
+        sent.push(world.dead_letter(place).await.id);
+    }
+    let (mut listed, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/dead-letters?limit=500{cursor}");
+        let (status, page) = world.admin("a", "GET", &path).await;
+        assert_eq!(status, 200, "{page}");
+        let letters = page["dead_letters"].as_array().unwrap();
+        let of_test = letters.iter().filter(|letter| letter["key"] == key);
+        let ids: Vec<i64> = of_test.map(|letter| letter["id"].as_i64().unwrap()).collect();
+        assert!(ids.len() <= 5, "{} megabytes at once", ids.len());
+        listed.extend(ids);
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(listed, sent);
+    world.stop("a").await;
+}
+
+#[tokio::test]
 async fn a_dead_letter_of_a_newer_schema_is_retried_as_the_registry_explains_it() {
     let mut world = World::enter().await;
     let key = world.fresh_key("newer");

@@ -32,11 +32,12 @@ async fn the_service_is_observed_again_after_the_observers_connection_broke() {
     let key = world.fresh_key("observed");
     world.start("a").await;
     world.end_sessions("sweep").await;
-    world.hide_lease().await;
+    let lease = world.take_lease().await;
     world.wait_until_accepted("a", &key).await;
     let waiting = |messages| messages > 0.0;
     world.wait_for_metric("a", "flotilla_outbox_messages", "", waiting).await;
-    world.show_lease().await;
+    drop(lease);
+    world.give_lease_back().await;
     world.wait_until_published().await;
     world.stop("a").await;
 }

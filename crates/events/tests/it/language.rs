@@ -49,6 +49,17 @@ fn records() -> impl Iterator<Item = &'static RecordInfo> {
     TOPICS.iter().flat_map(|topic| topic.records)
 }
 
+/// The audit tells by it whether two copies of an event differ in more than their time.
+#[test]
+fn every_event_ends_with_the_time_when_it_happened() {
+    for record in records() {
+        let schema: Value = serde_json::from_str(record.schema).unwrap();
+        let last = schema["fields"].as_array().unwrap().last().unwrap();
+        assert_eq!(last["name"], "occurred_at", "{}", record.full_name);
+        assert_eq!(last["type"]["logicalType"], "timestamp-micros", "{}", record.full_name);
+    }
+}
+
 #[test]
 fn topics_carry_exactly_the_records_that_have_a_schema() {
     let on_topics: Vec<_> = records().map(|record| (record.full_name, record.schema)).collect();

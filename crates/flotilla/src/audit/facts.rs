@@ -188,7 +188,10 @@ pub struct TopicFact {
     pub records: u64,
     /// Records that repeat an earlier one.
     pub duplicates: u64,
-    /// Copies that differ from the first.
+    /// Copies that differ from the first in their time only: a service decided the same again, after its
+    /// database was set back.
+    pub told_again: u64,
+    /// Copies that differ from the first in what they say.
     pub differing: u64,
     /// One of them.
     pub differing_example: String,

@@ -2,8 +2,8 @@
 //! call that is made twice brings the same answer twice.
 
 use events::{
-    DeclineReason, OrderId, PaymentAuthorized, PaymentDeclined, PaymentReceived, PaymentRefunded,
-    PaymentVoided,
+    DeclineReason, Money, OrderId, PaymentAuthorized, PaymentDeclined, PaymentReceived,
+    PaymentRefunded, PaymentVoided,
 };
 
 use super::{Next, State};
@@ -14,18 +14,27 @@ pub(super) fn authorized(
     authorization: String,
     occurred_at: i64,
 ) -> Next {
+    let said = |amount: Money, authorization: &str| {
+        let said = PaymentAuthorized {
+            order_id: order,
+            amount_minor: amount.minor,
+            currency: amount.currency,
+            authorization_id: authorization.to_owned(),
+            occurred_at,
+        };
+        Some(said.into())
+    };
     match state {
         State::Authorizing { amount, .. } => {
-            let said = PaymentAuthorized {
-                order_id: order,
-                amount_minor: amount.minor,
-                currency: amount.currency,
-                authorization_id: authorization.clone(),
-                occurred_at,
-            };
-            Some((State::Authorized { amount: *amount, authorization }, Some(said.into())))
+            let said = said(*amount, &authorization);
+            Some((State::Authorized { amount: *amount, authorization }, said))
         }
-        State::VoidAfterAuthorizing { .. } => Some((State::Voiding { authorization }, None)),
+        // Said here too, so that the same numbers stand for the same facts whether the answer came before
+        // the cancellation or after it: a database that was set back hears them closer together.
+        State::VoidAfterAuthorizing { amount, .. } => {
+            let said = said(*amount, &authorization);
+            Some((State::Voiding { authorization }, said))
+        }
 
         // The call was made twice. One key is one hold, which is the one that we know: captured when
         // the order ships, voided when it is cancelled.
