@@ -76,6 +76,7 @@ async fn check(brokers: &str, out: &Output) -> Result<ExitCode> {
     let safety =
         safety.with_context(|| format!("Kafka at {brokers} does not answer; {IS_IT_UP}"))?;
     let mut is_fine = true;
+    let mut documents = Vec::new();
     for name in names {
         let found = safety.get(&name);
         let complaint = match found {
@@ -84,12 +85,13 @@ async fn check(brokers: &str, out: &Output) -> Result<ExitCode> {
         };
         is_fine &= complaint.is_none();
         out.line(format_args!("{name:32} {}", complaint.as_deref().unwrap_or("ok")));
-        out.document(&json!({
+        documents.push(json!({
             "topic": name, "complaint": complaint,
             "replicas": found.map(|safety| safety.replicas),
             "in_sync": found.map(|safety| safety.in_sync),
         }));
     }
+    out.document(&json!({ "topics": documents }));
     if !is_fine {
         out.line(format_args!("`flotilla topics apply` mends that"));
     }

@@ -44,6 +44,11 @@ impl Tree {
         }
     }
 
+    /// The words of every command.
+    pub(crate) fn commands(&self) -> impl Iterator<Item = &str> {
+        self.commands.keys().map(String::as_str)
+    }
+
     /// The command or group that a command line is about, with its options; or what is wrong with it.
     pub(crate) fn find<'a>(&self, line: &'a str) -> Result<(String, Vec<&'a str>), String> {
         let mut words = line.split_whitespace().filter(|word| !EVERYWHERE.contains(word));

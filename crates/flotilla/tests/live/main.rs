@@ -9,6 +9,7 @@
 mod program;
 mod help;
 mod documents;
+mod json;
 mod killed;
 mod script;
 
@@ -29,6 +30,7 @@ use program::Fleet;
 fn every_command_and_option_is_run_on_a_live_fleet() {
     let fleet = Fleet::new();
     local::is_begun(&fleet);
+    json::is_one_document_where_there_is_an_end(&fleet);
     stock::is_listed_set_and_adjusted(&fleet);
     orders::are_placed_watched_and_ended(&fleet);
     payments::are_shown_and_settled_where_the_provider_refuses(&fleet);

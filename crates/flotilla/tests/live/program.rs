@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -12,6 +13,9 @@ use serde_json::Value;
 /// A state folder whose name has everything that somewhere means something else: a space, a letter
 /// beyond ASCII, a comma, a backslash.
 const FOLDER: &str = "test cli ü, \\";
+
+/// The downloads of this user, by a name of the same kind.
+const CACHE: &str = "cache ü, \\";
 
 /// What a shell may hold that is meant for other programs, and would break ours if it reached them.
 const HOSTILE: [(&str, &str); 9] = [
@@ -62,6 +66,16 @@ pub(crate) fn clean(mut command: Command) -> Command {
     command
 }
 
+/// Where downloads are when nobody says otherwise; tests fetch nothing twice.
+fn cache_of_user() -> PathBuf {
+    let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let cache = variable("FLOTILLA_CACHE")
+        .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("flotilla")))
+        .unwrap_or_else(|| std::env::home_dir().unwrap().join(".cache/flotilla"));
+    std::fs::create_dir_all(&cache).unwrap();
+    cache
+}
+
 impl Fleet {
     /// Nothing runs yet; what an earlier run of the test left does not, either.
     pub(crate) fn new() -> Self {
@@ -71,6 +85,10 @@ impl Fleet {
         fleet.forget();
         // The clone that `script` made in it.
         std::fs::remove_dir_all(fleet.root().join("clone")).ok();
+        let cache = fleet.root().join(CACHE);
+        if !cache.exists() {
+            symlink(cache_of_user(), cache).unwrap();
+        }
         fleet
     }
 
@@ -82,6 +100,7 @@ impl Fleet {
     pub(crate) fn command(&self) -> Command {
         let mut command = flotilla();
         command.env("FLOTILLA_STATE", self.root()).current_dir("/");
+        command.env("FLOTILLA_CACHE", self.root().join(CACHE));
         command.envs(HOSTILE).env_remove("HOME");
         command
     }
