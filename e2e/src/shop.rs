@@ -135,6 +135,15 @@ impl Shop {
         self.post("order", &format!("/orders/{order}/{verb}"), &Value::Null).await
     }
 
+    /// Waits until a service says that callers should be sent to it.
+    pub async fn accepts(&self, service: &str) -> Result<()> {
+        let url = format!("{}/readyz", self.fleet.admin_url(service));
+        self.wait(&format!("{service} to be ready"), async || {
+            Ok((self.http.get(&url).send().await?.status() == 200).then_some(()))
+        })
+        .await
+    }
+
     /// The units of an item: free, reserved, shipped.
     pub async fn units(&self, sku: &str) -> Result<(i64, i64, i64)> {
         let item = expect(200, self.get("inventory", &format!("/stock/{sku}")).await?)?;

@@ -58,9 +58,10 @@ impl Failure {
     pub(crate) fn may_be_the_inputs(&self) -> bool {
         match self {
             Failure::Permanent(_) => true,
-            Failure::Retry(source) => source
-                .downcast_ref::<sqlx::Error>()
-                .is_none_or(|error| Trouble::of(error) != Trouble::Away),
+            Failure::Retry(source) => match source.downcast_ref::<sqlx::Error>().map(Trouble::of) {
+                Some(Trouble::Away | Trouble::Full) => false,
+                Some(Trouble::Unusable | Trouble::Refused) | None => true,
+            },
         }
     }
 

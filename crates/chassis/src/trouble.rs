@@ -14,9 +14,12 @@ pub(crate) const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// What an error says of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// Nothing can be done over it, and perhaps over no other: the server is gone, silent, shutting down,
-    /// full, or takes no writes.
+    /// Nothing can be done over it any more: the server is gone, silent, shutting down, or takes no writes.
+    /// Perhaps it was only this connection, or an old one of a server that is back by now: whether the
+    /// database is away the next connection tells.
     Away,
+    /// The server is there and carries nothing out: it has no disk or no memory left.
+    Full,
     /// Its state is not known, or no longer what it was. Another may do.
     Unusable,
     /// The server has refused a statement, and will take the next.
@@ -27,6 +30,7 @@ impl Trouble {
     pub(crate) fn of(error: &sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(answer) => match answer.code().as_deref() {
+                Some(code) if code.starts_with("53") => Trouble::Full,
                 Some(code) if means_away(code) => Trouble::Away,
                 // "cached plan must not change result type", after a migration, and statements that the
                 // server no longer knows: what was prepared is of no use.
@@ -46,9 +50,8 @@ impl Trouble {
 }
 
 fn means_away(code: &str) -> bool {
-    // A connection exception, a lack of resources (a full disk, no more connections, no memory), the
-    // intervention of an operator except for a cancelled statement.
-    let class = code.starts_with("08") || code.starts_with("53") || code.starts_with("57P");
+    // A connection exception, the intervention of an operator except for a cancelled statement.
+    let class = code.starts_with("08") || code.starts_with("57P");
     // A read-only transaction: the server is a standby now. Sessions that the server has ended.
     class || ["25006", "25P03", "25P04"].contains(&code)
 }
@@ -83,7 +86,7 @@ mod tests {
 
     #[test]
     fn what_the_server_says_of_itself_is_told_from_what_it_says_of_a_statement() {
-        for away in ["57P01", "53100", "53300", "25006", "08006"] {
+        for away in ["57P01", "25006", "08006"] {
             assert!(means_away(away), "{away}");
         }
         for of_a_statement in ["57014", "23505", "XX001", "42P01", "54000", "0A000", "55P03"] {

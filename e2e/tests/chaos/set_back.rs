@@ -20,7 +20,7 @@ struct Kept {
 
 impl Kept {
     /// Kills the server, copies its folder and starts it again.
-    async fn of(service: &'static str) -> Self {
+    async fn of(shop: &Shop, service: &'static str) -> Self {
         let servers = local::testing::servers().await.unwrap();
         let folder = servers.environment().settings().root.join("postgres").join(service);
         let kept = Kept { service, data: folder.join("data"), copy: folder.join("data.kept") };
@@ -28,17 +28,19 @@ impl Kept {
         std::fs::remove_dir_all(&kept.copy).ok();
         copy(&kept.data, &kept.copy);
         servers.restart().await.unwrap();
+        shop.accepts(service).await.unwrap();
         kept
     }
 
     /// Kills the server, puts the copy in the place of its folder and starts it again.
-    async fn put_back(self) {
+    async fn put_back(self, shop: &Shop) {
         let servers = local::testing::servers().await.unwrap();
         servers.kill(&format!("postgres-{}", self.service)).await.unwrap();
         std::fs::remove_dir_all(&self.data).unwrap();
         copy(&self.copy, &self.data);
         std::fs::remove_dir_all(&self.copy).unwrap();
         servers.restart().await.unwrap();
+        shop.accepts(self.service).await.unwrap();
     }
 }
 
@@ -90,10 +92,10 @@ async fn set_back(service: &'static str) -> (Shop, String) {
     let shop = open().await;
     let sku = shop.item(100).await.unwrap();
     all_ended(&shop, &place_some(&shop, &sku).await).await;
-    let kept = Kept::of(service).await;
+    let kept = Kept::of(&shop, service).await;
     all_ended(&shop, &place_some(&shop, &sku).await).await;
     shop.wait_for_units(&sku, (92, 0, 8)).await.unwrap();
-    kept.put_back().await;
+    kept.put_back(&shop).await;
     all_ended(&shop, &place_some(&shop, &sku).await).await;
     (shop, sku)
 }
@@ -134,7 +136,7 @@ async fn order_gets_back_from_its_own_topic_what_its_database_lost() {
     shop.fleet.stop_service("payment").await.unwrap();
     let before = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();
     shop.happened(before, "StockReserved").await.unwrap();
-    let kept = Kept::of("order").await;
+    let kept = Kept::of(&shop, "order").await;
     shop.fleet.start_service("payment").await.unwrap();
     let lost = place_some(&shop, &sku).await;
     all_ended(&shop, &lost).await;
@@ -142,7 +144,7 @@ async fn order_gets_back_from_its_own_topic_what_its_database_lost() {
     shop.fleet.stop_service("payment").await.unwrap();
     let unconfirmed = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();
     shop.happened(unconfirmed, "StockReserved").await.unwrap();
-    kept.put_back().await;
+    kept.put_back(&shop).await;
     shop.fleet.start_service("payment").await.unwrap();
     // What is placed from now on goes its way.
     let after = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();

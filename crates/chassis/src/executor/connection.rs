@@ -47,14 +47,14 @@ impl Writer {
         Ok(self.connection.as_mut().expect("opened above"))
     }
 
-    /// Takes what made a use of the connection fail. Only what tells of the database counts against it,
-    /// as other parts may use it with success; only where the server has refused a statement the
-    /// connection is as good as before.
+    /// Takes what made a use of the connection fail. Only where the server has refused a statement the
+    /// connection is as good as before. That it broke does not make the database away, as other parts may
+    /// use it with success: the next attempt to connect tells.
     pub(crate) fn failed(&mut self, error: &(dyn Error + 'static)) {
         match error.downcast_ref::<sqlx::Error>() {
             Some(error) => match Trouble::of(error) {
-                Trouble::Away => self.away(error),
-                Trouble::Unusable => self.discard(),
+                Trouble::Full => self.away(error),
+                Trouble::Away | Trouble::Unusable => self.discard(),
                 Trouble::Refused => {}
             },
             // No word of the connection's, so its state is unknown.
