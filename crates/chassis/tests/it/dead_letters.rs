@@ -128,6 +128,7 @@ async fn a_page_of_dead_letters_is_bounded_by_their_bytes_and_none_is_left_out()
     const MEGABYTE: usize = 1_000_000;
     let mut world = World::enter().await;
     let key = world.fresh_key("pages");
+    world.forget_dead_letters().await;
     world.start("a").await;
     let mut sent = Vec::new();
     for _ in 0..10 {

@@ -135,7 +135,9 @@ impl World {
         wait(&format!("a dead letter of {partition}@{offset}"), async || {
             let found: Option<(i64, String, String, Option<Vec<u8>>)> = query_as(
                 "select id, reason, detail, payload from flotilla.dead_letters
-                 where topic = $1 and partition = $2 and message_offset = $3",
+                 where topic = $1 and partition = $2 and message_offset = $3
+                   and topic_id = (select topic_id from flotilla.offsets
+                                   where topic = $1 and partition = $2)",
             )
             .bind(REQUESTS)
             .bind(partition)
