@@ -103,11 +103,16 @@ fn replay(file: &File, path: &Path, ledger: &mut Ledger) -> Result<(Replayed, u6
     }
 }
 
-/// Every line was an act that was carried out for the first time, so it must be so again.
+/// Every line was an act that changed the ledger, by being carried out for the first time or refused, so it
+/// must be so again.
 fn apply(line: &[u8], ledger: &mut Ledger) -> Result<(), String> {
     let entry: Entry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let first = match &entry {
-        Entry::Payment(act) => ledger.pay(act).map_err(|error| error.to_string())?.first,
+        Entry::Payment(act) => match ledger.pay(act) {
+            Ok(applied) => applied.first,
+            Err(refusal) if refusal.changes() => true,
+            Err(refusal) => return Err(refusal.to_string()),
+        },
         Entry::Shipment(act) => ledger.ship(act).map_err(|error| error.to_string())?.first,
     };
     if first { Ok(()) } else { Err("it was carried out before".into()) }

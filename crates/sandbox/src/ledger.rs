@@ -104,6 +104,22 @@ pub enum PaymentError {
     },
 }
 
+impl PaymentError {
+    /// Whether the ledger is another one than before: a test card broke its first call, or let its hold
+    /// expire.
+    pub fn changes(&self) -> bool {
+        match self {
+            PaymentError::Broken { first } => *first,
+            PaymentError::Refused { payment, .. } => {
+                payment.as_ref().is_some_and(|payment| &*payment.token == payment::TOK_HOLD_EXPIRES)
+            }
+            PaymentError::KeyReused | PaymentError::UnknownIntent(_) | PaymentError::TooMany => {
+                false
+            }
+        }
+    }
+}
+
 impl From<Refusal> for PaymentError {
     fn from(refusal: Refusal) -> Self {
         PaymentError::Refused { refusal, payment: None }

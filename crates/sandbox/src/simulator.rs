@@ -34,6 +34,11 @@ pub trait Act: Into<Entry> + Send + 'static {
         false
     }
 
+    /// Whether a refusal has changed the ledger all the same, so that the journal must know of it.
+    fn changes(_refusal: &Self::Refusal) -> bool {
+        false
+    }
+
     /// Carries it out.
     fn apply(&self, ledger: &mut Ledger) -> Result<Applied<Self::Answer>, Self::Refusal>;
 }
@@ -120,15 +125,19 @@ impl Simulator {
     ) -> Result<Applied<A::Answer>, Unsettled<A::Refusal>> {
         let (applied, number) = {
             let mut ledger = self.ledger();
-            let applied = act.apply(&mut ledger).map_err(Unsettled::Refused)?;
-            let number = self.journal.as_ref().map(|journal| match applied.first {
+            let applied = act.apply(&mut ledger);
+            let changed = match &applied {
+                Ok(applied) => applied.first,
+                Err(refusal) => A::changes(refusal),
+            };
+            let number = self.journal.as_ref().map(|journal| match changed {
                 true => journal.append(&act.into()),
                 false => journal.last(),
             });
             (applied, number)
         };
         self.written(number).await.map_err(|NotRecorded| Unsettled::NotRecorded)?;
-        Ok(applied)
+        applied.map_err(Unsettled::Refused)
     }
 }
 
@@ -142,6 +151,10 @@ impl Act for PaymentAct {
 
     fn is_replay(refusal: &PaymentError) -> bool {
         matches!(refusal, PaymentError::Broken { first: false })
+    }
+
+    fn changes(refusal: &PaymentError) -> bool {
+        refusal.changes()
     }
 
     fn apply(&self, ledger: &mut Ledger) -> Result<Applied<Receipt>, PaymentError> {

@@ -66,6 +66,30 @@ fn open(path: &Path) -> Result<Arc<Simulator>, JournalError> {
 }
 
 #[tokio::test]
+async fn what_a_refusal_changed_is_known_after_a_restart_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("ledger.jsonl");
+    let (broken, expired) = (Uuid::now_v7(), Uuid::now_v7());
+    let form = authorisation(broken, "tok_broken", 500);
+    let program = Program::start(&ledger, &[]);
+    program.client.authorise(broken, "tok_broken", 500).await;
+    program.client.authorise(expired, "tok_hold_expires", 500).await;
+    program.client.capture(expired).await;
+    program.kill();
+    let program = Program::start(&ledger, &[]);
+    let replayed = program.client.authorise(broken, "tok_broken", 500).await;
+    assert_eq!((replayed.status, replayed.replayed), (StatusCode::INTERNAL_SERVER_ERROR, true));
+    let held = program.client.post("/v1/payment_intents", "another key", &form).await;
+    assert_eq!(held.status, StatusCode::OK);
+    let figures = &program.client.get(&format!("/ledger/{expired}")).await.body["payments"][0];
+    assert_eq!(figures["held_minor"], 0);
+    program.kill();
+    let program = Program::start(&ledger, &[]);
+    let held_again = program.client.post("/v1/payment_intents", "another key", &form).await;
+    assert_eq!((held_again.status, held_again.replayed), (StatusCode::OK, true));
+}
+
+#[tokio::test]
 async fn a_killed_simulator_knows_everything_that_it_answered() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("ledger.jsonl");
