@@ -83,9 +83,10 @@ fn ports() -> Check {
 fn said(program: &str, args: &[&str]) -> Option<String> {
     let mut command = Command::new(program);
     surroundings::clear(&mut command);
-    // Some colour what they say even where nobody sees it.
     let output = command.args(args).env("TERM", "dumb").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    // Some colour what they say even where nobody sees it: Maven does, now before its first line, now after.
+    let text = String::from_utf8_lossy(&output.stdout);
+    let text = anstream::adapter::strip_str(&text).to_string();
     output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
 }
 

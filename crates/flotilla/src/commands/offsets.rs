@@ -64,18 +64,16 @@ async fn list(service: Option<&str>, stopped: bool, out: &Output) -> Result<Exit
         None => SERVICES.to_vec(),
     };
     let http = Http::new();
-    let mut count = 0;
+    let mut found = Vec::new();
     for service in services {
-        for partition in partitions(&http, service).await? {
-            if !stopped || is_stopped(&partition) {
-                count += 1;
-                show(service, &partition, out);
-            }
-        }
+        let all = partitions(&http, service).await?.into_iter();
+        found.extend(all.filter(|partition| !stopped || is_stopped(partition)));
     }
-    if count == 0 {
+    found.iter().for_each(|partition| show(partition, out));
+    if found.is_empty() {
         out.line(if stopped { "no partition is stopped" } else { "no partition is heard" });
     }
+    out.document(&json!({ "partitions": found }));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -91,11 +89,13 @@ async fn move_stopped(asked: &Move, out: &Output) -> Result<ExitCode> {
         bail!("no such partition is stopped; `flotilla offsets list --stopped` shows which are");
     }
     if !asked.yes {
-        found.iter().for_each(|partition| show(service, partition, out));
+        found.iter().for_each(|partition| show(partition, out));
         let (count, to) = (found.len(), &asked.to);
         out.line(format_args!("would move {count} to {to}; add --yes to do it"));
+        out.document(&json!({ "would": "move", "partitions": found }));
         return Ok(ExitCode::SUCCESS);
     }
+    let mut all_moved = Vec::new();
     for partition in &found {
         let path = ["offsets", &asked.topic, &partition["partition"].to_string()];
         let call = Call::post(&admin_url(service)?, &path)?;
@@ -104,34 +104,35 @@ async fn move_stopped(asked: &Move, out: &Output) -> Result<ExitCode> {
             "{service} {}/{}: moved from {} to {}",
             asked.topic, moved["partition"], moved["from"], moved["to"]
         ));
-        out.document(&moved);
+        all_moved.push(moved);
     }
+    out.document(&json!({ "moved": all_moved }));
     Ok(ExitCode::SUCCESS)
 }
 
 async fn partitions(http: &Http, service: &str) -> Result<Vec<Value>> {
     let answer = http.ask(Call::get(&admin_url(service)?, &["offsets"])?).await?;
-    Ok(answer["partitions"].as_array().cloned().unwrap_or_default())
+    let mut partitions = answer["partitions"].as_array().cloned().unwrap_or_default();
+    partitions.iter_mut().for_each(|partition| partition["service"] = service.into());
+    Ok(partitions)
 }
 
 fn is_stopped(partition: &Value) -> bool {
     !partition["stop"].is_null()
 }
 
-fn show(service: &str, partition: &Value, out: &Output) {
+fn show(partition: &Value, out: &Output) {
     let state = match partition["stop"].as_str() {
         Some(stop) => out.bad(format_args!("stopped: {stop}")),
         None => format!("{} unread", partition["lag"]),
     };
     out.line(format_args!(
-        "{service:10} {:27} {:>4}  at {:>10} of {:>10} to {:>10}  {state}",
+        "{:10} {:27} {:>4}  at {:>10} of {:>10} to {:>10}  {state}",
+        text(&partition["service"]),
         text(&partition["topic"]),
         partition["partition"],
         partition["stored"],
         partition["first"],
         partition["end"],
     ));
-    let mut document = partition.clone();
-    document["service"] = service.into();
-    out.document(&document);
 }
