@@ -2,6 +2,7 @@
 //! what strangers have written.
 
 use std::fs::File;
+use std::io::{Read, Seek};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,25 +30,34 @@ fn ends(mut child: Child, what: &str) -> Option<i32> {
     }
 }
 
-/// Runs it for a reader who has gone away already.
-fn without_reader(mut command: Command, what: &str) -> Option<i32> {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+/// Runs it for a reader who has gone away already. Returns its code and what it complained of.
+fn without_reader(mut command: Command, what: &str) -> (Option<i32>, String) {
+    let mut complaints = tempfile::tempfile().unwrap();
+    command.stdout(Stdio::piped()).stderr(complaints.try_clone().unwrap());
+    let mut child = command.spawn().unwrap();
     drop(child.stdout.take());
-    ends(child, what)
+    let code = ends(child, what);
+    let mut said = String::new();
+    complaints.rewind().unwrap();
+    complaints.read_to_string(&mut said).unwrap();
+    (code, said)
 }
 
 #[tokio::test]
 async fn a_reader_that_has_seen_enough_ends_the_command_also_one_without_an_end() {
     let folder = TempDir::new().unwrap();
     for args in [&["completions", "bash"][..], &["--help"], &["local", "doctor"]] {
-        assert_eq!(without_reader(command(folder.path(), args), args[0]), Some(0), "{args:?}");
+        let (code, said) = without_reader(command(folder.path(), args), args[0]);
+        assert_eq!(code, Some(0), "{args:?}: {said}");
     }
     assert_eq!(flotilla(&["topics", "apply"]).await.code, 0);
     // Nothing comes: only the reader's going away can end it. The patience is longer than any clock.
     let tail = on_servers(&["events", "tail", "--idle-seconds", "18446744073709551615"]).await;
-    assert_eq!(without_reader(tail, "events tail"), Some(0));
+    let (code, said) = without_reader(tail, "events tail");
+    assert_eq!(code, Some(0), "{said}");
     let logs = on_servers(&["local", "logs", "kafka", "--follow"]).await;
-    assert_eq!(without_reader(logs, "logs"), Some(0));
+    let (code, said) = without_reader(logs, "logs");
+    assert_eq!(code, Some(0), "{said}");
 }
 
 #[tokio::test]

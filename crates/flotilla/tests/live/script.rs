@@ -43,6 +43,8 @@ impl Clone {
         command.args(["-c", &format!("exec {line}")]).current_dir(&self.folder);
         let path = std::env::var("PATH").unwrap();
         command.env("PATH", format!("{}:{path}", self.folder.join("bin").display()));
+        // Its programs are looked for in the clone, whatever the caller of the tests has set.
+        command.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_BUILD_TARGET_DIR");
         command
     }
 
