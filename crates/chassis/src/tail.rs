@@ -9,7 +9,7 @@ use apache_avro::reader::datum::GenericDatumReader;
 use rdkafka::Message;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Headers;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -34,6 +34,9 @@ pub enum TailError {
 
 /// How long the brokers may take to tell which partitions there are.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How soon a partition without a leader is asked for again.
+const LEADER_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long the client is asked to wait at once: it counts milliseconds in 31 bits.
 const POLL_MAX: Duration = Duration::from_secs(3_600);
@@ -103,29 +106,19 @@ impl Tail {
             // the client tries every ten seconds by then.
             .set("reconnect.backoff.max.ms", "500")
             .create()?;
-        let metadata = consumer.fetch_metadata(None, METADATA_TIMEOUT)?;
-        let existing = || metadata.topics().iter().map(|topic| topic.name());
-        if let Some(name) = topics.iter().find(|name| !existing().any(|known| known == **name)) {
-            let ours = existing().filter(|known| !known.starts_with("__"));
-            let mut known: Vec<String> = ours.map(str::to_owned).collect();
-            known.sort_unstable();
-            return Err(TailError::UnknownTopic { name: (*name).to_owned(), known });
-        }
+        let until = Instant::now() + METADATA_TIMEOUT;
         let mut assignment = TopicPartitionList::new();
         let (mut ends, mut firsts) = (HashMap::new(), HashMap::new());
-        for topic in metadata.topics().iter().filter(|topic| topics.contains(&topic.name())) {
-            for partition in topic.partitions() {
-                let (first, end) =
-                    consumer.fetch_watermarks(topic.name(), partition.id(), METADATA_TIMEOUT)?;
-                let start = match from {
-                    From::Beginning => first,
-                    From::End => end,
-                };
-                let start = Offset::Offset(start);
-                assignment.add_partition_offset(topic.name(), partition.id(), start)?;
-                ends.insert((topic.name().to_owned(), partition.id()), end);
-                firsts.insert((topic.name().to_owned(), partition.id()), first);
-            }
+        for (topic, number) in partitions(&consumer, topics, until)? {
+            let (first, end) =
+                patiently(until, || consumer.fetch_watermarks(&topic, number, METADATA_TIMEOUT))?;
+            let start = match from {
+                From::Beginning => first,
+                From::End => end,
+            };
+            assignment.add_partition_offset(&topic, number, Offset::Offset(start))?;
+            ends.insert((topic.clone(), number), end);
+            firsts.insert((topic, number), first);
         }
         consumer.assign(&assignment)?;
         Ok(Tail { consumer, ends, firsts })
@@ -200,6 +193,53 @@ impl Tail {
             }
         }
         Ok(())
+    }
+}
+
+/// All partitions of these topics.
+fn partitions(
+    consumer: &BaseConsumer,
+    topics: &[&str],
+    until: Instant,
+) -> Result<Vec<(String, i32)>, TailError> {
+    let all = patiently(until, || {
+        let metadata = consumer.fetch_metadata(None, METADATA_TIMEOUT)?;
+        // A topic of this moment may be shown without its partitions.
+        let asked = metadata.topics().iter().filter(|topic| topics.contains(&topic.name()));
+        match asked.filter_map(|topic| topic.error()).next() {
+            Some(error) => Err(KafkaError::MetadataFetch(error.into())),
+            None => Ok(metadata),
+        }
+    })?;
+    let existing = || all.topics().iter().map(|topic| topic.name());
+    if let Some(name) = topics.iter().find(|name| !existing().any(|known| known == **name)) {
+        let ours = existing().filter(|known| !known.starts_with("__"));
+        let mut known: Vec<String> = ours.map(str::to_owned).collect();
+        known.sort_unstable();
+        return Err(TailError::UnknownTopic { name: (*name).to_owned(), known });
+    }
+    let asked = all.topics().iter().filter(|topic| topics.contains(&topic.name()));
+    let each = asked.flat_map(|topic| {
+        topic.partitions().iter().map(|partition| (topic.name().to_owned(), partition.id()))
+    });
+    Ok(each.collect())
+}
+
+/// Asks again while partitions of a topic that was just created, or whose broker stopped, have no leader.
+fn patiently<T>(until: Instant, ask: impl Fn() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition, UnknownTopicOrPartition};
+    loop {
+        match ask() {
+            Err(error)
+                if matches!(
+                    error.rdkafka_error_code(),
+                    Some(LeaderNotAvailable | NotLeaderForPartition | UnknownTopicOrPartition)
+                ) && Instant::now() < until =>
+            {
+                std::thread::sleep(LEADER_PAUSE);
+            }
+            answer => return answer,
+        }
     }
 }
 

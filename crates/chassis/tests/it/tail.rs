@@ -59,6 +59,27 @@ async fn a_topic_that_is_not_there_is_an_error_rather_than_silence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_just_being_created_is_read_once_it_is_there() {
+    let world = World::enter().await;
+    let brokers = &world.urls.brokers;
+    for _each in 0..20 {
+        let name = format!("tail-{}", uuid::Uuid::new_v4());
+        let plan = TopicPlan { name: name.clone(), partitions: 24, settings: Vec::new() };
+        let to = brokers.clone();
+        let created = tokio::spawn(async move { topics::apply(&to, &[plan], 1).await });
+        let made = wait("the topic", async || {
+            let made = tokio::task::block_in_place(|| Tail::new(brokers, &[&name], From::End));
+            match made {
+                Err(unknown @ TailError::UnknownTopic { .. }) => Err(unknown.to_string()),
+                made => Ok(made.map(drop)),
+            }
+        });
+        made.await.unwrap();
+        created.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_outlives_the_absence_of_kafka_goes_on_where_it_was() {
     let mut world = World::enter().await;
     let brokers = world.urls.brokers.clone();
