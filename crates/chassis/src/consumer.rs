@@ -3,13 +3,13 @@
 //! its time is asked in the background while the partitions concerned wait: a thread that does not poll
 //! loses its partitions, and while it answers the group all others may wait.
 
-mod brokers;
 mod client;
 mod context;
 mod fetched;
 mod hindrance;
 mod passed;
 mod placing;
+mod probe;
 pub(crate) mod repair;
 mod room;
 mod schemas;
@@ -34,6 +34,7 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::runtime::Handle as Runtime;
 
+use crate::brokers::Brokers;
 use crate::config::Config;
 use crate::health::Health;
 use crate::offsets::{Partition, Positions};
@@ -43,7 +44,6 @@ use crate::registry::Registry;
 use crate::service::Service;
 use crate::subscription::{Heard, Raw, Subscription};
 use crate::telemetry::Telemetry;
-use brokers::Brokers;
 use client::Client;
 pub(crate) use client::{OffsetHint, Seat, leave, subscribe};
 use fetched::Protocol;

@@ -37,6 +37,7 @@ mod inbox;
 mod outbox;
 mod relay;
 mod consumer;
+mod brokers;
 mod statistics;
 mod subscription;
 mod codec;

@@ -41,7 +41,8 @@ fn columns(partitions: &[Partition]) -> (Vec<&'static str>, Vec<i32>) {
     partitions.iter().map(|partition| (partition.topic, partition.number)).unzip()
 }
 
-async fn read(
+/// Reads the offsets of those partitions that have one.
+pub(crate) async fn read(
     db: &mut PgConnection,
     partitions: &[Partition],
 ) -> Result<Vec<(Partition, i64)>, sqlx::Error> {

@@ -9,9 +9,9 @@ use std::time::Duration;
 use sqlx::Connection;
 use tokio::sync::Mutex;
 
-use super::brokers::Brokers;
 use super::stop::Stop;
 use super::topic_id::topic_id;
+use crate::brokers::Brokers;
 use crate::config::Secret;
 use crate::database;
 use crate::health::Health;

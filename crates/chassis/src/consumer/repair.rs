@@ -10,8 +10,8 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::brokers::{Brokers, Extent};
 use super::sight::{Seen, Sight};
+use crate::brokers::{Brokers, Extent};
 use crate::described::{AnyProblem, BodyProblem};
 use crate::extract::{Json, Path};
 use crate::offsets::{self, Partition};

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::brokers::{Brokers, Extent};
 use super::stop::Stop;
 use super::topic_id::topic_id;
+use crate::brokers::{Brokers, Extent};
 use crate::offsets::{self, Partition, Stored};
 
 /// Looks at the offsets of a service's topics.

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::brokers::Probe;
 use super::hindrance::Hindrance;
+use super::probe::Probe;
 use super::sight::Seen;
 use crate::offsets::Partition;
 
@@ -80,7 +80,7 @@ impl Standstill {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::consumer::brokers::Extent;
+    use crate::brokers::Extent;
 
     fn seen(number: i32, stored: i64, end: i64) -> Seen {
         let partition = Partition { topic: "t", number };

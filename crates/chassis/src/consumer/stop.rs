@@ -1,7 +1,7 @@
 //! Why a partition stops until an operator decides: the database's offset is outside of what Kafka has.
 //! Neither going on in the middle nor beginning again is harmless, so neither happens by itself.
 
-use super::brokers::Extent;
+use crate::brokers::Extent;
 
 /// Why a partition cannot go on from the database's offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

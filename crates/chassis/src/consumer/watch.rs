@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use opentelemetry::KeyValue;
 
 use super::Consuming;
-use super::brokers::{Brokers, Probe};
 use super::hindrance::{Complaint, Hindrance};
+use super::probe::{Probe, probe};
 use super::sight::{Seen, Sight};
 use super::standstill::Standstill;
 use super::stop::Stop;
 use super::watchdog::{Verdict, Watchdog};
+use crate::brokers::Brokers;
 use crate::health::Health;
 use crate::offsets::{Partition, Positions};
 use crate::service::Service;
@@ -161,7 +162,7 @@ impl Watch {
         let Some(Seen { partition, stored, extent, .. }) = standstill.look(ours) else {
             return Ok(());
         };
-        let found = Brokers::probe(&self.sight.brokers, self.group, partition, stored).await?;
+        let found = probe(&self.sight.brokers.bootstrap, self.group, partition, stored).await?;
         if found == Probe::Nothing
             && let Some(generation) = held.get(&partition)
         {

@@ -1,10 +1,10 @@
-//! What the brokers know and the member of the group does not: where partitions begin and end, also those
-//! that nobody reads, and who in the group holds what. Asked over a client of its own, as the member's may
-//! be what is broken.
+//! What the brokers know and a member of the group does not: where partitions begin and end, also those that
+//! nobody reads, and who in the group holds what. Asked over a client of its own, as the member's may be what
+//! is broken.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use rdkafka::ClientContext;
@@ -13,30 +13,29 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::hindrance::Hindrance;
 use crate::offsets::Partition;
 
 /// How long the brokers may take for one answer.
-const TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Asks the brokers.
-pub(super) struct Brokers {
-    bootstrap: String,
+pub(crate) struct Brokers {
+    pub(crate) bootstrap: String,
     /// None until the first question, and after one that failed: a client may have lost all brokers.
     client: Mutex<Option<Arc<BaseConsumer<Quiet>>>>,
 }
 
 /// Which records a partition has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Extent {
+pub(crate) struct Extent {
     /// The first offset that is still there.
-    pub(super) first: i64,
+    pub(crate) first: i64,
     /// The offset after the last record that may be read.
-    pub(super) end: i64,
+    pub(crate) end: i64,
 }
 
 /// A client whose troubles are those of the question, which its asker reports.
-struct Quiet;
+pub(crate) struct Quiet;
 
 impl ClientContext for Quiet {
     fn error(&self, error: KafkaError, reason: &str) {
@@ -52,26 +51,14 @@ impl ConsumerContext for Quiet {}
 
 /// What the brokers show of topics.
 #[derive(Default)]
-pub(super) struct Topics {
-    pub(super) partitions: Vec<Partition>,
+pub(crate) struct Topics {
+    pub(crate) partitions: Vec<Partition>,
     /// Those that they do not show, and why not.
-    pub(super) hidden: Vec<(&'static str, RDKafkaErrorCode)>,
-}
-
-/// What a partition has from an offset on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Probe {
-    Record,
-    /// No record up to its end: only what readers are not shown, such as the marks of transactions.
-    Nothing,
-    /// The brokers do not let it be read.
-    Refused(RDKafkaErrorCode),
-    /// They took too long.
-    Silent,
+    pub(crate) hidden: Vec<(&'static str, RDKafkaErrorCode)>,
 }
 
 impl Brokers {
-    pub(super) fn new(bootstrap: &str) -> Self {
+    pub(crate) fn new(bootstrap: &str) -> Self {
         Brokers { bootstrap: bootstrap.to_owned(), client: Mutex::default() }
     }
 
@@ -109,7 +96,7 @@ impl Brokers {
 
     /// What there is in these partitions, as far as their leaders say: one that is away hides its own and
     /// no others.
-    pub(super) async fn extents(
+    pub(crate) async fn extents(
         brokers: &Arc<Self>,
         partitions: Vec<Partition>,
     ) -> anyhow::Result<HashMap<Partition, Extent>> {
@@ -130,7 +117,7 @@ impl Brokers {
     }
 
     /// All partitions of topics, and the topics that the brokers do not show.
-    pub(super) async fn topics(
+    pub(crate) async fn topics(
         brokers: &Arc<Self>,
         topics: Vec<&'static str>,
     ) -> anyhow::Result<Topics> {
@@ -150,50 +137,30 @@ impl Brokers {
         .await
     }
 
-    /// Reads a partition as the member of the group would, from an offset to its end or to the first
-    /// record.
-    pub(super) async fn probe(
+    /// Where every partition of the topics ends, or an error if the brokers do not tell of one.
+    pub(crate) async fn ends(
         brokers: &Arc<Self>,
-        group: &'static str,
-        partition: Partition,
-        from: i64,
-    ) -> anyhow::Result<Probe> {
-        let bootstrap = brokers.bootstrap.clone();
-        let probed = tokio::task::spawn_blocking(move || {
-            let client: BaseConsumer<Quiet> = ClientConfig::new()
-                .set("bootstrap.servers", bootstrap)
-                // For the same rights. It joins no group, as it subscribes to nothing.
-                .set("group.id", group)
-                .set("enable.auto.commit", "false")
-                .set("enable.partition.eof", "true")
-                .set("auto.offset.reset", "error")
-                .set("allow.auto.create.topics", "false")
-                .create_with_context(Quiet)?;
-            let mut list = TopicPartitionList::new();
-            let from = Offset::Offset(from);
-            list.add_partition_offset(partition.topic, partition.number, from)?;
-            client.assign(&list)?;
-            let until = Instant::now() + TIMEOUT;
-            while let Some(left) = until.checked_duration_since(Instant::now()) {
-                match client.poll(left) {
-                    None => {}
-                    Some(Ok(_record)) => return Ok(Probe::Record),
-                    Some(Err(KafkaError::PartitionEOF(_))) => return Ok(Probe::Nothing),
-                    Some(Err(error)) => match error.rdkafka_error_code() {
-                        Some(code) if Hindrance::of(code).is_some() => {
-                            return Ok(Probe::Refused(code));
-                        }
-                        _of_the_moment => {}
-                    },
+        topics: Vec<&'static str>,
+    ) -> anyhow::Result<HashMap<Partition, i64>> {
+        Brokers::ask(brokers, move |client| {
+            let mut partitions = Vec::new();
+            for topic in topics {
+                for found in client.fetch_metadata(Some(topic), TIMEOUT)?.topics() {
+                    let each = found.partitions().iter();
+                    partitions.extend(each.map(|found| Partition { topic, number: found.id() }));
                 }
             }
-            Ok(Probe::Silent)
-        });
-        probed.await.context("a probe panicked")?.map_err(|error: KafkaError| error.into())
+            let ends = offsets(client, &partitions, Offset::End)?;
+            match ends.len() == partitions.len() {
+                true => Ok(ends),
+                false => Err(KafkaError::OffsetFetch(RDKafkaErrorCode::LeaderNotAvailable)),
+            }
+        })
+        .await
     }
 
     /// The partitions that members of a group hold, but for the one that goes by `except`.
-    pub(super) async fn held(
+    pub(crate) async fn held(
         brokers: &Arc<Self>,
         group: &'static str,
         except: String,
