@@ -8,7 +8,7 @@ use axum::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sqlx::PgPool;
-use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, broadcast, mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -125,12 +125,36 @@ impl<S: Service> Handle<S> {
         input: S::Input,
         headers: &HeaderMap,
     ) -> Result<S::Reply, Refused> {
+        // Held until the caller is answered.
+        let _room = self.room(headers)?;
+        self.submit_in_room(input, headers).await
+    }
+
+    /// Submits the commands that one request brought. Each is carried out or refused by itself.
+    pub async fn submit_all(
+        &self,
+        inputs: Vec<S::Input>,
+        headers: &HeaderMap,
+    ) -> Result<Vec<Result<S::Reply, Refused>>, Refused> {
+        let _room = self.room(headers)?;
+        let replies = inputs.into_iter().map(|input| self.submit_in_room(input, headers));
+        Ok(futures::future::join_all(replies).await)
+    }
+
+    /// Room for the body that commands came in.
+    fn room(&self, headers: &HeaderMap) -> Result<SemaphorePermit<'_>, Refused> {
         if let Some(reason) = self.inner.health.refuses_commands() {
             return Err(Refused::Unavailable(reason));
         }
-        // Held until the caller is answered.
         let room = self.inner.command_bytes.try_acquire_many(bytes_of(headers));
-        let _room = room.map_err(|_full| Refused::Busy)?;
+        room.map_err(|_full| Refused::Busy)
+    }
+
+    async fn submit_in_room(
+        &self,
+        input: S::Input,
+        headers: &HeaderMap,
+    ) -> Result<S::Reply, Refused> {
         let (reply, answer) = oneshot::channel();
         let span = self.inner.telemetry.command_span(S::NAME, headers);
         let item = Item {
@@ -186,7 +210,7 @@ pub(crate) mod tests {
     use crate::config::{Config, Env};
     use crate::effects::Effects;
     use crate::failure::Failure;
-    use crate::queue::{COMMANDS_BYTES_MAX, COMMANDS_MAX, queue};
+    use crate::queue::{COMMANDS_BYTES_MAX, COMMANDS_MAX, Senders, queue};
     use crate::service::NoCall;
 
     /// Waits for a queue that nobody empties.
@@ -210,15 +234,12 @@ pub(crate) mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_command_beyond_those_that_may_wait_is_refused_at_once_with_429() {
-        // Nobody takes anything out of the queue.
-        let (senders, _queue) = queue::<Stuck>();
+    fn handle(senders: &Senders<Stuck>) -> Handle<Stuck> {
         let config = Config::read(&mut Env::from_fn(|_unset| None));
         let health = Health::new(1);
         health.set_started();
         health.set_database_up(true);
-        let handle = Handle {
+        Handle {
             inner: Arc::new(Inner {
                 commands: senders.commands.downgrade(),
                 db: crate::database::readers("postgres://127.0.0.1:1/none", Stuck::NAME).unwrap(),
@@ -228,7 +249,14 @@ pub(crate) mod tests {
                 clock: Arc::default(),
                 command_bytes: Semaphore::new(COMMANDS_BYTES_MAX),
             }),
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_beyond_those_that_may_wait_is_refused_at_once_with_429() {
+        // Nobody takes anything out of the queue.
+        let (senders, _queue) = queue::<Stuck>();
+        let handle = handle(&senders);
         let mut waiting = Vec::new();
         for _ in 0..COMMANDS_MAX {
             let mut command = Box::pin(handle.submit(()));
@@ -238,5 +266,18 @@ pub(crate) mod tests {
         let refused = handle.submit(()).await.unwrap_err().into_response();
         assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
         assert!(refused.headers().contains_key(RETRY_AFTER));
+    }
+
+    #[tokio::test]
+    async fn commands_that_came_in_one_body_take_its_room_once_and_give_it_back() {
+        let (senders, _queue) = queue::<Stuck>();
+        let handle = handle(&senders);
+        let headers = [(CONTENT_LENGTH, "45000".parse().unwrap())].into_iter().collect();
+        let mut commands = Box::pin(handle.submit_all(vec![(); 500], &headers));
+        assert!(poll!(&mut commands).is_pending());
+        let room = &handle.inner.command_bytes;
+        assert_eq!(room.available_permits(), COMMANDS_BYTES_MAX - 45_000);
+        drop(commands);
+        assert_eq!(room.available_permits(), COMMANDS_BYTES_MAX);
     }
 }

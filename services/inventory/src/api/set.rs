@@ -131,9 +131,9 @@ pub(super) async fn set_all(
     Json(catalogue): Json<Catalogue>,
 ) -> Result<Json<Written>, Problem> {
     let inputs = catalogue.check()?;
-    let replies = inputs.into_iter().map(|input| handle.submit_traced(input, &headers));
+    let replies = handle.submit_all(inputs, &headers).await?;
     let mut written = Written { created: 0, updated: 0 };
-    for reply in futures::future::join_all(replies).await {
+    for reply in replies {
         match reply? {
             Reply::Item { created: true, .. } => written.created += 1,
             Reply::Item { created: false, .. } => written.updated += 1,
