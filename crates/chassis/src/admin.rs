@@ -7,11 +7,11 @@ mod outbox;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use serde_json::json;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, watch};
@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::consumer::{Sight, repair};
 use crate::health::Health;
-use crate::http;
+use crate::http::{self, MAX_BODY_BYTES};
 use crate::openapi;
 use crate::progress::Progress;
 use crate::queue::Item;
@@ -64,7 +64,11 @@ pub(crate) fn router<S: Service>(operators: OpenApiRouter, admin: Admin<S>) -> R
     let (operators, described) = operators.split_for_parts();
     let mut document = document();
     document.merge(described);
-    let router = openapi::serve(router.merge(operators), "admin", document);
+    let router = router
+        .merge(operators)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(http::in_time));
+    let router = openapi::serve(router, "admin", document);
     http::with_problems(router, "/docs lists the routes")
 }
 

@@ -86,6 +86,11 @@ async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> R
             .retry_after(Duration::from_secs(1))
             .into_response();
     };
+    in_time(request, next).await
+}
+
+/// Bounds how long a request takes to come, and its answer to begin.
+pub(crate) async fn in_time(request: Request, next: Next) -> Response {
     let request = match with_body(request).await {
         Ok(request) => request,
         Err(problem) => return problem.into_response(),

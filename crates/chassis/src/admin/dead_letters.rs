@@ -207,7 +207,10 @@ pub(super) async fn give_up<S: Service>(
         let mut db = admin.db.acquire().await?;
         dead_letters::settle(&mut db, &[id], state).await
     };
-    settled.await.map_err(|error| database(&error))?;
+    if settled.await.map_err(|error| database(&error))? == 0 {
+        // Somebody retried or dropped it meanwhile, and says what became of it.
+        find_waiting(&admin, id).await?;
+    }
     tracing::warn!(dead_letter = id, "an operator dropped a dead letter");
     Ok(Json(Settled { id, state }))
 }

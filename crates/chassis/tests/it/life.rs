@@ -204,6 +204,9 @@ async fn half_a_request_is_answered_in_time() {
     let answer = world.send_half("a", &half).await.answer().await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("body_too_slow"), "{answer}");
+    let half = half.replace("/additions", "/outbox/republish");
+    let answer = world.send_half_to_admin("a", &half).await.answer().await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     world.stop("a").await;
 }
 

@@ -32,6 +32,12 @@ pub(crate) struct HalfRequest {
 }
 
 impl HalfRequest {
+    async fn send(port: u16, text: &str) -> Self {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        HalfRequest { stream }
+    }
+
     /// What is answered before the connection is closed.
     pub(crate) async fn answer(mut self) -> String {
         let mut answer = String::new();
@@ -184,10 +190,12 @@ impl World {
 
     /// Sends so much of a request, and keeps its connection open.
     pub(crate) async fn send_half(&self, name: &str, text: &str) -> HalfRequest {
-        let address = ("127.0.0.1", self.processes.get(name).public);
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(text.as_bytes()).await.unwrap();
-        HalfRequest { stream }
+        HalfRequest::send(self.processes.get(name).public, text).await
+    }
+
+    /// The same to the admin port.
+    pub(crate) async fn send_half_to_admin(&self, name: &str, text: &str) -> HalfRequest {
+        HalfRequest::send(self.processes.get(name).admin, text).await
     }
 
     /// Adds over HTTP; answers the new total, or the problem's status.
