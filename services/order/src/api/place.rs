@@ -2,6 +2,8 @@
 
 pub(super) mod request;
 
+use std::time::Instant;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -77,7 +79,7 @@ pub(super) async fn place_order(
     Query(query): Query<WaitQuery>,
     Json(body): Json<NewOrder>,
 ) -> Result<Response, Problem> {
-    let patience = query.duration()?;
+    let (patience, began) = (query.duration()?, Instant::now());
     let place = request::check(body, key.as_str().into(), api.handle.now_micros())?;
     let input = Input::Place(std::sync::Arc::new(place));
     let (placed, replayed) = match api.handle.submit_traced(input, &headers).await? {
@@ -90,12 +92,15 @@ pub(super) async fn place_order(
     let order = placed.order_id.0;
     let mut response = match patience {
         None => (StatusCode::CREATED, Json(answer(&placed))).into_response(),
-        Some(patience) => match api.wait_for_end(order, patience).await {
-            Ok(Some(row)) if row.state.is_terminal() => view::json(&row).into_response(),
-            // The order is committed, whatever keeps us from watching it: a failure here would hide its id
-            // from a caller who has it.
-            Ok(_) | Err(_) => (StatusCode::ACCEPTED, Json(answer(&placed))).into_response(),
-        },
+        // What the command took is a part of it: no caller waits for longer than was asked for.
+        Some(patience) => {
+            match api.wait_for_end(order, patience.saturating_sub(began.elapsed())).await {
+                Ok(Some(row)) if row.state.is_terminal() => view::json(&row).into_response(),
+                // The order is committed, whatever keeps us from watching it: a failure here would hide its id
+                // from a caller who has it.
+                Ok(_) | Err(_) => (StatusCode::ACCEPTED, Json(answer(&placed))).into_response(),
+            }
+        }
     };
     let location = HeaderValue::try_from(location(order)).expect("an id is visible ASCII");
     response.headers_mut().insert(header::LOCATION, location);
