@@ -117,7 +117,8 @@ impl Relay {
                         Ok(End::Stopping) => break,
                         Ok(End::LeaseLost) => tracing::warn!("another replica publishes now"),
                         Err(error) => {
-                            tracing::warn!(error = %format!("{error:#}"), "the relay starts again");
+                            let reason = format!("nothing is published: {error:#}");
+                            self.health.waits_for("relay", reason);
                             if let Some(error) = error.downcast_ref::<sqlx::Error>() {
                                 self.writer.failed(error);
                             }
@@ -126,6 +127,7 @@ impl Relay {
                     }
                 }
                 Ok(None) => {
+                    self.health.has("relay");
                     if first {
                         tracing::info!("another replica publishes; standing by");
                         first = false;
@@ -146,9 +148,7 @@ impl Relay {
 
     async fn take(&mut self) -> Result<Option<Tenure>, sqlx::Error> {
         let db = self.writer.connection().await?;
-        let taken = within(PATIENCE, self.lease.take(db)).await?;
-        self.health.has("relay");
-        Ok(taken)
+        within(PATIENCE, self.lease.take(db)).await
     }
 
     async fn stand_by(&mut self, stop: &Notify) {
@@ -169,13 +169,20 @@ impl Relay {
         let watch = watch::start(self);
         let end = self.govern(&mut office).await;
         drop(watch);
-        if let Ok(End::Stopping) = end {
-            self.note(&mut office).await?;
-            let db = self.writer.connection().await?;
-            within(PATIENCE, self.lease.release(db, epoch)).await?;
-        }
+        let given_back = match end {
+            Ok(End::Stopping) => self.give_back(&mut office).await,
+            Ok(End::LeaseLost) | Err(_) => Ok(()),
+        };
+        // Whatever failed: dropped here, they would hold up a thread that others need.
         office.publisher.close().await;
+        given_back?;
         end
+    }
+
+    async fn give_back(&mut self, office: &mut Office) -> Result<(), sqlx::Error> {
+        self.note(office).await?;
+        let db = self.writer.connection().await?;
+        within(PATIENCE, self.lease.release(db, office.tenure.epoch)).await
     }
 
     /// Whoever publishes next says how that goes.

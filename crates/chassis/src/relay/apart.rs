@@ -90,9 +90,9 @@ impl Default for Apart {
 impl Apart {
     /// What former tenures set apart.
     pub(super) async fn load(db: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        // A lease runs meanwhile, and there may be millions: no more is read than is kept in memory.
         let rows: Vec<(String, Option<Vec<u8>>, String)> = sqlx::query_as(
-            "select topic, key, min(reason) from flotilla.outbox_set_apart
-             group by topic, key limit $1",
+            "select topic, key, reason from flotilla.outbox_set_apart order by topic, batch, place limit $1",
         )
         .bind(KEYS_MAX as i64 + 1)
         .fetch_all(&mut *db)
@@ -105,7 +105,14 @@ impl Apart {
             return Ok(apart);
         }
         let topics: Vec<(String, String)> = sqlx::query_as(
-            "select topic, min(reason) from flotilla.outbox_set_apart group by topic",
+            "with recursive first as (
+                 (select topic, reason from flotilla.outbox_set_apart
+                  order by topic, batch, place limit 1)
+                 union all
+                 select next.topic, next.reason from first, lateral (
+                     select topic, reason from flotilla.outbox_set_apart where topic > first.topic
+                     order by topic, batch, place limit 1) next)
+             select topic, reason from first",
         )
         .fetch_all(db)
         .await?;
@@ -143,6 +150,7 @@ impl Apart {
         refusal: Refusal,
         why: &str,
     ) {
+        let is_first = self.blocked.is_empty();
         let blocked = self.blocked(message.topic(), why);
         match (refusal, message.key()) {
             (Refusal::Topic, _) => blocked.whole = true,
@@ -153,7 +161,10 @@ impl Apart {
                 blocked.whole |= blocked.keys.len() > KEYS_MAX;
             }
         }
-        self.due = Instant::now() + self.pause;
+        // One that is refused again and again must not put off those that wait for their turn.
+        if is_first {
+            self.due = Instant::now() + self.pause;
+        }
         self.put(batch, place, message, why.to_owned());
     }
 
@@ -178,10 +189,12 @@ impl Apart {
         self.put(batch, place, message, AGAIN.to_owned());
     }
 
-    /// A whole topic waits until older messages are put before those that it has waiting.
-    pub(super) fn hold(&mut self, topic: &str) {
+    /// A whole topic waits until older messages are put before those that it has waiting. Returns
+    /// whether it was sent to until now.
+    pub(super) fn hold(&mut self, topic: &str) -> bool {
         let blocked = self.blocked(topic, AGAIN);
-        (blocked.whole, blocked.held) = (true, true);
+        blocked.whole = true;
+        !std::mem::replace(&mut blocked.held, true)
     }
 
     /// They are: what waits of it is sent, from the oldest on.
@@ -351,4 +364,36 @@ pub(super) async fn write(db: &mut PgConnection, all: &[Waiting]) -> Result<(), 
     .execute(db)
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refuse(apart: &mut Apart, topic: &str, key: &str) {
+        let (key, headers, payload) = (Some(key.as_bytes()), Vec::new(), None);
+        let message = Packed::Raw { topic, key, headers, payload };
+        apart.put_first(1, 0, &message, Refusal::Record, "too large");
+    }
+
+    #[test]
+    fn what_is_refused_meanwhile_does_not_put_off_those_that_wait_for_their_turn() {
+        let mut apart = Apart::default();
+        refuse(&mut apart, "a", "1");
+        let due = apart.due;
+        refuse(&mut apart, "b", "2");
+        assert_eq!(apart.due, due);
+        apart.due = Instant::now();
+        assert_eq!(apart.due(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_topic_is_held_from_the_first_request_on() {
+        let mut apart = Apart::default();
+        refuse(&mut apart, "a", "1");
+        assert!(apart.hold("a"), "until now it was sent to");
+        assert!(!apart.hold("a"));
+        apart.let_go("a");
+        assert!(apart.hold("a"));
+    }
 }

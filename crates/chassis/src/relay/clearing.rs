@@ -14,6 +14,8 @@ pub(crate) struct Clearing {
     pub(crate) writer: Writer,
     lease: Lease,
     tenure: Tenure,
+    /// Nothing up to here is in the table any more.
+    gone: i64,
     cleared_at: Instant,
 }
 
@@ -25,7 +27,7 @@ impl Clearing {
         let tenure = taken.context("a replica of the service runs: it holds the relay's lease")?;
         let (hand_over, _nobody_takes_over, shared) = hand_over();
         shared.set_leader(true);
-        Ok((Clearing { writer, lease, tenure, cleared_at: Instant::now() }, hand_over))
+        Ok((Clearing { writer, lease, tenure, gone: 0, cleared_at: Instant::now() }, hand_over))
     }
 
     /// Notes that a batch is published.
@@ -34,8 +36,9 @@ impl Clearing {
         if self.cleared_at.elapsed() >= CLEAR_EVERY {
             self.cleared_at = Instant::now();
             let db = self.writer.connection().await?;
-            let renewed = self.lease.renew(db, &self.tenure, &[], (0, batch)).await?;
+            let renewed = self.lease.renew(db, &self.tenure, &[], (self.gone, batch)).await?;
             ensure!(renewed.is_some(), "another replica took the relay's lease");
+            self.gone = batch;
         }
         Ok(())
     }

@@ -50,6 +50,8 @@ pub(super) struct Delivery<'r> {
     firsts: Vec<usize>,
     /// Acknowledged, or set apart.
     settled: Vec<bool>,
+    /// How many were acknowledged.
+    pub(super) taken: u64,
     /// Topics of which a record was refused: theirs are sent one by one, as Kafka refuses a whole request
     /// because of one of them.
     delicate: BTreeSet<&'r str>,
@@ -74,8 +76,8 @@ impl<'r> Delivery<'r> {
             }
         }
         let settled = vec![false; messages.len()];
-        let delicate = BTreeSet::new();
-        Delivery { rows, messages, firsts, settled, delicate, unreadable }
+        let (taken, delicate) = (0, BTreeSet::new());
+        Delivery { rows, messages, firsts, settled, taken, delicate, unreadable }
     }
 
     /// Numbers of the messages that are still to be sent: together, and one by one. What must not
@@ -137,6 +139,7 @@ impl<'r> Delivery<'r> {
                 count += 1;
             }
         }
+        self.taken += count;
         count
     }
 

@@ -1,5 +1,5 @@
 //! How long published rows stay in the outbox. They are kept for a stated time, so that a topic that lost
-//! its log can be published again; then they are deleted in strokes, oldest first, by numbers that are
+//! its log can be published again; then they are deleted stroke by stroke, oldest first, by numbers that are
 //! known in memory, so that nothing has to look for them.
 
 use std::collections::VecDeque;
@@ -10,6 +10,9 @@ use sqlx::PgConnection;
 /// Of the time that rows are kept, one stroke covers at most this share, and a second at least.
 const STROKES: u32 = 100;
 const STROKE_MIN: Duration = Duration::from_secs(1);
+/// So much is deleted at once, as the lease is renewed in the same transaction: a night's leftovers would
+/// take longer than a lease lasts, or than a statement may.
+const STROKE_BYTES: i64 = 32 * 1024 * 1024;
 
 /// How long, and how much, is kept of what is published.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +43,7 @@ impl Keeping {
         Keeping { kept, strokes: VecDeque::new(), bytes: 0, gone: published }
     }
 
-    /// What former tenures left, in strokes of the same length.
+    /// What former tenures left, in strokes of the same length and size.
     pub(super) async fn load(
         db: &mut PgConnection,
         kept: Kept,
@@ -49,11 +52,14 @@ impl Keeping {
         let found: Vec<(i64, f64, i64)> = sqlx::query_as(
             "select max(batch), extract(epoch from now() - min(created_at))::float8,
                     sum(octet_length(messages))::bigint
-             from flotilla.outbox where batch <= $1
-             group by floor(extract(epoch from created_at) / $2) order by 1",
+             from (select batch, created_at, messages,
+                          sum(octet_length(messages)) over (order by batch) as bytes
+                   from flotilla.outbox where batch <= $1) published
+             group by floor(extract(epoch from created_at) / $2), floor(bytes / $3) order by 1",
         )
         .bind(published)
         .bind(stroke_of(kept.time).as_secs_f64())
+        .bind(STROKE_BYTES)
         .fetch_all(db)
         .await?;
         let now = Instant::now();
@@ -74,7 +80,10 @@ impl Keeping {
         let bytes = bytes as i64;
         self.bytes += bytes;
         match self.strokes.back_mut() {
-            Some(last) if last.began.elapsed() < stroke_of(self.kept.time) => {
+            Some(last)
+                if last.began.elapsed() < stroke_of(self.kept.time)
+                    && last.bytes < STROKE_BYTES =>
+            {
                 last.batch = batch;
                 last.bytes += bytes;
             }
@@ -84,22 +93,16 @@ impl Keeping {
         }
     }
 
-    /// The rows that need not be kept any longer: those after the first number, up to the second.
-    pub(super) fn to_clear(&self, published: i64) -> (i64, i64) {
-        if self.kept.time.is_zero() {
-            return (self.gone, published);
-        }
-        let mut bytes = self.bytes;
-        let mut clear = self.gone;
-        for stroke in &self.strokes {
-            let old = stroke.began.elapsed() >= self.kept.time + stroke_of(self.kept.time);
-            if !old && bytes <= self.kept.bytes {
-                break;
-            }
-            bytes -= stroke.bytes;
-            clear = stroke.batch;
-        }
-        (self.gone, clear)
+    /// Rows that need not be kept any longer, one stroke of them: those after the first number, up to the
+    /// second.
+    pub(super) fn to_clear(&self) -> (i64, i64) {
+        let is_over = |stroke: &&Stroke| {
+            self.kept.time.is_zero()
+                || self.bytes > self.kept.bytes
+                || stroke.began.elapsed() >= self.kept.time + stroke_of(self.kept.time)
+        };
+        let oldest = self.strokes.front().filter(is_over);
+        (self.gone, oldest.map_or(self.gone, |stroke| stroke.batch))
     }
 
     /// They are deleted.
@@ -128,9 +131,9 @@ mod tests {
     fn without_a_time_everything_that_is_published_goes_at_once() {
         let mut keeping = Keeping::nothing(Kept { time: Duration::ZERO, bytes: 10 }, 7);
         keeping.published(9, 100);
-        assert_eq!(keeping.to_clear(9), (7, 9));
+        assert_eq!(keeping.to_clear(), (7, 9));
         keeping.cleared(9);
-        assert_eq!(keeping.to_clear(9), (9, 9));
+        assert_eq!(keeping.to_clear(), (9, 9));
     }
 
     #[test]
@@ -143,12 +146,26 @@ mod tests {
         };
         keeping.strokes.extend([old(1, 3), old(2, 2)]);
         keeping.bytes = 200;
-        assert_eq!(keeping.to_clear(2), (0, 0));
+        assert_eq!(keeping.to_clear(), (0, 0));
         keeping.published(3, 100);
-        assert_eq!(keeping.to_clear(3), (0, 1), "300 bytes are too many");
+        assert_eq!(keeping.to_clear(), (0, 1), "300 bytes are too many");
         keeping.cleared(1);
-        assert_eq!(keeping.to_clear(3), (1, 1));
+        assert_eq!(keeping.to_clear(), (1, 1));
         keeping.kept.time = Duration::from_secs(60);
-        assert_eq!(keeping.to_clear(3), (1, 2), "and two minutes too long");
+        assert_eq!(keeping.to_clear(), (1, 2), "and two minutes too long");
+    }
+
+    #[test]
+    fn what_is_over_goes_stroke_by_stroke_and_a_stroke_is_bounded() {
+        let mut keeping = Keeping::nothing(Kept { time: HOUR, bytes: i64::MAX }, 0);
+        (1..=3).for_each(|batch| keeping.published(batch, STROKE_BYTES as usize));
+        keeping.published(4, 1);
+        keeping.published(5, 1);
+        keeping.kept.time = Duration::ZERO;
+        for stroke in [(0, 1), (1, 2), (2, 3), (3, 5), (5, 5)] {
+            assert_eq!(keeping.to_clear(), stroke);
+            keeping.cleared(stroke.1);
+        }
+        assert_eq!(keeping.bytes, 0);
     }
 }

@@ -68,9 +68,10 @@ impl Lease {
         Ok(taken.map(|(epoch, published)| Tenure { epoch, published, renewed: asked }))
     }
 
-    /// Renews the lease, notes what is published and set apart, and deletes rows that need not be kept: those after
-    /// the first number, up to the second. `None`
-    /// when somebody else holds the lease by now: then nothing of it is written. Its commit need not reach the disk: losing it only publishes once more.
+    /// Renews the lease, notes what is published and set apart, and deletes rows that need not be kept:
+    /// those after the first number, up to the second. `None` when somebody else holds the lease by now:
+    /// then nothing of it is written. Its commit need not reach the disk: losing it only publishes once
+    /// more.
     pub(super) async fn renew(
         &self,
         db: &mut PgConnection,

@@ -66,10 +66,11 @@ impl Relay {
     /// transaction. Returns whether the lease is still ours.
     pub(super) async fn note(&mut self, office: &mut Office) -> Result<bool, sqlx::Error> {
         let db = self.writer.connection().await?;
-        let clear = office.keeping.to_clear(office.tenure.published);
+        let clear = office.keeping.to_clear();
         let renewal = self.lease.renew(db, &office.tenure, office.apart.to_write(), clear);
         let renewed = within(PATIENCE, renewal).await?;
         let Some(renewed) = renewed else { return Ok(false) };
+        self.health.has("relay");
         office.apart.written();
         office.tenure.renewed = renewed.at;
         office.is_asked_to_republish = renewed.is_asked_to_republish;

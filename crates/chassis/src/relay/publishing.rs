@@ -89,8 +89,10 @@ impl Relay {
         let bytes = published.map(|row| row.row.len()).sum();
         office.keeping.published(office.tenure.published, bytes);
         self.telemetry.metrics.flush_seconds.record(started.elapsed().as_secs_f64(), &[]);
-        self.health.has("kafka");
-        self.health.moves("kafka");
+        if delivery.taken > 0 {
+            self.health.has("kafka");
+            self.health.moves("kafka");
+        }
         match delivery.unreadable {
             Some(batch) => {
                 self.incoming.look_again();

@@ -21,11 +21,14 @@ impl Relay {
         }
         let db = self.writer.connection().await?;
         let asked = within(PATIENCE, asked(db)).await?;
-        let Some((topic, next, last)) = asked else {
+        let Some((topic, next, mut last)) = asked else {
             office.is_asked_to_republish = false;
             return Ok(None);
         };
-        office.apart.hold(&topic);
+        if office.apart.hold(&topic) {
+            last = last.max(office.tenure.published);
+            within(PATIENCE, extend(db, &topic, last)).await?;
+        }
         let (rows, _are_all) = within(PATIENCE, rows_between(db, next, last)).await?;
         let rows: VecDeque<CommittedBatch> = rows.into();
         let delivery = Delivery::of(&rows);
@@ -56,6 +59,16 @@ async fn asked(db: &mut PgConnection) -> Result<Option<(String, i64, i64)>, sqlx
     )
     .fetch_optional(db)
     .await
+}
+
+/// What was published between the request and the hold goes to the topic once more, behind what is older.
+async fn extend(db: &mut PgConnection, topic: &str, last: i64) -> Result<(), sqlx::Error> {
+    sqlx::query("update flotilla.outbox_republish set last_batch = $2 where topic = $1")
+        .bind(topic)
+        .bind(last)
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 /// Notes where to go on, or that the request is done.

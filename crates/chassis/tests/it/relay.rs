@@ -99,6 +99,24 @@ async fn a_lease_that_was_written_by_a_clock_ahead_does_not_outlive_its_dead_hol
 }
 
 #[tokio::test]
+async fn a_relay_that_cannot_begin_says_so_until_it_can() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("begins");
+    world.start("a").await;
+    world.wait_for_leader("a").await;
+    world.hide_set_apart().await;
+    world.break_connection_of_relay().await;
+    let says = world.wait_until_waiting_for("a", "relay").await;
+    assert!(says.contains("nothing is published") && says.contains("outbox_set_apart"), "{says}");
+    world.show_set_apart().await;
+    world.wait_until_not_waiting_for("a", "relay").await;
+    assert_eq!(world.add("a", &key, 1).await, Ok(1));
+    world.wait_until_published().await;
+    assert_eq!(world.totals_told(&key), [(1, 1)]);
+    world.stop("a").await;
+}
+
+#[tokio::test]
 async fn a_relay_that_starts_again_and_again_keeps_one_connection_that_listens() {
     let mut world = World::enter().await;
     world.start("a").await;

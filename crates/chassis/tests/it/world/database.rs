@@ -358,6 +358,17 @@ impl World {
         .unwrap();
     }
 
+    /// As where a migration went wrong.
+    pub(crate) async fn hide_set_apart(&self) {
+        let hide = "alter table flotilla.outbox_set_apart rename to hidden";
+        sqlx::query(hide).execute(&self.db).await.unwrap();
+    }
+
+    pub(crate) async fn show_set_apart(&self) {
+        let show = "alter table flotilla.hidden rename to outbox_set_apart";
+        sqlx::query(show).execute(&self.db).await.unwrap();
+    }
+
     /// Breaks the connection over which the relay writes, as a network would.
     pub(crate) async fn break_connection_of_relay(&self) {
         // Only a role itself may end its sessions.
