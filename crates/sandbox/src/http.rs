@@ -60,7 +60,7 @@ pub fn router(simulator: Arc<Simulator>) -> Router {
         .route("/v1/payment_intents/{id}", get(payments::show))
         .route("/v1/payment_intents/{id}/capture", post(payments::capture))
         .route("/v1/payment_intents/{id}/cancel", post(payments::cancel))
-        .route("/v1/refunds", post(payments::refund))
+        .route("/v1/refunds", get(payments::list_refunds).post(payments::refund))
         .route("/v1/refunds/{id}", get(payments::show_refund))
         .route("/v1/shipments/{order_id}", get(shipments::show).put(shipments::book))
         .route("/v1/shipments/{order_id}/cancel", post(shipments::cancel))

@@ -260,6 +260,12 @@ impl Ledger {
         self.receipt(Done { id, account: intent.account, refund }).ok()
     }
 
+    /// The refunds of a payment as they are now, the latest first.
+    pub fn refunds(&self, id: IntentId) -> Result<Vec<Receipt>, PaymentError> {
+        let count = u16::try_from(self.intent(id)?.refunds.len()).unwrap_or(u16::MAX);
+        Ok((1..=count).rev().filter_map(|nth| self.refund(id, nth)).collect())
+    }
+
     /// A shipment as it is now.
     pub fn parcel(&self, order: Uuid) -> Option<&Parcel> {
         self.orders.get(&order)?.parcel.as_ref()

@@ -34,6 +34,7 @@
 //! | `POST /v1/refunds` | `payment_intent`, `amount` (all that is left when absent) | 200 refund |
 //! | `GET /v1/payment_intents/{id}` | | 200 payment intent |
 //! | `GET /v1/payment_intents/search` | `query=metadata['order_id']:'…'` | 200, the payment intents as `data`; those that are younger than `search_lag_ms` are missing |
+//! | `GET /v1/refunds` | `?payment_intent=` | 200 its refunds as they are now, the latest first |
 //! | `GET /v1/refunds/{id}` | | 200 refund as it is now |
 //!
 //! A payment intent: `id` (`pi_` and the order id without hyphens; a second one of the order ends in

@@ -109,6 +109,24 @@ pub(super) struct Search {
     query: String,
 }
 
+/// The refunds of a payment, the latest first, on one page.
+pub(super) async fn list_refunds(
+    State(simulator): Shared,
+    query: Result<Query<OfPayment>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let Query(of) = query.map_err(|rejection| ApiError::invalid(rejection.body_text()))?;
+    let intent = form::intent(&of.payment_intent)?;
+    let refunds = simulator.look_up(|ledger| ledger.refunds(intent)).await??;
+    let data: Vec<Value> = refunds.iter().map(refund_json).collect();
+    Ok(Json(json!({ "object": "list", "data": data, "has_more": false })))
+}
+
+/// Whose refunds to list.
+#[derive(Deserialize)]
+pub(super) struct OfPayment {
+    payment_intent: String,
+}
+
 /// A refund as it is now.
 pub(super) async fn show_refund(
     State(simulator): Shared,

@@ -285,6 +285,11 @@ async fn a_refund_that_is_pending_is_done_later_or_fails_and_the_money_is_where_
         assert_eq!(refund.body["status"], "pending");
         let path = format!("/v1/refunds/{}", refund.body["id"].as_str().unwrap());
         assert_eq!(client.get(&path).await.body["status"], end);
+        let list = client.get(&format!("/v1/refunds?payment_intent={}", intent(order))).await.body;
+        assert_eq!(
+            (&list["data"][0]["id"], &list["data"][0]["status"]),
+            (&refund.body["id"], &json!(end))
+        );
         let figures = &client.get(&format!("/ledger/{order}")).await.body["payments"][0];
         assert_eq!(figures["refunded_minor"], refunded, "{token}");
     }

@@ -17,13 +17,16 @@ use sandbox::recent::Recent;
 use serde::de::DeserializeOwned;
 
 use super::{Authorization, Provider, Step};
-use answer::{Answer, Body, Refusal};
+use answer::{Answer, Body, Found, Refusal};
 
 /// A connection takes a round trip or three: who needs longer is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Keys under which a step is tried, where the provider keeps answering one with a server error.
 const KEYS_MAX: u32 = 5;
+
+/// Refunds of one payment that are asked for: the most that the convention gives at once.
+const REFUNDS_MAX: &str = "100";
 
 /// A payment provider behind a URL.
 #[derive(Debug, Clone)]
@@ -144,6 +147,7 @@ impl Http {
                 // The provider forgets its idempotency keys after a while. Who asks again later is told
                 // that there is nothing left to do.
                 Answer::Refused(refusal) if refusal.intent().is_some_and(done) => return Ok(None),
+                // All of it was given back, or is on its way.
                 Answer::Refused(refusal)
                     if step == Step::Refund
                         && refusal.code() == Some("charge_already_refunded") =>
@@ -171,6 +175,28 @@ impl Http {
             return Err(Unanswered::new(Pending));
         }
         Err(stuck(order, Step::Refund, Refusal::unexpected(now)))
+    }
+
+    /// Whether the refunds of which the provider says that nothing is left beside them have arrived: it
+    /// counts those, too, that are still on their way.
+    async fn refunded_before(
+        &self,
+        order: OrderId,
+        authorization: &str,
+        amount: Money,
+    ) -> Result<(), Unanswered> {
+        let query = [("payment_intent", authorization), ("limit", REFUNDS_MAX)];
+        let Found { data } = self.get(&["v1", "refunds"], &query).await?;
+        let arrived = data.iter().filter(|refund| refund.is("succeeded"));
+        let arrived = arrived.filter_map(|refund| refund.amount).fold(0, i64::saturating_add);
+        if arrived >= amount.minor {
+            return Ok(());
+        }
+        if data.iter().any(|refund| refund.is("pending")) {
+            return Err(Unanswered::new(Pending));
+        }
+        let latest = data.into_iter().next().unwrap_or_default();
+        Err(stuck(order, Step::Refund, Refusal::unexpected(latest)))
     }
 }
 
@@ -241,7 +267,8 @@ impl Provider for Http {
         match refund {
             // On its way to the bank, which may send it back.
             Some(pending) if pending.is("pending") => self.settled(order, pending).await,
-            Some(_) | None => Ok(()),
+            Some(_) => Ok(()),
+            None => self.refunded_before(order, authorization, amount).await,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use chassis::Unanswered;
 use events::{DeclineReason, OrderId};
@@ -189,10 +189,32 @@ async fn a_step_that_was_done_long_ago_is_done() {
     let fake = Fake::start(StatusCode::BAD_REQUEST, &refused("canceled")).await;
     fake.client().void(order, "pi_1").await.unwrap();
     fake.client().capture(order, "pi_1", eur(100)).await.unwrap_err();
+}
 
-    let body = r#"{"error":{"type":"invalid_request_error","code":"charge_already_refunded"}}"#;
-    let fake = Fake::start(StatusCode::BAD_REQUEST, body).await;
-    fake.client().refund(order, "pi_1", eur(100)).await.unwrap();
+/// It counts what is still on its way, and what the bank sends back later.
+#[tokio::test]
+async fn a_refund_whose_key_is_forgotten_is_done_when_the_bank_has_all_of_it() {
+    let refund = |status, amount: i64| {
+        format!(r#"{{"id":"re_1","object":"refund","status":"{status}","amount":{amount}}}"#)
+    };
+    for (refunds, arrived) in [
+        (vec![refund("succeeded", 100)], true),
+        (vec![refund("succeeded", 60), refund("failed", 40), refund("succeeded", 40)], true),
+        (vec![refund("pending", 100)], false),
+        (vec![refund("failed", 100)], false),
+        (vec![refund("canceled", 100)], false),
+        (vec![refund("pending", 40), refund("succeeded", 60)], false),
+        (vec![refund("failed", 40), refund("succeeded", 60)], false),
+        (vec![], false),
+    ] {
+        let body = r#"{"error":{"type":"invalid_request_error","code":"charge_already_refunded"}}"#;
+        let found = format!(r#"{{"object":"list","data":[{}]}}"#, refunds.join(","));
+        let fake = Fake::start_with(StatusCode::BAD_REQUEST, body, Some(&found)).await;
+        let answer = fake.client().refund(OrderId::now(), "pi_1", eur(100)).await;
+        assert_eq!(answer.is_ok(), arrived, "{found}");
+        let asked = fake.sent.lock().unwrap().pop().unwrap();
+        assert_eq!(asked.path, "/base/v1/refunds?payment_intent=pi_1&limit=100");
+    }
 }
 
 #[tokio::test]
@@ -239,7 +261,7 @@ fn tells_no_secret(unanswered: &Unanswered) {
     assert!(!said.contains("do_not_tell"), "{said}");
 }
 
-/// A provider that says the same to everything and keeps what it was sent.
+/// A provider that says the same to everything, or to all that is posted, and keeps what it was sent.
 struct Fake {
     url: String,
     sent: Arc<Mutex<Vec<Sent>>>,
@@ -253,8 +275,14 @@ struct Sent {
 
 impl Fake {
     async fn start(status: StatusCode, body: &str) -> Fake {
+        Fake::start_with(status, body, None).await
+    }
+
+    /// The same, and `found` is what it says when it is asked for what it has.
+    async fn start_with(status: StatusCode, body: &str, found: Option<&str>) -> Fake {
         let sent = Arc::new(Mutex::new(Vec::new()));
-        let state = (status, body.to_owned(), sent.clone());
+        let said = Says { status, body: body.to_owned(), found: found.map(str::to_owned) };
+        let state = (said, sent.clone());
         let app = Router::new().fallback(say).with_state(state);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         // The base may have a path of its own, and a slash or none at its end.
@@ -268,18 +296,30 @@ impl Fake {
     }
 }
 
-type Said = (StatusCode, String, Arc<Mutex<Vec<Sent>>>);
+#[derive(Clone)]
+struct Says {
+    status: StatusCode,
+    body: String,
+    found: Option<String>,
+}
 
-async fn say(State((status, body, sent)): State<Said>, request: Request) -> Response {
+type Said = (Says, Arc<Mutex<Vec<Sent>>>);
+
+async fn say(State((said, sent)): State<Said>, request: Request) -> Response {
+    let Says { status, body, found } = said;
+    let is_question = request.method() == Method::GET;
     let (parts, request_body) = request.into_parts();
     let bytes = axum::body::to_bytes(request_body, 64 * 1024).await.unwrap();
     sent.lock().unwrap().push(Sent {
-        path: parts.uri.path().to_owned(),
+        path: parts.uri.to_string(),
         headers: parts.headers,
         body: String::from_utf8(bytes.to_vec()).unwrap(),
     });
     if status.is_redirection() {
         return Redirect::temporary("/elsewhere").into_response();
     }
-    (status, body).into_response()
+    match found {
+        Some(found) if is_question => found.into_response(),
+        Some(_) | None => (status, body).into_response(),
+    }
 }

@@ -32,11 +32,13 @@ pub(super) struct Body {
     pub(super) object: Option<String>,
     #[serde(default, deserialize_with = "short")]
     pub(super) status: Option<String>,
+    /// In minor units.
+    pub(super) amount: Option<i64>,
     /// Of an intent that a card was declined for.
     pub(super) last_payment_error: Option<ErrorBody>,
 }
 
-/// The intents that a search found.
+/// The intents or refunds that a question found.
 #[derive(Debug, Deserialize)]
 pub(super) struct Found {
     pub(super) data: Vec<Body>,
