@@ -82,7 +82,7 @@ impl Service for Payments {
             };
         }
         if let Some(settlement) = &input.settled {
-            row.settled = Some((input.step.clone(), settlement.clone()));
+            row.settled.push((input.step.clone(), settlement.clone()));
         }
         row.enter(decision.state, now);
         for event in &decision.events {

@@ -35,8 +35,8 @@ pub struct Row {
     unread: bool,
     /// When this batch changed it, if it did.
     changed_at_micros: Option<i64>,
-    /// What an operator said in this batch in place of the provider.
-    pub settled: Option<(Input, Arc<Settlement>)>,
+    /// What operators said in this batch in place of the provider, in the order of its effect.
+    pub settled: Vec<(Input, Arc<Settlement>)>,
 }
 
 impl Default for Row {
@@ -53,7 +53,7 @@ impl Row {
 
     /// A row as it is in the table.
     pub fn unchanged(state: State, sequence: i64, version: i64) -> Self {
-        let (unread, changed_at_micros, settled) = (false, None, None);
+        let (unread, changed_at_micros, settled) = (false, None, Vec::new());
         Row { state, sequence, version, unread, changed_at_micros, settled }
     }
 

@@ -1,6 +1,8 @@
 //! The record of what operators said in place of the provider: only ever added to, in the batch of its
 //! effect.
 
+use std::sync::Arc;
+
 use chassis::Writes;
 use chrono::{DateTime, Utc};
 use events::OrderId;
@@ -8,11 +10,14 @@ use uuid::Uuid;
 
 use super::{Row, Rows};
 use crate::domain::Input;
+use crate::service::Settlement;
 
 pub(super) fn add(rows: &Rows, writes: &mut Writes) {
-    let mut settlements = Settlements::default();
-    rows.iter().for_each(|(order, row)| settlements.push(*order, row));
-    let Settlements { orders, outcomes, authorizations, by, reasons, at } = settlements;
+    let mut settlements = Columns::default();
+    for (order, row) in rows {
+        row.settled.iter().for_each(|settled| settlements.push(*order, row, settled));
+    }
+    let Columns { orders, outcomes, authorizations, by, reasons, at } = settlements;
     if orders.is_empty() {
         return;
     }
@@ -33,7 +38,7 @@ pub(super) fn add(rows: &Rows, writes: &mut Writes) {
 
 /// Rows column by column.
 #[derive(Default)]
-struct Settlements<'a> {
+struct Columns<'a> {
     orders: Vec<Uuid>,
     outcomes: Vec<&'static str>,
     authorizations: Vec<Option<&'a str>>,
@@ -42,12 +47,14 @@ struct Settlements<'a> {
     at: Vec<DateTime<Utc>>,
 }
 
-impl<'a> Settlements<'a> {
-    fn push(&mut self, order: OrderId, row: &'a Row) {
-        let Some(((outcome, settlement), at)) = row.settled.as_ref().zip(row.changed_at_micros)
-        else {
-            return;
-        };
+impl<'a> Columns<'a> {
+    fn push(
+        &mut self,
+        order: OrderId,
+        row: &Row,
+        (outcome, settlement): &'a (Input, Arc<Settlement>),
+    ) {
+        let Some(at) = row.changed_at_micros else { return };
         let (outcome, authorization) = match outcome {
             Input::Authorized { authorization } => ("authorized", Some(authorization.as_str())),
             Input::Declined { .. } => ("declined", None),

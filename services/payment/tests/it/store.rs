@@ -216,7 +216,7 @@ async fn what_an_operator_says_is_recorded_with_its_effect_and_never_changed() {
     let row = rows.get_mut(&order).unwrap();
     let settlement = Settlement { by: "ada".to_owned(), reason: "seen in the console".to_owned() };
     let said = domain::Input::Authorized { authorization: authorization.clone() };
-    row.settled = Some((said, Arc::new(settlement)));
+    row.settled.push((said, Arc::new(settlement)));
     row.enter(State::Authorized { amount: amount(), authorization }, NOW_MICROS);
     save(&mut db, &rows).await.unwrap();
 
@@ -240,6 +240,31 @@ async fn what_an_operator_says_is_recorded_with_its_effect_and_never_changed() {
         let refused = sqlx::query(change).execute(&mut db).await.unwrap_err();
         assert!(refused.to_string().contains("only ever added"), "{change}: {refused}");
     }
+}
+
+#[tokio::test]
+async fn two_outcomes_that_an_operator_says_in_one_batch_are_both_recorded() {
+    let tables = Tables::new().await;
+    let mut db = tables.connect().await;
+    let order = OrderId::now();
+    let token = "tok_visa".to_owned();
+    enter(&mut db, order, State::VoidAfterAuthorizing { amount: amount(), token }).await.unwrap();
+    let mut rows = load(&mut db, vec![order.0]).await.unwrap();
+    let row = rows.get_mut(&order).unwrap();
+    let said =
+        [domain::Input::Authorized { authorization: "pi_1".to_owned() }, domain::Input::Voided];
+    for said in said {
+        let settlement = Settlement { by: "ada".to_owned(), reason: "seen".to_owned() };
+        row.settled.push((said, Arc::new(settlement)));
+    }
+    row.enter(State::Voided, NOW_MICROS);
+    save(&mut db, &rows).await.unwrap();
+    let recorded: Vec<String> =
+        sqlx::query_scalar("select outcome from settlements order by settlement_id")
+            .fetch_all(&mut db)
+            .await
+            .unwrap();
+    assert_eq!(recorded, ["authorized", "voided"]);
 }
 
 /// A database of its own, with the service's tables.
