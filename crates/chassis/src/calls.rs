@@ -7,6 +7,7 @@ mod provider;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -115,6 +116,9 @@ impl<S: Service> Clone for CallQueue<S> {
 
 /// A call under way or waiting.
 struct Waiting {
+    /// Of the task that makes it. A call that was given up may be asked for again while the task that made
+    /// it sleeps: that one must not go on in the other's place.
+    number: u64,
     key: Uuid,
     since: Instant,
 }
@@ -125,6 +129,8 @@ struct Inner<S: Service> {
     /// Calls under way or waiting. A sweep that finds the intent of one of these must not make it a
     /// second time: in a long outage such calls would pile up.
     waiting: Mutex<HashMap<S::Call, Waiting>>,
+    /// Calls that were ever admitted.
+    admitted: AtomicU64,
     answered: Arc<Answered>,
     outcomes: mpsc::WeakSender<Item<S>>,
     provider: Provider,
@@ -143,6 +149,7 @@ impl<S: Service> CallQueue<S> {
                 erased,
                 places: Semaphore::new(CONCURRENT_MAX),
                 waiting: Mutex::default(),
+                admitted: AtomicU64::new(0),
                 answered: Arc::default(),
                 // Weak: calls that are under way do not keep a stopping executor alive.
                 outcomes: outcomes.downgrade(),
@@ -162,9 +169,9 @@ impl<S: Service> CallQueue<S> {
         }
         let inner = Arc::clone(&self.inner);
         tokio::spawn(async move {
-            let each = |intent: Intent<S::Call>| async {
-                let _under_way = UnderWay { inner: &*inner, call: intent.call.clone() };
-                inner.make(intent, &open).await;
+            let each = |(number, intent): (u64, Intent<S::Call>)| async {
+                let (inner, call) = (&*inner, intent.call.clone());
+                inner.make(intent, UnderWay { inner, call, number }, &open).await;
             };
             let mut calls: FuturesUnordered<_> = new.into_iter().map(each).collect();
             while calls.next().await.is_some() {}
@@ -226,11 +233,23 @@ impl<S: Service> CallQueue<S> {
 struct UnderWay<'a, S: Service> {
     inner: &'a Inner<S>,
     call: S::Call,
+    number: u64,
+}
+
+impl<S: Service> UnderWay<'_, S> {
+    /// Whether it was not given up meanwhile.
+    fn is_wanted(&self) -> bool {
+        self.inner.waiting().get(&self.call).is_some_and(|call| call.number == self.number)
+    }
 }
 
 impl<S: Service> Drop for UnderWay<'_, S> {
     fn drop(&mut self) {
-        self.inner.waiting().remove(&self.call);
+        if let Entry::Occupied(call) = self.inner.waiting().entry(self.call.clone())
+            && call.get().number == self.number
+        {
+            call.remove();
+        }
     }
 }
 
@@ -250,27 +269,28 @@ impl<S: Service> Inner<S> {
         self.answered.lock().expect("no panic under this lock")
     }
 
-    /// Those that are not under way already and find room.
-    fn admit(&self, intents: Vec<Intent<S::Call>>) -> Vec<Intent<S::Call>> {
+    /// Those that are not under way already and find room, each with its number.
+    fn admit(&self, intents: Vec<Intent<S::Call>>) -> Vec<(u64, Intent<S::Call>)> {
         let now = Instant::now();
         let mut waiting = self.waiting();
         let mut left_out = 0;
-        let mut admit = |intent: &Intent<S::Call>| {
+        let admit = |intent: Intent<S::Call>| {
             if waiting.len() >= WAITING_MAX {
                 left_out += 1;
-                return false;
+                return None;
             }
             match waiting.entry(intent.call.clone()) {
-                Entry::Occupied(_under_way) => false,
+                Entry::Occupied(_under_way) => None,
                 Entry::Vacant(entry) => {
                     // Also what a former process began.
                     let since = now.checked_sub(intent.age).unwrap_or(now);
-                    entry.insert(Waiting { key: intent.key, since });
-                    true
+                    let number = self.admitted.fetch_add(1, Relaxed);
+                    entry.insert(Waiting { number, key: intent.key, since });
+                    Some((number, intent))
                 }
             }
         };
-        let new = intents.into_iter().filter(&mut admit).collect();
+        let new = intents.into_iter().filter_map(admit).collect();
         if left_out > 0 {
             tracing::warn!(
                 adapter = self.erased.name,
@@ -281,7 +301,12 @@ impl<S: Service> Inner<S> {
         new
     }
 
-    async fn make(&self, intent: Intent<S::Call>, open: &Arc<OpenCalls>) {
+    async fn make(
+        &self,
+        intent: Intent<S::Call>,
+        under_way: UnderWay<'_, S>,
+        open: &Arc<OpenCalls>,
+    ) {
         let Intent { call, cause, trace, age, .. } = intent;
         let begun = Instant::now();
         let mut backoff = BACKOFF_FIRST;
@@ -313,7 +338,7 @@ impl<S: Service> Inner<S> {
             let jitter = rand::rng().random_range(0.1..1.0);
             tokio::time::sleep(backoff.mul_f64(jitter)).await;
             backoff = (backoff * 2).min(BACKOFF_LAST);
-            if !self.waiting().contains_key(&call) {
+            if !under_way.is_wanted() {
                 return;
             }
         }

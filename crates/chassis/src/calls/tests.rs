@@ -89,6 +89,35 @@ impl Outside<Asking> for Silent {
 }
 
 #[tokio::test]
+async fn a_call_that_is_asked_for_again_after_it_was_given_up_is_made_by_one_task() {
+    let (senders, _queue) = queue::<Asking>();
+    let config = Config::read(&mut Env::from_fn(|_unset| None));
+    let telemetry = Arc::new(Telemetry::start(Asking::NAME, &config).unwrap());
+    let silent = Silent::default();
+    let asked = Arc::clone(&silent.asked);
+    let health = Arc::new(Health::new(1));
+    let calls = CallQueue::new(erase(silent), &senders.outcomes, health, telemetry);
+    let make = || {
+        let (id, age, cause, trace) = (Uuid::nil(), Duration::ZERO, None, None);
+        calls.make(Asked { id, calls: vec![Intent { key: id, call: 1, age, cause, trace }] });
+    };
+    make();
+    while asked.load(SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    calls.inner.waiting().clear();
+    make();
+    // The first task ends, and leaves the place of the other alone.
+    let one_task = async {
+        while Arc::strong_count(&calls.inner) > 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), one_task).await.expect("both go on");
+    assert!(calls.inner.waiting().contains_key(&1));
+}
+
+#[tokio::test]
 async fn a_call_that_is_settled_without_its_answer_is_made_no_more() {
     let (senders, _queue) = queue::<Asking>();
     let config = Config::read(&mut Env::from_fn(|_unset| None));
