@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
 
 use crate::effects::Intent;
+use crate::executor::Chain;
 use crate::failure::Failure;
 use crate::health::Health;
 use crate::intents::{self, Answered, OpenCalls};
@@ -307,8 +308,9 @@ impl<S: Service> Inner<S> {
         under_way: UnderWay<'_, S>,
         open: &Arc<OpenCalls>,
     ) {
-        let Intent { call, cause, trace, age, .. } = intent;
-        let begun = Instant::now();
+        let Intent { call, cause, trace, age, key } = intent;
+        let (begun, answers) = (Instant::now(), self.provider.answers());
+        let mut is_told = false;
         let mut backoff = BACKOFF_FIRST;
         loop {
             let outcome = {
@@ -334,6 +336,19 @@ impl<S: Service> Inner<S> {
                 return;
             }
             self.provider.unanswered(&unanswered);
+            // Where nothing is answered, the fault is not the call's: the provider's condition tells of it,
+            // once for all.
+            if !is_told
+                && unanswered.is_refused()
+                && age + begun.elapsed() > LONG
+                && self.provider.answers() > answers
+            {
+                is_told = true;
+                tracing::error!(
+                    adapter = self.erased.name, %key, error = %Chain(&unanswered),
+                    "a call is refused while others are answered; it is made again until it is settled"
+                );
+            }
             // Full jitter, so that callers do not come back in step after an outage.
             let jitter = rand::rng().random_range(0.1..1.0);
             tokio::time::sleep(backoff.mul_f64(jitter)).await;

@@ -204,4 +204,20 @@ impl Unanswered {
     pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Unanswered(source.into())
     }
+
+    /// The call is refused, and will be the next time unless somebody does something about it. It is made
+    /// again all the same. An adapter need not log it: the chassis does, once for each call.
+    pub fn refused(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Unanswered::new(RefusedForGood(source.into()))
+    }
+
+    /// Whether it is refused.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.0.is::<RefusedForGood>()
+    }
 }
+
+/// What [`Unanswered::refused`] wraps its error in.
+#[derive(Debug, thiserror::Error)]
+#[error("it is refused, and will be the next time")]
+struct RefusedForGood(#[source] Box<dyn std::error::Error + Send + Sync>);

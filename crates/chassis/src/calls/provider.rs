@@ -2,7 +2,7 @@
 //! every attempt, of which there are thousands a minute while it is away.
 
 use std::error::Error;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ pub(super) struct Provider {
     labels: [KeyValue; 1],
     health: Arc<Health>,
     telemetry: Arc<Telemetry>,
+    /// Calls that had an outcome.
+    answers: AtomicU64,
     /// Whether any attempt had no outcome since the last that had one, for all the calls that are well.
     is_in_doubt: AtomicBool,
     doubt: Mutex<Option<Doubt>>,
@@ -38,14 +40,25 @@ struct Doubt {
 impl Provider {
     pub(super) fn new(name: &'static str, health: Arc<Health>, telemetry: Arc<Telemetry>) -> Self {
         let labels = [KeyValue::new("provider", name)];
-        let (is_in_doubt, doubt) = (AtomicBool::new(false), Mutex::default());
-        Provider { name, labels, health, telemetry, is_in_doubt, doubt }
+        let (answers, is_in_doubt) = (AtomicU64::new(0), AtomicBool::new(false));
+        Provider { name, labels, health, telemetry, answers, is_in_doubt, doubt: Mutex::default() }
     }
 
     /// A call has an outcome.
     pub(super) fn answered(&self) {
         self.telemetry.metrics.calls.add(1, &self.labels);
         self.health.moves(self.name);
+        self.answers.fetch_add(1, Relaxed);
+        self.trust();
+    }
+
+    /// How many calls have had an outcome.
+    pub(super) fn answers(&self) -> u64 {
+        self.answers.load(Relaxed)
+    }
+
+    /// Nothing speaks against the provider any more.
+    fn trust(&self) {
         if self.is_in_doubt.load(Relaxed) {
             let mut doubt = self.doubt.lock().expect("no panic under this lock");
             *doubt = None;
@@ -76,7 +89,12 @@ impl Provider {
         }
     }
 
+    /// Shows what is open. Where nothing is, nobody waits for the provider: the last call may have got its
+    /// outcome elsewhere, from an operator or another replica.
     pub(super) fn show(&self, open: usize, oldest: Duration) {
+        if open == 0 {
+            self.trust();
+        }
         let metrics = &self.telemetry.metrics;
         metrics.calls_open.record(open as u64, &self.labels);
         metrics.calls_oldest.record(oldest.as_secs_f64(), &self.labels);
@@ -85,6 +103,9 @@ impl Provider {
 
 /// Few and fixed, for a label.
 fn cause(why: &Unanswered) -> &'static str {
+    if why.is_refused() {
+        return "refused";
+    }
     let mut source: Option<&(dyn Error + 'static)> = why.source();
     while let Some(error) = source {
         if error.is::<TookTooLong>() {

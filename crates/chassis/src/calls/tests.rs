@@ -117,6 +117,84 @@ async fn a_call_that_is_asked_for_again_after_it_was_given_up_is_made_by_one_tas
     assert!(calls.inner.waiting().contains_key(&1));
 }
 
+/// Refuses the first call, and answers the others.
+#[derive(Default)]
+struct Choosy {
+    refused: Arc<AtomicU32>,
+}
+
+impl Outside<Asking> for Choosy {
+    const NAME: &'static str = "choosy";
+
+    async fn call(&self, call: u32, _: Duration) -> Result<&'static str, Unanswered> {
+        if call > 1 {
+            return Ok("answered");
+        }
+        self.refused.fetch_add(1, SeqCst);
+        Err(Unanswered::refused("the hold has expired"))
+    }
+}
+
+/// What is logged, one line after the other.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_refused_for_long_while_others_are_answered_is_logged_once() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::ERROR);
+    let _logs =
+        tracing::subscriber::set_default(subscriber.with_writer(move || writer.clone()).finish());
+    let told = || {
+        let written = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        written.lines().filter(|line| line.contains("the hold has expired")).count()
+    };
+    let (senders, _queue) = queue::<Asking>();
+    let config = Config::read(&mut Env::from_fn(|_unset| None));
+    let telemetry = Arc::new(Telemetry::start(Asking::NAME, &config).unwrap());
+    let choosy = Choosy::default();
+    let refused = Arc::clone(&choosy.refused);
+    let health = Arc::new(Health::new(1));
+    let calls = CallQueue::new(erase(choosy), &senders.outcomes, health, telemetry);
+    let make = |call, age| {
+        let (key, cause, trace) = (Uuid::new_v4(), None, None);
+        calls.make(Asked { id: key, calls: vec![Intent { key, call, age, cause, trace }] });
+    };
+    let refused_again = async || {
+        let before = refused.load(SeqCst);
+        while refused.load(SeqCst) < before + 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    // One that has waited for long, and one that was just asked for.
+    make(1, LONG * 2);
+    make(0, Duration::ZERO);
+    refused_again().await;
+    assert_eq!(told(), 0, "the provider answers nobody");
+    make(2, Duration::ZERO);
+    while calls.inner.provider.answers() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    while told() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    refused_again().await;
+    assert_eq!(told(), 1);
+}
+
 #[tokio::test]
 async fn a_call_that_is_settled_without_its_answer_is_made_no_more() {
     let (senders, _queue) = queue::<Asking>();

@@ -289,9 +289,6 @@ fn lowercase(amount: Money) -> String {
 
 /// The step will be tried for ever, because money depends on it; somebody has to look at it.
 fn stuck(order: OrderId, step: Step, refusal: Refusal) -> Unanswered {
-    tracing::error!(
-        %order, %step, error = %refusal,
-        "the payment provider refuses a step that cannot be given up; it will be tried again"
-    );
-    Unanswered::new(refusal)
+    tracing::debug!(%order, %step, error = %refusal, "the payment provider refuses a step");
+    Unanswered::refused(refusal)
 }

@@ -116,9 +116,6 @@ fn kept(order: OrderId, tracking: String) -> String {
 
 /// Goods and money are held until the carrier says how the shipment ended; somebody has to look at it.
 fn stuck(order: OrderId, step: Step, refusal: Refusal) -> Unanswered {
-    tracing::error!(
-        %order, %step, error = %refusal,
-        "the carrier refuses a step that cannot be given up; it will be tried again"
-    );
-    Unanswered::new(refusal)
+    tracing::debug!(%order, %step, error = %refusal, "the carrier refuses a step");
+    Unanswered::refused(refusal)
 }

@@ -62,6 +62,27 @@ impl Outside<Caller> for Oracle {
 }
 
 #[tokio::test]
+async fn a_provider_whose_last_open_call_is_settled_elsewhere_is_no_longer_waited_for() {
+    let config = Config::read(&mut Env::from_fn(|_unset| None));
+    let telemetry = Arc::new(Telemetry::start(Caller::NAME, &config).unwrap());
+    let health = Arc::new(Health::new(1));
+    let provider = Provider::new("oracle", Arc::clone(&health), Arc::clone(&telemetry));
+    let refused = Unanswered::refused("not today");
+    provider.unanswered(&refused);
+    let long_ago = Instant::now().checked_sub(AWAY_TIME).unwrap();
+    provider.doubt.lock().unwrap().as_mut().unwrap().since = long_ago;
+    for _attempt in 1..AWAY_ATTEMPTS {
+        provider.unanswered(&refused);
+    }
+    let is_waited_for = || health.conditions().contains_key("oracle");
+    provider.show(1, Duration::from_secs(60));
+    assert!(is_waited_for());
+    assert!(telemetry.render().contains("cause=\"refused\",provider=\"oracle\""));
+    provider.show(0, Duration::ZERO);
+    assert!(!is_waited_for());
+}
+
+#[tokio::test]
 async fn a_provider_that_is_away_is_told_of_once_with_what_is_open_and_since_when() {
     let config = Config::read(&mut Env::from_fn(|_unset| None));
     let (health, telemetry) =

@@ -107,8 +107,8 @@ fn refused(order: OrderId, refusal: Refusal) -> Result<Authorization, Unanswered
 
 /// The amount is held under an id that cannot be written down, so that nobody could capture it.
 fn unkept(order: OrderId, why: Unkept) -> Unanswered {
-    tracing::error!(%order, error = %why, "the payment provider holds an amount under an impossible id");
-    Unanswered::new(why)
+    tracing::debug!(%order, error = %why, "the payment provider holds an amount under an impossible id");
+    Unanswered::refused(why)
 }
 
 /// Ids are path segments and stand in every event of a payment.
