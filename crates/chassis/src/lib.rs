@@ -83,7 +83,7 @@ pub use handle::{Handle, Refused};
 pub use http::MAX_BODY_BYTES;
 pub use intents::{next_attempt_at, open_for};
 pub use limits::MAX_VALUE_BYTES;
-pub use outside::{Api, Place, place_from_env, plain};
+pub use outside::{Api, Place, api, place_from_env, plain};
 pub use presumed::Presumed;
 pub use problem::Problem;
 pub use registry::{COMPATIBILITY, Registry, RegistryError, subject};

@@ -1,6 +1,8 @@
 //! How a service is told whom to call outside: an API with its key, or an adapter in the process. One
 //! reader for all, so that every such setting is refused for the same reasons.
 
+pub mod api;
+
 use std::time::Duration;
 
 use reqwest::Url;

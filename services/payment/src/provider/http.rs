@@ -8,19 +8,14 @@ mod authorize;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use chassis::Unanswered;
+use chassis::{Unanswered, api};
 use events::{Money, OrderId};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, InvalidHeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use sandbox::recent::Recent;
 use serde::de::DeserializeOwned;
 
 use super::{Authorization, Provider, Step};
 use answer::{Answer, Body, Found, Refusal};
-
-/// A connection takes a round trip or three: who needs longer is not there.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Keys under which a step is tried, where the provider keeps answering one with a server error.
 const KEYS_MAX: u32 = 5;
@@ -56,31 +51,10 @@ impl Default for Memory {
     }
 }
 
-/// Why there can be no client.
-#[derive(Debug, thiserror::Error)]
-pub enum Unusable {
-    #[error("the key has characters that a header cannot hold")]
-    Key(#[source] InvalidHeaderValue),
-    #[error("no HTTP client can be made")]
-    Client(#[source] reqwest::Error),
-}
-
 impl Http {
     /// A provider at `base`, whose API is used with `key`; each call is given up after `timeout`.
-    pub fn new(base: Url, key: &str, timeout: Duration) -> Result<Self, Unusable> {
-        let mut bearer = HeaderValue::try_from(format!("Bearer {key}")).map_err(Unusable::Key)?;
-        bearer.set_sensitive(true);
-        let mut builder = Client::builder()
-            .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
-            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-            .timeout(timeout)
-            // Whoever answers in the provider's place must not learn the key by sending us elsewhere.
-            .redirect(Policy::none());
-        if matches!(base.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
-            // A proxy for the outside world does not know our own machine.
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(Unusable::Client)?;
+    pub fn new(base: Url, key: &str, timeout: Duration) -> Result<Self, api::Unusable> {
+        let client = api::client(&base, key, timeout)?;
         Ok(Http { client, base, memory: Memory::default(), failed: Arc::default() })
     }
 
@@ -89,26 +63,17 @@ impl Http {
         Http { memory, ..self }
     }
 
-    fn url(&self, path: &[&str]) -> Url {
-        let mut url = self.base.clone();
-        url.path_segments_mut().expect("an http URL has a path").pop_if_empty().extend(path);
-        url
-    }
-
     /// Asks for something that changes nothing.
     async fn get<T: DeserializeOwned>(
         &self,
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<T, Unanswered> {
-        let mut url = self.url(path);
+        let mut url = api::url(&self.base, path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let request = self.client.get(url);
-        let response =
-            request.send().await.map_err(|error| Unanswered::new(error.without_url()))?;
-        answer::read_found(response).await
+        api::read_found(api::send(self.client.get(url)).await?).await
     }
 
     async fn post(
@@ -117,15 +82,9 @@ impl Http {
         key: &str,
         form: &[(&str, &str)],
     ) -> Result<Answer, Unanswered> {
-        let response = self
-            .client
-            .post(self.url(path))
-            .header("Idempotency-Key", key)
-            .form(form)
-            .send()
-            .await
-            .map_err(|error| Unanswered::new(error.without_url()))?;
-        answer::read(response).await
+        let request = self.client.post(api::url(&self.base, path));
+        let request = request.header("Idempotency-Key", key).form(form);
+        answer::read(api::send(request).await?).await
     }
 
     /// A step that must succeed in the end. `done` says whether a body shows that it has. Under another

@@ -6,18 +6,13 @@ mod answer;
 
 use std::time::Duration;
 
-use chassis::{Unanswered, plain};
+use chassis::{Unanswered, api, plain};
 use events::OrderId;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, InvalidHeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde::Serialize;
 
 use super::{Carrier, Shipment, Step};
 use answer::{Answer, Refusal};
-
-/// A connection takes a round trip or three: who needs longer is not there.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The longest tracking code that is kept; those of carriers have some twenty characters.
 const TRACKING_CHARACTERS_MAX: usize = 255;
@@ -31,37 +26,16 @@ pub struct Http {
     base: Url,
 }
 
-/// Why there can be no client.
-#[derive(Debug, thiserror::Error)]
-pub enum Unusable {
-    #[error("the key has characters that a header cannot hold")]
-    Key(#[source] InvalidHeaderValue),
-    #[error("no HTTP client can be made")]
-    Client(#[source] reqwest::Error),
-}
-
 impl Http {
     /// A carrier at `base`, whose API is used with `key`; each call is given up after `timeout`.
-    pub fn new(base: Url, key: &str, timeout: Duration) -> Result<Self, Unusable> {
-        let mut bearer = HeaderValue::try_from(format!("Bearer {key}")).map_err(Unusable::Key)?;
-        bearer.set_sensitive(true);
-        let mut builder = Client::builder()
-            .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
-            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-            .timeout(timeout)
-            // Whoever answers in the carrier's place must not learn the key by sending us elsewhere.
-            .redirect(Policy::none());
-        if matches!(base.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
-            // A proxy for the outside world does not know our own machine.
-            builder = builder.no_proxy();
-        }
-        Ok(Http { client: builder.build().map_err(Unusable::Client)?, base })
+    pub fn new(base: Url, key: &str, timeout: Duration) -> Result<Self, api::Unusable> {
+        let client = api::client(&base, key, timeout)?;
+        Ok(Http { client, base })
     }
 
     fn request(&self, method: Method, order: OrderId, step: Step, path: &[&str]) -> RequestBuilder {
-        let mut url = self.base.clone();
-        url.path_segments_mut().expect("an http URL has a path").pop_if_empty().extend(path);
-        self.client.request(method, url).header("Idempotency-Key", format!("{order}:{step}"))
+        let request = self.client.request(method, api::url(&self.base, path));
+        request.header("Idempotency-Key", format!("{order}:{step}"))
     }
 
     async fn send(
@@ -70,9 +44,7 @@ impl Http {
         step: Step,
         request: RequestBuilder,
     ) -> Result<Shipment, Unanswered> {
-        let response =
-            request.send().await.map_err(|error| Unanswered::new(error.without_url()))?;
-        match answer::read(response).await? {
+        match answer::read(api::send(request).await?).await? {
             Answer::Done(Shipment::Dispatched { tracking }) => {
                 Ok(Shipment::Dispatched { tracking: kept(order, tracking) })
             }

@@ -1,16 +1,9 @@
-//! What a provider's HTTP answer means: done, refused for good, or no answer at all. Everything that
-//! could be another outcome the next time is no answer.
+//! What a provider's HTTP answer says: of a payment intent or a refund, or why a step is refused.
 
-use chassis::{Unanswered, plain};
+use chassis::{Unanswered, api};
 use events::DeclineReason;
 use reqwest::{Response, StatusCode};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
-
-/// Far more than any code of an API has.
-const CODE_CHARACTERS_MAX: usize = 100;
-/// Far more than any answer has. Whoever sends more is not the provider.
-const BODY_BYTES_MAX: usize = 256 * 1024;
+use serde::Deserialize;
 
 /// Tells an answer that stands under the key from one that was given just now.
 const REPLAYED: &str = "idempotent-replayed";
@@ -30,7 +23,7 @@ pub(super) enum Answer {
 pub(super) struct Body {
     pub(super) id: Option<String>,
     pub(super) object: Option<String>,
-    #[serde(default, deserialize_with = "short")]
+    #[serde(default, deserialize_with = "api::code")]
     pub(super) status: Option<String>,
     /// In minor units.
     pub(super) amount: Option<i64>,
@@ -63,82 +56,26 @@ pub(super) struct Refusal {
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct ErrorBody {
-    #[serde(rename = "type", default, deserialize_with = "short")]
+    #[serde(rename = "type", default, deserialize_with = "api::code")]
     kind: Option<String>,
-    #[serde(default, deserialize_with = "short")]
+    #[serde(default, deserialize_with = "api::code")]
     code: Option<String>,
-    #[serde(default, deserialize_with = "short")]
+    #[serde(default, deserialize_with = "api::code")]
     decline_code: Option<String>,
-    #[serde(default, deserialize_with = "short")]
+    #[serde(default, deserialize_with = "api::code")]
     param: Option<String>,
     payment_intent: Option<Box<Body>>,
-}
-
-/// A code of the provider's, for logs: whatever it sends there, a line stays a line.
-fn short<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    Ok(text.map(|text| plain(&text, CODE_CHARACTERS_MAX)))
-}
-
-/// An answer that says nothing about the outcome.
-#[derive(Debug, thiserror::Error)]
-enum Unclear {
-    #[error("the provider answers {0}")]
-    Status(StatusCode),
-    #[error("the provider answers {0} with a body that cannot be read")]
-    Body(StatusCode, #[source] serde_json::Error),
-    #[error("the provider's answer has more than {BODY_BYTES_MAX} bytes")]
-    TooLarge,
-}
-
-/// Reads the answer to a question, which changes nothing: all but a success is no answer.
-pub(super) async fn read_found<T: DeserializeOwned>(response: Response) -> Result<T, Unanswered> {
-    let status = response.status();
-    if !status.is_success() {
-        return Err(Unanswered::new(Unclear::Status(status)));
-    }
-    let body = bytes(response).await?;
-    serde_json::from_slice(&body).map_err(|error| Unanswered::new(Unclear::Body(status, error)))
 }
 
 pub(super) async fn read(response: Response) -> Result<Answer, Unanswered> {
     let status = response.status();
     if status.is_server_error() && response.headers().contains_key(REPLAYED) {
-        return Ok(Answer::Stored(Unanswered::new(Unclear::Status(status))));
+        return Ok(Answer::Stored(api::unclear(status)));
     }
-    // In progress, too many requests, broken: it may have been carried out or not.
-    let refused = status.is_client_error()
-        && status != StatusCode::REQUEST_TIMEOUT
-        && status != StatusCode::CONFLICT
-        && status != StatusCode::TOO_MANY_REQUESTS;
-    if !status.is_success() && !refused {
-        return Err(Unanswered::new(Unclear::Status(status)));
-    }
-    let body = bytes(response).await?;
-    let unreadable = |error| Unanswered::new(Unclear::Body(status, error));
-    if status.is_success() {
-        return serde_json::from_slice(&body).map(Answer::Done).map_err(unreadable);
-    }
-    #[derive(Deserialize)]
-    struct Envelope {
-        error: ErrorBody,
-    }
-    // A refusal that is not in the provider's own form comes from something between it and us.
-    let envelope: Envelope = serde_json::from_slice(&body).map_err(unreadable)?;
-    Ok(Answer::Refused(Refusal { status, error: envelope.error }))
-}
-
-async fn bytes(mut response: Response) -> Result<Vec<u8>, Unanswered> {
-    let mut body = Vec::new();
-    while let Some(chunk) =
-        response.chunk().await.map_err(|error| Unanswered::new(error.without_url()))?
-    {
-        if body.len() + chunk.len() > BODY_BYTES_MAX {
-            return Err(Unanswered::new(Unclear::TooLarge));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+    Ok(match api::read(response).await? {
+        api::Answer::Done(body) => Answer::Done(body),
+        api::Answer::Refused { status, error } => Answer::Refused(Refusal { status, error }),
+    })
 }
 
 impl Body {

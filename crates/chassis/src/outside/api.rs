@@ -1,0 +1,160 @@
+//! Calls of an API over HTTP: a client that gives its key to nobody else, and what an answer means, which
+//! is done, refused for good, or no answer at all. Everything that could be another outcome the next time
+//! is no answer.
+
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, InvalidHeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+
+use super::plain;
+use crate::service::Unanswered;
+
+/// A connection takes a round trip or three: who needs longer is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Far more than any code of an API has.
+const CODE_CHARACTERS_MAX: usize = 100;
+/// Far more than any answer has. Whoever sends more is not the API.
+const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// Why there can be no client.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// It has a character that no key has.
+    #[error("the key has characters that a header cannot hold")]
+    Key(#[source] InvalidHeaderValue),
+    /// Of TLS, most likely.
+    #[error("no HTTP client can be made")]
+    Client(#[source] reqwest::Error),
+}
+
+/// An answer that says nothing about the outcome.
+#[derive(Debug, thiserror::Error)]
+enum Unclear {
+    #[error("the answer is {0}")]
+    Status(StatusCode),
+    #[error("the answer is {0} with a body that cannot be read")]
+    Body(StatusCode, #[source] serde_json::Error),
+    #[error("the answer has more than {BODY_BYTES_MAX} bytes")]
+    TooLarge,
+}
+
+/// An answer that will be the same the next time.
+#[derive(Debug)]
+pub enum Answer<T, E> {
+    /// A success.
+    Done(T),
+    /// An error in the API's own form: `{"error": …}`.
+    Refused {
+        /// A client error.
+        status: StatusCode,
+        /// What it says of itself.
+        error: E,
+    },
+}
+
+/// A client of the API at `base`, which is used with `key`; each call is given up after `timeout`.
+pub fn client(base: &Url, key: &str, timeout: Duration) -> Result<Client, Unusable> {
+    let mut bearer = HeaderValue::try_from(format!("Bearer {key}")).map_err(Unusable::Key)?;
+    bearer.set_sensitive(true);
+    let mut builder = Client::builder()
+        .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
+        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+        .timeout(timeout)
+        // Whoever answers in the API's place must not learn the key by sending us elsewhere.
+        .redirect(Policy::none());
+    if matches!(base.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
+        // A proxy for the outside world does not know our own machine.
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(Unusable::Client)
+}
+
+/// The URL of what stands at `path` below `base`. A segment stays one, whatever it holds.
+pub fn url(base: &Url, path: &[&str]) -> Url {
+    let mut url = base.clone();
+    url.path_segments_mut().expect("an http URL has a path").pop_if_empty().extend(path);
+    url
+}
+
+/// Sends a request. The URL, which may hold what is nobody's business, is in no error.
+pub async fn send(request: RequestBuilder) -> Result<Response, Unanswered> {
+    request.send().await.map_err(|error| Unanswered::new(error.without_url()))
+}
+
+/// No outcome, because of an answer's status.
+pub fn unclear(status: StatusCode) -> Unanswered {
+    Unanswered::new(Unclear::Status(status))
+}
+
+/// Reads the answer to a call.
+pub async fn read<T, E>(response: Response) -> Result<Answer<T, E>, Unanswered>
+where
+    T: DeserializeOwned,
+    E: DeserializeOwned,
+{
+    let status = response.status();
+    if !is_refusal(status) {
+        return read_found(response).await.map(Answer::Done);
+    }
+    #[derive(Deserialize)]
+    struct Envelope<E> {
+        error: E,
+    }
+    // A refusal that is not in the API's own form comes from something between it and us.
+    let Envelope { error } = json(response).await?;
+    Ok(Answer::Refused { status, error })
+}
+
+/// Reads the answer to a question, which changes nothing: all but a success is no answer.
+pub async fn read_found<T: DeserializeOwned>(response: Response) -> Result<T, Unanswered> {
+    match response.status() {
+        status if status.is_success() => json(response).await,
+        status => Err(unclear(status)),
+    }
+}
+
+/// Not where it is in progress or where there are too many: it may be carried out yet.
+fn is_refusal(status: StatusCode) -> bool {
+    status.is_client_error()
+        && status != StatusCode::REQUEST_TIMEOUT
+        && status != StatusCode::CONFLICT
+        && status != StatusCode::TOO_MANY_REQUESTS
+}
+
+async fn json<T: DeserializeOwned>(mut response: Response) -> Result<T, Unanswered> {
+    let (status, mut body) = (response.status(), Vec::new());
+    while let Some(chunk) =
+        response.chunk().await.map_err(|error| Unanswered::new(error.without_url()))?
+    {
+        if body.len() + chunk.len() > BODY_BYTES_MAX {
+            return Err(Unanswered::new(Unclear::TooLarge));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    serde_json::from_slice(&body).map_err(|error| Unanswered::new(Unclear::Body(status, error)))
+}
+
+/// Deserializes a code of an API, for logs: whatever it sends there, a line stays a line.
+pub fn code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.map(|text| plain(&text, CODE_CHARACTERS_MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_error_is_a_refusal_unless_it_says_that_it_may_be_carried_out_yet() {
+        let refusals: Vec<u16> = (100..600)
+            .filter(|status| is_refusal(StatusCode::from_u16(*status).unwrap()))
+            .collect();
+        assert_eq!((refusals.first(), refusals.last()), (Some(&400), Some(&499)));
+        assert!([408, 409, 429].iter().all(|status| !refusals.contains(status)));
+        assert_eq!(refusals.len(), 97);
+    }
+}
