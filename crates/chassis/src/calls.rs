@@ -170,9 +170,10 @@ impl<S: Service> CallQueue<S> {
         }
         let inner = Arc::clone(&self.inner);
         tokio::spawn(async move {
-            let each = |(number, intent): (u64, Intent<S::Call>)| async {
-                let (inner, call) = (&*inner, intent.call.clone());
-                inner.make(intent, UnderWay { inner, call, number }, &open).await;
+            let (inner, open) = (&*inner, &open);
+            let each = |(number, intent): (u64, Intent<S::Call>)| async move {
+                let call = intent.call.clone();
+                inner.make(intent, UnderWay { inner, call, number }, open).await;
             };
             let mut calls: FuturesUnordered<_> = new.into_iter().map(each).collect();
             while calls.next().await.is_some() {}

@@ -41,7 +41,8 @@ impl Placing {
             let is_open = |question: &Question| self.positions.is_open(*question);
             let open: Vec<Question> = questions.iter().copied().filter(is_open).collect();
             if open.is_empty() {
-                return;
+                // Those who hold the partitions by now ask for themselves.
+                return self.health.has("positions");
             }
             let attempt = tokio::time::timeout(ATTEMPT_MAX, self.attempt(&open));
             let reason = match attempt.await {

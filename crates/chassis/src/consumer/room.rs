@@ -7,8 +7,8 @@ use rdkafka::consumer::Consumer;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::Polling;
 use super::client::Client;
+use super::{POLL, Polling};
 use crate::offsets::Partition;
 use crate::queue::Item;
 use crate::service::Service;
@@ -43,15 +43,21 @@ impl<S: Service> Polling<'_, S> {
         }
     }
 
-    /// Keeps the membership alive without taking messages. Returns whether to go on.
+    /// Serves the group without taking messages. Returns whether to go on.
     fn idle(&self) -> bool {
-        if let Some(Ok(message)) = self.client.poll(Duration::ZERO) {
-            // Fetched before the pause took hold: to be fetched again from the database's offset.
-            let mut topics = self.consuming.topics().into_iter();
-            if let Some(topic) = topics.find(|topic| *topic == message.topic()) {
-                let partition = Partition { topic, number: message.partition() };
-                self.consuming.positions.hold(partition, Duration::ZERO);
+        // Without a time to wait it would serve one event alone: a rebalance would stay behind statistics,
+        // of which more come than are taken.
+        match self.client.poll(POLL) {
+            None => {}
+            Some(Ok(message)) => {
+                // Fetched before the pause took hold: to be fetched again from the database's offset.
+                let mut topics = self.consuming.topics().into_iter();
+                if let Some(topic) = topics.find(|topic| *topic == message.topic()) {
+                    let partition = Partition { topic, number: message.partition() };
+                    self.consuming.positions.hold(partition, Duration::ZERO);
+                }
             }
+            Some(Err(error)) => self.report(&error),
         }
         !self.consuming.stop.load(Relaxed)
     }

@@ -38,6 +38,10 @@ struct Blocked {
     round: Round,
     /// Older ones are still being put before those that wait: nothing is sent yet.
     held: bool,
+    /// When it is tried again. Each topic has a time of its own: one that is refused again and again must
+    /// not put off another.
+    due: Instant,
+    pause: Duration,
 }
 
 /// One pass over all that waits of a topic, from the oldest on.
@@ -73,18 +77,10 @@ impl Round {
     }
 }
 
+#[derive(Default)]
 pub(super) struct Apart {
     blocked: BTreeMap<String, Blocked>,
     new: Vec<Waiting>,
-    due: Instant,
-    pause: Duration,
-}
-
-impl Default for Apart {
-    fn default() -> Self {
-        let (blocked, new) = (BTreeMap::new(), Vec::new());
-        Apart { blocked, new, due: Instant::now(), pause: RETRY_FIRST }
-    }
 }
 
 impl Apart {
@@ -129,6 +125,8 @@ impl Apart {
             reason: reason.to_owned(),
             round: Round::default(),
             held: false,
+            due: Instant::now(),
+            pause: RETRY_FIRST,
         })
     }
 
@@ -150,8 +148,11 @@ impl Apart {
         refusal: Refusal,
         why: &str,
     ) {
-        let is_first = self.blocked.is_empty();
+        let is_first = !self.blocked.contains_key(message.topic());
         let blocked = self.blocked(message.topic(), why);
+        if is_first {
+            blocked.due += blocked.pause;
+        }
         match (refusal, message.key()) {
             (Refusal::Topic, _) => blocked.whole = true,
             // Nothing is in any order with a message without a key.
@@ -160,10 +161,6 @@ impl Apart {
                 blocked.keys.insert(key.to_owned());
                 blocked.whole |= blocked.keys.len() > KEYS_MAX;
             }
-        }
-        // One that is refused again and again must not put off those that wait for their turn.
-        if is_first {
-            self.due = Instant::now() + self.pause;
         }
         self.put(batch, place, message, why.to_owned());
     }
@@ -201,8 +198,8 @@ impl Apart {
     pub(super) fn let_go(&mut self, topic: &str) {
         if let Some(blocked) = self.blocked.get_mut(topic) {
             (blocked.held, blocked.round) = (false, Round::default());
+            (blocked.due, blocked.pause) = (Instant::now(), RETRY_FIRST);
         }
-        (self.due, self.pause) = (Instant::now(), RETRY_FIRST);
     }
 
     /// What is not in the table yet.
@@ -215,23 +212,18 @@ impl Apart {
         self.new.clear();
     }
 
-    /// Topics of which something waits, when it is time to try it again.
+    /// Topics of which something waits, where it is time to try it again.
     pub(super) fn due(&self) -> Vec<String> {
-        match self.blocked.is_empty() || Instant::now() < self.due {
-            true => Vec::new(),
-            false => {
-                let free = self.blocked.iter().filter(|(_, blocked)| !blocked.held);
-                free.map(|(topic, _)| topic.clone()).collect()
-            }
-        }
+        let now = Instant::now();
+        let due = self.blocked.iter().filter(|(_, blocked)| !blocked.held && blocked.due <= now);
+        due.map(|(topic, _)| topic.clone()).collect()
     }
 
     /// How long until something is tried again.
     pub(super) fn due_in(&self) -> Duration {
-        match self.blocked.is_empty() {
-            true => Duration::MAX,
-            false => self.due.saturating_duration_since(Instant::now()),
-        }
+        let free = self.blocked.values().filter(|blocked| !blocked.held);
+        let next = free.map(|blocked| blocked.due).min();
+        next.map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()))
     }
 
     /// The pass over a topic that was begun, or a new one.
@@ -245,6 +237,7 @@ impl Apart {
         match still {
             Still::Nothing => {
                 self.blocked.remove(topic);
+                return;
             }
             Still::Keys(keys) => {
                 blocked.whole = keys.len() > KEYS_MAX;
@@ -257,11 +250,8 @@ impl Apart {
             }
             Still::Everything => {}
         }
-        self.pause = match self.blocked.is_empty() {
-            true => RETRY_FIRST,
-            false => (self.pause * 2).min(RETRY_LAST),
-        };
-        self.due = Instant::now() + self.pause;
+        blocked.pause = (blocked.pause * 2).min(RETRY_LAST);
+        blocked.due = Instant::now() + blocked.pause;
     }
 
     /// What operators have to know, if anything waits.
@@ -377,14 +367,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_meanwhile_does_not_put_off_those_that_wait_for_their_turn() {
+    fn a_topic_that_is_refused_again_and_again_does_not_put_off_another() {
         let mut apart = Apart::default();
         refuse(&mut apart, "a", "1");
-        let due = apart.due;
         refuse(&mut apart, "b", "2");
-        assert_eq!(apart.due, due);
-        apart.due = Instant::now();
-        assert_eq!(apart.due(), ["a", "b"]);
+        let of = |apart: &Apart, topic: &str| apart.blocked[topic].due;
+        let (a, b) = (of(&apart, "a"), of(&apart, "b"));
+        refuse(&mut apart, "b", "3");
+        assert_eq!((of(&apart, "a"), of(&apart, "b")), (a, b));
+        apart.tried("b", Round::default(), Still::Everything);
+        assert_eq!(of(&apart, "a"), a);
+        assert!(of(&apart, "b") > b);
+        apart.blocked.get_mut("a").unwrap().due = Instant::now();
+        assert_eq!(apart.due(), ["a"]);
     }
 
     #[test]
