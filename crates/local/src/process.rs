@@ -165,7 +165,7 @@ impl Process {
         spawn::start_time(self.pid) == Some(self.started_at)
     }
 
-    /// Whether a signal has stopped it in its tracks, as `kill -STOP` and a debugger do.
+    /// Whether a signal has stopped it in its tracks, as `kill -STOP` does.
     pub fn is_frozen(&self) -> bool {
         self.is_alive() && spawn::state(self.pid) == Some('T')
     }

@@ -55,7 +55,7 @@ pub(crate) enum Order {
         /// Only in this state, such as completed
         #[arg(long)]
         state: Option<String>,
-        /// How many, at most 100
+        /// How many, at most 500
         #[arg(long, default_value_t = 20)]
         limit: u32,
         /// Where to go on: the cursor of the page before

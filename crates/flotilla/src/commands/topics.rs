@@ -93,7 +93,7 @@ async fn check(brokers: &str, out: &Output) -> Result<ExitCode> {
     }
     out.document(&json!({ "topics": documents }));
     if !is_fine {
-        out.line(format_args!("`flotilla topics apply` mends that"));
+        out.line("`flotilla topics apply` mends that");
     }
     Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

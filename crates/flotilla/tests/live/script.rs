@@ -75,6 +75,8 @@ pub(crate) fn looks_at_a_fleet(fleet: &Fleet) {
     fleet.x("logs kafka").with_code(0).says("Kafka Server started");
     fleet.x("logs --help").with_code(0).says("--follow");
     fleet.x("bench --help").with_code(0).says("SCENARIO");
+    fleet.x("test --help").with_code(0).says("everything that continuous integration checks");
+    fleet.x("test order").with_code(1).complains("test takes no arguments");
     fleet.x("fly").with_code(1).complains("there is no command fly");
     assert!(!Clone::built(fleet).has_built(), "something was built to look at a fleet");
 }
