@@ -70,7 +70,7 @@ async fn published(fleet: &Fleet) -> Result<(Vec<OutboxFact>, BTreeSet<&'static 
     let mut now = outboxes(fleet).await?;
     let heads: Vec<i64> = now.iter().map(|outbox| outbox.head).collect();
     loop {
-        let late = now.iter().zip(&heads).filter(|(outbox, head)| outbox.published < **head);
+        let late = now.iter().zip(&heads).filter(|(outbox, head)| outbox.is_behind(**head));
         let behind: BTreeSet<&'static str> = late.map(|(outbox, _)| outbox.service).collect();
         if behind.is_empty() || started.elapsed() > PUBLISH_PATIENCE {
             return Ok((now, behind));
@@ -84,16 +84,16 @@ pub(super) async fn outboxes(fleet: &Fleet) -> Result<Vec<OutboxFact>> {
     let mut outboxes = Vec::new();
     for service in SERVICES {
         let mut db = connect(fleet, service).await?;
-        let (rows, head, published) = sqlx::query_as(
+        let (rows, apart, head, published): (i64, i64, i64, i64) = sqlx::query_as(
             "select (select count(*) from flotilla.outbox
-                     where batch > (select published_batch from flotilla.relay_lease))
-                    + (select count(*) from flotilla.outbox_set_apart),
+                     where batch > (select published_batch from flotilla.relay_lease)),
+                    (select count(*) from flotilla.outbox_set_apart),
                     (select batch from flotilla.outbox_head),
                     (select published_batch from flotilla.relay_lease)",
         )
         .fetch_one(&mut db)
         .await?;
-        outboxes.push(OutboxFact { service, rows, head, published });
+        outboxes.push(OutboxFact { service, rows: rows + apart, apart, head, published });
     }
     Ok(outboxes)
 }

@@ -173,10 +173,19 @@ pub struct OutboxFact {
     pub service: &'static str,
     /// Rows of the outbox that wait to be published, and messages that are set apart.
     pub rows: i64,
+    /// How many are set apart: their batches count as published.
+    pub apart: i64,
     /// The last committed batch.
     pub head: i64,
     /// The last published batch.
     pub published: i64,
+}
+
+impl OutboxFact {
+    /// Whether something that was committed up to this batch is on no topic yet.
+    pub fn is_behind(&self, head: i64) -> bool {
+        self.published < head || self.apart > 0
+    }
 }
 
 /// The events of one topic, by key.

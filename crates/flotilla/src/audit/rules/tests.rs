@@ -38,7 +38,7 @@ fn clean() -> Facts {
     let tea = StockFact { free: 7, reserved: 0, shipped: 3, adjusted: 10, ledger: 10, price };
     facts.stock.insert("tea".to_owned(), tea);
     facts.catalogue.last.insert("tea".to_owned(), 1);
-    facts.outboxes.push(OutboxFact { service: "order", rows: 0, head: 9, published: 9 });
+    facts.outboxes.push(OutboxFact { service: "order", rows: 0, apart: 0, head: 9, published: 9 });
     facts.ledger = Some(LedgerFact {
         kept_minor: [(COMPLETED, 100)].into(),
         held_minor: Default::default(),
@@ -121,6 +121,13 @@ fn a_lost_or_invented_unit_is_found() {
         tea.reserved += 1;
         tea.free -= 1;
     });
+}
+
+#[test]
+fn what_is_set_apart_is_on_no_topic_although_its_batch_counts_as_published() {
+    let outbox = OutboxFact { service: "order", rows: 1, apart: 1, head: 9, published: 9 };
+    assert!(outbox.is_behind(9));
+    assert!(!OutboxFact { apart: 0, ..outbox }.is_behind(9));
 }
 
 #[test]
