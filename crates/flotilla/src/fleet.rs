@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use chassis::{Registry, topics};
 use events::TOPICS;
-use local::{Environment, Ports, Process, ProcessSpec, Progress, SERVICES};
+use local::{Environment, Ports, Process, ProcessSpec, Progress, SERVICES, answer};
 
 pub use settings::{FleetSettings, Providers};
 
@@ -201,8 +201,8 @@ impl Fleet {
             .args(["--listen", &listen, "--ledger"])
             .args([folder.join("ledger.jsonl").display().to_string()]);
         let process = Process::start(settings, &spec, self.settings.lifetime)?;
-        let health = format!("{}/healthz", self.url("sandbox"));
-        process.wait_ready(READY, async || answers(&health).await).await
+        let port = self.ports().get("sandbox");
+        process.wait_ready(READY, async || answer::http(port, "/healthz").await).await
     }
 
     async fn spawn_service(&self, service: &'static str) -> Result<()> {
@@ -249,8 +249,8 @@ impl Fleet {
             let log = self.settings.settings.log(name);
             format!("{name} ended while starting; see {}", log.display())
         })?;
-        let ready = format!("http://{}/readyz", address(ports, &format!("{service}-admin")));
-        process.wait_ready(READY, async || answers(&ready).await).await
+        let port = ports.get(&format!("{service}-admin"));
+        process.wait_ready(READY, async || answer::http(port, "/readyz").await).await
     }
 
     /// Stops a service in good order.
@@ -277,12 +277,6 @@ fn address(ports: Ports, name: &str) -> String {
 
 fn is_release(programs: &Path) -> bool {
     programs.ends_with("release")
-}
-
-async fn answers(url: &str) -> bool {
-    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build();
-    let Ok(http) = http else { return false };
-    http.get(url).send().await.is_ok_and(|answer| answer.status().is_success())
 }
 
 struct Timed<'a>(Progress<'a>);

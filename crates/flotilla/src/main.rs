@@ -82,7 +82,9 @@ fn main() -> ExitCode {
 /// says about others.
 fn start_anew(without: &[&str]) -> ExitCode {
     let mut command = Command::new("/proc/self/exe");
-    command.args(std::env::args_os().skip(1));
+    let mut args = std::env::args_os();
+    // Help and complaints name the program as it was called.
+    command.arg0(args.next().unwrap_or_else(|| "flotilla".into())).args(args);
     without.iter().for_each(|name| _ = command.env_remove(name));
     let error = anyhow::Error::new(command.exec()).context("cannot start anew");
     output::Output::new(false).error(&error);

@@ -28,7 +28,7 @@ pub(crate) async fn postgres(port: u16) -> bool {
 }
 
 /// Asks for a page that is there.
-pub(crate) async fn http(port: u16, path: &str) -> bool {
+pub async fn http(port: u16, path: &str) -> bool {
     let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
     let answer = ask::<12>(port, request.as_bytes()).await;
     answer.is_some_and(|answer| answer.starts_with(b"HTTP/1.1 200"))

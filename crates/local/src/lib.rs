@@ -9,7 +9,7 @@
 
 pub mod settings;
 pub mod process;
-mod answer;
+pub mod answer;
 mod claim;
 mod cache;
 mod java;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use crate::settings::Settings;
 
@@ -235,7 +236,9 @@ impl Process {
             if !alive {
                 bail!("{name} ended while starting; the end of {log}:\n{}", self.log_tail());
             }
-            if ready().await {
+            // A frozen server takes the connection and says nothing.
+            let left = patience.saturating_sub(started.elapsed());
+            if timeout(left, ready()).await.unwrap_or(false) {
                 return Ok(());
             }
             if started.elapsed() > patience {

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use local::SERVICES;
 use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::facts::{
@@ -22,11 +23,15 @@ use crate::fleet::Fleet;
 /// needs a fraction of a second.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is looked whether it has.
+/// How long a database may take to connect to; one that is frozen would take for ever.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) async fn connect(fleet: &Fleet, service: &'static str) -> Result<PgConnection> {
     let url = fleet.environment().superuser_url(service)?;
-    PgConnection::connect(&url).await.with_context(|| {
+    let connected = timeout(CONNECT_PATIENCE, PgConnection::connect(&url)).await;
+    let connected = connected.map_err(anyhow::Error::from).and_then(|c| Ok(c?));
+    connected.with_context(|| {
         format!("the database of {service} does not answer; `flotilla local status` tells more")
     })
 }

@@ -10,6 +10,7 @@ pub(crate) fn are_shown_as_they_come(fleet: &Fleet) {
     assert!(one.stdout.lines().all(|line| line.contains(key)), "{}", one.stdout);
     fleet.ok("events republish order.events").says("order.events has them all");
     fleet.ok("events republish payment.events --minutes 5 --no-wait").says("kept since");
+    fleet.run("events republish order.events --minutes 0").with_code(1).complains("keeps nothing");
     fleet.run("events republish typo").with_code(1).complains("a topic begins with its service");
     fleet.run("events tail --topic typo").with_code(1).complains("order.events");
 }

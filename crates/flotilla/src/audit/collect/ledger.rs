@@ -1,5 +1,7 @@
 //! The sandbox's ledger: what the providers say of each order.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use serde_json::Value;
 
@@ -8,9 +10,11 @@ use crate::fleet::Fleet;
 
 /// Orders per page.
 const PAGE: &str = "1000";
+/// How long a page may take; it takes milliseconds.
+const PAGE_PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) async fn read(fleet: &Fleet) -> Result<LedgerFact> {
-    let http = reqwest::Client::builder().no_proxy().build()?;
+    let http = reqwest::Client::builder().no_proxy().timeout(PAGE_PATIENCE).build()?;
     let mut ledger = LedgerFact::default();
     let mut after: Option<String> = None;
     loop {

@@ -37,6 +37,12 @@ pub(crate) async fn run(command: Republish, out: &Output) -> Result<ExitCode> {
     let before = http.ask(Call::get(&base, &["outbox"])?).await?;
     let call = Call::post(&base, &["outbox", "republish"])?;
     let taken = http.ask(call.json(&json!({ "topic": topic, "minutes": minutes }))).await?;
+    if taken["batches"] == 0 {
+        bail!(
+            "{service} keeps nothing of {topic} of that time: FLOTILLA_OUTBOX_KEEP_MINUTES says how long \
+             it keeps what it published"
+        );
+    }
     let since = before["kept_since"].as_str().unwrap_or("now").to_owned();
     let batches = &taken["batches"];
     out.line(format_args!(
