@@ -72,11 +72,13 @@ async fn all_ended(shop: &Shop, orders: &[(Uuid, &'static str)]) {
 
 /// What the runbook says: a service hears everything again.
 async fn hear_again(shop: &Shop, service: &'static str) {
-    psql(shop, service, &["-c", "update flotilla.offsets set next_offset = 0"], Stdio::null());
+    psql(shop, service, &["-c", "update flotilla.offsets set next_offset = 0"], Stdio::null())
+        .await;
 }
 
-fn psql(shop: &Shop, service: &'static str, args: &[&str], input: Stdio) -> String {
-    let url = shop.fleet.environment().superuser_url(service).unwrap();
+/// As the database's owner, who is nobody's superuser.
+async fn psql(shop: &Shop, service: &'static str, args: &[&str], input: Stdio) -> String {
+    let url = shop.fleet.environment().database(service).await.unwrap().owner_url;
     said(Command::new("psql").arg(url).args(args).stdin(input).output().unwrap())
 }
 
@@ -153,7 +155,7 @@ async fn order_gets_back_from_its_own_topic_what_its_database_lost() {
     let told = report.broken();
     assert!(told.contains("known to the service"), "{told}");
 
-    let nowhere = recover_orders(&shop);
+    let nowhere = recover_orders(&shop).await;
     assert_eq!(nowhere, [unconfirmed]);
     for order in nowhere {
         assert_eq!(shop.act(order, "cancel").await.unwrap().0, 202);
@@ -166,7 +168,7 @@ async fn order_gets_back_from_its_own_topic_what_its_database_lost() {
 }
 
 /// The two commands of the runbook; returns the orders that are to be cancelled.
-fn recover_orders(shop: &Shop) -> Vec<Uuid> {
+async fn recover_orders(shop: &Shop) -> Vec<Uuid> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let settings = shop.fleet.environment().settings();
     let file = settings.root.join("order.events.json");
@@ -181,7 +183,7 @@ fn recover_orders(shop: &Shop) -> Vec<Uuid> {
     std::fs::write(&file, said(tail.unwrap())).unwrap();
     let script = format!("{root}/docs/recover-orders.sql");
     let input = Stdio::from(std::fs::File::open(&file).unwrap());
-    let text = psql(shop, "order", &["-q", "-f", &script], input);
+    let text = psql(shop, "order", &["-q", "-f", &script], input).await;
     let last = text.rsplit("where it was to go:").next().unwrap();
     last.split_whitespace().map(|id| id.parse().unwrap()).collect()
 }
