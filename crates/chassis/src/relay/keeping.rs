@@ -93,16 +93,23 @@ impl Keeping {
         }
     }
 
-    /// Rows that need not be kept any longer, one stroke of them: those after the first number, up to the
-    /// second.
+    /// Rows that need not be kept any longer, as many as may go at once: those after the first number, up
+    /// to the second.
     pub(super) fn to_clear(&self) -> (i64, i64) {
-        let is_over = |stroke: &&Stroke| {
-            self.kept.time.is_zero()
-                || self.bytes > self.kept.bytes
-                || stroke.began.elapsed() >= self.kept.time + stroke_of(self.kept.time)
-        };
-        let oldest = self.strokes.front().filter(is_over);
-        (self.gone, oldest.map_or(self.gone, |stroke| stroke.batch))
+        let (mut kept, mut cleared, mut clear) = (self.bytes, 0, self.gone);
+        for stroke in &self.strokes {
+            let is_over = self.kept.time.is_zero()
+                || kept > self.kept.bytes
+                || stroke.began.elapsed() >= self.kept.time + stroke_of(self.kept.time);
+            let is_too_much = cleared > 0 && cleared + stroke.bytes > STROKE_BYTES;
+            if !is_over || is_too_much {
+                break;
+            }
+            kept -= stroke.bytes;
+            cleared += stroke.bytes;
+            clear = stroke.batch;
+        }
+        (self.gone, clear)
     }
 
     /// They are deleted.

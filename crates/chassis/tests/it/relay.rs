@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::World;
+use crate::world::{World, wait};
 
 #[tokio::test]
 async fn the_replica_that_stands_by_takes_over_when_the_leader_is_killed() {
@@ -106,8 +106,12 @@ async fn a_relay_that_cannot_begin_says_so_until_it_can() {
     world.wait_for_leader("a").await;
     world.hide_set_apart().await;
     world.break_connection_of_relay().await;
-    let says = world.wait_until_waiting_for("a", "relay").await;
-    assert!(says.contains("nothing is published") && says.contains("outbox_set_apart"), "{says}");
+    wait("the relay to say what it lacks", async || {
+        let says = world.wait_until_waiting_for("a", "relay").await;
+        let told = says.contains("nothing is published") && says.contains("outbox_set_apart");
+        if told { Ok(()) } else { Err(says) }
+    })
+    .await;
     world.show_set_apart().await;
     world.wait_until_not_waiting_for("a", "relay").await;
     assert_eq!(world.add("a", &key, 1).await, Ok(1));
