@@ -202,7 +202,8 @@ async fn what_does_not_exist_is_missing() {
         assert_eq!(missing.error("code"), "resource_missing");
     }
     assert_eq!(client.get("/v1/nothing").await.status, StatusCode::NOT_FOUND);
-    let wrong_method = client.get("/v1/refunds").await;
+    let only_posted = format!("/v1/payment_intents/{}/capture", intent(order));
+    let wrong_method = client.get(&only_posted).await;
     assert_eq!(wrong_method.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(wrong_method.error("type"), "invalid_request_error");
 }
