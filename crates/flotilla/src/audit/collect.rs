@@ -23,9 +23,9 @@ use crate::fleet::Fleet;
 /// needs a fraction of a second.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is looked whether it has.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a database may take to connect to; one that is frozen would take for ever.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) async fn connect(fleet: &Fleet, service: &'static str) -> Result<PgConnection> {
     let url = fleet.environment().superuser_url(service)?;
