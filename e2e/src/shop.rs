@@ -130,6 +130,21 @@ impl Shop {
         .await
     }
 
+    /// Waits until all that a service has committed is published. What its history shows need not be: a
+    /// service that is killed then publishes it only once it is back.
+    pub async fn published(&self, service: &'static str) -> Result<()> {
+        let mut db = self.database(service).await?;
+        self.wait(&format!("{service} to publish"), async || {
+            let done = sqlx::query_scalar(
+                "select l.published_batch >= h.batch
+                 from flotilla.outbox_head h, flotilla.relay_lease l",
+            );
+            let done: bool = done.fetch_one(&mut db).await?;
+            Ok(done.then_some(()))
+        })
+        .await
+    }
+
     /// Asks to cancel or return.
     pub async fn act(&self, order: Uuid, verb: &str) -> Result<Answer> {
         self.post("order", &format!("/orders/{order}/{verb}"), &Value::Null).await

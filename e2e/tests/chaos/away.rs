@@ -43,6 +43,7 @@ async fn an_answer_that_came_while_order_was_away_is_heard_before_its_order_is_o
     shop.fleet.stop_service("shipping").await.unwrap();
     let order = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();
     shop.happened(order, "OrderConfirmed").await.unwrap();
+    shop.published("order").await.unwrap();
     shop.fleet.kill("order").await.unwrap();
     shop.fleet.start_service("shipping").await.unwrap();
     let mut db = shop.database("shipping").await.unwrap();
@@ -53,6 +54,7 @@ async fn an_answer_that_came_while_order_was_away_is_heard_before_its_order_is_o
     })
     .await
     .unwrap();
+    shop.published("shipping").await.unwrap();
     let mut db = shop.database("order").await.unwrap();
     shop.wait("the deadline to pass", async || {
         let over = sqlx::query_scalar(
