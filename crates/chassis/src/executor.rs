@@ -173,7 +173,11 @@ impl<S: Service> Executor<S> {
                     failed += u32::from(failure.may_be_the_inputs());
                     self.recover(&failure).await;
                     self.progress.failed(Chain(&failure).to_string());
-                    if failed < if failure.is_conflict() { RACES.max(tries) } else { tries } {
+                    // A server that can be reached is not silent: the batch is more than it can carry out
+                    // in the time there is. Tried whole again it would be just as much.
+                    let is_too_much = failure.is_timeout() && self.connect().await.is_ok();
+                    let most = if failure.is_conflict() { RACES.max(tries) } else { tries };
+                    if failed < most && !is_too_much {
                         self.wait_to_retry(&failure, &mut backoff).await;
                     } else if batch.len() > 1 {
                         return self.halve(batch).await;
@@ -242,13 +246,15 @@ impl<S: Service> Executor<S> {
         *backoff = (*backoff * 2).min(BACKOFF_LAST);
     }
 
-    /// An input that stands alone and cannot be processed. Answers it back as poison where it is to be
-    /// dead-lettered, in a transaction of its own.
+    /// An input that stands alone and cannot be processed. Returns it as poison where it is to be
+    /// dead-lettered, in a transaction of its own. Poison that cannot be recorded holds its partition.
     fn set_aside(&mut self, item: Item<S>, failure: &Failure) -> Option<Item<S>> {
         let detail = Chain(failure).to_string();
         match item.origin {
             Origin::Event(delivery)
-                if !delivery.never_dead_lettered && !delivery.original.is_empty() =>
+                if !delivery.never_dead_lettered
+                    && !delivery.original.is_empty()
+                    && !matches!(item.work, Work::Poison(_)) =>
             {
                 let reason = Reason { code: "failed", detail };
                 Some(Item { work: Work::Poison(reason), origin: Origin::Event(delivery), ..item })

@@ -1,6 +1,8 @@
 //! Why a batch could not be committed, named by what happens next rather than by where it came from.
-//! There is no third way out: what is not retried stands alone and goes to the dead letters. What is retried
-//! in vain stands alone in the end as well, and keeps nobody else waiting.
+//! There is no third way out. What is not retried stands alone in the end and goes to the dead letters; what is
+//! retried in vain stands alone in the end as well, and keeps only its own partition waiting.
+
+use std::io::ErrorKind;
 
 use crate::trouble::Trouble;
 
@@ -62,6 +64,18 @@ impl Failure {
                 Some(Trouble::Away | Trouble::Full) => false,
                 Some(Trouble::Unusable | Trouble::Refused) | None => true,
             },
+        }
+    }
+
+    /// Whether it was broken off for taking too long, be it that the server was silent or that there was
+    /// too much to do.
+    pub(crate) fn is_timeout(&self) -> bool {
+        match self {
+            Failure::Permanent(_) => false,
+            Failure::Retry(source) => matches!(
+                source.downcast_ref::<sqlx::Error>(),
+                Some(sqlx::Error::Io(error)) if error.kind() == ErrorKind::TimedOut
+            ),
         }
     }
 

@@ -1,7 +1,9 @@
 //! Trouble with the database that is not simply away: it is silent, takes no writes, refuses one input, or
 //! was changed under statements that are prepared. Nobody waits for ever, and nobody waits for others.
 
-use crate::world::{Detour, World, request};
+use std::time::Duration;
+
+use crate::world::{Detour, World, headers_of, request};
 
 #[tokio::test]
 async fn every_connection_of_a_database_that_went_silent_is_given_up_and_opened_anew() {
@@ -73,6 +75,33 @@ async fn an_event_that_postgres_refuses_again_and_again_keeps_only_its_partition
     world.accept_totals().await;
     world.wait_for_total(&bad, 1).await;
     world.wait_until_not_waiting_for("a", "events").await;
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn a_batch_that_takes_longer_than_there_is_time_is_split_until_its_parts_get_through() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("slow");
+    // Whichever is fetched first may be a batch of its own. The others wait meanwhile and are one.
+    let mut poison = Vec::new();
+    for n in 0..2 {
+        let headers = headers_of(&format!("{key}-poison{n}"));
+        poison.push(world.send_raw(&key, &headers, Some(b"junk")).await);
+    }
+    for n in 0..2 {
+        world.send(&request(&key, 1), &format!("{key}-{n}")).await;
+    }
+    // Each statement ends before its own time is over, and both together do not before the batch's is.
+    let time = Duration::from_millis(10_200);
+    world.slow_down("flotilla.dead_letters", time).await;
+    world.slow_down("totals", time).await;
+    world.start("a").await;
+    for place in poison {
+        world.dead_letter(place).await;
+    }
+    world.wait_for_total(&key, 2).await;
+    world.speed_up().await;
+    world.wait_until_ready("a").await;
     world.stop("a").await;
 }
 

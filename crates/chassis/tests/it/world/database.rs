@@ -266,6 +266,24 @@ impl World {
         self.run("drop function refuse cascade").await;
     }
 
+    /// Makes every statement that writes to a table take so long, however many rows it writes.
+    pub(crate) async fn slow_down(&self, table: &str, time: Duration) {
+        self.run(&format!(
+            "create or replace function slow_down() returns trigger language plpgsql as $$ begin
+                 perform pg_sleep(tg_argv[0]::float8);
+                 return null;
+             end $$;
+             create trigger slow_down after insert or update on {table}
+                 for each statement execute function slow_down({})",
+            time.as_secs_f64()
+        ))
+        .await;
+    }
+
+    pub(crate) async fn speed_up(&self) {
+        self.run("drop function slow_down cascade").await;
+    }
+
     pub(crate) async fn change_key_type(&self, kind: &str) {
         self.run(&format!("alter table totals alter column key type {kind}")).await;
     }
