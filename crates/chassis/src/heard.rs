@@ -95,7 +95,7 @@ impl Heard {
 /// The database's offsets of these partitions, whichever replica reads them.
 async fn stored(db: &mut PgConnection, ends: &Ends) -> Result<Ends, sqlx::Error> {
     let partitions: Vec<Partition> = ends.keys().copied().collect();
-    Ok(offsets::read(db, &partitions).await?.into_iter().collect())
+    offsets::read(db, &partitions).await
 }
 
 /// The partitions that were not read to these ends, with how far they were. Without an offset nothing

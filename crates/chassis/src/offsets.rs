@@ -19,11 +19,11 @@ pub(crate) struct Partition {
     pub(crate) number: i32,
 }
 
-/// Reads the offsets of partitions, creating those never seen at 0.
+/// Reads the rows of partitions, creating those never seen at 0.
 pub(crate) async fn load(
     db: &mut PgConnection,
     partitions: &[Partition],
-) -> Result<Vec<(Partition, i64)>, sqlx::Error> {
+) -> Result<HashMap<Partition, Stored>, sqlx::Error> {
     let (topics, numbers) = columns(partitions);
     sqlx::query(
         "insert into flotilla.offsets (topic, partition, next_offset)
@@ -34,7 +34,7 @@ pub(crate) async fn load(
     .bind(numbers)
     .execute(&mut *db)
     .await?;
-    read(db, partitions).await
+    read_rows(db, partitions).await
 }
 
 fn columns(partitions: &[Partition]) -> (Vec<&'static str>, Vec<i32>) {
@@ -45,10 +45,18 @@ fn columns(partitions: &[Partition]) -> (Vec<&'static str>, Vec<i32>) {
 pub(crate) async fn read(
     db: &mut PgConnection,
     partitions: &[Partition],
-) -> Result<Vec<(Partition, i64)>, sqlx::Error> {
+) -> Result<HashMap<Partition, i64>, sqlx::Error> {
+    let rows = read_rows(db, partitions).await?;
+    Ok(rows.into_iter().map(|(partition, row)| (partition, row.offset)).collect())
+}
+
+async fn read_rows(
+    db: &mut PgConnection,
+    partitions: &[Partition],
+) -> Result<HashMap<Partition, Stored>, sqlx::Error> {
     let (topics, numbers) = columns(partitions);
-    let rows: Vec<(String, i32, i64)> = sqlx::query_as(
-        "select topic, partition, next_offset from flotilla.offsets
+    let rows: Vec<(String, i32, i64, Option<Uuid>)> = sqlx::query_as(
+        "select topic, partition, next_offset, topic_id from flotilla.offsets
          where (topic, partition) in (select * from unnest($1::text[], $2::int[]))",
     )
     .bind(topics)
@@ -58,7 +66,10 @@ pub(crate) async fn read(
     let find = |topic: &str, number: i32| {
         partitions.iter().copied().find(|p| p.topic == topic && p.number == number)
     };
-    Ok(rows.iter().filter_map(|(t, n, offset)| Some((find(t, *n)?, *offset))).collect())
+    let row = |(topic, number, offset, topic_id): (String, i32, i64, Option<Uuid>)| {
+        Some((find(&topic, number)?, Stored { offset, topic_id }))
+    };
+    Ok(rows.into_iter().filter_map(row).collect())
 }
 
 /// The offset of a partition, as its row has it.
@@ -67,6 +78,18 @@ pub(crate) struct Stored {
     pub(crate) offset: i64,
     /// The topic that the offset belongs to. None until the partition is first assigned.
     pub(crate) topic_id: Option<Uuid>,
+}
+
+impl Stored {
+    /// Whether the offset was counted in another topic than the one with this id. A topic whose id nobody
+    /// knows is taken for the one it was. Each partition by itself: of a topic that came back with fewer
+    /// partitions, rows are left that nothing will ever bring up to date.
+    pub(crate) fn is_of_another(&self, topic_id: Option<&Uuid>) -> bool {
+        match (&self.topic_id, topic_id) {
+            (Some(counted_in), Some(id)) => counted_in != id,
+            (None, _) | (_, None) => false,
+        }
+    }
 }
 
 /// The rows of topics, by topic and number.
@@ -110,24 +133,18 @@ pub(crate) async fn move_to(
     Ok(moved.rows_affected() == 1)
 }
 
-/// Whether the offsets of a topic were counted in the topic with this id. Notes the id where none is.
-pub(crate) async fn is_same_topic(
+/// Notes the id of a topic in those of its rows that have none.
+pub(crate) async fn note_topic(
     db: &mut PgConnection,
     topic: &str,
     id: Uuid,
-) -> Result<bool, sqlx::Error> {
+) -> Result<(), sqlx::Error> {
     sqlx::query("update flotilla.offsets set topic_id = $2 where topic = $1 and topic_id is null")
         .bind(topic)
         .bind(id)
-        .execute(&mut *db)
+        .execute(db)
         .await?;
-    sqlx::query_scalar(
-        "select not exists (select from flotilla.offsets where topic = $1 and topic_id <> $2)",
-    )
-    .bind(topic)
-    .bind(id)
-    .fetch_one(db)
-    .await
+    Ok(())
 }
 
 /// Moves offsets on, if nobody else did. Otherwise the batch runs again, knowing where they stand, and
@@ -161,6 +178,6 @@ pub(crate) async fn refresh(
         return Ok(Vec::new());
     }
     let partitions: Vec<Partition> = before.iter().map(|(partition, _)| *partition).collect();
-    let stored = read(db, &partitions).await?.into_iter().collect();
+    let stored = read(db, &partitions).await?;
     Ok(positions.reload(&before, &stored))
 }

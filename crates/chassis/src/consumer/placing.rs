@@ -62,15 +62,13 @@ impl Placing {
     async fn attempt(&self, questions: &[Question]) -> anyhow::Result<()> {
         let partitions: Vec<Partition> = questions.iter().map(|q| q.partition).collect();
         let mut db = database::writer(&self.database_url.0, "offsets").await?;
-        let stored: HashMap<Partition, i64> =
-            offsets::load(&mut db, &partitions).await?.into_iter().collect();
+        let stored = offsets::load(&mut db, &partitions).await?;
         let topics: HashSet<&'static str> = partitions.iter().map(|p| p.topic).collect();
-        let mut recreated = HashSet::new();
+        let mut ids = HashMap::new();
         for topic in topics {
-            if let Some(id) = topic_id(&self.bootstrap, topic).await?
-                && !offsets::is_same_topic(&mut db, topic, id).await?
-            {
-                recreated.insert(topic);
+            if let Some(id) = topic_id(&self.bootstrap, topic).await? {
+                offsets::note_topic(&mut db, topic, id).await?;
+                ids.insert(topic, id);
             }
         }
         db.close().await?;
@@ -83,8 +81,9 @@ impl Placing {
                 self.positions.put_off(partition, PAUSE);
                 continue;
             };
-            let stop = Stop::of(*stored, *extent, recreated.contains(partition.topic));
-            self.positions.answer(*question, stop.is_none().then_some(*stored));
+            let recreated = stored.is_of_another(ids.get(partition.topic));
+            let stop = Stop::of(stored.offset, *extent, recreated);
+            self.positions.answer(*question, stop.is_none().then_some(stored.offset));
         }
         Ok(())
     }

@@ -56,7 +56,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Puts together what is known. A topic whose id is not known is taken for the one it was.
+    /// Puts together what is known.
     pub(super) fn all(
         rows: &HashMap<(String, i32), Stored>,
         ids: &HashMap<&'static str, Uuid>,
@@ -65,9 +65,7 @@ impl Seen {
         let see = |(partition, extent): (&Partition, &Extent)| {
             let row = rows.get(&(partition.topic.to_owned(), partition.number));
             let stored = row.map_or(0, |row| row.offset);
-            let counted_in = row.and_then(|row| row.topic_id);
-            let is_another = |id: &Uuid| counted_in.is_some_and(|counted_in| counted_in != *id);
-            let recreated = ids.get(partition.topic).is_some_and(is_another);
+            let recreated = row.is_some_and(|row| row.is_of_another(ids.get(partition.topic)));
             let stop = Stop::of(stored, *extent, recreated);
             Seen { partition: *partition, stored, extent: *extent, stop }
         };

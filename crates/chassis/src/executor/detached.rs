@@ -69,8 +69,9 @@ impl<S: Service> Detached<S> {
         };
         let db = executor.writer.connection().await?;
         executor.clock.read(db).await?;
+        let stored = offsets::load(db, &hearing.positions.held()).await?;
         let next: HashMap<_, _> =
-            offsets::load(db, &hearing.positions.held()).await?.into_iter().collect();
+            stored.into_iter().map(|(partition, row)| (partition, row.offset)).collect();
         for (partition, offset) in &next {
             hearing.positions.assign(*partition, *offset);
         }

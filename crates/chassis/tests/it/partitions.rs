@@ -165,6 +165,9 @@ async fn a_topic_that_is_deleted_makes_its_readers_not_ready_until_it_is_there_a
     let key = world.fresh_key("deleted");
     world.start("a").await;
     world.wait_for_metric("a", HELD, "", |held| held == 6.0).await;
+    // From here on its offsets are of this very topic.
+    world.send(&request(&key, 1), &format!("{key}-before")).await;
+    world.wait_for_total(&key, 1).await;
     world.delete_request_topic().await;
     let says = world.wait_until_waiting_for("a", "consumer").await;
     assert!(says.contains("tally.requests") && says.contains("flotilla topics apply"), "{says}");
@@ -175,7 +178,31 @@ async fn a_topic_that_is_deleted_makes_its_readers_not_ready_until_it_is_there_a
     assert!(says.contains("created again"), "{says}");
     world.forget_offsets().await;
     world.send(&request(&key, 1), &key).await;
-    world.wait_for_total(&key, 1).await;
+    world.wait_for_total(&key, 2).await;
     world.wait_until_ready("a").await;
     world.stop("a").await;
+}
+
+#[tokio::test]
+async fn a_topic_that_comes_back_with_fewer_partitions_is_read_once_each_is_told_where_to_go_on() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("fewer");
+    world.start("a").await;
+    world.add_request_partitions(8).await;
+    world.wait_for_metric("a", HELD, "", |held| held == 8.0).await;
+    world.stop("a").await;
+    world.recreate_request_topic().await;
+    world.start("a").await;
+    let says = world.wait_until_waiting_for("a", "offsets").await;
+    assert!(says.contains("created again"), "{says}");
+    for partition in 0..6 {
+        let path = format!("/offsets/tally.requests/{partition}");
+        let (status, moved) = world.ask_admin("a", "POST", &path, &json!({ "to": "first" })).await;
+        assert_eq!(status, 200, "{moved}");
+    }
+    world.wait_until_ready("a").await;
+    world.send(&request(&key, 1), &key).await;
+    world.wait_for_total(&key, 1).await;
+    world.stop("a").await;
+    world.forget_offsets().await;
 }
