@@ -101,17 +101,9 @@ impl Brokers {
         partitions: Vec<Partition>,
     ) -> anyhow::Result<HashMap<Partition, Extent>> {
         Brokers::ask(brokers, move |client| {
-            let (mut extents, mut failed) = (HashMap::new(), None);
-            for led in by_leader(client, &partitions)? {
-                match extents_of_one_leader(client, &led) {
-                    Ok(found) => extents.extend(found),
-                    Err(error) => failed = Some(error),
-                }
-            }
-            match failed {
-                Some(error) if extents.is_empty() => Err(error),
-                Some(_) | None => Ok(extents),
-            }
+            let mut led = by_leader(client, partitions.iter().map(|p| p.topic))?;
+            led.values_mut().for_each(|led| led.retain(|p| partitions.contains(p)));
+            of_each_leader(&led, |led| extents_of_one_leader(client, led))
         })
         .await
     }
@@ -137,24 +129,16 @@ impl Brokers {
         .await
     }
 
-    /// Where every partition of the topics ends, or an error if the brokers do not tell of one.
+    /// Where every partition of the topics ends; `None` where nobody leads it, or its leader does not say.
     pub(crate) async fn ends(
         brokers: &Arc<Self>,
         topics: Vec<&'static str>,
-    ) -> anyhow::Result<HashMap<Partition, i64>> {
+    ) -> anyhow::Result<HashMap<Partition, Option<i64>>> {
         Brokers::ask(brokers, move |client| {
-            let mut partitions = Vec::new();
-            for topic in topics {
-                for found in client.fetch_metadata(Some(topic), TIMEOUT)?.topics() {
-                    let each = found.partitions().iter();
-                    partitions.extend(each.map(|found| Partition { topic, number: found.id() }));
-                }
-            }
-            let ends = offsets(client, &partitions, Offset::End)?;
-            match ends.len() == partitions.len() {
-                true => Ok(ends),
-                false => Err(KafkaError::OffsetFetch(RDKafkaErrorCode::LeaderNotAvailable)),
-            }
+            let led = by_leader(client, topics.into_iter())?;
+            let ends = of_each_leader(&led, |led| offsets(client, led, Offset::End))?;
+            let all = led.values().flatten();
+            Ok(all.map(|partition| (*partition, ends.get(partition).copied())).collect())
         })
         .await
     }
@@ -180,24 +164,48 @@ impl Brokers {
     }
 }
 
-/// Partitions that have a leader, by leader: the client gives up a whole list for one partition that has
-/// none.
+/// The partitions of topics by the broker that leads them; the number of none is [`NOBODY`].
+type Led = HashMap<i32, Vec<Partition>>;
+
+/// Who leads a partition whose brokers are all away.
+const NOBODY: i32 = -1;
+
 fn by_leader(
     client: &BaseConsumer<Quiet>,
-    partitions: &[Partition],
-) -> Result<Vec<Vec<Partition>>, KafkaError> {
-    let mut led: HashMap<i32, Vec<Partition>> = HashMap::new();
-    let topics: HashSet<&'static str> = partitions.iter().map(|p| p.topic).collect();
-    for topic in topics {
+    topics: impl Iterator<Item = &'static str>,
+) -> Result<Led, KafkaError> {
+    let mut led = Led::new();
+    for topic in topics.collect::<HashSet<_>>() {
         let metadata = client.fetch_metadata(Some(topic), TIMEOUT)?;
         for found in metadata.topics().iter().flat_map(|found| found.partitions()) {
             let partition = Partition { topic, number: found.id() };
-            if found.leader() >= 0 && partitions.contains(&partition) {
-                led.entry(found.leader()).or_default().push(partition);
-            }
+            led.entry(found.leader().max(NOBODY)).or_default().push(partition);
         }
     }
-    Ok(led.into_values().collect())
+    Ok(led)
+}
+
+/// Asks the leaders one after the other. The client fails a question about many partitions whole where one of
+/// them has no leader or its leader is silent; asked apart, the others still answer. An error where none
+/// does.
+fn of_each_leader<T>(
+    led: &Led,
+    ask: impl Fn(&[Partition]) -> Result<HashMap<Partition, T>, KafkaError>,
+) -> Result<HashMap<Partition, T>, KafkaError> {
+    let (mut answers, mut failed) = (HashMap::new(), None);
+    for (leader, partitions) in led {
+        if *leader == NOBODY || partitions.is_empty() {
+            continue;
+        }
+        match ask(partitions) {
+            Ok(found) => answers.extend(found),
+            Err(error) => failed = Some(error),
+        }
+    }
+    match failed {
+        Some(error) if answers.is_empty() => Err(error),
+        Some(_) | None => Ok(answers),
+    }
 }
 
 fn extents_of_one_leader(

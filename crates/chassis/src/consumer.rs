@@ -6,6 +6,7 @@
 mod client;
 mod context;
 mod fetched;
+mod flow;
 mod hindrance;
 mod passed;
 mod placing;
@@ -47,6 +48,7 @@ use crate::telemetry::Telemetry;
 use client::Client;
 pub(crate) use client::{OffsetHint, Seat, leave, subscribe};
 use fetched::Protocol;
+pub(crate) use flow::Flow;
 pub(crate) use hindrance::Complaint;
 use passed::{Passed, Place};
 use placing::Placing;
@@ -58,6 +60,8 @@ pub(crate) use watch::Watch;
 const POLL: Duration = Duration::from_millis(100);
 /// The same while somebody is about to answer where a partition begins.
 const POLL_BRIEFLY: Duration = Duration::from_millis(10);
+/// A poll that took so long had nothing to take, whoever else used the processor meanwhile.
+const PAUSE_OF_FETCHING: Duration = Duration::from_millis(20);
 /// How often ids that the registry did not know are asked again.
 const FORGET_MISSING_EVERY: Duration = Duration::from_secs(60);
 /// How long the client may take to go to an offset. It tells threads of its own, and no broker.
@@ -82,6 +86,7 @@ pub(crate) struct Consuming<S: Service> {
     /// Set where the member of the group is to be replaced by a new one.
     pub(crate) rejoin: Arc<AtomicBool>,
     pub(crate) complaint: Arc<Complaint>,
+    pub(crate) flow: Arc<Flow>,
     pub(crate) runtime: Runtime,
 }
 
@@ -146,7 +151,12 @@ impl<S: Service> Polling<'_, S> {
                 false => POLL,
             };
             let client = Arc::clone(&self.client);
-            match client.poll(patience) {
+            let asked = Instant::now();
+            let polled = client.poll(patience);
+            if asked.elapsed() >= PAUSE_OF_FETCHING {
+                self.consuming.flow.consumer_rests();
+            }
+            match polled {
                 None => self.hand_over_passed(),
                 Some(Ok(message)) => self.hand_over(&message),
                 Some(Err(error)) => self.report(&error),
@@ -169,12 +179,12 @@ impl<S: Service> Polling<'_, S> {
             return;
         };
         let partition = Partition { topic: subscription.topic(), number: message.partition() };
-        // Revoked or held meanwhile: whoever has it next starts from the database's offset.
-        let Some(generation) = self.consuming.positions.generation(partition) else { return };
-        // Fetched before the pause took hold.
-        if self.schemas.holds_up(partition, generation) {
-            return;
-        }
+        let generation = self.consuming.positions.generation(partition);
+        let Some(generation) = generation.filter(|g| !self.schemas.holds_up(partition, *g)) else {
+            // Revoked or held meanwhile, or waiting for a schema: it comes again, from the database's offset
+            // or from where it waits. Until then all that follows would be fetched to be dropped.
+            return self.set_paused(&[partition], true);
+        };
         let raw = Raw::of(message);
         let place = Place { partition, generation, offset: message.offset() };
         // Nearly all are dropped unread; those that are set aside must be as they were.
@@ -187,6 +197,7 @@ impl<S: Service> Polling<'_, S> {
             }
             Heard::NeedsSchema(id) => {
                 self.set_paused(&[partition], true);
+                self.consuming.positions.needs_schema(partition, generation, true);
                 return self.schemas.wait(&self.consuming.runtime, place, id);
             }
             Heard::Poison { reason, never_dead_lettered } => {
@@ -234,24 +245,22 @@ impl<S: Service> Polling<'_, S> {
             return;
         }
         let found: HashMap<Partition, i64> = found.into_iter().collect();
-        let mut others = positions.stored();
-        others.retain(|partition, _| !found.contains_key(partition));
         let protocol = self.client.context().protocol;
-        if let Err(error) = protocol.begin(&self.client, &found, &others) {
+        // What was fetched of the others comes again.
+        let others = match protocol {
+            Protocol::Eager => positions.stored(),
+            Protocol::Cooperative => HashMap::new(),
+        };
+        let mut offsets = found.clone();
+        offsets.extend(others.iter().map(|(partition, (_, offset))| (*partition, *offset)));
+        if let Err(error) = protocol.begin(&self.client, &offsets) {
             tracing::warn!(error = %error, "partitions cannot be fetched yet; trying again");
             return found.into_keys().for_each(|p| positions.put_off(p, SEEK_PAUSE));
         }
-        // What was fetched of the others comes again.
-        let again = match protocol {
-            Protocol::Eager => others,
-            Protocol::Cooperative => HashMap::new(),
-        };
-        let begun: Vec<Partition> = found.keys().chain(again.keys()).copied().collect();
-        for (partition, offset) in found.into_iter().chain(again) {
-            positions.assign(partition, offset);
-        }
+        found.iter().for_each(|(partition, offset)| positions.begun(*partition, *offset));
+        others.iter().for_each(|(partition, (held, _))| positions.begun_again(*partition, *held));
         // They may have been paused when they were last fetched.
-        self.set_paused(&begun, false);
+        self.set_paused(&offsets.into_keys().collect::<Vec<_>>(), false);
     }
 
     /// Goes on where partitions waited for a schema that is known by now.
@@ -264,8 +273,12 @@ impl<S: Service> Polling<'_, S> {
             let places = self.schemas.go_on(&answer);
             let goals: Vec<_> =
                 places.iter().map(|place| (place.partition, place.offset)).collect();
+            let positions = &self.consuming.positions;
+            for Place { partition, generation, .. } in places {
+                positions.needs_schema(partition, generation, false);
+            }
             for partition in self.seek(&goals) {
-                self.consuming.positions.hold(partition, SEEK_PAUSE);
+                positions.hold(partition, SEEK_PAUSE);
             }
         }
     }

@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::calls::CallQueue;
 use crate::clock::Clock;
 use crate::codec::Encoder;
-use crate::consumer::OffsetHint;
+use crate::consumer::{Flow, OffsetHint};
 use crate::dead_letters::Reason;
 use crate::failure::Failure;
 use crate::handle::Refused;
@@ -69,6 +69,7 @@ pub(crate) struct Executor<S: Service> {
     pub(crate) clock: Arc<Clock>,
     pub(crate) replicas: Replicas,
     pub(crate) progress: Arc<Progress>,
+    pub(crate) flow: Arc<Flow>,
     pub(crate) stuck: Stuck,
 }
 
@@ -96,9 +97,13 @@ impl<S: Service> Executor<S> {
                     self.progress.gets_on();
                     self.work(batch).await;
                     self.progress.rests();
+                    if self.queue.waiting() == 0 {
+                        self.flow.executor_rests();
+                    }
                     pace.end();
                 }
                 Next::Idle => {
+                    self.flow.executor_rests();
                     self.stuck.keep_own(&self.positions);
                     // Callers are refused while it is away, so nobody else would find out that it is back.
                     if let Err(error) = self.connect().await {
@@ -118,6 +123,7 @@ impl<S: Service> Executor<S> {
         if self.stuck.is_none() {
             return self.process(batch, TRIES).await;
         }
+        self.stuck.keep_own(&self.positions);
         let (later, batch) = batch.into_iter().partition(|item| self.stuck.is_or_follows(item));
         self.process(batch, TRIES).await;
         let (stuck, following): (Vec<_>, Vec<_>) =

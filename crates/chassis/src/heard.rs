@@ -13,7 +13,8 @@ use crate::clock::Clock;
 use crate::offsets::{self, Partition};
 
 /// Partitions that nobody reads on for so long do not stop the timers of all the others: one is held for
-/// an event that cannot be skipped, or ends with records that no reader is shown. A rebalance is shorter.
+/// an event that cannot be skipped, has lost its leader, or ends with records that no reader is shown. A
+/// rebalance is shorter.
 const STANDSTILL: Duration = Duration::from_secs(120);
 
 /// An offset of each partition.
@@ -58,6 +59,10 @@ impl Heard {
         if self.asked.is_none() {
             match Brokers::ends(&self.brokers, self.topics.clone()).await {
                 Ok(ends) => {
+                    // What a partition has that nobody can look at, nobody has read.
+                    let end =
+                        |(partition, end): (_, Option<i64>)| (partition, end.unwrap_or(i64::MAX));
+                    let ends = ends.into_iter().map(end).collect();
                     let open = Ends::new();
                     self.asked = Some(Asked { at: now, ends, open, since: Instant::now() });
                     self.look(db).await?;

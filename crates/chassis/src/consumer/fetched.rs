@@ -55,27 +55,15 @@ impl Protocol {
         }
     }
 
-    /// Begins to fetch partitions at their offsets, also where they are fetched already. `others` are all
-    /// that are fetched besides; the eager way begins them anew as well.
-    pub(super) fn begin(
-        self,
-        client: &Client,
-        found: &Offsets,
-        others: &Offsets,
-    ) -> Result<(), KafkaError> {
+    /// Begins to fetch partitions at their offsets, also where they are fetched already. In the eager way
+    /// all others are fetched no more.
+    pub(super) fn begin(self, client: &Client, offsets: &Offsets) -> Result<(), KafkaError> {
         match self {
-            Protocol::Eager => {
-                let mut list = list(found)?;
-                for (partition, offset) in others {
-                    let offset = Offset::Offset(*offset);
-                    list.add_partition_offset(partition.topic, partition.number, offset)?;
-                }
-                client.assign(&list)
-            }
+            Protocol::Eager => client.assign(&list(offsets)?),
             Protocol::Cooperative => {
                 let fetched = fetched(client)?;
                 let mut again = TopicPartitionList::new();
-                for partition in found.keys() {
+                for partition in offsets.keys() {
                     if fetched.contains(&(partition.topic.to_owned(), partition.number)) {
                         again.add_partition(partition.topic, partition.number);
                     }
@@ -83,7 +71,7 @@ impl Protocol {
                 if again.count() > 0 {
                     client.incremental_unassign(&again)?;
                 }
-                client.incremental_assign(&list(found)?)
+                client.incremental_assign(&list(offsets)?)
             }
         }
     }

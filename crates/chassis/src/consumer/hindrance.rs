@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-/// Why nothing is heard, of a topic or at all.
+/// Why nothing is heard, of a partition, a topic or at all; the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Hindrance {
     /// The brokers refuse it.
@@ -19,16 +19,31 @@ pub(super) enum Hindrance {
     Refused,
     /// It holds nothing while its group has partitions that nobody holds.
     LeftOut,
+    /// No broker gives the records of a partition: nobody leads it, or its leader is silent.
+    Silent,
 }
 
 impl Hindrance {
-    pub(super) const ALL: [Hindrance; 5] = [
+    pub(super) const ALL: [Hindrance; 6] = [
         Hindrance::NotAuthorised,
         Hindrance::UnknownTopic,
         Hindrance::InconsistentGroup,
         Hindrance::Refused,
         Hindrance::LeftOut,
+        Hindrance::Silent,
     ];
+
+    /// Whether other replicas do better, so that callers should be sent there.
+    pub(super) fn is_own(self) -> bool {
+        match self {
+            Hindrance::NotAuthorised
+            | Hindrance::UnknownTopic
+            | Hindrance::InconsistentGroup
+            | Hindrance::Refused
+            | Hindrance::LeftOut => true,
+            Hindrance::Silent => false,
+        }
+    }
 
     /// Its name in metrics.
     pub(super) fn label(self) -> &'static str {
@@ -38,6 +53,7 @@ impl Hindrance {
             Hindrance::InconsistentGroup => "inconsistent_group",
             Hindrance::Refused => "refused",
             Hindrance::LeftOut => "left_out",
+            Hindrance::Silent => "silent",
         }
     }
 
@@ -53,6 +69,9 @@ impl Hindrance {
             }
             Hindrance::Refused => "see what the brokers say, and FLOTILLA_KAFKA_SESSION_TIMEOUT_MS",
             Hindrance::LeftOut => "it joins with a new member by itself",
+            Hindrance::Silent => {
+                "see which brokers are away: nothing of it is heard until one leads it again"
+            }
         }
     }
 

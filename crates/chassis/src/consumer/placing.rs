@@ -2,7 +2,7 @@
 //! this very topic. Asked in the background, as the answers of Postgres and Kafka may take their time and
 //! the group does not wait for them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use sqlx::Connection;
 use tokio::sync::Mutex;
 
 use super::stop::Stop;
-use super::topic_id::topic_id;
+use super::topic_id::topic_ids;
 use crate::brokers::Brokers;
 use crate::config::Secret;
 use crate::database;
@@ -64,12 +64,9 @@ impl Placing {
         let mut db = database::writer(&self.database_url.0, "offsets").await?;
         let stored = offsets::load(&mut db, &partitions).await?;
         let topics: HashSet<&'static str> = partitions.iter().map(|p| p.topic).collect();
-        let mut ids = HashMap::new();
-        for topic in topics {
-            if let Some(id) = topic_id(&self.bootstrap, topic).await? {
-                offsets::note_topic(&mut db, topic, id).await?;
-                ids.insert(topic, id);
-            }
+        let ids = topic_ids(&self.bootstrap, topics).await?;
+        for (topic, id) in &ids {
+            offsets::note_topic(&mut db, topic, *id).await?;
         }
         db.close().await?;
         let extents = Brokers::extents(&self.brokers, partitions).await?;

@@ -59,6 +59,8 @@ impl Schemas {
         self.waiting.insert(place.partition, (place, id));
         let wanted = (place.partition.topic, id);
         if lock(&self.asking.wanted).insert(wanted) {
+            // One that came when nobody waited for it any more may be wrong by now.
+            lock(&self.asking.answers).retain(|answer| (answer.topic, answer.id) != wanted);
             runtime.spawn(Arc::clone(&self.asking).ask(wanted));
         }
     }
@@ -93,6 +95,14 @@ impl Schemas {
     }
 }
 
+/// Another member of the group takes over, and runs into the same records.
+impl Drop for Schemas {
+    fn drop(&mut self) {
+        lock(&self.asking.wanted).clear();
+        self.asking.health.has("registry");
+    }
+}
+
 impl Asking {
     /// Asks until there is an answer or nobody waits for one.
     async fn ask(self: Arc<Self>, wanted: Wanted) {
@@ -101,8 +111,10 @@ impl Asking {
         while lock(&self.wanted).contains(&wanted) {
             match self.registry.schema(id).await {
                 Ok(schema) => {
-                    lock(&self.answers).push(Answer { topic, id, schema });
-                    lock(&self.wanted).remove(&wanted);
+                    let mut open = lock(&self.wanted);
+                    if open.remove(&wanted) {
+                        lock(&self.answers).push(Answer { topic, id, schema });
+                    }
                     return;
                 }
                 Err(error) => {
@@ -111,7 +123,11 @@ impl Asking {
                          partition waits: {}",
                         Chain(&error)
                     );
-                    self.health.waits_for("registry", reason);
+                    // Under the lock: nobody may have stopped waiting in between, and said so.
+                    let open = lock(&self.wanted);
+                    if open.contains(&wanted) {
+                        self.health.waits_for("registry", reason);
+                    }
                 }
             }
             tokio::time::sleep(pause).await;

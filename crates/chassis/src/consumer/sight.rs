@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::stop::Stop;
-use super::topic_id::topic_id;
+use super::topic_id::{topic_id, topic_ids};
 use crate::brokers::{Brokers, Extent};
 use crate::offsets::{self, Partition, Stored};
 
@@ -31,10 +31,7 @@ impl Sight {
     pub(super) async fn see(&self, partitions: Vec<Partition>) -> anyhow::Result<Vec<Seen>> {
         // Offsets before ends, which are not behind them then.
         let rows = offsets::rows(&self.db, &self.topics).await?;
-        let mut ids: HashMap<&'static str, Uuid> = HashMap::new();
-        for topic in &self.topics {
-            ids.extend(self.id(topic).await?.map(|id| (*topic, id)));
-        }
+        let ids = topic_ids(&self.bootstrap, self.topics.iter().copied()).await?;
         let extents = Brokers::extents(&self.brokers, partitions).await?;
         Ok(Seen::all(&rows, &ids, &extents))
     }

@@ -3,7 +3,7 @@
 //! reader is shown, such as the mark of a transaction, and is passed then; or the brokers refuse it, which
 //! they tell the member once and for no partition in particular.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rdkafka::error::RDKafkaErrorCode;
 
@@ -15,12 +15,30 @@ use crate::offsets::Partition;
 /// How many looks in a row a partition must stand still. One that is worked on moves within one.
 const LOOKS: u32 = 2;
 
+/// What lets a partition go on whose records the client does not fetch although they can be read. Nobody knows
+/// of such a client, and one that exists would stand still for ever, and say that it is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mend {
+    FetchAgain,
+    /// That was in vain.
+    Rejoin,
+}
+
 /// Partitions that stand still.
 #[derive(Default)]
 pub(super) struct Standstill {
     /// Where each partition stood, and for how many looks.
     looks: HashMap<Partition, (i64, u32)>,
     refused: HashMap<Partition, RDKafkaErrorCode>,
+    /// Those whose broker took too long at the last probe.
+    silent: HashSet<Partition>,
+    /// Those that no broker told of at the last look, and at the one before as well.
+    hidden: HashSet<Partition>,
+    hidden_twice: HashSet<Partition>,
+    /// In how many looks in a row everything that was fetched was carried out.
+    dry: u32,
+    /// Where partitions stood that were fetched again.
+    fetched_again: HashMap<Partition, i64>,
     /// Where partitions stood that are held and whose offset their log has not.
     outside: HashMap<Partition, i64>,
 }
@@ -43,7 +61,9 @@ impl Standstill {
         }
         self.looks = looks;
         // What moves again is no longer refused.
-        self.refused.retain(|partition, _| self.looks.get(partition).is_some_and(|(_, n)| *n > 0));
+        let stands = |partition: &Partition| self.looks.get(partition).is_some_and(|(_, n)| *n > 0);
+        self.refused.retain(|partition, _| stands(partition));
+        self.silent.retain(stands);
         longest.map(|(_, seen)| seen)
     }
 
@@ -52,28 +72,55 @@ impl Standstill {
         self.outside.insert(seen.partition, seen.stored) == Some(seen.stored)
     }
 
-    /// Takes what a probe found. It is another's turn now.
-    pub(super) fn probed(&mut self, partition: Partition, found: Probe) {
-        if let Some((_, count)) = self.looks.get_mut(&partition) {
-            *count = 1;
-        }
+    /// Takes whether everything that was fetched was carried out since the last look.
+    pub(super) fn ran_dry(&mut self, dry: bool) {
+        self.dry = if dry { self.dry + 1 } else { 0 };
+    }
+
+    /// Takes the partitions that no broker tells of. One that was just created has no leader for a moment.
+    pub(super) fn hid(&mut self, hidden: HashSet<Partition>) {
+        self.hidden_twice = &hidden & &self.hidden;
+        self.hidden = hidden;
+    }
+
+    /// Takes what a probe found of a partition that stands still. It is another's turn now.
+    pub(super) fn probed(&mut self, partition: Partition, found: Probe) -> Option<Mend> {
+        self.refused.remove(&partition);
+        self.silent.remove(&partition);
+        let (stored, count) = self.looks.get_mut(&partition)?;
+        *count = 1;
         match found {
             Probe::Refused(code) => {
                 self.refused.insert(partition, code);
+                None
             }
-            Probe::Record | Probe::Nothing => {
-                self.refused.remove(&partition);
+            Probe::Silent => {
+                self.silent.insert(partition);
+                None
             }
-            Probe::Silent => {}
+            Probe::Nothing => None,
+            // It waits behind others.
+            Probe::Record if self.dry < LOOKS => None,
+            Probe::Record => match self.fetched_again.insert(partition, *stored) {
+                Some(before) if before == *stored => {
+                    self.fetched_again.clear();
+                    Some(Mend::Rejoin)
+                }
+                Some(_) | None => Some(Mend::FetchAgain),
+            },
         }
     }
 
-    /// Why the brokers refuse what is held.
+    /// Why what is held is not given.
     pub(super) fn hindrances(&self) -> impl Iterator<Item = (Hindrance, String)> {
-        self.refused.iter().filter_map(|(partition, code)| {
+        let refused = self.refused.iter().filter_map(|(partition, code)| {
             let Partition { topic, number } = partition;
             Some((Hindrance::of(*code)?, format!("{topic}/{number}: {code}")))
-        })
+        });
+        let silent = self.silent.union(&self.hidden_twice).map(|Partition { topic, number }| {
+            (Hindrance::Silent, format!("{topic}/{number}: no broker gives its records"))
+        });
+        refused.chain(silent)
     }
 }
 
@@ -105,6 +152,37 @@ mod tests {
     }
 
     #[test]
+    fn what_can_be_read_and_is_not_fetched_is_fetched_again_and_then_by_another_member() {
+        let stands = [seen(0, 5, 9)];
+        let mut standstill = Standstill::default();
+        let mut probe = |dry: bool| {
+            let mut found = None;
+            for _ in 0..=LOOKS {
+                standstill.ran_dry(dry);
+                found = standstill.look(stands.iter());
+            }
+            standstill.probed(found.expect("it stands still").partition, Probe::Record)
+        };
+        assert_eq!(probe(false), None, "its records may wait behind others");
+        assert_eq!(probe(true), Some(Mend::FetchAgain));
+        assert_eq!(probe(true), Some(Mend::Rejoin));
+        assert_eq!(probe(true), Some(Mend::FetchAgain), "of the new member nothing is known yet");
+    }
+
+    #[test]
+    fn what_no_broker_tells_of_at_two_looks_is_told_until_one_does() {
+        let mut standstill = Standstill::default();
+        let hidden = |numbers: &[i32]| numbers.iter().map(|n| seen(*n, 0, 0).partition).collect();
+        let mut told = |numbers: &[i32]| {
+            standstill.hid(hidden(numbers));
+            standstill.hindrances().map(|(_, text)| text).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[1, 2]), [""; 0]);
+        assert_eq!(told(&[2]), ["t/2: no broker gives its records"]);
+        assert_eq!(told(&[]), [""; 0]);
+    }
+
+    #[test]
     fn what_is_outside_of_its_log_at_two_looks_is_doubtful_and_what_passes_is_not() {
         let mut standstill = Standstill::default();
         let doubtful = |standstill: &mut Standstill, at| standstill.is_doubtful(&seen(0, at, 9));
@@ -120,7 +198,7 @@ mod tests {
         let looked = [(); 3].map(|()| standstill.look(stands.iter()));
         assert_eq!(looked, [None, None, Some(stands[0])]);
         let refused = Probe::Refused(RDKafkaErrorCode::TopicAuthorizationFailed);
-        standstill.probed(stands[0].partition, refused);
+        assert_eq!(standstill.probed(stands[0].partition, refused), None);
         let hindered = |standstill: &Standstill| {
             standstill.hindrances().map(|(hindrance, _)| hindrance).collect::<Vec<_>>()
         };

@@ -2,35 +2,63 @@
 //! expose it, so this one question is asked here: Metadata, version 12.
 //! <https://kafka.apache.org/protocol.html#The_Messages_Metadata>
 
+use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::future::try_join_all;
+use futures::stream::FuturesUnordered;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
 /// How long one broker may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// After how long the next broker is asked as well. One that is well answers in milliseconds.
+const NEXT_AFTER: Duration = Duration::from_millis(200);
 /// The largest answer read: the brokers of a large cluster and one topic of a thousand partitions.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 const METADATA: i16 = 3;
 const VERSION: i16 = 12;
 
-/// The id of a topic, from the first of the brokers that answers. None where they do not understand the
-/// question: old brokers give no ids, and close the connection or answer something else.
+/// The id of a topic, from the first of the brokers that answers. The next one is asked as well where one takes
+/// its time, so that one that is silent delays nobody. None where they do not understand the question: old
+/// brokers give no ids, and close the connection or answer something else.
 pub(super) async fn topic_id(brokers: &str, topic: &str) -> io::Result<Option<Uuid>> {
-    let mut last = io::Error::from(ErrorKind::NotFound);
-    for broker in brokers.split(',') {
-        match tokio::time::timeout(TIMEOUT, ask(broker.trim(), topic)).await {
-            Ok(Ok(id)) => return Ok(Some(id)),
-            Ok(Err(error)) => last = error,
-            Err(_elapsed) => last = ErrorKind::TimedOut.into(),
+    let mut asked: FuturesUnordered<_> = brokers
+        .split(',')
+        .zip(0..)
+        .map(|(broker, before)| async move {
+            tokio::time::sleep(NEXT_AFTER * before).await;
+            let answer = tokio::time::timeout(TIMEOUT, ask(broker.trim(), topic)).await;
+            answer.unwrap_or_else(|_elapsed| Err(ErrorKind::TimedOut.into()))
+        })
+        .collect();
+    let mut why = io::Error::from(ErrorKind::NotFound);
+    while let Some(answer) = asked.next().await {
+        match answer {
+            Ok(id) => return Ok(Some(id)),
+            Err(_error) if is_old(&why) => {}
+            Err(error) => why = error,
         }
     }
-    match last.kind() {
-        ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Ok(None),
-        _away => Err(last),
-    }
+    if is_old(&why) { Ok(None) } else { Err(why) }
+}
+
+/// Whether a broker was there and did not understand.
+fn is_old(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
+}
+
+/// The ids of topics, as far as the brokers give topics ids.
+pub(super) async fn topic_ids(
+    brokers: &str,
+    topics: impl IntoIterator<Item = &'static str>,
+) -> io::Result<HashMap<&'static str, Uuid>> {
+    let ask = async |topic| io::Result::Ok((topic, topic_id(brokers, topic).await?));
+    let answers = try_join_all(topics.into_iter().map(ask)).await?;
+    Ok(answers.into_iter().filter_map(|(topic, id)| Some((topic, id?))).collect())
 }
 
 async fn ask(broker: &str, topic: &str) -> io::Result<Uuid> {

@@ -1,7 +1,7 @@
 //! A look at the whole group every few seconds, from outside of the member that polls: whether this replica
 //! is left out or refused, how far the group is behind, and which partitions have to stop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use opentelemetry::KeyValue;
 
 use super::Consuming;
+use super::flow::Flow;
 use super::hindrance::{Complaint, Hindrance};
 use super::probe::{Probe, probe};
 use super::sight::{Seen, Sight};
-use super::standstill::Standstill;
+use super::standstill::{Mend, Standstill};
 use super::stop::Stop;
 use super::watchdog::{Verdict, Watchdog};
 use crate::brokers::Brokers;
@@ -38,6 +39,7 @@ pub(crate) struct Watch {
     telemetry: Arc<Telemetry>,
     rejoin: Arc<AtomicBool>,
     complaint: Arc<Complaint>,
+    flow: Arc<Flow>,
 }
 
 impl Watch {
@@ -51,6 +53,7 @@ impl Watch {
             telemetry: Arc::clone(&consuming.telemetry),
             rejoin: Arc::clone(&consuming.rejoin),
             complaint: Arc::clone(&consuming.complaint),
+            flow: Arc::clone(&consuming.flow),
         }
     }
 
@@ -65,34 +68,39 @@ impl Watch {
             }
             let look = self.look(&mut watchdog, &mut standstill);
             match tokio::time::timeout(LOOK_MAX, look).await {
-                Ok(Ok(hindrances)) => self.tell_hindrances(hindrances),
+                Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::debug!("the group is not known: {error:#}"),
                 Err(_elapsed) => tracing::debug!("the group is not known: no answer"),
             }
         }
     }
 
-    /// Returns what keeps this replica from hearing.
+    /// Finds and tells what keeps this replica from hearing: what is known of the group before offsets are
+    /// looked at, which brokers that are silent may keep from ever coming to an end.
     async fn look(
         &self,
         watchdog: &mut Watchdog,
         standstill: &mut Standstill,
-    ) -> anyhow::Result<Vec<(Hindrance, String)>> {
+    ) -> anyhow::Result<()> {
         let topics = Brokers::topics(&self.sight.brokers, self.sight.topics.clone()).await;
         let topics = topics.inspect_err(|_away| {
             // A group cannot be joined then.
             watchdog.judge(Instant::now(), self.positions.count(), None);
         })?;
-        let mut hindrances: Vec<(Hindrance, String)> = self.complaint.now().into_iter().collect();
+        // What the member complained of is over where it has its part.
+        let complaint = self.complaint.now().filter(|_| self.positions.count() == 0);
+        let mut hindrances: Vec<(Hindrance, String)> = complaint.into_iter().collect();
         hindrances.extend(topics.hidden.iter().filter_map(|(topic, code)| {
             Some((Hindrance::of(*code)?, format!("topic {topic}: {code}")))
         }));
         hindrances.extend(self.look_at_group(&topics.partitions, watchdog).await);
+        self.tell_hindrances(hindrances.iter().cloned().chain(standstill.hindrances()));
+        standstill.ran_dry(self.flow.ran_dry());
         if let Err(error) = self.look_at_offsets(topics.partitions, standstill).await {
             tracing::debug!("the group's offsets are not known: {error:#}");
         }
-        hindrances.extend(standstill.hindrances());
-        Ok(hindrances)
+        self.tell_hindrances(hindrances.into_iter().chain(standstill.hindrances()));
+        Ok(())
     }
 
     /// Whether this replica has its part of the group's partitions.
@@ -137,8 +145,11 @@ impl Watch {
     ) -> anyhow::Result<()> {
         // First, so that what is passed below is passed under the assignment it was seen under.
         let held = self.positions.generations();
-        let seen = self.sight.see(partitions).await?;
+        let seen = self.sight.see(partitions.clone()).await?;
         self.measure(&seen);
+        let mut hidden: HashSet<Partition> = partitions.into_iter().collect();
+        seen.iter().for_each(|seen| _ = hidden.remove(&seen.partition));
+        standstill.hid(hidden);
         let mut stopped = Vec::new();
         for seen in &seen {
             match seen.stop {
@@ -168,7 +179,20 @@ impl Watch {
         {
             self.positions.skip_to(partition, *generation, extent.end);
         }
-        standstill.probed(partition, found);
+        match standstill.probed(partition, found) {
+            Some(_) if !self.positions.flows(partition) => {}
+            Some(Mend::FetchAgain) => {
+                tracing::warn!(
+                    topic = partition.topic,
+                    partition = partition.number,
+                    stored,
+                    "a partition that can be read is not fetched: it is begun anew"
+                );
+                self.positions.hold(partition, Duration::ZERO);
+            }
+            Some(Mend::Rejoin) => self.rejoin.store(true, Relaxed),
+            None => {}
+        }
         Ok(())
     }
 
@@ -186,7 +210,8 @@ impl Watch {
         }
     }
 
-    fn tell_hindrances(&self, hindrances: Vec<(Hindrance, String)>) {
+    fn tell_hindrances(&self, hindrances: impl Iterator<Item = (Hindrance, String)>) {
+        let hindrances: Vec<_> = hindrances.collect();
         for hindrance in Hindrance::ALL {
             let is_there = hindrances.iter().any(|(found, _)| *found == hindrance);
             let reason = [KeyValue::new("reason", hindrance.label())];
@@ -195,7 +220,11 @@ impl Watch {
         let Some((first, text)) = hindrances.into_iter().min() else {
             return self.health.has("consumer");
         };
-        self.health.blocked("consumer", format!("{text}; {}", first.advice()));
+        let reason = format!("{text}; {}", first.advice());
+        match first.is_own() {
+            true => self.health.blocked("consumer", reason),
+            false => self.health.waits_for("consumer", reason),
+        }
     }
 
     /// Says which partitions are stopped, and how to let them go on.

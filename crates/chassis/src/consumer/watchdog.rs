@@ -12,6 +12,8 @@ const REJOIN_LAST: Duration = Duration::from_secs(300);
 /// Watches over a replica's membership.
 pub(super) struct Watchdog {
     left_out_since: Option<Instant>,
+    /// When it last joined with a new member since then.
+    rejoined: Option<Instant>,
     patience: Duration,
 }
 
@@ -27,7 +29,7 @@ pub(super) enum Verdict {
 
 impl Watchdog {
     pub(super) fn new() -> Self {
-        Watchdog { left_out_since: None, patience: REJOIN_FIRST }
+        Watchdog { left_out_since: None, rejoined: None, patience: REJOIN_FIRST }
     }
 
     /// Judges how many partitions this replica holds and how many of its group no other replica holds.
@@ -43,18 +45,18 @@ impl Watchdog {
             return Verdict::Well;
         }
         if others_leave.unwrap_or_default() == 0 {
-            self.left_out_since = None;
+            (self.left_out_since, self.rejoined) = (None, None);
             return Verdict::Well;
         }
         let since = *self.left_out_since.get_or_insert(now);
-        match now.duration_since(since) {
-            waited if waited >= self.patience => {
-                self.left_out_since = Some(now);
-                self.patience = (self.patience * 2).min(REJOIN_LAST);
-                Verdict::Rejoin
-            }
-            waited if waited >= UNREADY_AFTER => Verdict::NotReady,
-            _moments => Verdict::LeftOut,
+        if now.duration_since(self.rejoined.unwrap_or(since)) >= self.patience {
+            self.rejoined = Some(now);
+            self.patience = (self.patience * 2).min(REJOIN_LAST);
+            return Verdict::Rejoin;
+        }
+        match now.duration_since(since) >= UNREADY_AFTER {
+            true => Verdict::NotReady,
+            false => Verdict::LeftOut,
         }
     }
 }
@@ -77,7 +79,8 @@ mod tests {
         );
         assert_eq!(
             [14, 24, 36].map(&mut judge),
-            [Verdict::LeftOut, Verdict::NotReady, Verdict::Rejoin]
+            [Verdict::NotReady, Verdict::NotReady, Verdict::Rejoin],
+            "a new member alone makes nobody ready"
         );
     }
 

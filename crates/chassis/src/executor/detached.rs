@@ -65,6 +65,7 @@ impl<S: Service> Detached<S> {
             clock: Arc::default(),
             replicas: Replicas::default(),
             progress: Arc::default(),
+            flow: Arc::default(),
             stuck: Stuck::new(health),
         };
         let db = executor.writer.connection().await?;

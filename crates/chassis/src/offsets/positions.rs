@@ -16,6 +16,8 @@ pub(super) struct Position {
     stored: i64,
     /// The next offset after all that was processed or skipped; ahead of `stored` by ignored events.
     next: i64,
+    /// Whether nothing more is handed over until the schema of its next record is known.
+    needs_schema: bool,
 }
 
 /// The partitions this replica holds, shared by the consumer's thread and the executor.
@@ -84,10 +86,29 @@ impl Positions {
     pub(crate) fn assign(&self, partition: Partition, stored: i64) -> u64 {
         let mut inner = self.lock();
         inner.waiting.remove(&partition);
-        inner.generations += 1;
-        let generation = inner.generations;
-        inner.held.insert(partition, Position { generation, stored, next: stored });
-        generation
+        inner.take(partition, stored)
+    }
+
+    /// Takes a partition whose fetching has begun at the offset that was found, unless it was set aside or
+    /// taken away meanwhile.
+    pub(crate) fn begun(&self, partition: Partition, found: i64) {
+        let mut inner = self.lock();
+        if inner.waiting.get(&partition) == Some(&Waiting::Found(found)) {
+            inner.waiting.remove(&partition);
+            inner.take(partition, found);
+        }
+    }
+
+    /// Notes that a partition that is held is fetched anew from the database's offset or before, unless it
+    /// was set aside or taken anew meanwhile.
+    pub(crate) fn begun_again(&self, partition: Partition, generation: u64) {
+        let mut inner = self.lock();
+        if let Some(held) = inner.held.get(&partition)
+            && held.generation == generation
+        {
+            let stored = held.stored;
+            inner.take(partition, stored);
+        }
     }
 
     pub(crate) fn revoke(&self, partition: Partition) {
@@ -116,10 +137,7 @@ impl Positions {
 
     /// Sets a partition aside: what was fetched of it is dropped, and fetched again after a pause.
     pub(crate) fn hold(&self, partition: Partition, pause: Duration) {
-        let mut inner = self.lock();
-        if inner.held.remove(&partition).is_some() {
-            inner.waiting.insert(partition, Waiting::Due(Instant::now() + pause));
-        }
+        self.lock().set_aside(partition, pause);
     }
 
     /// Sets all partitions aside.
@@ -167,9 +185,11 @@ impl Positions {
 
     /// Answers a question with the offset, or with none where the partition has to stop.
     pub(crate) fn answer(&self, question: Question, offset: Option<i64>) {
-        if self.is_open(question) {
-            let answer = offset.map_or(Waiting::Stopped, Waiting::Found);
-            self.lock().waiting.insert(question.partition, answer);
+        let mut inner = self.lock();
+        if let Some(waiting) = inner.waiting.get_mut(&question.partition)
+            && *waiting == Waiting::Asked(question.number)
+        {
+            *waiting = offset.map_or(Waiting::Stopped, Waiting::Found);
         }
     }
 
@@ -204,9 +224,25 @@ impl Positions {
         self.lock().held.get(&partition).map(|position| position.generation)
     }
 
-    /// The partitions that are held, each with the database's offset.
-    pub(crate) fn stored(&self) -> HashMap<Partition, i64> {
-        self.lock().held.iter().map(|(partition, held)| (*partition, held.stored)).collect()
+    /// The partitions that are held, each with the generation of its messages and the database's offset.
+    pub(crate) fn stored(&self) -> HashMap<Partition, (u64, i64)> {
+        let inner = self.lock();
+        let stored = |held: &Position| (held.generation, held.stored);
+        inner.held.iter().map(|(partition, held)| (*partition, stored(held))).collect()
+    }
+
+    /// Notes whether a partition waits for the schema of its next record.
+    pub(crate) fn needs_schema(&self, partition: Partition, generation: u64, needs: bool) {
+        if let Some(held) = self.lock().held.get_mut(&partition)
+            && held.generation == generation
+        {
+            held.needs_schema = needs;
+        }
+    }
+
+    /// Whether records of a partition are handed over as they come.
+    pub(crate) fn flows(&self, partition: Partition) -> bool {
+        self.lock().held.get(&partition).is_some_and(|held| !held.needs_schema)
     }
 
     /// The partitions that are held, each with the generation of its messages.
@@ -289,22 +325,22 @@ impl Positions {
         stored: &HashMap<Partition, i64>,
     ) -> Vec<SetBack> {
         let mut set_back = Vec::new();
+        let mut inner = self.lock();
         for (partition, before) in before {
-            let found = stored.get(partition).copied();
-            if found.is_none_or(|found| found < before.stored) {
-                if self.generation(*partition) == Some(before.generation) {
-                    self.hold(*partition, Duration::ZERO);
-                    set_back.push(SetBack {
-                        partition: *partition,
-                        from: before.stored,
-                        to: found,
-                    });
+            // Held under another assignment by now, it was read then.
+            let held = inner.held.get_mut(partition);
+            let Some(held) = held.filter(|held| held.generation == before.generation) else {
+                continue;
+            };
+            match stored.get(partition).copied() {
+                Some(found) if found >= before.stored => {
+                    held.stored = held.stored.max(found);
+                    held.next = held.next.max(found);
                 }
-            } else if let Some(found) = found
-                && let Some(held) = self.lock().held.get_mut(partition)
-            {
-                held.stored = held.stored.max(found);
-                held.next = held.next.max(found);
+                to => {
+                    inner.set_aside(*partition, Duration::ZERO);
+                    set_back.push(SetBack { partition: *partition, from: before.stored, to });
+                }
             }
         }
         set_back
@@ -312,6 +348,22 @@ impl Positions {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().expect("no panic under this lock")
+    }
+}
+
+impl Inner {
+    fn take(&mut self, partition: Partition, stored: i64) -> u64 {
+        self.generations += 1;
+        let generation = self.generations;
+        let position = Position { generation, stored, next: stored, needs_schema: false };
+        self.held.insert(partition, position);
+        generation
+    }
+
+    fn set_aside(&mut self, partition: Partition, pause: Duration) {
+        if self.held.remove(&partition).is_some() {
+            self.waiting.insert(partition, Waiting::Due(Instant::now() + pause));
+        }
     }
 }
 

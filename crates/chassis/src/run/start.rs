@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::calls::CallQueue;
 use crate::codec::Encoder;
 use crate::config::Config;
-use crate::consumer::{self, Consuming, OffsetHint, Seat, Sight, Watch};
+use crate::consumer::{self, Consuming, Flow, OffsetHint, Seat, Sight, Watch};
 use crate::executor::{Executor, Stuck, Writer};
 use crate::handle::{Handle, Inner};
 use crate::health::Health;
@@ -173,7 +173,8 @@ impl<S: Service> Starting<S> {
     ) -> anyhow::Result<Running> {
         let positions = Arc::new(Positions::default());
         let stop_polling = Arc::new(AtomicBool::new(false));
-        let (poller, hint) = self.start_polling(subscriptions, &positions, &stop_polling)?;
+        let flow = Arc::<Flow>::default();
+        let (poller, hint) = self.start_polling(subscriptions, &positions, &flow, &stop_polling)?;
         let replicas = Replicas::default();
         let (relay, hand_over) = self.relay(replicas.clone());
         let stop_relay: StopBell = (Arc::default(), Arc::default());
@@ -218,6 +219,7 @@ impl<S: Service> Starting<S> {
             clock: Arc::clone(&self.handle.inner.clock),
             replicas,
             progress: Arc::clone(&self.progress),
+            flow,
             stuck: Stuck::new(Arc::clone(&self.health)),
         };
         Ok(Running {
@@ -258,6 +260,7 @@ impl<S: Service> Starting<S> {
         &self,
         subscriptions: Vec<Box<dyn Subscription<S>>>,
         positions: &Arc<Positions>,
+        flow: &Arc<Flow>,
         stop: &Arc<AtomicBool>,
     ) -> anyhow::Result<(Option<Poller>, OffsetHint)> {
         if subscriptions.is_empty() {
@@ -274,6 +277,7 @@ impl<S: Service> Starting<S> {
             stop: Arc::clone(stop),
             rejoin: Arc::default(),
             complaint: Arc::default(),
+            flow: Arc::clone(flow),
             runtime: tokio::runtime::Handle::current(),
         };
         tokio::spawn(Watch::of(&consuming, Arc::clone(&self.sight)).run());

@@ -1,0 +1,31 @@
+//! Whether all that the client had to give was handed over and carried out: the only way to tell a partition
+//! that the client does not fetch from one whose records wait behind those of others. Apart, as three threads
+//! have a part in it.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// What was seen since somebody last looked.
+#[derive(Default)]
+pub(crate) struct Flow {
+    consumer_rested: AtomicBool,
+    executor_rested: AtomicBool,
+}
+
+impl Flow {
+    /// The client has nothing to give.
+    pub(super) fn consumer_rests(&self) {
+        self.consumer_rested.store(true, Relaxed);
+    }
+
+    /// Nothing waits to be carried out.
+    pub(crate) fn executor_rests(&self) {
+        self.executor_rested.store(true, Relaxed);
+    }
+
+    /// Whether both had nothing to do for a moment since the last look.
+    pub(super) fn ran_dry(&self) -> bool {
+        let consumer = self.consumer_rested.swap(false, Relaxed);
+        let executor = self.executor_rested.swap(false, Relaxed);
+        consumer && executor
+    }
+}
