@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use super::*;
 use crate::config::{Config, Env};
 use crate::effects::Effects;
-use crate::queue::{Next, queue};
+use crate::queue::{Next, Queue, Senders, queue};
 
 struct Asking;
 
@@ -35,6 +35,38 @@ impl Calls for Asking {
     }
 }
 
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let comes_true = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, comes_true)
+        .await
+        .unwrap_or_else(|_| panic!("waited for {what}"));
+}
+
+/// Calls to somebody outside, with both ends of the queue that outcomes go to.
+struct Rig {
+    calls: CallQueue<Asking>,
+    queue: Queue<Asking>,
+    senders: Senders<Asking>,
+}
+
+impl Rig {
+    fn of(outside: impl Outside<Asking>) -> Self {
+        let (senders, queue) = queue();
+        let config = Config::read(&mut Env::from_fn(|_unset| None));
+        let telemetry = Arc::new(Telemetry::start(Asking::NAME, &config).unwrap());
+        let health = Arc::new(Health::new(1));
+        let calls = CallQueue::new(erase(outside), &senders.outcomes, health, telemetry);
+        Rig { calls, queue, senders }
+    }
+}
+
 /// Panics at the first call.
 #[derive(Default)]
 struct Brittle {
@@ -52,25 +84,22 @@ impl Outside<Asking> for Brittle {
 
 #[tokio::test]
 async fn a_call_whose_adapter_panics_is_made_again_and_so_are_those_that_were_asked_with_it() {
-    let (senders, mut queue) = queue::<Asking>();
-    let config = Config::read(&mut Env::from_fn(|_unset| None));
-    let telemetry = Arc::new(Telemetry::start(Asking::NAME, &config).unwrap());
-    let health = Arc::new(Health::new(1));
-    let calls = CallQueue::new(erase(Brittle::default()), &senders.outcomes, health, telemetry);
+    let Rig { calls, mut queue, senders: _senders } = Rig::of(Brittle::default());
     let intent =
         |call| Intent { age: Duration::ZERO, key: Uuid::nil(), call, cause: None, trace: None };
     calls.make(Asked { id: Uuid::nil(), calls: vec![intent(1), intent(2)] });
-    let mut answers = 0;
-    while answers < 2 {
-        match queue.next().await {
-            Next::Batch(batch) => answers += batch.len(),
-            Next::Idle => {}
-            Next::Closed => panic!("the senders live"),
+    let answered = async {
+        let mut answers = 0;
+        while answers < 2 {
+            match queue.next().await {
+                Next::Batch(batch) => answers += batch.len(),
+                Next::Idle => {}
+                Next::Closed => panic!("the senders live"),
+            }
         }
-    }
-    while !calls.inner.waiting().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    };
+    tokio::time::timeout(PATIENCE, answered).await.expect("both are answered");
+    until("nothing to wait", || calls.inner.waiting().is_empty()).await;
 }
 
 /// Never answers.
@@ -90,30 +119,19 @@ impl Outside<Asking> for Silent {
 
 #[tokio::test]
 async fn a_call_that_is_asked_for_again_after_it_was_given_up_is_made_by_one_task() {
-    let (senders, _queue) = queue::<Asking>();
-    let config = Config::read(&mut Env::from_fn(|_unset| None));
-    let telemetry = Arc::new(Telemetry::start(Asking::NAME, &config).unwrap());
     let silent = Silent::default();
     let asked = Arc::clone(&silent.asked);
-    let health = Arc::new(Health::new(1));
-    let calls = CallQueue::new(erase(silent), &senders.outcomes, health, telemetry);
+    let Rig { calls, queue: _queue, senders: _senders } = Rig::of(silent);
     let make = || {
         let (id, age, cause, trace) = (Uuid::nil(), Duration::ZERO, None, None);
         calls.make(Asked { id, calls: vec![Intent { key: id, call: 1, age, cause, trace }] });
     };
     make();
-    while asked.load(SeqCst) == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until("the call to be made", || asked.load(SeqCst) > 0).await;
     calls.inner.waiting().clear();
     make();
     // The first task ends, and leaves the place of the other alone.
-    let one_task = async {
-        while Arc::strong_count(&calls.inner) > 2 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), one_task).await.expect("both go on");
+    until("one of the tasks to end", || Arc::strong_count(&calls.inner) <= 2).await;
     assert!(calls.inner.waiting().contains_key(&1));
 }
 
@@ -162,22 +180,16 @@ async fn a_call_that_is_refused_for_long_while_others_are_answered_is_logged_onc
         let written = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         written.lines().filter(|line| line.contains("the hold has expired")).count()
     };
-    let (senders, _queue) = queue::<Asking>();
-    let config = Config::read(&mut Env::from_fn(|_unset| None));
-    let telemetry = Arc::new(Telemetry::start(Asking::NAME, &config).unwrap());
     let choosy = Choosy::default();
     let refused = Arc::clone(&choosy.refused);
-    let health = Arc::new(Health::new(1));
-    let calls = CallQueue::new(erase(choosy), &senders.outcomes, health, telemetry);
+    let Rig { calls, queue: _queue, senders: _senders } = Rig::of(choosy);
     let make = |call, age| {
         let (key, cause, trace) = (Uuid::new_v4(), None, None);
         calls.make(Asked { id: key, calls: vec![Intent { key, call, age, cause, trace }] });
     };
     let refused_again = async || {
         let before = refused.load(SeqCst);
-        while refused.load(SeqCst) < before + 3 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("three refusals", || refused.load(SeqCst) >= before + 3).await;
     };
     // One that has waited for long, and one that was just asked for.
     make(1, LONG * 2);
@@ -185,33 +197,23 @@ async fn a_call_that_is_refused_for_long_while_others_are_answered_is_logged_onc
     refused_again().await;
     assert_eq!(told(), 0, "the provider answers nobody");
     make(2, Duration::ZERO);
-    while calls.inner.provider.answers() == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    while told() == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("an answer", || calls.inner.provider.answers() > 0).await;
+    until("a line", || told() > 0).await;
     refused_again().await;
     assert_eq!(told(), 1);
 }
 
 #[tokio::test]
 async fn a_call_that_is_settled_without_its_answer_is_made_no_more() {
-    let (senders, _queue) = queue::<Asking>();
-    let config = Config::read(&mut Env::from_fn(|_unset| None));
-    let telemetry = Arc::new(Telemetry::start(Asking::NAME, &config).unwrap());
     let silent = Silent::default();
     let asked = Arc::clone(&silent.asked);
-    let health = Arc::new(Health::new(1));
-    let calls = CallQueue::new(erase(silent), &senders.outcomes, health, telemetry);
+    let Rig { calls, queue: _queue, senders: _senders } = Rig::of(silent);
     let (key, cause, trace) = (Uuid::nil(), None, None);
     let intent = Intent { key, call: 1, age: Duration::ZERO, cause, trace };
     calls.make(Asked { id: key, calls: vec![intent] });
     let asked_again = async |more| {
         let before = asked.load(SeqCst);
-        while asked.load(SeqCst) < before + more {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("more attempts", || asked.load(SeqCst) >= before + more).await;
     };
     asked_again(2).await;
 
@@ -227,7 +229,5 @@ async fn a_call_that_is_settled_without_its_answer_is_made_no_more() {
     calls.give_up_closed(&Asking, &mut db).await.unwrap();
     assert!(calls.inner.waiting().is_empty(), "the service knows of no open call");
     // The task ends, and with it whatever it holds of the queue.
-    while Arc::strong_count(&calls.inner) > 1 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the task to end", || Arc::strong_count(&calls.inner) == 1).await;
 }
