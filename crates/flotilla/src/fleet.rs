@@ -3,13 +3,12 @@
 mod settings;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use chassis::{Registry, topics};
 use events::TOPICS;
-use local::{Environment, Ports, Process, ProcessSpec, Progress, SERVICES, answer};
+use local::{Environment, Ports, Process, ProcessSpec, Progress, SERVICES, answer, errand};
 
 pub use settings::{FleetSettings, Providers};
 
@@ -163,7 +162,7 @@ impl Fleet {
         for service in SERVICES {
             let database = self.environment.database(service).await?;
             let program = self.program(service)?;
-            let migrated = Command::new(&program)
+            let migrated = errand(&program)
                 .arg("migrate")
                 .env("FLOTILLA_OWNER_DATABASE_URL", &database.owner_url)
                 .env("FLOTILLA_APP_ROLE", &database.app_role)

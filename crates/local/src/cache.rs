@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::process::surroundings::NO_PROGRAM;
 use crate::process::{pid_lives, surroundings};
 
 /// The folder of downloads: `FLOTILLA_CACHE`, else the user's cache folder.
@@ -80,6 +81,9 @@ pub(crate) fn maven(what: &str, goal: &str, args: &[String]) -> Result<()> {
         .args(args)
         .output()
         .context("cannot run setpriv: apt-get install util-linux")?;
+    if output.status.code() == Some(NO_PROGRAM) {
+        bail!("cannot download {what}: there is no mvn; apt-get install maven");
+    }
     if !output.status.success() {
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said);

@@ -74,6 +74,8 @@ impl Environment {
         let _turn = self.turn().await?;
         self.check_base()?;
         self.check_ports()?;
+        // Frozen, it runs and would never be ready.
+        Process::all(&self.settings).iter().try_for_each(Process::thaw)?;
         self.download(progress).await?;
         let clusters = try_join_all(SERVICES.map(|name| self.start_cluster(name)));
         let registry = async {

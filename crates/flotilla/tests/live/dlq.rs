@@ -1,15 +1,13 @@
 //! `flotilla dlq`: letters that come to life again, and some that never will.
 
-use chassis::Registry;
-use chassis::testing::{Framer, Outsider};
-use events::{Sku, StockAdjusted, WarehouseEvent};
 use serde_json::Value;
-use uuid::Uuid;
 
-use crate::program::Fleet;
+use crate::outsider;
+use crate::program::{Fleet, wait_for};
 
 pub(crate) fn letters_are_shown_retried_and_dropped(fleet: &Fleet) {
-    publish(fleet);
+    outsider::adjusts(fleet, "late-item", 5);
+    outsider::sends_garbage(fleet);
     let letters = fleet.letters();
     let id = |reason: &str| {
         let letter = letters.iter().find(|letter| letter["reason"] == reason);
@@ -35,39 +33,12 @@ pub(crate) fn letters_are_shown_retried_and_dropped(fleet: &Fleet) {
     fleet.ok("dlq list").says("no dead letters wait");
 }
 
-/// An adjustment of an item that is not there yet, and bytes that are no event.
-fn publish(fleet: &Fleet) {
-    let ports = fleet.settings.ports;
-    let brokers = format!("127.0.0.1:{}", ports.get("kafka"));
-    let registry = format!("http://127.0.0.1:{}/apis/ccompat/v7", ports.get("registry"));
-    let sku = "late-item";
-    let event: WarehouseEvent = StockAdjusted {
-        adjustment_id: Uuid::new_v4(),
-        sku: Sku::new(sku).unwrap(),
-        delta: 5,
-        note: "counted".to_owned(),
-        occurred_at: 1,
-    }
-    .into();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let outsider = Outsider::new(&brokers).unwrap();
-        let framer = Framer::new::<WarehouseEvent>(&Registry::new(&registry)).await.unwrap();
-        outsider.publish(&framer, "warehouse", "early", &event).await.unwrap();
-        let topic = <WarehouseEvent as events::Events>::TOPIC;
-        outsider.send(topic, "garbage", &[], Some(b"not Avro")).await.unwrap();
-    });
-}
-
 impl Fleet {
     /// The dead letters, once there are two.
     fn letters(&self) -> Vec<Value> {
-        loop {
+        wait_for("two dead letters", || {
             let found = self.ok("--json dlq list").document();
-            let letters = found["dead_letters"].as_array().unwrap();
-            if letters.len() >= 2 {
-                return letters.clone();
-            }
-        }
+            found["dead_letters"].as_array().filter(|letters| letters.len() >= 2).cloned()
+        })
     }
 }

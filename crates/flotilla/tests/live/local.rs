@@ -6,8 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use local::Process;
+use local::testing::processes_of;
 
-use crate::program::{Fleet, clean, said};
+use crate::program::{Fleet, said};
 
 /// A deadline of two seconds for everything at once, and what a busy machine adds.
 const STATUS_MAX: Duration = Duration::from_secs(15);
@@ -68,9 +69,15 @@ fn another_fleet_gets_no_command(fleet: &Fleet) {
 
 /// A frozen process cannot say anything, and hears that it is to stop only once it goes on.
 fn frozen_processes_hold_nobody_up(fleet: &Fleet) {
-    for name in ["shipping", "kafka"] {
-        Process::find(&fleet.settings, name).unwrap().signal("STOP").unwrap();
-    }
+    let freeze = || {
+        for name in ["shipping", "kafka"] {
+            Process::find(&fleet.settings, name).unwrap().signal("STOP").unwrap();
+        }
+    };
+    freeze();
+    fleet.ok("local up");
+    fleet.ok("local status");
+    freeze();
     let started = Instant::now();
     let status = fleet.run("local status").with_code(3).says("frozen").says("kill -CONT");
     assert!(started.elapsed() < STATUS_MAX, "{:?}: {}", started.elapsed(), status.stdout);
@@ -101,12 +108,5 @@ pub(crate) fn is_looked_at_stopped_and_forgotten(fleet: &Fleet) {
     fleet.run("local status").with_code(3).says("down");
     fleet.ok("local reset");
     fleet.run("local status").with_code(1).complains("there is no fleet in");
-    assert!(!left_behind(fleet), "{}", fleet.root().display());
-}
-
-/// Whether a process of the machine still mentions the folder.
-fn left_behind(fleet: &Fleet) -> bool {
-    let folder = fleet.root().to_str().unwrap();
-    let mut processes = clean(std::process::Command::new("ps"));
-    said("ps", processes.args(["-eo", "args"])).stdout.contains(folder)
+    assert_eq!(processes_of(fleet.root()), [0; 0], "{}", fleet.root().display());
 }

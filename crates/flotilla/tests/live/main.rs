@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod program;
+mod outsider;
 mod help;
 mod documents;
 mod json;

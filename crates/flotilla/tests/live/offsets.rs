@@ -2,7 +2,8 @@
 
 use sqlx::Connection;
 
-use crate::program::Fleet;
+use crate::outsider;
+use crate::program::{Fleet, wait_for};
 
 pub(crate) fn are_listed_and_stopped_partitions_moved(fleet: &Fleet) {
     fleet.ok("offsets list").says("warehouse.stock-adjustments");
@@ -12,20 +13,29 @@ pub(crate) fn are_listed_and_stopped_partitions_moved(fleet: &Fleet) {
     fleet.run(&format!("offsets move {topic} --to end")).with_code(1).complains("--stopped");
     fleet.run(&format!("offsets move {topic} --to nowhere")).with_code(2).complains("first, end");
 
-    move_beyond_the_end(fleet);
+    fleet.ok("stock set moved Moved 100");
+    let partition = outsider::adjusts(fleet, "moved", 1);
+    let has = |free: i64| {
+        let stock = fleet.ok("--json stock list").document();
+        let items = stock["items"].as_array().cloned().unwrap_or_default();
+        items.iter().any(|item| item["sku"] == "moved" && item["free"] == free).then_some(())
+    };
+    wait_for("the adjustment", || has(1));
+    move_beyond_the_end(fleet, partition);
     let stopped = || fleet.ok("offsets list --stopped").stdout;
     assert!(stopped().contains("stopped: beyond_end"), "{}", stopped());
     fleet.ok(&format!("offsets move {topic} --to end")).says("would move 1");
-    let one = fleet.run(&format!("offsets move {topic} --partition 0 --to 999 --yes"));
-    one.with_code(1).complains("ends at");
-    fleet.ok(&format!("offsets move {topic} --partition 0 --to end --yes")).says("moved from");
+    let one = format!("offsets move {topic} --partition {partition}");
+    fleet.run(&format!("{one} --to 999 --yes")).with_code(1).complains("ends at");
+    fleet.ok(&format!("{one} --to end --yes")).says("moved from");
     fleet.ok("offsets list --stopped").says("no partition is stopped");
     // What comes next is read, by the service that ran all the time.
-    fleet.ok("stock adjust tea 1");
+    outsider::adjusts(fleet, "moved", 1);
+    wait_for("the next adjustment", || has(2));
 }
 
 /// Somebody changes a row by hand.
-fn move_beyond_the_end(fleet: &Fleet) {
+fn move_beyond_the_end(fleet: &Fleet, partition: i32) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let environment =
@@ -34,8 +44,9 @@ fn move_beyond_the_end(fleet: &Fleet) {
         let mut db = sqlx::PgConnection::connect(&url).await.unwrap();
         let changed = sqlx::query(
             "update flotilla.offsets set next_offset = 1000000
-             where topic = 'warehouse.stock-adjustments' and partition = 0",
-        );
+             where topic = 'warehouse.stock-adjustments' and partition = $1",
+        )
+        .bind(partition);
         assert_eq!(changed.execute(&mut db).await.unwrap().rows_affected(), 1);
     });
 }

@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use local::Settings;
 use local::testing::{OwnFolder, own_folder};
@@ -30,11 +32,19 @@ const HOSTILE: [(&str, &str); 9] = [
     ("LC_ALL", "POSIX"),
 ];
 
+/// Far longer than anything takes that tests wait for.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// One fleet at a time: two are more than a small machine carries, and would be late for each other.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// A fleet of this test's own, which ends with it.
 pub(crate) struct Fleet {
     pub(crate) settings: Settings,
     lines: RefCell<Vec<String>>,
     _folder: OwnFolder,
+    /// The last to go.
+    _turn: MutexGuard<'static, ()>,
 }
 
 /// What a run of the program said.
@@ -43,6 +53,18 @@ pub(crate) struct Said {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+}
+
+/// Looks until there is something.
+pub(crate) fn wait_for<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// Where the programs of this build are.
@@ -79,9 +101,11 @@ fn cache_of_user() -> PathBuf {
 impl Fleet {
     /// Nothing runs yet; what an earlier run of the test left does not, either.
     pub(crate) fn new() -> Self {
+        // What made another test fail is its own matter.
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = own_folder(FOLDER).unwrap();
         let settings = Settings::on_free_ports(folder.path()).unwrap();
-        let fleet = Fleet { settings, lines: RefCell::default(), _folder: folder };
+        let fleet = Fleet { settings, lines: RefCell::default(), _folder: folder, _turn: turn };
         fleet.forget();
         // The clone that `script` made in it.
         std::fs::remove_dir_all(fleet.root().join("clone")).ok();

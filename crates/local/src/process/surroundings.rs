@@ -57,9 +57,12 @@ pub(crate) fn clear(command: &mut Command) {
     }
 }
 
+/// With this an errand ends whose program is not there.
+pub(crate) const NO_PROGRAM: i32 = 127;
+
 /// A command that is waited for, and ends with this process even if that is killed: nobody would know of
 /// it afterwards.
-pub(crate) fn errand(program: impl AsRef<OsStr>) -> Command {
+pub fn errand(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
     clear(&mut command);

@@ -3,6 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use local::testing::processes_of;
 use local::{Environment, Lifetime, Process, Settings};
 use tempfile::TempDir;
 
@@ -28,19 +29,6 @@ fn with_servers(folder: &TempDir) -> Child {
         .unwrap()
 }
 
-/// Every process of the machine that mentions the folder, as a supervisor that lost its records would
-/// have to look for them.
-fn mentioning(folder: &TempDir) -> Vec<u32> {
-    let folder = folder.path().to_str().unwrap();
-    let mentions = |pid: u32| {
-        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&command).contains(folder)
-    };
-    let entries = std::fs::read_dir("/proc").unwrap().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| mentions(*pid)).collect()
-}
-
 #[tokio::test]
 async fn a_killed_supervisor_leaves_no_process_behind_and_the_next_one_starts() {
     let folder = TempDir::new().unwrap();
@@ -57,14 +45,14 @@ async fn a_killed_supervisor_leaves_no_process_behind_and_the_next_one_starts() 
     drop(first.stdin.take());
     wait_until("the death of all servers", || servers.iter().all(|server| !server.is_alive()))
         .await;
-    wait_until("nothing to be left", || mentioning(&folder).is_empty()).await;
+    wait_until("nothing to be left", || processes_of(folder.path()).is_empty()).await;
 
     std::fs::remove_file(&ready).unwrap();
     let mut second = with_servers(&folder);
     wait_until("servers again", || ready.exists()).await;
     drop(second.stdin.take());
     assert!(second.wait().unwrap().success());
-    assert!(mentioning(&folder).is_empty());
+    assert!(processes_of(folder.path()).is_empty());
     let stopped = Environment::new(settings, Lifetime::WithParent).status();
     assert!(stopped.iter().all(|server| server.pid.is_none()), "{stopped:?}");
 }
