@@ -162,7 +162,9 @@ impl Relay {
     /// A tenure, from its first look at the outbox to the end of its producers.
     async fn lead(&mut self, tenure: Tenure) -> anyhow::Result<End> {
         self.incoming.open(&self.database_url).await?;
-        let mut office = self.enter_office(tenure).await?;
+        let Some(mut office) = self.enter_office(tenure).await? else {
+            return Ok(End::LeaseLost);
+        };
         self.telemetry.metrics.relay_leader.record(1, &[]);
         let (epoch, published) = (office.tenure.epoch, office.tenure.published);
         tracing::info!(epoch, published, "this replica publishes");

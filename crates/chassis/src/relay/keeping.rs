@@ -13,6 +13,9 @@ const STROKE_MIN: Duration = Duration::from_secs(1);
 /// So much is deleted at once, as the lease is renewed in the same transaction: a night's leftovers would
 /// take longer than a lease lasts, or than a statement may.
 const STROKE_BYTES: i64 = 32 * 1024 * 1024;
+/// So many rows of former tenures are looked at between two renewals of the lease: a fraction of a second, where
+/// all of them may take longer than a statement may.
+const ROWS_AT_ONCE: i64 = 50_000;
 
 /// How long, and how much, is kept of what is published.
 #[derive(Debug, Clone, Copy)]
@@ -43,36 +46,42 @@ impl Keeping {
         Keeping { kept, strokes: VecDeque::new(), bytes: 0, gone: published }
     }
 
-    /// What former tenures left, in strokes of the same length and size.
+    /// Takes the next of what former tenures left, in strokes of the same length and size. Returns whether
+    /// there may be more.
     pub(super) async fn load(
+        &mut self,
         db: &mut PgConnection,
-        kept: Kept,
         published: i64,
-    ) -> Result<Self, sqlx::Error> {
-        let found: Vec<(i64, f64, i64)> = sqlx::query_as(
+    ) -> Result<bool, sqlx::Error> {
+        let after = self.strokes.back().map_or(0, |last| last.batch);
+        let found: Vec<(i64, f64, i64, i64)> = sqlx::query_as(
             "select max(batch), extract(epoch from now() - min(created_at))::float8,
-                    sum(octet_length(messages))::bigint
+                    sum(octet_length(messages))::bigint, count(*)
              from (select batch, created_at, messages,
                           sum(octet_length(messages)) over (order by batch) as bytes
-                   from flotilla.outbox where batch <= $1) published
+                   from flotilla.outbox where batch > $4 and batch <= $1
+                   order by batch limit $5) published
              group by floor(extract(epoch from created_at) / $2), floor(bytes / $3) order by 1",
         )
         .bind(published)
-        .bind(stroke_of(kept.time).as_secs_f64())
+        .bind(stroke_of(self.kept.time).as_secs_f64())
         .bind(STROKE_BYTES)
+        .bind(after)
+        .bind(ROWS_AT_ONCE)
         .fetch_all(db)
         .await?;
         let now = Instant::now();
-        let mut keeping = Keeping::nothing(kept, published);
-        for (batch, age, bytes) in found {
+        let mut rows = 0;
+        for (batch, age, bytes, count) in found {
             let age = Duration::try_from_secs_f64(age.max(0.0)).unwrap_or_default();
             // A machine that runs for less than that has nothing older to compare with.
             let began = now.checked_sub(age).unwrap_or(now);
-            keeping.gone = 0;
-            keeping.bytes += bytes;
-            keeping.strokes.push_back(Stroke { batch, began, bytes });
+            self.gone = 0;
+            self.bytes += bytes;
+            self.strokes.push_back(Stroke { batch, began, bytes });
+            rows += count;
         }
-        Ok(keeping)
+        Ok(rows == ROWS_AT_ONCE)
     }
 
     /// Everything up to a batch is published, so many bytes more than before.

@@ -41,16 +41,24 @@ impl Office {
 }
 
 impl Relay {
-    pub(super) async fn enter_office(&mut self, tenure: Tenure) -> anyhow::Result<Office> {
+    /// Looks at what former tenures left. None where the lease is somebody else's meanwhile.
+    pub(super) async fn enter_office(
+        &mut self,
+        mut tenure: Tenure,
+    ) -> anyhow::Result<Option<Office>> {
         let db = self.writer.connection().await?;
         let apart = within(PATIENCE, Apart::load(db)).await?;
-        let loading = Keeping::load(db, self.kept, tenure.published);
-        let keeping = within(PATIENCE, loading).await?;
+        let mut keeping = Keeping::nothing(self.kept, tenure.published);
+        while within(PATIENCE, keeping.load(db, tenure.published)).await? {
+            let renewal = self.lease.renew(db, &tenure, &[], (0, 0));
+            let Some(renewed) = within(PATIENCE, renewal).await? else { return Ok(None) };
+            tenure.renewed = renewed.at;
+        }
         let publisher = Publisher::new(&self.producer, &self.telemetry)?;
         self.traffic.goes_through(&publisher);
         let (noted, noted_at) = (tenure.published, Instant::now());
         let is_asked_to_republish = true;
-        Ok(Office {
+        Ok(Some(Office {
             tenure,
             publisher,
             apart,
@@ -59,7 +67,7 @@ impl Relay {
             failures: 0,
             noted,
             noted_at,
-        })
+        }))
     }
 
     /// Notes what is published and what is set apart, clears rows and renews the lease, in one

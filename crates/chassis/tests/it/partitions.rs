@@ -131,6 +131,28 @@ async fn a_partition_whose_beginning_is_gone_stops_also_after_a_restart_until_it
 }
 
 #[tokio::test]
+async fn a_partition_whose_beginning_goes_while_it_waits_stops_and_goes_on_where_it_is_told() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("goes");
+    world.start("a").await;
+    world.refuse_total(&key).await;
+    let (partition, first) = world.send(&request(&key, 1), &format!("{key}-0")).await;
+    world.wait_until_waiting_for("a", "events").await;
+    let (_, last) = world.send(&request(&key, 1), &format!("{key}-1")).await;
+    world.delete_requests_before(partition, last).await;
+    let says = world.wait_until_waiting_for("a", "offsets").await;
+    assert!(says.contains(&format!("from {first}")) && says.contains("1 are gone"), "{says}");
+    world.accept_totals().await;
+    let path = format!("/offsets/tally.requests/{partition}");
+    let (status, moved) = world.ask_admin("a", "POST", &path, &json!({ "to": "first" })).await;
+    assert_eq!((status, &moved["to"]), (200, &last.into()), "{moved}");
+    world.wait_for_total(&key, 1).await;
+    world.wait_until_not_waiting_for("a", "events").await;
+    world.wait_until_ready("a").await;
+    world.stop("a").await;
+}
+
+#[tokio::test]
 async fn lag_is_none_after_a_transaction_whose_mark_no_reader_is_shown() {
     let mut world = World::enter().await;
     let key = world.fresh_key("transaction");

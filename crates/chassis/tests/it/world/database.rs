@@ -111,6 +111,19 @@ impl World {
         assert_eq!(changed.rows_affected(), 1);
     }
 
+    /// Adds rows as former tenures left them that published them.
+    pub(crate) async fn leave_published_rows(&self, rows: i64) {
+        self.run(&format!(
+            "with head as (update flotilla.outbox_head set batch = batch + {rows} returning batch),
+                  published as (update flotilla.relay_lease
+                                set published_batch = published_batch + {rows}
+                                returning published_batch)
+             insert into flotilla.outbox (batch, message_count, messages)
+             select published_batch - n, 1, '' from published, head, generate_series(0, {rows} - 1) n"
+        ))
+        .await;
+    }
+
     /// Waits until the lease runs so much later than it did.
     pub(crate) async fn wait_until_lease_was_renewed_for(&self, time: Duration) {
         let expiry = || async {
