@@ -17,7 +17,7 @@ use crate::http::MAX_BODY_BYTES;
 use crate::problem::Problem;
 use crate::queue::{Item, Origin, Work};
 use crate::service::Service;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Telemetry, Traced};
 
 /// How long a command waits for its commit. Longer than a deadlock or a failover of a connection,
 /// shorter than the patience of a load balancer.
@@ -103,6 +103,33 @@ impl From<Refused> for Problem {
     }
 }
 
+/// A command that waits for its commit.
+struct Submitted<R> {
+    answer: oneshot::Receiver<Result<R, Refused>>,
+    /// Ends with the answer.
+    _span: Traced,
+}
+
+impl<R> Submitted<R> {
+    async fn answered(self) -> Result<R, Refused> {
+        match tokio::time::timeout(COMMAND_TIMEOUT, self.answer).await {
+            Ok(Ok(reply)) => reply,
+            // The executor dropped the command unanswered: it stopped.
+            Ok(Err(_dropped)) => Err(Refused::TimedOut),
+            Err(_elapsed) => Err(Refused::TimedOut),
+        }
+    }
+}
+
+const STOPPING: Refused = Refused::Unavailable("the service is stopping");
+
+fn no_place(error: mpsc::error::TrySendError<()>) -> Refused {
+    match error {
+        mpsc::error::TrySendError::Full(()) => Refused::Busy,
+        mpsc::error::TrySendError::Closed(()) => STOPPING,
+    }
+}
+
 /// How much a request's body holds at most; nothing where there is none.
 fn bytes_of(headers: &HeaderMap) -> u32 {
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
@@ -130,15 +157,25 @@ impl<S: Service> Handle<S> {
         self.submit_in_room(input, headers).await
     }
 
-    /// Submits the commands that one request brought. Each is carried out or refused by itself.
+    /// Submits the commands that one request brought. Where not all of them may wait, none is submitted;
+    /// those that were are each carried out or refused by itself.
     pub async fn submit_all(
         &self,
         inputs: Vec<S::Input>,
         headers: &HeaderMap,
     ) -> Result<Vec<Result<S::Reply, Refused>>, Refused> {
         let _room = self.room(headers)?;
-        let replies = inputs.into_iter().map(|input| self.submit_in_room(input, headers));
-        Ok(futures::future::join_all(replies).await)
+        let Some(commands) = self.inner.commands.upgrade() else { return Err(STOPPING) };
+        // All places at once: a request that is refused as busy must have done nothing.
+        let places = commands.try_reserve_many(inputs.len()).map_err(no_place)?;
+        let mut submitted = Vec::with_capacity(inputs.len());
+        for (place, input) in places.zip(inputs) {
+            let (item, answer) = self.command(input, headers);
+            place.send(item);
+            submitted.push(answer);
+        }
+        drop(commands);
+        Ok(futures::future::join_all(submitted.into_iter().map(Submitted::answered)).await)
     }
 
     /// Room for the body that commands came in.
@@ -155,6 +192,15 @@ impl<S: Service> Handle<S> {
         input: S::Input,
         headers: &HeaderMap,
     ) -> Result<S::Reply, Refused> {
+        let (item, submitted) = self.command(input, headers);
+        let Some(commands) = self.inner.commands.upgrade() else { return Err(STOPPING) };
+        commands.try_reserve().map_err(no_place)?.send(item);
+        drop(commands);
+        submitted.answered().await
+    }
+
+    /// A command for the queue, and where it is answered.
+    fn command(&self, input: S::Input, headers: &HeaderMap) -> (Item<S>, Submitted<S::Reply>) {
         let (reply, answer) = oneshot::channel();
         let span = self.inner.telemetry.command_span(S::NAME, headers);
         let item = Item {
@@ -163,19 +209,7 @@ impl<S: Service> Handle<S> {
             cause: None,
             trace: span.context(),
         };
-        let stopping = Refused::Unavailable("the service is stopping");
-        let Some(commands) = self.inner.commands.upgrade() else { return Err(stopping) };
-        commands.try_send(item).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Refused::Busy,
-            mpsc::error::TrySendError::Closed(_) => stopping,
-        })?;
-        drop(commands);
-        match tokio::time::timeout(COMMAND_TIMEOUT, answer).await {
-            Ok(Ok(reply)) => reply,
-            // The executor dropped the command unanswered: it stopped.
-            Ok(Err(_dropped)) => Err(Refused::TimedOut),
-            Err(_elapsed) => Err(Refused::TimedOut),
-        }
+        (item, Submitted { answer, _span: span })
     }
 
     /// A pool for reading. Writes go through commands.
@@ -266,6 +300,25 @@ pub(crate) mod tests {
         let refused = handle.submit(()).await.unwrap_err().into_response();
         assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
         assert!(refused.headers().contains_key(RETRY_AFTER));
+    }
+
+    #[tokio::test]
+    async fn commands_that_came_in_one_body_are_submitted_together_or_not_at_all() {
+        let (senders, queue) = queue::<Stuck>();
+        let handle = handle(&senders);
+        let mut waiting = Vec::new();
+        for _ in 0..COMMANDS_MAX - 1 {
+            let mut command = Box::pin(handle.submit(()));
+            assert!(poll!(&mut command).is_pending());
+            waiting.push(command);
+        }
+        let headers = HeaderMap::new();
+        let refused = handle.submit_all(vec![(); 2], &headers).await;
+        assert!(matches!(refused, Err(Refused::Busy)), "{refused:?}");
+        assert_eq!(queue.waiting(), COMMANDS_MAX - 1, "neither of the two was submitted");
+        let mut last = Box::pin(handle.submit_all(vec![()], &headers));
+        assert!(poll!(&mut last).is_pending(), "the place is there for whoever fits into it");
+        assert_eq!(queue.waiting(), COMMANDS_MAX);
     }
 
     #[tokio::test]

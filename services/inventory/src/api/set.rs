@@ -115,7 +115,7 @@ pub(super) async fn set_one(
 
 /// Create or change many items at once
 ///
-/// Nothing is written where one of them is invalid.
+/// Nothing is written where one of them is invalid, nor where the answer is 429.
 #[utoipa::path(put, path = "/stock", tag = "stock", operation_id = "set_stock",
     request_body = Catalogue,
     responses(
