@@ -343,11 +343,15 @@ fn is_current<S: Service>(positions: &Positions, item: &Item<S>) -> bool {
     }
 }
 
-/// A command whose caller has given up is begun no more: the caller is told that it is not known to be
-/// carried out, and it would come to life long after. What is not begun is also never committed much later
-/// than it was asked for.
+/// A command, or a retry of a dead letter, whose caller has given up is begun no more: the caller is told
+/// that it is not known to be carried out, and it would come to life long after. What is not begun is also
+/// never committed much later than it was asked for.
 fn drop_abandoned<S: Service>(batch: &mut Vec<Item<S>>) {
-    batch.retain(|item| !matches!(&item.origin, Origin::Command(caller) if caller.is_closed()));
+    batch.retain(|item| match &item.origin {
+        Origin::Command(caller) => !caller.is_closed(),
+        Origin::Replay(replay) => !replay.answer.is_closed(),
+        Origin::Event(_) | Origin::Outcome(_) | Origin::Timer => true,
+    });
 }
 
 /// How far a batch reaches in each partition. What was fetched under two assignments of one partition is

@@ -19,9 +19,9 @@ use crate::queue::{Item, Origin, Work};
 use crate::service::Service;
 use crate::telemetry::{Telemetry, Traced};
 
-/// How long a command waits for its commit. Longer than a deadlock or a failover of a connection,
+/// How long a command, or a dead letter that is retried, waits for its commit. Longer than a deadlock or a failover of a connection,
 /// shorter than the patience of a load balancer.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A service's routes get one; cheap to clone.
 pub struct Handle<S: Service> {
@@ -78,22 +78,17 @@ impl IntoResponse for Refused {
 
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
-        let unavailable = |code| {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service cannot do this now")
-                .code(code)
-                .detail(refused.to_string())
-        };
         match refused {
             Refused::Busy => Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many requests")
                 .code("busy")
                 .detail("as many commands wait as may wait; try again in a moment")
                 .retry_after(Duration::from_secs(1)),
-            Refused::Unavailable(_) => {
-                unavailable("unavailable").retry_after(Duration::from_secs(5))
+            Refused::Unavailable(reason) => {
+                Problem::unavailable(reason).retry_after(Duration::from_secs(5))
             }
-            Refused::TimedOut => unavailable("outcome_unknown")
-                .detail("not known to be carried out; send it again with the same Idempotency-Key")
-                .retry_after(Duration::from_secs(1)),
+            Refused::TimedOut => Problem::outcome_unknown(
+                "not known to be carried out; send it again with the same Idempotency-Key",
+            ),
             Refused::Failed(_) => {
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the command failed")
                     .code("failed")

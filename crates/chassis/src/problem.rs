@@ -97,6 +97,11 @@ impl Problem {
             .retry_after(Duration::from_secs(1))
     }
 
+    /// What was asked for may still be carried out, or already is; the detail says how to find out.
+    pub(crate) fn outcome_unknown(detail: impl Into<String>) -> Self {
+        Problem::unavailable(detail).code("outcome_unknown")
+    }
+
     /// A stable word for programs.
     pub fn code(mut self, code: &'static str) -> Self {
         self.code = Some(code);

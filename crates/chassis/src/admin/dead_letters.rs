@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::oneshot;
 use utoipa::{IntoParams, ToSchema};
 
@@ -15,6 +16,7 @@ use crate::dead_letters::{self, DeadLetter, LetterState, Listed};
 use crate::described::AnyProblem;
 use crate::executor::Chain;
 use crate::extract::{Json, Limit, Page, Path, Query};
+use crate::handle::{COMMAND_TIMEOUT, Refused};
 use crate::problem::Problem;
 use crate::queue::{Item, Origin, Replay, Work};
 use crate::registry::Registry;
@@ -116,7 +118,8 @@ pub(super) async fn show<S: Service>(
 /// Send a dead letter through the normal path again
 ///
 /// Decoding, inbox and decision are those of an event that arrives. It is settled in the transaction of its
-/// effect.
+/// effect. Where the answer is 503 with the code `outcome_unknown`, the dead letter itself tells what became
+/// of it.
 #[utoipa::path(post, path = "/dead-letters/{id}/retry", tag = "dead letters",
     operation_id = "retry_dead_letter", params(("id" = i64, Path, description = "its number")),
     responses(
@@ -154,13 +157,20 @@ pub(super) async fn retry<S: Service>(
     let (answer, answered) = oneshot::channel();
     let replay = Replay { dead_letter: id, topic: subscription.topic(), inbox_id, answer };
     let item = Item { work, origin: Origin::Replay(replay), cause, trace: None };
-    let items =
-        replays.items.upgrade().ok_or_else(|| Problem::unavailable("the service is stopping"))?;
-    items.send(item).await.map_err(|_closed| Problem::unavailable("the service is stopping"))?;
-    match answered.await {
-        Ok(Ok(())) => Ok(Json(Settled { id, state: LetterState::Retried })),
-        Ok(Err(reason)) => Err(still_poison(&reason)),
-        Err(_dropped) => Err(Problem::unavailable("the service stopped before it answered")),
+    let items = replays.items.upgrade().ok_or_else(stopping)?;
+    items.send_timeout(item, COMMAND_TIMEOUT).await.map_err(|error| match error {
+        SendTimeoutError::Timeout(_) => Refused::Busy.into(),
+        SendTimeoutError::Closed(_) => stopping(),
+    })?;
+    drop(items);
+    match tokio::time::timeout(COMMAND_TIMEOUT, answered).await {
+        Ok(Ok(Ok(()))) => Ok(Json(Settled { id, state: LetterState::Retried })),
+        Ok(Ok(Err(reason))) => Err(still_poison(&reason)),
+        // The executor dropped it unanswered, as it stopped, or has not come to its end: an attempt that is
+        // under way may still commit, and none is begun any more.
+        Ok(Err(_)) | Err(_) => Err(Problem::outcome_unknown(format!(
+            "not known to be processed; GET /dead-letters/{id} tells in a moment whether it was"
+        ))),
     }
 }
 
@@ -232,6 +242,10 @@ async fn find_waiting<S: Service>(admin: &Admin<S>, id: i64) -> Result<DeadLette
             Err(Problem::conflict("already_settled", "the dead letter is settled", detail))
         }
     }
+}
+
+fn stopping() -> Problem {
+    Problem::unavailable("the service is stopping")
 }
 
 fn still_poison(reason: &str) -> Problem {

@@ -99,6 +99,32 @@ async fn a_dead_letter_is_retried_through_the_same_path_or_dropped() {
 }
 
 #[tokio::test]
+async fn a_retry_that_does_not_come_to_its_end_in_time_is_not_said_to_have_failed() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("unknown");
+    let early = world.send(&request(&key, -5), &format!("{key}-early")).await;
+    world.start("a").await;
+    let letter = world.dead_letter(early).await;
+    world.send(&request(&key, 8), &format!("{key}-first")).await;
+    world.wait_for_total(&key, 8).await;
+    let held = world.change_total(&key).await;
+    // One retry waits for the row, the other behind it, until the patience of both is over.
+    let path = format!("/dead-letters/{}/retry", letter.id);
+    let (one, other) =
+        tokio::join!(world.admin("a", "POST", &path), world.admin("a", "POST", &path));
+    for (status, problem) in [one, other] {
+        assert_eq!((status, problem["code"].as_str()), (503, Some("outcome_unknown")), "{problem}");
+    }
+    // The attempt that had begun while somebody still waited comes to its end.
+    world.wait_until_not_waited_for().await;
+    held.rollback().await.unwrap();
+    let (status, retried) = world.admin("a", "POST", &path).await;
+    assert_eq!(status, 200, "nobody waited for it any more: {retried}");
+    assert_eq!(world.total(&key).await, 3);
+    world.stop("a").await;
+}
+
+#[tokio::test]
 async fn a_record_as_large_as_the_broker_takes_is_set_aside_and_publishing_goes_on() {
     let mut world = World::enter().await;
     let key = world.fresh_key("large");
