@@ -1,5 +1,6 @@
 //! The admin port: health, readiness, metrics, dead letters and the outbox. Never on the public address.
 
+mod database;
 mod dead_letters;
 mod documented;
 mod outbox;

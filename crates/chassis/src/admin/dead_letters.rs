@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Admin;
+use super::database::failed;
 use crate::dead_letters::{self, DeadLetter, LetterState, Listed};
 use crate::described::AnyProblem;
 use crate::executor::Chain;
@@ -88,7 +89,7 @@ pub(super) async fn list<S: Service>(
     let after = cursor.map_or(Ok(0), |text| text.parse().map_err(|_| Problem::invalid_cursor()))?;
     let limit_rows = limit.get() as i64;
     let found = dead_letters::list(&admin.db, state, reason.as_deref(), after, limit_rows).await;
-    let Listed { letters, is_cut } = found.map_err(|error| database(&error))?;
+    let Listed { letters, is_cut } = found.map_err(|error| failed(&error))?;
     let cursor = |last: &DeadLetter| last.id.to_string();
     let page = match is_cut {
         true => Page { next_cursor: letters.last().map(cursor), entries: letters },
@@ -217,7 +218,7 @@ pub(super) async fn give_up<S: Service>(
         let mut db = admin.db.acquire().await?;
         dead_letters::settle(&mut db, &[id], state).await
     };
-    if settled.await.map_err(|error| database(&error))? == 0 {
+    if settled.await.map_err(|error| failed(&error))? == 0 {
         // Somebody retried or dropped it meanwhile, and says what became of it.
         find_waiting(&admin, id).await?;
     }
@@ -226,7 +227,7 @@ pub(super) async fn give_up<S: Service>(
 }
 
 async fn find<S: Service>(admin: &Admin<S>, id: i64) -> Result<DeadLetter, Problem> {
-    let found = dead_letters::find(&admin.db, id).await.map_err(|error| database(&error))?;
+    let found = dead_letters::find(&admin.db, id).await.map_err(|error| failed(&error))?;
     found.ok_or_else(|| {
         let detail = "GET /dead-letters lists those that wait";
         Problem::not_found("dead_letter_not_found", "there is no such dead letter", detail)
@@ -252,8 +253,4 @@ fn still_poison(reason: &str) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "it still cannot be processed")
         .code("still_dead")
         .detail(reason)
-}
-
-fn database(error: &sqlx::Error) -> Problem {
-    Problem::unavailable(format!("the database is away: {error}"))
 }

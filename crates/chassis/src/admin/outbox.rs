@@ -12,6 +12,7 @@ use sqlx::{FromRow, PgPool};
 use utoipa::ToSchema;
 
 use super::Admin;
+use super::database::failed;
 use crate::Json;
 use crate::described::{AnyProblem, BodyProblem};
 use crate::problem::Problem;
@@ -56,7 +57,7 @@ struct Republishing {
 pub(super) async fn show<S: Service>(
     State(admin): State<Arc<Admin<S>>>,
 ) -> Result<Json<Outbox>, Problem> {
-    read(&admin.db).await.map(Json).map_err(|error| database(&error))
+    read(&admin.db).await.map(Json).map_err(|error| failed(&error))
 }
 
 async fn read(db: &PgPool) -> Result<Outbox, sqlx::Error> {
@@ -132,7 +133,7 @@ pub(super) async fn republish<S: Service>(
         .field("topic")
         .detail(format!("{} publishes to {}", S::NAME, admin.topics.join(", "))));
     }
-    let asked = ask(&admin.db, &topic, minutes).await.map_err(|error| database(&error))?;
+    let asked = ask(&admin.db, &topic, minutes).await.map_err(|error| failed(&error))?;
     let Some((first, last)) = asked else {
         return Err(Problem::new(
             StatusCode::CONFLICT,
@@ -166,8 +167,4 @@ async fn ask(
     .bind(seconds)
     .fetch_optional(db)
     .await
-}
-
-fn database(error: &sqlx::Error) -> Problem {
-    Problem::unavailable(format!("the database is away: {error}"))
 }

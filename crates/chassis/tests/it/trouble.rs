@@ -106,6 +106,21 @@ async fn a_batch_that_takes_longer_than_there_is_time_is_split_until_its_parts_g
 }
 
 #[tokio::test]
+async fn an_operator_is_told_what_postgres_refused_and_not_that_it_is_away() {
+    let mut world = World::enter().await;
+    world.start("a").await;
+    world.hide_set_apart().await;
+    let (status, problem) = world.admin("a", "GET", "/outbox").await;
+    assert_eq!((status, problem["code"].as_str()), (500, Some("failed")), "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.starts_with("the database refused it: "), "{detail}");
+    assert!(detail.contains("outbox_set_apart"), "{detail}");
+    world.show_set_apart().await;
+    assert_eq!(world.admin("a", "GET", "/outbox").await.0, 200);
+    world.stop("a").await;
+}
+
+#[tokio::test]
 async fn a_table_that_changes_under_prepared_statements_is_read_over_a_new_connection() {
     let mut world = World::enter().await;
     world.start("a").await;
