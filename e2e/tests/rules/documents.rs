@@ -1,5 +1,6 @@
 //! The OpenAPI documents in `docs` are current, and complete in themselves.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use e2e::documents::all;
@@ -50,6 +51,47 @@ fn whatever_takes_a_body_says_how_it_refuses_one() {
             }
         }
     }
+}
+
+/// A field of an answer is left out where it is absent, or null there; never now this, now that. What a client
+/// is generated from a field that is declared as both has to expect three things of it.
+#[test]
+fn no_field_of_an_answer_is_both_left_out_and_null() {
+    for (name, text) in all() {
+        let document: Value = serde_json::from_str(&text).unwrap();
+        let mut references = Vec::new();
+        let operations = document["paths"].as_object().unwrap().values();
+        for operation in operations.flat_map(|path| path.as_object().unwrap().values()) {
+            operation.get("responses").into_iter().for_each(|all| collect(all, &mut references));
+        }
+        let (mut seen, mut checked) = (BTreeSet::new(), 0);
+        while let Some(reference) = references.pop() {
+            if !seen.insert(reference) {
+                continue;
+            }
+            let schema = document.pointer(reference.strip_prefix('#').unwrap()).unwrap();
+            collect(schema, &mut references);
+            let required: Vec<&str> = strings(&schema["required"]).collect();
+            for (field, described) in schema["properties"].as_object().into_iter().flatten() {
+                let always = required.contains(&field.as_str());
+                assert!(always || !is_nullable(described), "{name}: {field} of {reference}");
+                checked += 1;
+            }
+        }
+        assert!(checked > 0, "{name}");
+    }
+}
+
+fn is_nullable(schema: &Value) -> bool {
+    let kinds = schema["oneOf"].as_array().into_iter().chain(schema["anyOf"].as_array()).flatten();
+    let is_null = |schema: &Value| {
+        schema["type"] == "null" || strings(&schema["type"]).any(|kind| kind == "null")
+    };
+    is_null(schema) || kinds.into_iter().any(is_null)
+}
+
+fn strings(list: &Value) -> impl Iterator<Item = &str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
 fn collect<'a>(value: &'a Value, references: &mut Vec<&'a str>) {

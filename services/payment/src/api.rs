@@ -44,20 +44,22 @@ struct Payment {
     since: DateTime<Utc>,
     /// In minor units. Missing when the order was cancelled before its placing was heard of.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 0, example = 1780)]
+    #[schema(nullable = false, minimum = 0, example = 1780)]
     amount_minor: Option<i64>,
     /// ISO 4217.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, pattern = "^[A-Z]{3}$", example = "EUR")]
+    #[schema(value_type = Option<String>, nullable = false, pattern = "^[A-Z]{3}$", example = "EUR")]
     currency: Option<Currency>,
     /// The provider's id of what it holds, or held.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "pi_3MtwBwLkdIwHu7ix28a3tqPa")]
+    #[schema(nullable = false, example = "pi_3MtwBwLkdIwHu7ix28a3tqPa")]
     authorization_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     decline_reason: Option<DeclineReason>,
     /// The call to the provider whose outcome is not known yet.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     open_call: Option<OpenCall>,
 }
 
@@ -67,6 +69,7 @@ struct Payment {
 struct OpenCall {
     step: Step,
     /// When the call is made again at the latest, should its outcome not have come back.
+    #[schema(required = true)]
     next_attempt_at: Option<DateTime<Utc>>,
 }
 

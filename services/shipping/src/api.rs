@@ -43,14 +43,17 @@ struct Shipment {
     /// A country, ISO 3166. Missing when the order was to be cancelled before its confirmation was
     /// heard of.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(pattern = "^[A-Z]{2}$", example = "DE")]
+    #[schema(nullable = false, pattern = "^[A-Z]{2}$", example = "DE")]
     destination: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     tracking_code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     refusal_reason: Option<RefusalReason>,
     /// The call to the carrier whose outcome is not known yet.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     open_call: Option<OpenCall>,
 }
 
@@ -60,6 +63,7 @@ struct Shipment {
 struct OpenCall {
     step: Step,
     /// When the call is made again at the latest, should its outcome not have come back.
+    #[schema(required = true)]
     next_attempt_at: Option<DateTime<Utc>>,
 }
 

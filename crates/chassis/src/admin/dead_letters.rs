@@ -56,6 +56,7 @@ pub(super) struct DeadLetterPage {
     dead_letters: Vec<DeadLetter>,
     /// Where the next page begins; left out on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     next_cursor: Option<String>,
 }
 

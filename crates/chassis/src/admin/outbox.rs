@@ -24,6 +24,7 @@ pub(super) struct Outbox {
     /// Messages that wait, without those that are set apart.
     waiting: i64,
     /// Since when rows are kept; null where none is.
+    #[schema(required = true)]
     kept_since: Option<DateTime<Utc>>,
     set_apart: Vec<SetApart>,
     republishing: Vec<Republishing>,

@@ -53,16 +53,19 @@ pub(crate) struct DeadLetter {
     pub(crate) topic: String,
     pub(crate) partition: i32,
     pub(crate) offset: i64,
+    #[schema(required = true)]
     pub(crate) key: Option<String>,
     /// In their order, with all copies of each.
     pub(crate) headers: Vec<Header>,
     /// The original value, as hexadecimal digits.
+    #[schema(required = true)]
     pub(crate) payload_hex: Option<String>,
     #[schema(example = "undecodable")]
     pub(crate) reason: String,
     pub(crate) detail: String,
     pub(crate) state: LetterState,
     pub(crate) created_at: chrono::DateTime<chrono::Utc>,
+    #[schema(required = true)]
     pub(crate) settled_at: Option<chrono::DateTime<chrono::Utc>>,
     #[serde(skip)]
     pub(crate) raw: RawDeadLetter,
@@ -75,9 +78,11 @@ pub(crate) struct Header {
     #[schema(example = "ce_type")]
     name: String,
     /// The value, where it is text.
+    #[schema(required = true)]
     value: Option<String>,
     /// The value as hexadecimal digits, where it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     value_hex: Option<String>,
 }
 

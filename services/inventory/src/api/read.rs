@@ -36,6 +36,7 @@ pub(super) struct StockPage {
     items: Vec<ItemView>,
     /// Where the next page begins; left out on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     next_cursor: Option<String>,
 }
 

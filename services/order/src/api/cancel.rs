@@ -23,7 +23,7 @@ pub(super) struct Accepted {
     state: Phase,
     /// Why it is being or was cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "CUSTOMER")]
+    #[schema(value_type = Option<String>, nullable = false, example = "CUSTOMER")]
     reason: Option<events::CancelReason>,
     links: Links,
 }

@@ -50,6 +50,7 @@ pub(super) struct OrderPage {
     /// Where the next page begins; left out on the last one. A page may show fewer orders than asked
     /// for, even none, and still not be the last: a rare state is searched for in strides.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     next_cursor: Option<String>,
 }
 
@@ -61,7 +62,7 @@ pub(super) struct ListedOrder {
     state: Phase,
     /// Why it is being or was cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "OUT_OF_STOCK")]
+    #[schema(value_type = Option<String>, nullable = false, example = "OUT_OF_STOCK")]
     reason: Option<events::CancelReason>,
     /// In minor units of the currency.
     #[schema(minimum = 0, example = 1780)]

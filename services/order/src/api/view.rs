@@ -22,7 +22,7 @@ pub(super) struct OrderView<'a> {
     state: Phase,
     /// Why it is being or was cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "OUT_OF_STOCK")]
+    #[schema(value_type = Option<String>, nullable = false, example = "OUT_OF_STOCK")]
     reason: Option<CancelReason>,
     #[schema(value_type = Vec<LineView>)]
     lines: &'a RawValue,
@@ -35,10 +35,11 @@ pub(super) struct OrderView<'a> {
     destination: &'a str,
     /// The carrier's code of the parcel, once dispatched.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     tracking_code: Option<&'a str>,
     /// The lines that could not be reserved, where the order was out of stock.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<ShortageView>>)]
+    #[schema(value_type = Option<Vec<ShortageView>>, nullable = false)]
     shortages: Option<&'a RawValue>,
     placed_at: DateTime<Utc>,
     /// What the order waits for; empty when it has come to an end.
@@ -91,6 +92,7 @@ pub(super) struct EntryView {
     #[schema(example = "PaymentAuthorized")]
     pub(super) event: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(super) detail: Option<String>,
 }
 
