@@ -44,7 +44,11 @@ pub(super) struct PlacedOrder<'a> {
 ///
 /// Prices come from the fleet's price list. The answer comes after the commit that holds the order;
 /// stock, payment and shipping follow by themselves. A request that is sent again with the same
-/// `Idempotency-Key` and body places no second order and gets the same answer.
+/// `Idempotency-Key` and body places no second order and gets the same answer, unless it waits.
+///
+/// With `wait=terminal` the answer is the order at its end (200), or, when the time is over, what was
+/// placed (202). The time that placing takes counts into `timeout_seconds`, but there is no answer before
+/// the commit.
 #[utoipa::path(
     post,
     path = "/orders",
@@ -92,7 +96,7 @@ pub(super) async fn place_order(
     let order = placed.order_id.0;
     let mut response = match patience {
         None => (StatusCode::CREATED, Json(answer(&placed))).into_response(),
-        // What the command took is a part of it: no caller waits for longer than was asked for.
+        // What the command took is a part of it: no caller waits for the end longer than was asked for.
         Some(patience) => {
             match api.wait_for_end(order, patience.saturating_sub(began.elapsed())).await {
                 Ok(Some(row)) if row.state.is_terminal() => view::json(&row).into_response(),

@@ -12,7 +12,8 @@ use crate::store;
 
 /// Show an order
 ///
-/// Its state, its lines and prices, what it waits for and since when, and what has happened to it.
+/// Its state, its lines and prices, what it waits for and since when, and what has happened to it. With
+/// `wait=terminal` as it is at its end, or when the time is over.
 #[utoipa::path(
     get,
     path = "/orders/{order_id}",

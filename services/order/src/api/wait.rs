@@ -22,11 +22,11 @@ const SECONDS_MAX: u64 = 55;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WaitQuery {
-    /// `terminal`: answer when the order is completed, cancelled or returned, or, when the time is
-    /// over, with the state it is in.
+    /// `terminal`: answer when the order is completed, cancelled or returned, or when the time is
+    /// over.
     #[param(inline, nullable = false)]
     wait: Option<Until>,
-    /// How long to wait, 1 to 55; 30 when left out.
+    /// How long the whole request may wait, 1 to 55; 30 when left out.
     #[param(minimum = 1, maximum = 55, nullable = false)]
     timeout_seconds: Option<u64>,
 }
