@@ -143,6 +143,26 @@ async fn a_price_that_a_stranger_numbered_far_ahead_is_found_and_mended_as_the_r
 }
 
 #[tokio::test]
+async fn a_price_that_order_has_passed_without_hearing_it_is_a_fault_and_its_item_is_named() {
+    let _turn = TURN.lock().await;
+    let shop = open().await;
+    let sku = shop.item(1).await.unwrap();
+    let clean = audit::run(&shop.fleet, REST).await.unwrap();
+    assert!(clean.is_clean(), "{}", clean.broken());
+    let unhear = "update prices set sequence = sequence - 1 where sku = '#sku'";
+    execute(&shop, "order", &unhear.replace("#sku", &sku)).await;
+    let report = audit::run(&shop.fleet, Duration::ZERO).await.unwrap();
+    execute(&shop, "order", &unhear.replace("- 1", "+ 1").replace("#sku", &sku)).await;
+    let rule = report.rules.iter().find(|rule| rule.name.contains("prices of inventory")).unwrap();
+    assert_eq!((rule.violations, rule.moving), (1, 0), "{rule:?}");
+    assert!(rule.examples[0].contains(&sku), "{rule:?}");
+    let moving = format!("items whose last price order has not heard: 1 ({sku})");
+    assert!(report.moving.contains(&moving), "{:?}", report.moving);
+    let clean = audit::run(&shop.fleet, REST).await.unwrap();
+    assert!(clean.is_clean(), "{}", clean.broken());
+}
+
+#[tokio::test]
 async fn orders_loaded_into_the_tables_are_faults_unless_the_audit_begins_after_them() {
     let _turn = TURN.lock().await;
     let shop = open().await;

@@ -237,6 +237,9 @@ pub struct CatalogueFact {
     pub foreign: u64,
     /// The sequence of each SKU's last record.
     pub last: HashMap<String, i64>,
+    /// The same of the records that order had passed before the topic was read: it will not come back to
+    /// them.
+    pub passed: HashMap<String, i64>,
 }
 
 /// The providers' own books, by order.

@@ -9,6 +9,9 @@ use uuid::Uuid;
 use super::collect::{connect, outboxes};
 use crate::fleet::Fleet;
 
+/// How many of what moves are named.
+const SHOWN_MAX: usize = 3;
+
 /// One look at the fleet.
 pub(super) struct Look {
     /// What moves, in words; empty at rest.
@@ -44,8 +47,9 @@ pub(super) async fn look(fleet: &Fleet, first: Uuid) -> Result<Look> {
         moving.push(format!("orders whose goods are set aside: {count} ({some})"));
     }
     let behind = prices_behind(fleet).await?;
-    if behind > 0 {
-        moving.push(format!("items whose last price order has not heard: {behind}"));
+    if !behind.is_empty() {
+        let (count, some) = (behind.len(), behind[..behind.len().min(SHOWN_MAX)].join(", "));
+        moving.push(format!("items whose last price order has not heard: {count} ({some})"));
     }
     let outboxes = outboxes(fleet).await?;
     for outbox in outboxes.iter().filter(|o| o.rows != 0 || o.head != o.published) {
@@ -57,14 +61,15 @@ pub(super) async fn look(fleet: &Fleet, first: Uuid) -> Result<Look> {
     Ok(Look { moving, heads: outboxes.iter().map(|outbox| outbox.head).collect() })
 }
 
-/// How many items have said more than order has heard. Order is asked first: it cannot be ahead.
-async fn prices_behind(fleet: &Fleet) -> Result<usize> {
+/// The items that have said more than order has heard. Order is asked first: it cannot be ahead.
+async fn prices_behind(fleet: &Fleet) -> Result<Vec<String>> {
     let heard: HashMap<String, i64> =
         numbers(fleet, "order", "select sku, sequence from prices").await?;
     let said = numbers(fleet, "inventory", "select sku, sequence from stock").await?;
-    let is_behind =
-        |(sku, said): &(&String, &i64)| heard.get(*sku).is_none_or(|heard| heard < *said);
-    Ok(said.iter().filter(is_behind).count())
+    let is_behind = |(sku, said): &(String, i64)| heard.get(sku).is_none_or(|heard| heard < said);
+    let mut behind: Vec<String> = said.into_iter().filter(is_behind).map(|(sku, _)| sku).collect();
+    behind.sort();
+    Ok(behind)
 }
 
 async fn numbers(

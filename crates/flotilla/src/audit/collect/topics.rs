@@ -38,9 +38,26 @@ pub(super) async fn collect(fleet: &Fleet, facts: &mut Facts) -> Result<()> {
         facts.topics.push(fact);
     }
     let brokers = fleet.environment().kafka_brokers();
-    let read = tokio::task::spawn_blocking(move || read_catalogue(&brokers));
+    // Before the tables are read for the last time: what order had heard by here it charges there.
+    let next = next_offsets(fleet, "order", CATALOGUE).await?;
+    let read = tokio::task::spawn_blocking(move || read_catalogue(&brokers, &next));
     facts.catalogue = read.await.context("reading a topic panicked")??;
     Ok(())
+}
+
+/// Where a service goes on, by partition. It has processed, or set aside, what is before.
+async fn next_offsets(
+    fleet: &Fleet,
+    service: &'static str,
+    topic: &str,
+) -> Result<HashMap<i32, i64>> {
+    let mut db = connect(fleet, service).await?;
+    let rows: Vec<Place> =
+        sqlx::query_as("select partition, next_offset from flotilla.offsets where topic = $1")
+            .bind(topic)
+            .fetch_all(&mut db)
+            .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Those of the places that no service has a dead letter of.
@@ -136,12 +153,17 @@ fn digest(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-fn read_catalogue(brokers: &str) -> Result<CatalogueFact> {
+fn read_catalogue(brokers: &str, next: &HashMap<i32, i64>) -> Result<CatalogueFact> {
     let tail = Tail::new(brokers, &[CATALOGUE], From::Beginning)
         .with_context(|| format!("{CATALOGUE} cannot be read from Kafka at {brokers}"))?;
     let mut fact = CatalogueFact::default();
     tail.read_to_end(SILENCE, |record| match sequence(&record) {
-        Some(sequence) => drop(fact.last.insert(record.key, sequence)),
+        Some(sequence) => {
+            if next.get(&record.partition).is_some_and(|next| record.offset < *next) {
+                fact.passed.insert(record.key.clone(), sequence);
+            }
+            fact.last.insert(record.key, sequence);
+        }
         None => fact.foreign += 1,
     })
     .with_context(|| format!("{CATALOGUE} cannot be read to its end"))?;

@@ -3,8 +3,9 @@
 use super::{Check, Rule};
 use crate::audit::facts::{Facts, PriceFact};
 
-/// Which of two prices is the later their numbers tell, so what order charges is judged at any moment;
-/// only that it has not heard the last may be mended a moment later.
+/// Which of two prices is the later their numbers tell, so what order charges is judged at any moment. Only
+/// that it has not heard the last may be mended a moment later, unless it is past the event and charges
+/// something else all the same.
 pub(super) fn are_those_of_inventory(facts: &Facts) -> Rule {
     let latest = &facts.latest().stock;
     let items = facts.stock.iter().map(|(sku, item)| -> Check {
@@ -13,8 +14,14 @@ pub(super) fn are_those_of_inventory(facts: &Facts) -> Rule {
         if charged == Some(said) {
             return Check::Holds;
         }
-        let heard = charged.map_or(0, |charged| charged.sequence);
-        if heard < said.sequence && facts.after.is_some() {
+        let is_behind = |facts: &Facts| {
+            let heard = facts.prices.get(sku).map_or(0, |charged| charged.sequence);
+            heard < said.sequence
+        };
+        let is_past =
+            facts.catalogue.passed.get(sku).is_some_and(|passed| *passed >= said.sequence);
+        let will_not_hear = is_past && is_behind(facts.latest());
+        if is_behind(facts) && facts.after.is_some() && !will_not_hear {
             return Check::Moving;
         }
         Check::Broken(difference(sku, said, charged))

@@ -237,6 +237,30 @@ fn of_a_fleet_that_moves_a_wrong_price_is_told_and_one_that_is_not_heard_yet_is_
 }
 
 #[test]
+fn of_a_fleet_that_moves_a_price_that_order_has_passed_without_hearing_it_is_told() {
+    let mut facts = clean();
+    facts.prices.get_mut("tea").unwrap().sequence = 0;
+    for (passed, heard_since, found) in [
+        (None, false, false),
+        (Some(0), false, false),
+        (Some(1), true, false),
+        (Some(1), false, true),
+    ] {
+        let mut facts = facts.clone();
+        facts.catalogue.passed =
+            passed.map(|passed| ("tea".to_owned(), passed)).into_iter().collect();
+        let mut after = facts.clone();
+        if heard_since {
+            after.prices.get_mut("tea").unwrap().sequence = 1;
+        }
+        facts.after = Some(Box::new(after));
+        let rule = all(&facts).into_iter().find(|rule| rule.name.contains("prices of inventory"));
+        let Rule { violations, moving, .. } = rule.unwrap();
+        assert_eq!((violations, moving), if found { (1, 0) } else { (0, 1) }, "{passed:?}");
+    }
+}
+
+#[test]
 fn what_the_providers_have_for_an_order_that_nobody_placed_is_found() {
     let unknown = Uuid::from_u128(9);
     let ledger = |facts: &mut Facts| facts.ledger.take().unwrap();
