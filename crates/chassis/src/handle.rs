@@ -1,5 +1,6 @@
 //! What a service's routes hold: the way to submit a command, and the way to read.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +13,18 @@ use tokio::sync::{Semaphore, SemaphorePermit, broadcast, mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::failure::Failure;
 use crate::health::Health;
 use crate::http::MAX_BODY_BYTES;
+use crate::intents;
 use crate::problem::Problem;
 use crate::queue::{Item, Origin, Work};
-use crate::service::Service;
+use crate::service::{Calls, Service};
+use crate::settle::{OpenCall, OpenFor};
 use crate::telemetry::{Telemetry, Traced};
 
-/// How long a command, or a dead letter that is retried, waits for its commit. Longer than a deadlock or a failover of a connection,
-/// shorter than the patience of a load balancer.
+/// How long a command, or a dead letter that is retried, waits for its commit. Longer than a deadlock or a
+/// failover of a connection, shorter than the patience of a load balancer.
 pub(crate) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A service's routes get one; cheap to clone.
@@ -29,6 +33,7 @@ pub struct Handle<S: Service> {
 }
 
 pub(crate) struct Inner<S: Service> {
+    pub(crate) service: Arc<S>,
     /// Weak: callers do not keep a stopping executor alive.
     pub(crate) commands: mpsc::WeakSender<Item<S>>,
     pub(crate) db: PgPool,
@@ -223,6 +228,21 @@ impl<S: Service> Handle<S> {
         self.inner.changes.subscribe()
     }
 
+    /// The calls to the outside whose outcome has not been known for so long, those that were asked for
+    /// first at the beginning, and not more than a page of them. For those who look.
+    pub async fn open_calls(&self, longer_than: &OpenFor) -> Result<Vec<OpenCall<S::Call>>, Failure>
+    where
+        S: Calls,
+    {
+        let mut db = self.db().acquire().await?;
+        let waiting = intents::open_for(&mut db, longer_than.duration(), OpenFor::MAX).await?;
+        let keys: Vec<Uuid> = waiting.iter().map(|(key, _)| *key).collect();
+        let open = self.inner.service.open_calls(&mut db, &keys).await?;
+        let mut open: HashMap<Uuid, S::Call> = open.into_iter().collect();
+        let still = |(key, asked_at)| Some(OpenCall { key, call: open.remove(&key)?, asked_at });
+        Ok(waiting.into_iter().filter_map(still).collect())
+    }
+
     /// Resolves when the service begins to stop, so that endless answers can end.
     pub async fn shutting_down(&self) {
         self.inner.health.stopping().await;
@@ -238,7 +258,6 @@ pub(crate) mod tests {
     use super::*;
     use crate::config::{Config, Env};
     use crate::effects::Effects;
-    use crate::failure::Failure;
     use crate::queue::{COMMANDS_BYTES_MAX, COMMANDS_MAX, Senders, queue};
     use crate::service::NoCall;
 
@@ -270,6 +289,7 @@ pub(crate) mod tests {
         health.set_database_up(true);
         Handle {
             inner: Arc::new(Inner {
+                service: Arc::new(Stuck),
                 commands: senders.commands.downgrade(),
                 db: crate::database::readers("postgres://127.0.0.1:1/none", Stuck::NAME).unwrap(),
                 changes: broadcast::channel(1).0,

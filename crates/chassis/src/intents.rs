@@ -30,7 +30,7 @@ pub async fn next_attempt_at(
 /// The keys of calls that were asked for longer ago than that, with when, the oldest first: not more than
 /// so many. Of calls in one row the oldest counts, and a call that was answered a moment ago may still be
 /// among them. For those who look.
-pub async fn open_for(
+pub(crate) async fn open_for(
     db: &mut PgConnection,
     longer_than: Duration,
     limit: i64,

@@ -44,6 +44,7 @@ mod codec;
 mod limits;
 mod outside;
 mod intents;
+mod settle;
 mod calls;
 mod sweep;
 mod heard;
@@ -81,7 +82,7 @@ pub use extract::{IDEMPOTENCY_KEY, IdempotencyKey, Json, Limit, Page, Path, Quer
 pub use failure::{Conflict, Failure};
 pub use handle::{Handle, Refused};
 pub use http::MAX_BODY_BYTES;
-pub use intents::{next_attempt_at, open_for};
+pub use intents::next_attempt_at;
 pub use limits::MAX_VALUE_BYTES;
 pub use outside::{Api, Place, api, place_from_env, plain};
 pub use presumed::Presumed;
@@ -90,6 +91,7 @@ pub use registry::{COMPATIBILITY, Registry, RegistryError, subject};
 pub use remembered::Remembered;
 pub use run::main;
 pub use service::{Calls, Deduplication, Hears, NoCall, Outside, Reading, Service, Unanswered};
+pub use settle::{OpenCall, OpenFor, Settlement};
 /// The allocator for the program of a service. It costs an eighth less CPU than the system's at full load,
 /// and as much memory; how it is set up is in `.cargo/config.toml`.
 pub use tikv_jemallocator::Jemalloc as Allocator;

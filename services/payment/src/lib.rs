@@ -25,7 +25,7 @@ use events::{OrderEvent, PaymentEvent};
 use provider::{Calls, Configured};
 
 pub use api::{document, routes};
-pub use service::{Input, Payments, Reply, Settlement};
+pub use service::{Input, Payments, Reply};
 
 /// The tables of the service.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();

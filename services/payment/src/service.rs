@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use chassis::{Calls, Effects, Failure, Presumed, Remembered, Service, Writes};
+use chassis::{Calls, Effects, Failure, Presumed, Remembered, Service, Settlement, Writes};
 use events::OrderId;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -33,13 +33,6 @@ impl Input {
     pub fn of(order: OrderId, step: domain::Input) -> Self {
         Input { order, step, settled: None }
     }
-}
-
-/// Why an operator may say what became of a call. It is kept for good.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Settlement {
-    pub by: String,
-    pub reason: String,
 }
 
 /// What the caller of a command is told.

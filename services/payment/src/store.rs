@@ -10,14 +10,14 @@ mod view;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chassis::Settlement;
 use events::OrderId;
 
 use crate::domain::{Input, State};
-use crate::service::Settlement;
 
 pub use load::load;
 pub use save::save;
-pub use view::{OpenRow, PaymentRow, find, open_for};
+pub use view::{PaymentRow, find};
 
 /// The payments that a batch of inputs touches. An order that was never heard of is `State::New`, and
 /// becomes a row when it leaves that state.

@@ -89,6 +89,7 @@ impl<S: Service> Starting<S> {
         let (changes, _) = broadcast::channel(CHANGES_MAX);
         let handle = Handle {
             inner: Arc::new(Inner {
+                service: Arc::clone(&app.service),
                 commands: senders.commands.downgrade(),
                 db: db.clone(),
                 changes,

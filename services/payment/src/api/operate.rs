@@ -2,29 +2,25 @@
 //! of one where the provider does not. Apart from what everybody may ask.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
-use chassis::{AnyProblem, BodyProblem, Handle, Json, Path, Problem, Query};
+use chassis::{
+    AnyProblem, BodyProblem, Handle, Json, OpenCall, OpenFor, Path, Problem, Query, Settlement,
+};
 use chrono::{DateTime, Utc};
 use events::OrderId;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, OpenApi, ToSchema};
+use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::{Payment, Step, show_payment, unavailable};
-use crate::domain;
-use crate::service::{Input, Payments, Reply, Settlement};
-use crate::store::{self, OpenRow};
+use crate::domain::{self, Call};
+use crate::service::{Input, Payments, Reply};
 
-/// Calls in one answer: whoever has more knows that the provider is away.
-const OPEN_MAX: i64 = 100;
-/// A call that is open for longer is worth a look; most are answered within a second.
-const OPEN_FOR_SECONDS: u64 = 60;
-/// The longest name, reason or id.
-const TEXT_MAX: usize = 255;
+/// The longest id.
+const ID_MAX: usize = 255;
 
 /// The routes on the admin port.
 pub(crate) fn routes(handle: Handle<Payments>) -> OpenApiRouter {
@@ -32,15 +28,6 @@ pub(crate) fn routes(handle: Handle<Payments>) -> OpenApiRouter {
         .routes(routes!(open_calls))
         .routes(routes!(settle))
         .with_state(handle)
-}
-
-/// Which calls to show.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct Selection {
-    /// Open for longer than so many seconds; 60 when left out.
-    open_for_seconds: Option<u64>,
 }
 
 /// Calls whose outcome is not known, the oldest first.
@@ -58,9 +45,9 @@ struct StuckCall {
     asked_at: DateTime<Utc>,
 }
 
-impl From<OpenRow> for StuckCall {
-    fn from(row: OpenRow) -> Self {
-        StuckCall { order_id: row.order.0, step: Step::of(&row.call), asked_at: row.asked_at }
+impl From<OpenCall<Call>> for StuckCall {
+    fn from(OpenCall { key, call, asked_at }: OpenCall<Call>) -> Self {
+        StuckCall { order_id: key, step: Step::of(&call), asked_at }
     }
 }
 
@@ -70,18 +57,14 @@ impl From<OpenRow> for StuckCall {
     path = "/open-calls",
     tag = "payments",
     operation_id = "list_open_calls",
-    params(Selection),
+    params(OpenFor),
     responses((status = OK, description = "at most 100 of them", body = OpenCalls), AnyProblem)
 )]
 async fn open_calls(
     State(handle): State<Handle<Payments>>,
-    Query(selection): Query<Selection>,
+    Query(longer_than): Query<OpenFor>,
 ) -> Result<Json<OpenCalls>, Problem> {
-    let seconds = selection.open_for_seconds.unwrap_or(OPEN_FOR_SECONDS);
-    // Longer than any payment is old.
-    let longer_than = Duration::from_secs(seconds.min(u64::from(u32::MAX)));
-    let found = store::open_for(handle.db(), longer_than, OPEN_MAX).await;
-    let found = found.map_err(|failure| unavailable(&failure))?;
+    let found = handle.open_calls(&longer_than).await.map_err(|failure| unavailable(&failure))?;
     Ok(Json(OpenCalls { open_calls: found.into_iter().map(StuckCall::from).collect() }))
 }
 
@@ -165,26 +148,21 @@ async fn settle(
 
 fn check(settlement: NewSettlement) -> Result<(domain::Input, Arc<Settlement>), Problem> {
     let NewSettlement { outcome, authorization_id, settled_by, reason } = settlement;
-    for (field, text) in [("settled_by", &settled_by), ("reason", &reason)] {
-        let fits = (1..=TEXT_MAX).contains(&text.chars().count());
-        if !fits || text.chars().any(char::is_control) {
-            return Err(invalid(field, "must be 1 to 255 characters, none of them a control"));
-        }
-    }
+    let settlement = Settlement::new(settled_by, reason)?;
     let step = match (outcome, authorization_id) {
         (Outcome::Authorized, Some(authorization)) => {
             let visible = authorization.bytes().all(|byte| byte.is_ascii_graphic());
-            if !visible || !(1..=TEXT_MAX).contains(&authorization.len()) {
+            if !visible || !(1..=ID_MAX).contains(&authorization.len()) {
                 let rule = "must be 1 to 255 visible ASCII characters";
-                return Err(invalid("authorization_id", rule));
+                return Err(invalid(rule));
             }
             domain::Input::Authorized { authorization }
         }
         (Outcome::Authorized, None) => {
-            return Err(invalid("authorization_id", "is needed: it is what is captured later"));
+            return Err(invalid("is needed: it is what is captured later"));
         }
         (_other, Some(_)) => {
-            return Err(invalid("authorization_id", "belongs to the outcome authorized only"));
+            return Err(invalid("belongs to the outcome authorized only"));
         }
         (Outcome::Declined, None) => {
             domain::Input::Declined { reason: events::DeclineReason::Unknown }
@@ -193,11 +171,11 @@ fn check(settlement: NewSettlement) -> Result<(domain::Input, Arc<Settlement>), 
         (Outcome::Captured, None) => domain::Input::Captured,
         (Outcome::Refunded, None) => domain::Input::Refunded,
     };
-    Ok((step, Arc::new(Settlement { by: settled_by, reason })))
+    Ok((step, Arc::new(settlement)))
 }
 
-fn invalid(field: &'static str, rule: &str) -> Problem {
-    Problem::invalid_field(field, format!("{field} {rule}"))
+fn invalid(rule: &str) -> Problem {
+    Problem::invalid_field("authorization_id", format!("authorization_id {rule}"))
 }
 
 #[cfg(test)]
@@ -228,7 +206,6 @@ mod tests {
             settlement(Outcome::Authorized, Some("pi 1"), "seen"),
             settlement(Outcome::Captured, Some("pi_1"), "seen"),
             settlement(Outcome::Captured, None, ""),
-            settlement(Outcome::Captured, None, "a\0b"),
         ] {
             let said = format!("{wrong:?}");
             assert_eq!(

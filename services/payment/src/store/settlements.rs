@@ -3,14 +3,13 @@
 
 use std::sync::Arc;
 
-use chassis::Writes;
+use chassis::{Settlement, Writes};
 use chrono::{DateTime, Utc};
 use events::OrderId;
 use uuid::Uuid;
 
 use super::{Row, Rows};
 use crate::domain::Input;
-use crate::service::Settlement;
 
 pub(super) fn add(rows: &Rows, writes: &mut Writes) {
     let mut settlements = Columns::default();

@@ -1,15 +1,12 @@
 //! A payment as it is shown. Reads only, outside the executor, so nothing here decides anything.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use events::{Money, OrderId};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::columns::Stored;
-use super::load;
-use crate::domain::{Call, State};
+use crate::domain::State;
 
 /// A payment with all that is shown of it.
 #[derive(Debug)]
@@ -48,30 +45,4 @@ struct Found {
     changed_at: DateTime<Utc>,
     #[sqlx(flatten)]
     stored: Stored,
-}
-
-/// A call whose outcome has been waited for.
-#[derive(Debug)]
-pub struct OpenRow {
-    pub order: OrderId,
-    pub call: Call,
-    /// Since when its outcome is waited for, or before.
-    pub asked_at: DateTime<Utc>,
-}
-
-/// The calls that have been open for so long, those that were asked for first at the beginning.
-pub async fn open_for(
-    db: &PgPool,
-    longer_than: Duration,
-    limit: i64,
-) -> Result<Vec<OpenRow>, chassis::Failure> {
-    let mut db = db.acquire().await?;
-    let waiting = chassis::open_for(&mut db, longer_than, limit).await?;
-    let mut rows = load(&mut db, waiting.iter().map(|(order, _)| *order).collect()).await?;
-    let open = |(order, asked_at)| {
-        let order = OrderId(order);
-        let call = rows.remove(&order)?.state.open_call(order)?;
-        Some(OpenRow { order, call, asked_at })
-    };
-    Ok(waiting.into_iter().filter_map(open).collect())
 }

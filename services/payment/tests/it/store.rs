@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use chassis::{Calls, Failure, Service, Writes};
+use chassis::{Calls, Failure, Service, Settlement, Writes};
 use events::{DeclineReason, Money, OrderId};
 use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 use payment::domain::{self, Call, State};
 use payment::store::{self, Rows, find, load};
-use payment::{Input, Payments, Settlement};
+use payment::{Input, Payments};
 
 const NOW_MICROS: i64 = 1_700_000_000_000_000;
 
