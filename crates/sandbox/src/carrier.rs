@@ -18,6 +18,9 @@ pub const NOT_ACCEPTED: &str = "XX";
 pub const SLOW: &str = "NZ";
 /// A destination whose booking is done although its first answer is lost (Trinidad and Tobago).
 pub const TIMEOUT: &str = "TT";
+/// A destination whose booking the carrier does not understand, however often it is sent: it refuses the
+/// call and says nothing of the shipment (a code that ISO 3166 leaves to its users).
+pub const NOT_UNDERSTOOD: &str = "ZZ";
 
 /// What the carrier says to a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,18 +87,25 @@ pub enum Parcel {
     Cancelled,
 }
 
-/// A shipment was booked again with another destination. Nothing was done.
+/// A call that the carrier refuses. Nothing was done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the shipment was booked with destination {booked}")]
-pub struct OtherDestination {
-    /// Where it was booked to.
-    pub booked: String,
+pub enum RefusedCall {
+    /// The shipment was booked before with another destination.
+    #[error("the shipment was booked with destination {booked}")]
+    OtherDestination {
+        /// Where it was booked to.
+        booked: String,
+    },
+    /// It does not understand the destination.
+    #[error("the destination is not understood")]
+    NotUnderstood,
 }
 
 impl Parcel {
     /// Books a shipment. The same booking again has the same answer.
-    pub fn book(known: Option<&Self>, destination: &str) -> Result<Self, OtherDestination> {
+    pub fn book(known: Option<&Self>, destination: &str) -> Result<Self, RefusedCall> {
         match known {
+            None if destination == NOT_UNDERSTOOD => Err(RefusedCall::NotUnderstood),
             None => Ok(match outcome(destination) {
                 Outcome::Accepted => Self::Dispatched { destination: destination.into() },
                 Outcome::Refused(reason) => {
@@ -105,7 +115,9 @@ impl Parcel {
             Some(
                 Self::Dispatched { destination: booked }
                 | Self::Refused { destination: booked, .. },
-            ) if booked != destination => Err(OtherDestination { booked: booked.clone() }),
+            ) if booked != destination => {
+                Err(RefusedCall::OtherDestination { booked: booked.clone() })
+            }
             // The cancellation overtook the booking, and whoever sent it counts on the goods.
             Some(Self::Cancelled) => Ok(Self::Cancelled),
             Some(same @ (Self::Dispatched { .. } | Self::Refused { .. })) => Ok(same.clone()),

@@ -18,7 +18,7 @@ use std::num::NonZeroU16;
 
 use uuid::Uuid;
 
-use crate::carrier::{self, OtherDestination, Parcel};
+use crate::carrier::{self, Parcel, RefusedCall};
 use crate::manner::Manner;
 use crate::payment::{self, Account, IntentId, Refusal};
 
@@ -194,7 +194,7 @@ impl Ledger {
     }
 
     /// Carries out a step of a shipment, or tells what it did when it was carried out before.
-    pub fn ship(&mut self, act: &ShipmentAct) -> Result<Applied<Parcel>, OtherDestination> {
+    pub fn ship(&mut self, act: &ShipmentAct) -> Result<Applied<Parcel>, RefusedCall> {
         let known = self.parcel(act.order());
         // A booking that finds a cancellation, or the reverse, tells of what was done before.
         let first = known.is_none();

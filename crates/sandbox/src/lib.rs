@@ -11,7 +11,7 @@
 //! | `tok_insufficient_funds` | declined | | `XX` | refused, `goods_not_accepted` |
 //! | `tok_expired` | declined | | `NZ` | booked after `slow_ms` more; a cancellation meanwhile wins |
 //! | `tok_timeout` | approved; each step is done and its first answer held back | | `TT` | dispatched; the first answer is held back |
-//! | `tok_error` | approved; each step is done and first answered 500 | | | |
+//! | `tok_error` | approved; each step is done and first answered 500 | | `ZZ` | each booking is refused as a call (400), nothing is done; a cancellation is |
 //! | `tok_slow` | approved; each step takes `slow_ms` more | | | |
 //! | `tok_broken` | the first hold is not done and answered 500, for as long as its key is known; approved under another | | | |
 //! | `tok_broken_after` | the same, but the first hold is done | | | |

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::carrier::{OtherDestination, Parcel};
+use crate::carrier::{Parcel, RefusedCall};
 use crate::conduct::Conduct;
 use crate::journal::{self, Durability, Journal, JournalError, NotRecorded, Replayed};
 use crate::ledger::{Applied, Entry, Ledger, PaymentAct, PaymentError, Receipt, ShipmentAct};
@@ -164,13 +164,13 @@ impl Act for PaymentAct {
 
 impl Act for ShipmentAct {
     type Answer = Parcel;
-    type Refusal = OtherDestination;
+    type Refusal = RefusedCall;
 
     fn manner(&self, ledger: &Ledger) -> Option<Manner> {
         ledger.manner_of_shipment(self)
     }
 
-    fn apply(&self, ledger: &mut Ledger) -> Result<Applied<Parcel>, OtherDestination> {
+    fn apply(&self, ledger: &mut Ledger) -> Result<Applied<Parcel>, RefusedCall> {
         ledger.ship(self)
     }
 }

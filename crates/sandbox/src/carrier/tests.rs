@@ -1,8 +1,8 @@
 use uuid::Uuid;
 
 use super::{
-    NOT_ACCEPTED, NOT_SERVED, Outcome, Parcel, Reason, SLOW, TIMEOUT, manner, outcome,
-    tracking_code,
+    NOT_ACCEPTED, NOT_SERVED, NOT_UNDERSTOOD, Outcome, Parcel, Reason, RefusedCall, SLOW, TIMEOUT,
+    manner, outcome, tracking_code,
 };
 use crate::manner::Manner;
 
@@ -46,9 +46,17 @@ fn a_cancellation_after_the_booking_changes_nothing() {
 fn a_booking_is_done_once() {
     let booked = Parcel::book(None, "DE").unwrap();
     assert_eq!(Parcel::book(Some(&booked), "DE"), Ok(booked.clone()));
-    assert_eq!(Parcel::book(Some(&booked), "US").unwrap_err().booked, "DE");
+    let elsewhere = |booked: &str| RefusedCall::OtherDestination { booked: booked.to_owned() };
+    assert_eq!(Parcel::book(Some(&booked), "US").unwrap_err(), elsewhere("DE"));
     let refused = Parcel::book(None, NOT_SERVED).unwrap();
-    assert_eq!(Parcel::book(Some(&refused), "DE").unwrap_err().booked, NOT_SERVED);
+    assert_eq!(Parcel::book(Some(&refused), "DE").unwrap_err(), elsewhere(NOT_SERVED));
+}
+
+#[test]
+fn a_booking_that_is_not_understood_says_nothing_of_the_shipment() {
+    assert_eq!(Parcel::book(None, NOT_UNDERSTOOD).unwrap_err(), RefusedCall::NotUnderstood);
+    let cancelled = Parcel::cancel(None);
+    assert_eq!(Parcel::book(Some(&cancelled), NOT_UNDERSTOOD), Ok(Parcel::Cancelled));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::payments::intent_json;
-use crate::carrier::OtherDestination;
+use crate::carrier::RefusedCall;
 use crate::journal::NotRecorded;
 use crate::ledger::PaymentError;
 use crate::payment::{Decline, Refusal};
@@ -155,9 +155,17 @@ impl From<PaymentError> for ApiError {
     }
 }
 
-impl From<OtherDestination> for ApiError {
-    fn from(error: OtherDestination) -> Self {
-        Self::new(StatusCode::CONFLICT, "idempotency_error", error.to_string())
+impl From<RefusedCall> for ApiError {
+    fn from(error: RefusedCall) -> Self {
+        let message = error.to_string();
+        match error {
+            RefusedCall::OtherDestination { .. } => {
+                Self::new(StatusCode::CONFLICT, "idempotency_error", message)
+            }
+            RefusedCall::NotUnderstood => {
+                Self::invalid_param("destination", "parameter_invalid", message)
+            }
+        }
     }
 }
 

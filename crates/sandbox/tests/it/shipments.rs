@@ -85,6 +85,21 @@ async fn a_booking_with_another_destination_is_an_idempotency_error() {
 }
 
 #[tokio::test]
+async fn a_booking_that_is_not_understood_is_refused_as_a_call_until_it_is_cancelled() {
+    let (client, order) = (well_behaved().await, Uuid::now_v7());
+    for _time in 0..2 {
+        let refused = client.book(order, "ZZ").await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+        assert_eq!(refused.error("code"), "parameter_invalid");
+    }
+    let unknown = client.get(&format!("/v1/shipments/{order}")).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    let cancelled = json!({ "status": "cancelled" });
+    assert_eq!(client.cancel_shipment(order).await.body, cancelled);
+    assert_eq!(client.book(order, "ZZ").await.body, cancelled);
+}
+
+#[tokio::test]
 async fn calls_that_make_no_sense_are_refused() {
     let client = well_behaved().await;
     let path = format!("/v1/shipments/{}", Uuid::now_v7());

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chassis::Unanswered;
 use events::{OrderId, RefusalReason};
-use sandbox::carrier::{OtherDestination, Parcel, Reason, manner, tracking_code};
+use sandbox::carrier::{Parcel, Reason, RefusedCall, manner, tracking_code};
 use sandbox::conduct::Settings;
 use sandbox::manner::Manner;
 use sandbox::recent::Recent;
@@ -27,8 +27,6 @@ enum Why {
     Lost,
     #[error("a server error, as the test destination wants it")]
     Failed,
-    #[error(transparent)]
-    OtherDestination(#[from] OtherDestination),
 }
 
 impl InProcess {
@@ -37,12 +35,12 @@ impl InProcess {
     fn step(
         &self,
         order: OrderId,
-        step: impl FnOnce(Option<&Parcel>) -> Result<Parcel, OtherDestination>,
+        step: impl FnOnce(Option<&Parcel>) -> Result<Parcel, RefusedCall>,
     ) -> Result<(Parcel, bool), Unanswered> {
         let mut parcels = self.parcels.lock().unwrap_or_else(PoisonError::into_inner);
         let known = parcels.get(order.0);
         let first = known.is_none();
-        let parcel = step(known.as_deref()).map_err(|error| Unanswered::new(Why::from(error)))?;
+        let parcel = step(known.as_deref()).map_err(Unanswered::refused)?;
         if first {
             parcels.put(order.0, parcel.clone());
         }

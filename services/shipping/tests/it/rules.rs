@@ -53,6 +53,14 @@ async fn a_lost_answer_is_no_outcome(carrier: &impl Carrier) {
     assert!(matches!(shipment, Shipment::Dispatched { .. }), "{shipment:?}");
 }
 
+async fn a_booking_that_is_not_understood_is_no_outcome(carrier: &impl Carrier) {
+    let order = OrderId::now();
+    for _time in 0..2 {
+        carrier.book(order, "ZZ").await.unwrap_err();
+    }
+    assert_eq!(carrier.cancel(order).await.unwrap(), Shipment::Cancelled);
+}
+
 async fn a_cancellation_overtakes_a_slow_booking(carrier: &impl Carrier) {
     let order = OrderId::now();
     let (cancelled, _slow) = tokio::join!(carrier.cancel(order), carrier.book(order, "NZ"));
@@ -79,6 +87,7 @@ async fn check(carrier: &impl Carrier) {
         outcomes_follow_from_the_destination(carrier),
         a_call_made_again_is_answered_as_the_first_time(carrier),
         a_lost_answer_is_no_outcome(carrier),
+        a_booking_that_is_not_understood_is_no_outcome(carrier),
         a_cancellation_overtakes_a_slow_booking(carrier),
         a_cancellation_that_comes_late_is_told_what_has_become_of_the_shipment(carrier),
     );
