@@ -1,11 +1,13 @@
 //! The shipment of an order, for those who ask. Nothing can be done to a shipment here: it follows its
-//! order.
+//! order, and what operators may do has an address of its own.
+
+pub(crate) mod operate;
 
 use axum::extract::State;
 use chassis::{AnyProblem, Handle, Json, Path, Problem, Service};
 use chrono::{DateTime, Utc};
 use events::OrderId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema, openapi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -80,7 +82,7 @@ enum ShipmentState {
 }
 
 /// Why the carrier does not deliver.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum RefusalReason {
     Unknown,
@@ -95,6 +97,15 @@ enum RefusalReason {
 enum Step {
     Book,
     Cancel,
+}
+
+impl Step {
+    fn of(call: &Call) -> Self {
+        match call {
+            Call::Book { .. } => Step::Book,
+            Call::Cancel { .. } => Step::Cancel,
+        }
+    }
 }
 
 /// Show the shipment of an order
@@ -117,25 +128,30 @@ async fn show(
     State(handle): State<Handle<Shipments>>,
     Path(order_id): Path<Uuid>,
 ) -> Result<Json<Shipment>, Problem> {
-    let found = store::find(handle.db(), order_id).await.map_err(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "a shipment could not be read");
-        Problem::unavailable("the shipment cannot be read now")
-    })?;
-    found.and_then(|row| shipment(order_id, row)).map(Json).ok_or_else(|| {
+    show_shipment(&handle, order_id).await.map(Json)
+}
+
+/// The shipment as it is, or why it cannot be shown.
+async fn show_shipment(handle: &Handle<Shipments>, order_id: Uuid) -> Result<Shipment, Problem> {
+    let found = store::find(handle.db(), order_id).await.map_err(|error| unavailable(&error))?;
+    found.and_then(|row| shipment(order_id, row)).ok_or_else(|| {
         let detail = "no order with this id was confirmed; one that was just placed takes a moment";
         Problem::not_found("shipment_not_found", "there is no such shipment", detail)
     })
 }
 
+/// Logs why, which is not the caller's business.
+fn unavailable(error: &dyn std::error::Error) -> Problem {
+    tracing::error!(error = %error, "shipments cannot be read");
+    Problem::unavailable("the shipment cannot be read now")
+}
+
 /// `None` for a shipment that was never heard of.
 fn shipment(order_id: Uuid, row: ShipmentRow) -> Option<Shipment> {
-    let open_call = row.state.open_call(OrderId(order_id)).map(|call| OpenCall {
-        step: match call {
-            Call::Book { .. } => Step::Book,
-            Call::Cancel { .. } => Step::Cancel,
-        },
-        next_attempt_at: row.next_attempt_at,
-    });
+    let open_call = row
+        .state
+        .open_call(OrderId(order_id))
+        .map(|call| OpenCall { step: Step::of(&call), next_attempt_at: row.next_attempt_at });
     let (state, tracking_code, refusal_reason) = match row.state {
         domain::State::New => return None,
         domain::State::Booking { .. } => (ShipmentState::Booking, None, None),
@@ -161,6 +177,16 @@ impl From<events::RefusalReason> for RefusalReason {
             events::RefusalReason::Unknown => RefusalReason::Unknown,
             events::RefusalReason::DestinationNotServed => RefusalReason::DestinationNotServed,
             events::RefusalReason::GoodsNotAccepted => RefusalReason::GoodsNotAccepted,
+        }
+    }
+}
+
+impl From<RefusalReason> for events::RefusalReason {
+    fn from(reason: RefusalReason) -> Self {
+        match reason {
+            RefusalReason::Unknown => events::RefusalReason::Unknown,
+            RefusalReason::DestinationNotServed => events::RefusalReason::DestinationNotServed,
+            RefusalReason::GoodsNotAccepted => events::RefusalReason::GoodsNotAccepted,
         }
     }
 }

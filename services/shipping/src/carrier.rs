@@ -79,6 +79,6 @@ impl<C: Carrier> Outside<Shipments> for Calls<C> {
             Shipment::Refused(reason) => domain::Input::Refused { reason },
             Shipment::Cancelled => domain::Input::Cancelled,
         };
-        Ok(Input { order, step })
+        Ok(Input::of(order, step))
     }
 }

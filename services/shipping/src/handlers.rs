@@ -40,6 +40,6 @@ impl Hears<OrderEvent> for Shipments {
             | OrderEvent::OrderCompensated(_)
             | OrderEvent::OrderReturned(_) => return None,
         };
-        Some(Input { order, step })
+        Some(Input::of(order, step))
     }
 }

@@ -23,7 +23,7 @@ use events::{OrderEvent, ShippingEvent};
 use carrier::{Calls, Configured};
 
 pub use api::{document, routes};
-pub use service::{Input, Shipments};
+pub use service::{Input, Reply, Shipments};
 
 /// The tables of the service.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -34,7 +34,8 @@ pub fn app(env: &mut Env) -> App<Shipments> {
     let app = App::new(Shipments::default(), &MIGRATIONS)
         .hears::<OrderEvent>()
         .publishes::<ShippingEvent>()
-        .serves(routes);
+        .serves(routes)
+        .operates(api::operate::routes);
     match carrier {
         Configured::Http(carrier) => app.calls(Calls(carrier)),
         Configured::InProcess(carrier) => app.calls(Calls(carrier)),

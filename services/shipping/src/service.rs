@@ -1,7 +1,9 @@
 //! The shipping service's work in the executor's terms: which rows a batch of inputs needs, what each
 //! input does to them in memory, and what is written. The rules are in `domain`, the SQL in `store`.
 
-use chassis::{Calls, Effects, Failure, Presumed, Remembered, Service, Writes};
+use std::sync::Arc;
+
+use chassis::{Calls, Effects, Failure, Presumed, Remembered, Service, Settlement, Writes};
 use events::OrderId;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -16,18 +18,38 @@ pub struct Shipments {
     presumed: Presumed<OrderId>,
 }
 
-/// Something that happens to the shipment of one order: an event, or the carrier's answer.
+/// Something that happens to the shipment of one order: an event, the carrier's answer, or what an
+/// operator says in its place.
 #[derive(Debug, Clone)]
 pub struct Input {
     pub order: OrderId,
     pub step: domain::Input,
+    /// Who says so, where it is not the carrier.
+    pub settled: Option<Arc<Settlement>>,
+}
+
+impl Input {
+    /// What an event or the carrier says.
+    pub fn of(order: OrderId, step: domain::Input) -> Self {
+        Input { order, step, settled: None }
+    }
+}
+
+/// What the caller of a command is told.
+#[derive(Debug)]
+pub enum Reply {
+    /// For inputs that nobody waits for.
+    Noted,
+    Settled,
+    /// The shipment does not wait for this outcome.
+    NotAwaited(domain::State),
 }
 
 impl Service for Shipments {
     const NAME: &'static str = "shipping";
     type Input = Input;
     type Call = Call;
-    type Reply = ();
+    type Reply = Reply;
     type Rows = Rows;
 
     async fn load(&self, db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
@@ -42,12 +64,18 @@ impl Service for Shipments {
         Ok(rows)
     }
 
-    fn decide(&self, rows: &mut Rows, input: &Input, effects: &mut Effects<Call>) {
+    fn decide(&self, rows: &mut Rows, input: &Input, effects: &mut Effects<Call>) -> Reply {
         let now = effects.now_micros();
         let row = rows.entry(input.order).or_default();
         let decision = domain::decide(input.order, &row.state, input.step.clone(), now);
         if decision.state == row.state {
-            return;
+            return match input.settled {
+                Some(_) => Reply::NotAwaited(decision.state),
+                None => Reply::Noted,
+            };
+        }
+        if let Some(settlement) = &input.settled {
+            row.settled = Some((input.step.clone(), settlement.clone()));
         }
         row.enter(decision.state, now);
         for event in &decision.events {
@@ -58,6 +86,7 @@ impl Service for Shipments {
             effects.call(input.order.0, call);
         }
         effects.changed(input.order.0);
+        input.settled.as_ref().map_or(Reply::Noted, |_| Reply::Settled)
     }
 
     fn save(&self, rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {

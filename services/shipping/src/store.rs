@@ -4,13 +4,16 @@
 mod columns;
 mod load;
 mod save;
+mod settlements;
 mod view;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use chassis::Settlement;
 use events::OrderId;
 
-use crate::domain::State;
+use crate::domain::{Input, State};
 
 pub use load::load;
 pub use save::save;
@@ -32,11 +35,14 @@ pub struct Row {
     unread: bool,
     /// When this batch changed it, if it did.
     changed_at_micros: Option<i64>,
+    /// What an operator said in this batch in place of the carrier. There is one answer to a shipment, so
+    /// there is one of it.
+    pub settled: Option<(Input, Arc<Settlement>)>,
 }
 
 impl Default for Row {
     fn default() -> Self {
-        Row { state: State::New, sequence: 0, version: 0, unread: false, changed_at_micros: None }
+        Row::unchanged(State::New, 0, 0)
     }
 }
 
@@ -44,6 +50,12 @@ impl Row {
     /// The row of an order that is presumed to be heard of for the first time.
     pub fn presumed_new() -> Self {
         Row { unread: true, ..Row::default() }
+    }
+
+    /// A row as it is in the table.
+    pub fn unchanged(state: State, sequence: i64, version: i64) -> Self {
+        let (unread, changed_at_micros, settled) = (false, None, None);
+        Row { state, sequence, version, unread, changed_at_micros, settled }
     }
 
     /// Moves the shipment to another state.
@@ -56,6 +68,6 @@ impl Row {
     pub fn written(self) -> Option<Self> {
         self.changed_at_micros.filter(|_| self.state.is_under_way())?;
         let Row { state, sequence, version, .. } = self;
-        Some(Row { state, sequence, version: version + 1, unread: true, changed_at_micros: None })
+        Some(Row { unread: true, ..Row::unchanged(state, sequence, version + 1) })
     }
 }

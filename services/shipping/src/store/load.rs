@@ -25,14 +25,7 @@ pub async fn load(db: &mut PgConnection, mut ids: Vec<Uuid>) -> Result<Rows, Fai
     // Room for the new ones too.
     let mut rows = Rows::with_capacity(ids.len());
     for Found { order_id, sequence, version, stored } in found {
-        let row = Row {
-            state: stored.state()?,
-            sequence,
-            version,
-            unread: false,
-            changed_at_micros: None,
-        };
-        rows.insert(OrderId(order_id), row);
+        rows.insert(OrderId(order_id), Row::unchanged(stored.state()?, sequence, version));
     }
     Ok(rows)
 }

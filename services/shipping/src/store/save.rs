@@ -7,7 +7,7 @@ use events::OrderId;
 use uuid::Uuid;
 
 use super::columns::columns_of;
-use super::{Row, Rows};
+use super::{Row, Rows, settlements};
 
 pub fn save(rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
     if rows.values().any(|row| row.unread && row.changed_at_micros.is_none()) {
@@ -27,6 +27,7 @@ pub fn save(rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
     if !old.ids.is_empty() {
         old.update(writes);
     }
+    settlements::add(rows, writes);
     Ok(())
 }
 

@@ -1,9 +1,12 @@
 //! The service's SQL against a real Postgres: states are read as they were written, two writers never
 //! overwrite each other, and open calls are found again.
 
-use chassis::{Calls, Failure, Service, Writes};
+use std::sync::Arc;
+
+use chassis::{Calls, Failure, Service, Settlement, Writes};
 use events::{OrderId, RefusalReason};
 use sqlx::{Connection, PgConnection, PgPool};
+use uuid::Uuid;
 
 use shipping::domain::{self, Call, State};
 use shipping::store::{self, Rows, find, load};
@@ -103,7 +106,7 @@ async fn an_order_that_is_confirmed_again_is_presumed_new_once_and_then_read() {
     enter(&mut db, order, booking()).await.unwrap();
     let service = Shipments::default();
     let step = domain::Input::Confirmed { destination: "DE".into() };
-    let again = Input { order, step };
+    let again = Input::of(order, step);
     let mut rows = service.load(&mut db, &[&again]).await.unwrap();
     assert_eq!(rows[&order].state, State::New);
     rows.get_mut(&order).unwrap().enter(booking(), NOW_MICROS);
@@ -175,6 +178,71 @@ async fn a_tombstone_needs_no_destination() {
     let order = OrderId::now();
     enter(&mut db, order, State::Cancelled).await.unwrap();
     assert_eq!(find(&tables.pool, order.0).await.unwrap().unwrap().destination, None);
+}
+
+/// Writes what an operator says of a booking that stays open.
+async fn settle(db: &mut PgConnection, said: domain::Input, state: State) -> OrderId {
+    let order = OrderId::now();
+    enter(db, order, booking()).await.unwrap();
+    let mut rows = load(db, vec![order.0]).await.unwrap();
+    let row = rows.get_mut(&order).unwrap();
+    let settlement = Settlement { by: "ada".to_owned(), reason: "asked the carrier".to_owned() };
+    row.settled = Some((said, Arc::new(settlement)));
+    row.enter(state, NOW_MICROS);
+    save(db, &rows).await.unwrap();
+    order
+}
+
+#[tokio::test]
+async fn what_an_operator_says_is_recorded_with_its_effect_and_never_changed() {
+    let tables = Tables::new().await;
+    let mut db = tables.connect().await;
+    for (said, state, expected) in [
+        (
+            domain::Input::Dispatched { tracking: "T1".into() },
+            State::Dispatched { tracking: "T1".into() },
+            ("dispatched", Some("T1"), None),
+        ),
+        (
+            domain::Input::Refused { reason: RefusalReason::GoodsNotAccepted },
+            State::Refused { reason: RefusalReason::GoodsNotAccepted },
+            ("refused", None, Some("goods_not_accepted")),
+        ),
+        (
+            domain::Input::Refused { reason: RefusalReason::DestinationNotServed },
+            State::Refused { reason: RefusalReason::DestinationNotServed },
+            ("refused", None, Some("destination_not_served")),
+        ),
+        (
+            domain::Input::Refused { reason: RefusalReason::Unknown },
+            State::Refused { reason: RefusalReason::Unknown },
+            ("refused", None, Some("unknown")),
+        ),
+        (domain::Input::Cancelled, State::Cancelled, ("cancelled", None, None)),
+    ] {
+        let order = settle(&mut db, said, state.clone()).await;
+        let recorded: (Uuid, String, Option<String>, Option<String>, String, String) =
+            sqlx::query_as(
+                "select order_id, outcome, tracking_code, refusal_reason, settled_by, reason \
+                   from settlements order by settlement_id desc limit 1",
+            )
+            .fetch_one(&mut db)
+            .await
+            .unwrap();
+        let (id, outcome, tracking, refusal, by, reason) = recorded;
+        assert_eq!(id, order.0);
+        assert_eq!((outcome.as_str(), tracking.as_deref(), refusal.as_deref()), expected);
+        assert_eq!((by.as_str(), reason.as_str()), ("ada", "asked the carrier"));
+        assert_eq!(state_of(&mut db, order).await, Some(state));
+    }
+    for change in [
+        "update settlements set reason = 'another'",
+        "delete from settlements",
+        "truncate settlements",
+    ] {
+        let refused = sqlx::query(change).execute(&mut db).await.unwrap_err();
+        assert!(refused.to_string().contains("only ever added"), "{change}: {refused}");
+    }
 }
 
 /// A database of its own, with the service's tables.
