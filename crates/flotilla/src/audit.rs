@@ -124,12 +124,17 @@ pub fn check(facts: &Facts, moving: Vec<String>) -> Report {
         let count = facts.dead_letters;
         notes.push(format!("{count} dead letters wait; `flotilla dlq list` shows them"));
     }
-    if !facts.by_hand.is_empty() {
-        let count = facts.by_hand.len();
-        notes.push(format!(
-            "{count} payments were settled by hand (table settlements); the provider's books were not \
-             asked about them"
-        ));
+    for (settled, what, whose) in [
+        (&facts.payments_by_hand, "payments", "provider"),
+        (&facts.shipments_by_hand, "shipments", "carrier"),
+    ] {
+        if !settled.is_empty() {
+            let count = settled.len();
+            notes.push(format!(
+                "{count} {what} were settled by hand (table settlements); the {whose}'s books were not \
+                 asked about them"
+            ));
+        }
     }
     if facts.ledger.is_none() {
         notes.push("no sandbox runs: the providers' own books were not compared".to_owned());

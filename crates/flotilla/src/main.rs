@@ -38,6 +38,9 @@ enum Commands {
     /// Payments, and what became of one that the provider refuses
     #[command(subcommand)]
     Payment(commands::payment::Payment),
+    /// Shipments, and what became of one that the carrier refuses
+    #[command(subcommand)]
+    Shipment(commands::shipment::Shipment),
     /// Items and their units
     #[command(subcommand)]
     Stock(commands::stock::Stock),
@@ -98,6 +101,7 @@ async fn run(command: Commands, out: &output::Output) -> anyhow::Result<ExitCode
         Commands::Schema(command) => commands::schema::run(command, out).await,
         Commands::Order(command) => commands::order::run(command, out).await,
         Commands::Payment(command) => commands::payment::run(command, out).await,
+        Commands::Shipment(command) => commands::shipment::run(command, out).await,
         Commands::Stock(command) => commands::stock::run(command, out).await,
         Commands::Events(command) => commands::events::run(command, out).await,
         Commands::Dlq(command) => commands::dlq::run(command, out).await,

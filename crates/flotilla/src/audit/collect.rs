@@ -63,9 +63,10 @@ pub(super) async fn tables(fleet: &Fleet, first: Uuid) -> Result<Facts> {
     collect_orders(&mut connect(fleet, "order").await?, first, &mut facts).await?;
     collect_prices(&mut connect(fleet, "order").await?, &mut facts).await?;
     collect_payments(&mut connect(fleet, "payment").await?, first, &mut facts).await?;
-    collect_settlements(&mut connect(fleet, "payment").await?, &mut facts).await?;
+    facts.payments_by_hand = settled(&mut connect(fleet, "payment").await?).await?;
     collect_goods(&mut connect(fleet, "inventory").await?, first, &mut facts).await?;
     collect_shipments(&mut connect(fleet, "shipping").await?, first, &mut facts).await?;
+    facts.shipments_by_hand = settled(&mut connect(fleet, "shipping").await?).await?;
     Ok(facts)
 }
 
@@ -143,12 +144,11 @@ async fn collect_payments(db: &mut PgConnection, first: Uuid, facts: &mut Facts)
     Ok(())
 }
 
-/// What operators said in place of the provider.
-async fn collect_settlements(db: &mut PgConnection, facts: &mut Facts) -> Result<()> {
+/// The orders of which operators said what somebody outside did not.
+async fn settled(db: &mut PgConnection) -> Result<BTreeSet<Uuid>> {
     let orders: Vec<Uuid> =
         sqlx::query_scalar("select distinct order_id from settlements").fetch_all(db).await?;
-    facts.by_hand.extend(orders);
-    Ok(())
+    Ok(orders.into_iter().collect())
 }
 
 async fn collect_goods(db: &mut PgConnection, first: Uuid, facts: &mut Facts) -> Result<()> {

@@ -29,7 +29,9 @@ pub struct Facts {
     pub ledger: Option<LedgerFact>,
     /// Payments of which an operator said what the provider did not: its books say otherwise, for a reason
     /// that is kept.
-    pub by_hand: BTreeSet<Uuid>,
+    pub payments_by_hand: BTreeSet<Uuid>,
+    /// Shipments of which an operator said what the carrier did not.
+    pub shipments_by_hand: BTreeSet<Uuid>,
     /// Dead letters that nobody has settled.
     pub dead_letters: i64,
     /// Services whose relay had not caught up, when the topics were read, with what their tables say.

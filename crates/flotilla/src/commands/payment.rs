@@ -7,7 +7,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Call, Http, admin_url, text, url};
+use super::{Call, Http, admin_url, open_calls, text, url, waits};
 use crate::output::Output;
 
 #[derive(Subcommand)]
@@ -75,9 +75,7 @@ pub(crate) async fn run(command: Payment, out: &Output) -> Result<ExitCode> {
             show(&http.ask(call).await?, out);
         }
         Payment::Stuck { open_for_seconds } => {
-            let call = Call::get(&admin_url("payment")?, &["open-calls"])?;
-            let found = http.ask(call.query("open_for_seconds", open_for_seconds)).await?;
-            stuck(&found, out);
+            open_calls(&http, "payment", "payment provider", open_for_seconds, out).await?;
         }
         Payment::Settle { order, outcome, authorization, by, reason } => {
             let path = ["payments", &order.to_string(), "settle"];
@@ -95,29 +93,12 @@ pub(crate) async fn run(command: Payment, out: &Output) -> Result<ExitCode> {
 }
 
 fn show(payment: &Value, out: &Output) {
-    let step = &payment["open_call"]["step"];
-    let waits = if step.is_null() { String::new() } else { format!("  waits for: {}", text(step)) };
     out.line(format_args!(
-        "{}  {}  since {}{waits}",
+        "{}  {}  since {}{}",
         text(&payment["order_id"]),
         text(&payment["state"]),
-        text(&payment["since"])
+        text(&payment["since"]),
+        waits(payment)
     ));
     out.document(payment);
-}
-
-fn stuck(found: &Value, out: &Output) {
-    let calls = found["open_calls"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if calls.is_empty() {
-        out.line("no call to the payment provider is open for so long");
-    }
-    for call in calls {
-        out.line(format_args!(
-            "{}  {:10}  asked for since {}",
-            text(&call["order_id"]),
-            text(&call["step"]),
-            text(&call["asked_at"])
-        ));
-    }
-    out.document(found);
 }

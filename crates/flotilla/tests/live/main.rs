@@ -17,6 +17,7 @@ mod script;
 mod local;
 mod orders;
 mod payments;
+mod shipments;
 mod stock;
 mod topics;
 mod events;
@@ -35,6 +36,7 @@ fn every_command_and_option_is_run_on_a_live_fleet() {
     stock::is_listed_set_and_adjusted(&fleet);
     orders::are_placed_watched_and_ended(&fleet);
     payments::are_shown_and_settled_where_the_provider_refuses(&fleet);
+    shipments::are_shown_and_settled_where_the_carrier_refuses(&fleet);
     topics::and_schemas_are_listed_and_applied(&fleet);
     events::are_shown_as_they_come(&fleet);
     dlq::letters_are_shown_retried_and_dropped(&fleet);

@@ -24,7 +24,7 @@ pub(super) fn agree(facts: &Facts) -> Vec<Rule> {
             return Check::Moving;
         }
         // An operator knows of money that this provider does not have. Too much of it has no reason.
-        if facts.by_hand.contains(id) && kept + held <= order.total_minor {
+        if facts.payments_by_hand.contains(id) && kept + held <= order.total_minor {
             return Check::Holds;
         }
         let expected = if order.end == OrderEnd::Completed { order.total_minor } else { 0 };
@@ -42,6 +42,10 @@ pub(super) fn agree(facts: &Facts) -> Vec<Rule> {
         };
         if !facts.is_settled(id) {
             return Check::Moving;
+        }
+        // An operator knows of a parcel that went out by another way. One too many has no reason.
+        if facts.shipments_by_hand.contains(id) && !dispatched {
+            return Check::Holds;
         }
         let fine = match order.end {
             OrderEnd::Under => return Check::Moving,

@@ -395,9 +395,25 @@ fn what_moved_while_it_was_read_breaks_no_rule() {
 fn a_payment_that_was_settled_by_hand_is_no_disagreement_unless_the_provider_has_too_much() {
     for (kept, fine) in [(0, true), (100, true), (200, false)] {
         let mut facts = clean();
-        facts.by_hand.insert(COMPLETED);
+        facts.payments_by_hand.insert(COMPLETED);
         facts.ledger.as_mut().unwrap().kept_minor.insert(COMPLETED, kept);
         assert_eq!(broken(&facts).is_empty(), fine, "{kept}: {:?}", broken(&facts));
+    }
+}
+
+#[test]
+fn a_shipment_that_was_settled_by_hand_is_no_disagreement_unless_the_carrier_has_what_was_not_sent()
+{
+    for (order, dispatched, fine) in [
+        (COMPLETED, false, true),
+        (COMPLETED, true, true),
+        (CANCELLED, false, true),
+        (CANCELLED, true, false),
+    ] {
+        let mut facts = clean();
+        facts.shipments_by_hand.insert(order);
+        facts.ledger.as_mut().unwrap().dispatched.insert(order, dispatched);
+        assert_eq!(broken(&facts).is_empty(), fine, "{dispatched}: {:?}", broken(&facts));
     }
 }
 
