@@ -14,7 +14,7 @@ pub(crate) fn are_shown_and_settled_where_the_carrier_refuses(fleet: &Fleet) {
     settle(&sent, "dispatched --by ada").with_code(1).complains("tracking_code is needed");
     settle(&sent, "refused --tracking T1 --by ada").with_code(1).complains("dispatched only");
     settle(&sent, "dispatched --tracking T1").with_code(2).complains("--by");
-    let unknown = Uuid::now_v7().to_string();
+    let unknown = Uuid::new_v4().to_string();
     settle(&unknown, "cancelled --by ada").with_code(1).complains("no such shipment");
     settle(&sent, "dispatched --tracking T1 --by ada").with_code(0).says("dispatched, T1");
     fleet.ok(&format!("order watch {sent}")).says("OrderCompleted");
