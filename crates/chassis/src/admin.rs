@@ -28,6 +28,7 @@ use crate::registry::Registry;
 use crate::service::Service;
 use crate::subscription::Subscription;
 use crate::telemetry::Telemetry;
+pub(crate) use database::failed as database_failed;
 pub(crate) use documented::document;
 
 /// What replaying needs: the subscriptions once the schemas' ids are known, and the queue.

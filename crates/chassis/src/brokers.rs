@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rdkafka::ClientContext;
@@ -17,6 +17,8 @@ use crate::offsets::Partition;
 
 /// How long the brokers may take for one answer.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
+/// After how long no further leader is asked. Whoever asks has a deadline of some 20 s for more than this.
+const LEADERS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks the brokers.
 pub(crate) struct Brokers {
@@ -103,7 +105,7 @@ impl Brokers {
         Brokers::ask(brokers, move |client| {
             let mut led = by_leader(client, partitions.iter().map(|p| p.topic))?;
             led.values_mut().for_each(|led| led.retain(|p| partitions.contains(p)));
-            of_each_leader(&led, |led| extents_of_one_leader(client, led))
+            Ok(of_each_leader(&led, |led| extents_of_one_leader(client, led)))
         })
         .await
     }
@@ -136,7 +138,7 @@ impl Brokers {
     ) -> anyhow::Result<HashMap<Partition, Option<i64>>> {
         Brokers::ask(brokers, move |client| {
             let led = by_leader(client, topics.into_iter())?;
-            let ends = of_each_leader(&led, |led| offsets(client, led, Offset::End))?;
+            let ends = of_each_leader(&led, |led| offsets(client, led, Offset::End));
             let all = led.values().flatten();
             Ok(all.map(|partition| (*partition, ends.get(partition).copied())).collect())
         })
@@ -185,27 +187,25 @@ fn by_leader(
     Ok(led)
 }
 
-/// Asks the leaders one after the other. The client fails a question about many partitions whole where one of
-/// them has no leader or its leader is silent; asked apart, the others still answer. An error where none
-/// does.
+/// Asks each leader apart. The client fails a question about many partitions whole where one of them has no
+/// leader or its leader is silent; this way the others still answer, and those that do not are left out.
 fn of_each_leader<T>(
     led: &Led,
     ask: impl Fn(&[Partition]) -> Result<HashMap<Partition, T>, KafkaError>,
-) -> Result<HashMap<Partition, T>, KafkaError> {
-    let (mut answers, mut failed) = (HashMap::new(), None);
-    for (leader, partitions) in led {
-        if *leader == NOBODY || partitions.is_empty() {
+) -> HashMap<Partition, T> {
+    let (mut answers, started) = (HashMap::new(), Instant::now());
+    let leaders = led.iter().filter(|(leader, led)| **leader != NOBODY && !led.is_empty());
+    for (leader, partitions) in leaders {
+        if started.elapsed() >= LEADERS_TIMEOUT {
+            tracing::debug!(leader, "a leader is not asked: others took too long");
             continue;
         }
         match ask(partitions) {
             Ok(found) => answers.extend(found),
-            Err(error) => failed = Some(error),
+            Err(error) => tracing::debug!(leader, error = %error, "a leader does not answer"),
         }
     }
-    match failed {
-        Some(error) if answers.is_empty() => Err(error),
-        Some(_) | None => Ok(answers),
-    }
+    answers
 }
 
 fn extents_of_one_leader(

@@ -27,6 +27,10 @@ pub(crate) struct Heard {
     /// The database's time up to which everything was heard, once that is known.
     until: Option<i64>,
     asked: Option<Asked>,
+    /// Partitions whose end nobody tells, and since when.
+    hidden: HashMap<Partition, Instant>,
+    /// Partitions that are not waited for, and where they stood: until they move.
+    given_up: Ends,
 }
 
 /// An answer of Kafka's, until the database has caught up with it.
@@ -41,7 +45,14 @@ struct Asked {
 
 impl Heard {
     pub(crate) fn new(brokers: &str, topics: Vec<&'static str>) -> Self {
-        Heard { brokers: Arc::new(Brokers::new(brokers)), topics, until: None, asked: None }
+        Heard {
+            brokers: Arc::new(Brokers::new(brokers)),
+            topics,
+            until: None,
+            asked: None,
+            hidden: HashMap::new(),
+            given_up: Ends::new(),
+        }
     }
 
     /// The database's time up to which every event on the topics has been processed, by whichever
@@ -59,13 +70,11 @@ impl Heard {
         if self.asked.is_none() {
             match Brokers::ends(&self.brokers, self.topics.clone()).await {
                 Ok(ends) => {
-                    // What a partition has that nobody can look at, nobody has read.
-                    let end =
-                        |(partition, end): (_, Option<i64>)| (partition, end.unwrap_or(i64::MAX));
-                    let ends = ends.into_iter().map(end).collect();
-                    let open = Ends::new();
-                    self.asked = Some(Asked { at: now, ends, open, since: Instant::now() });
-                    self.look(db).await?;
+                    if let Some(ends) = self.known(ends, Instant::now()) {
+                        let (open, since) = (Ends::new(), Instant::now());
+                        self.asked = Some(Asked { at: now, ends, open, since });
+                        self.look(db).await?;
+                    }
                 }
                 Err(error) => {
                     tracing::debug!("where the topics end is not known: {error:#}");
@@ -75,10 +84,31 @@ impl Heard {
         Ok(self.until)
     }
 
+    /// The ends that are known. `None` while one is not that was known a moment ago: the election of a leader
+    /// takes seconds, and what stands there may be an answer that somebody waits for.
+    fn known(&mut self, ends: HashMap<Partition, Option<i64>>, now: Instant) -> Option<Ends> {
+        self.hidden.retain(|partition, _| ends.get(partition) == Some(&None));
+        let mut is_waited_for = false;
+        let mut known = Ends::new();
+        for (partition, end) in ends {
+            match end {
+                Some(end) => _ = known.insert(partition, end),
+                None => {
+                    let since = *self.hidden.entry(partition).or_insert(now);
+                    is_waited_for |= now.duration_since(since) <= STANDSTILL;
+                }
+            }
+        }
+        (!is_waited_for).then_some(known)
+    }
+
     /// Looks whether the database has caught up with what Kafka said.
     async fn look(&mut self, db: &mut PgConnection) -> Result<(), sqlx::Error> {
         let Some(asked) = &mut self.asked else { return Ok(()) };
-        let open = unprocessed(&asked.ends, &stored(db, &asked.ends).await?);
+        let stored = stored(db, &asked.ends).await?;
+        self.given_up.retain(|partition, stood| next(&stored, partition) == *stood);
+        let mut open = unprocessed(&asked.ends, &stored);
+        open.retain(|partition, _| !self.given_up.contains_key(partition));
         if open != asked.open {
             (asked.open, asked.since) = (open, Instant::now());
         }
@@ -88,8 +118,9 @@ impl Heard {
                 partitions = ?asked.open.keys().collect::<Vec<_>>(),
                 "deadlines go on without these partitions, which nobody reads on"
             );
+            self.given_up.extend(asked.open.drain());
         }
-        if asked.open.is_empty() || stands_still {
+        if asked.open.is_empty() {
             self.until = Some(asked.at);
             self.asked = None;
         }
@@ -106,11 +137,14 @@ async fn stored(db: &mut PgConnection, ends: &Ends) -> Result<Ends, sqlx::Error>
 /// The partitions that were not read to these ends, with how far they were. Without an offset nothing
 /// was read.
 fn unprocessed(ends: &Ends, stored: &Ends) -> Ends {
-    let next = |partition| stored.get(partition).copied().unwrap_or(0);
     ends.iter()
-        .filter(|(partition, end)| next(partition) < **end)
-        .map(|(partition, _)| (*partition, next(partition)))
+        .filter(|(partition, end)| next(stored, partition) < **end)
+        .map(|(partition, _)| (*partition, next(stored, partition)))
         .collect()
+}
+
+fn next(stored: &Ends, partition: &Partition) -> i64 {
+    stored.get(partition).copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -120,6 +154,22 @@ mod tests {
     fn at(offsets: &[(i32, i64)]) -> Ends {
         let partition = |number| Partition { topic: "t", number };
         offsets.iter().map(|(number, offset)| (partition(*number), *offset)).collect()
+    }
+
+    #[test]
+    fn an_end_that_nobody_tells_is_waited_for_as_long_as_an_election_may_take_and_then_no_more() {
+        let mut heard = Heard::new("nowhere", vec!["t"]);
+        let (start, all) = (Instant::now(), at(&[(0, 5), (1, 5)]));
+        let told = |end: Option<i64>| {
+            let partition = |number| Partition { topic: "t", number };
+            HashMap::from([(partition(0), Some(5)), (partition(1), end)])
+        };
+        let later = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(heard.known(told(None), start), None);
+        assert_eq!(heard.known(told(Some(5)), later(1)), Some(all.clone()), "a leader was elected");
+        assert_eq!(heard.known(told(None), later(200)), None, "counted anew");
+        assert_eq!(heard.known(told(None), later(321)), Some(at(&[(0, 5)])), "the others go on");
+        assert_eq!(heard.known(told(Some(5)), later(322)), Some(all));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::trouble::Trouble;
 
 /// Whoever is told that the database is away looks at its host and the way to it. So what it refuses is told
 /// apart, a permission that is missing or a statement that takes too long.
-pub(super) fn failed(error: &sqlx::Error) -> Problem {
+pub(crate) fn failed(error: &sqlx::Error) -> Problem {
     tracing::error!(error = %error, "what an operator asked for failed at the database");
     match Trouble::of(error) {
         Trouble::Away => Problem::unavailable(format!("the database is away: {error}")),

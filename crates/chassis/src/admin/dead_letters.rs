@@ -161,7 +161,8 @@ pub(super) async fn retry<S: Service>(
     let item = Item { work, origin: Origin::Replay(replay), cause, trace: None };
     let items = replays.items.upgrade().ok_or_else(stopping)?;
     items.send_timeout(item, COMMAND_TIMEOUT).await.map_err(|error| match error {
-        SendTimeoutError::Timeout(_) => Refused::Busy.into(),
+        SendTimeoutError::Timeout(_) => Problem::from(Refused::Busy)
+            .detail("as many outcomes and retries wait as may wait; try again in a moment"),
         SendTimeoutError::Closed(_) => stopping(),
     })?;
     drop(items);

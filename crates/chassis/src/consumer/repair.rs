@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::sight::{Seen, Sight};
+use crate::admin;
 use crate::brokers::{Brokers, Extent};
 use crate::described::{AnyProblem, BodyProblem};
 use crate::extract::{Json, Path};
@@ -76,7 +77,10 @@ impl From<&Seen> for PartitionOffsets {
 #[utoipa::path(get, path = "/offsets", tag = "offsets", operation_id = "list_offsets",
     responses((status = OK, description = "all partitions", body = AllOffsets), AnyProblem))]
 pub(crate) async fn list(State(sight): State<Arc<Sight>>) -> Result<Json<AllOffsets>, Problem> {
-    let mut seen = see(&sight).await?;
+    let (mut seen, hidden) = see(&sight).await?;
+    if let (true, Some(hidden)) = (seen.is_empty(), hidden.first()) {
+        return Err(untold(hidden));
+    }
     seen.sort_by_key(|seen| seen.partition);
     let partitions = seen.iter().map(PartitionOffsets::from).collect();
     Ok(Json(AllOffsets { partitions }))
@@ -137,9 +141,12 @@ pub(crate) async fn go_on(
     Path((topic, number)): Path<(String, i32)>,
     Json(Decision { to }): Json<Decision>,
 ) -> Result<Json<Moved>, Problem> {
-    let seen = see(&sight).await?;
-    let is_it = |seen: &&Seen| seen.partition.topic == topic && seen.partition.number == number;
-    let seen = seen.iter().find(is_it).ok_or_else(|| {
+    let (seen, hidden) = see(&sight).await?;
+    let is_it = |partition: &Partition| partition.topic == topic && partition.number == number;
+    if let Some(hidden) = hidden.iter().find(|hidden| is_it(hidden)) {
+        return Err(untold(hidden));
+    }
+    let seen = seen.iter().find(|seen| is_it(&seen.partition)).ok_or_else(|| {
         Problem::new(StatusCode::NOT_FOUND, "there is no such partition")
             .code("unknown_partition")
             .detail(format!("of {}, as far as Kafka says", sight.topics.join(", ")))
@@ -166,7 +173,7 @@ pub(crate) async fn go_on(
     };
     let id = sight.id(&topic).await.map_err(|error| away(&error.to_string()))?;
     let moved = offsets::move_to(&sight.db, seen.partition, seen.stored, to, id).await;
-    if !moved.map_err(|error| away(&error.to_string()))? {
+    if !moved.map_err(|error| admin::database_failed(&error))? {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "somebody else moved the partition just now",
@@ -177,12 +184,23 @@ pub(crate) async fn go_on(
     Ok(Json(Moved { topic, partition: number, from: seen.stored, to }))
 }
 
-async fn see(sight: &Sight) -> Result<Vec<Seen>, Problem> {
+/// All partitions, and those that no broker tells of: without a leader, or with one that is silent.
+async fn see(sight: &Sight) -> Result<(Vec<Seen>, Vec<Partition>), Problem> {
     let look = async {
         let topics = Brokers::topics(&sight.brokers, sight.topics.clone()).await?;
-        sight.see(topics.partitions).await
+        let seen = sight.see(topics.partitions.clone()).await?;
+        let mut hidden = topics.partitions;
+        hidden.retain(|partition| !seen.iter().any(|seen| seen.partition == *partition));
+        anyhow::Ok((seen, hidden))
     };
-    look.await.map_err(|error| away(&format!("{error:#}")))
+    look.await.map_err(|error| match error.downcast_ref::<sqlx::Error>() {
+        Some(error) => admin::database_failed(error),
+        None => away(&format!("{error:#}")),
+    })
+}
+
+fn untold(Partition { topic, number }: &Partition) -> Problem {
+    away(&format!("no broker tells of {topic}/{number}: it has no leader, or a silent one"))
 }
 
 fn away(detail: &str) -> Problem {
