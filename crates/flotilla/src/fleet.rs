@@ -167,7 +167,7 @@ impl Fleet {
                 .env("FLOTILLA_OWNER_DATABASE_URL", &database.owner_url)
                 .env("FLOTILLA_APP_ROLE", &database.app_role)
                 .output()
-                .with_context(|| format!("cannot run {}", program.display()))?;
+                .context("cannot run setpriv: apt-get install util-linux")?;
             if !migrated.status.success() {
                 bail!("{}", String::from_utf8_lossy(&migrated.stderr));
             }

@@ -53,8 +53,8 @@ fn whatever_takes_a_body_says_how_it_refuses_one() {
     }
 }
 
-/// A field of an answer is left out where it is absent, or null there; never now this, now that. What a client
-/// is generated from a field that is declared as both has to expect three things of it.
+/// A field of an answer is left out where it is absent, or null there; never now this, now that. A client that is
+/// generated from a field declared as both has to expect three things.
 #[test]
 fn no_field_of_an_answer_is_both_left_out_and_null() {
     for (name, text) in all() {

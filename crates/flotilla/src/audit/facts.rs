@@ -1,6 +1,6 @@
 //! What an audit looks at, as plain data, so that rules can be tested on facts made up.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -241,7 +241,7 @@ pub struct CatalogueFact {
     pub last: HashMap<String, i64>,
     /// The same of the records that order had passed before the topic was read: it will not come back to
     /// them.
-    pub passed: HashMap<String, i64>,
+    pub passed: HashSet<(String, i64)>,
 }
 
 /// The providers' own books, by order.

@@ -160,7 +160,7 @@ fn read_catalogue(brokers: &str, next: &HashMap<i32, i64>) -> Result<CatalogueFa
     tail.read_to_end(SILENCE, |record| match sequence(&record) {
         Some(sequence) => {
             if next.get(&record.partition).is_some_and(|next| record.offset < *next) {
-                fact.passed.insert(record.key.clone(), sequence);
+                fact.passed.insert((record.key.clone(), sequence));
             }
             fact.last.insert(record.key, sequence);
         }

@@ -18,8 +18,7 @@ pub(super) fn are_those_of_inventory(facts: &Facts) -> Rule {
             let heard = facts.prices.get(sku).map_or(0, |charged| charged.sequence);
             heard < said.sequence
         };
-        let is_past =
-            facts.catalogue.passed.get(sku).is_some_and(|passed| *passed >= said.sequence);
+        let is_past = facts.catalogue.passed.contains(&(sku.clone(), said.sequence));
         let will_not_hear = is_past && is_behind(facts.latest());
         if is_behind(facts) && facts.after.is_some() && !will_not_hear {
             return Check::Moving;
