@@ -60,8 +60,6 @@ pub(crate) use watch::Watch;
 const POLL: Duration = Duration::from_millis(100);
 /// The same while somebody is about to answer where a partition begins.
 const POLL_BRIEFLY: Duration = Duration::from_millis(10);
-/// A poll that took so long had nothing to take, whoever else used the processor meanwhile.
-const PAUSE_OF_FETCHING: Duration = Duration::from_millis(20);
 /// How often ids that the registry did not know are asked again.
 const FORGET_MISSING_EVERY: Duration = Duration::from_secs(60);
 /// How long the client may take to go to an offset. It tells threads of its own, and no broker.
@@ -151,13 +149,11 @@ impl<S: Service> Polling<'_, S> {
                 false => POLL,
             };
             let client = Arc::clone(&self.client);
-            let asked = Instant::now();
-            let polled = client.poll(patience);
-            if asked.elapsed() >= PAUSE_OF_FETCHING {
-                self.consuming.flow.consumer_rests();
-            }
-            match polled {
-                None => self.hand_over_passed(),
+            match client.poll(patience) {
+                None => {
+                    self.consuming.flow.consumer_rests();
+                    self.hand_over_passed();
+                }
                 Some(Ok(message)) => self.hand_over(&message),
                 Some(Err(error)) => self.report(&error),
             }

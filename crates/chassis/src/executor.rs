@@ -49,6 +49,8 @@ const FULL_ENOUGH: usize = BATCH_MAX / 4;
 /// The longest pause. A happy order passes ten transactions one after another, so it adds up; as batches
 /// grow it is cut to a quarter.
 const PAUSE_MAX: Duration = Duration::from_millis(16);
+/// How long the offset of ignored events may stay behind while nothing but ignored events comes.
+const STORE_SKIPPED_EVERY: Duration = Duration::from_secs(1);
 /// How often a batch is tried while it fails for a reason that may lie in one of its inputs.
 const TRIES: u32 = 3;
 /// The same for lost races, which others may win several times in a row.
@@ -70,6 +72,8 @@ pub(crate) struct Executor<S: Service> {
     pub(crate) replicas: Replicas,
     pub(crate) progress: Arc<Progress>,
     pub(crate) flow: Arc<Flow>,
+    /// When offsets were last stored, with a batch or by themselves.
+    pub(crate) stored_at: Instant,
     pub(crate) stuck: Stuck,
 }
 
@@ -97,19 +101,22 @@ impl<S: Service> Executor<S> {
                     self.progress.gets_on();
                     self.work(batch).await;
                     self.progress.rests();
+                    if self.stored_at.elapsed() >= STORE_SKIPPED_EVERY {
+                        self.store_skipped().await;
+                    }
                     if self.queue.waiting() == 0 {
                         self.flow.executor_rests();
                     }
                     pace.end();
                 }
                 Next::Idle => {
-                    self.flow.executor_rests();
                     self.stuck.keep_own(&self.positions);
                     // Callers are refused while it is away, so nobody else would find out that it is back.
                     if let Err(error) = self.connect().await {
                         tracing::debug!(error = %error, "the executor has no connection yet");
                     }
                     self.store_skipped().await;
+                    self.flow.executor_rests();
                 }
                 Next::Closed => break,
             }
@@ -176,19 +183,23 @@ impl<S: Service> Executor<S> {
                 Err(failure) if failure.must_read() => {}
                 Err(failure) => {
                     lost_race |= failure.is_conflict();
-                    failed += u32::from(failure.may_be_the_inputs());
+                    let was_begun = failure.is_timeout() && self.writer.is_open();
                     self.recover(&failure).await;
                     self.progress.failed(Chain(&failure).to_string());
-                    // A server that can be reached is not silent: the batch is more than it can carry out
-                    // in the time there is. Tried whole again it would be just as much.
-                    let is_too_much = failure.is_timeout() && self.connect().await.is_ok();
+                    // A server that can be reached again is not silent: perhaps the batch is more than it
+                    // can carry out in the time there is. Tried whole again it would be just as much.
+                    let is_too_much = was_begun && self.connect().await.is_ok();
+                    failed += u32::from(failure.may_be_the_inputs() || is_too_much);
                     let most = if failure.is_conflict() { RACES.max(tries) } else { tries };
-                    if failed < most && !is_too_much {
+                    let is_one = batch.len() == 1;
+                    if failed < most && (is_one || !is_too_much) {
                         self.wait_to_retry(&failure, &mut backoff).await;
-                    } else if batch.len() > 1 {
+                    } else if !is_one {
                         return self.halve(batch).await;
-                    } else if let Some(item) = batch.pop() {
-                        return self.give_up(item, &failure);
+                    } else {
+                        // It may have been committed after all, and only the answer was lost.
+                        self.drop_stale(&mut batch);
+                        return batch.into_iter().for_each(|item| self.give_up(item, &failure));
                     }
                 }
             }
@@ -221,6 +232,7 @@ impl<S: Service> Executor<S> {
 
     /// Offsets of ignored events move with the next transaction, or here when there is none.
     async fn store_skipped(&mut self) {
+        self.stored_at = Instant::now();
         let advances = self.positions.advances(&Processed::new()).unwrap_or_default();
         if advances.is_empty() {
             return;
@@ -300,6 +312,7 @@ impl<S: Service> Executor<S> {
     /// after a crash: the relay reads rows, the sweep finds calls, callers ask again.
     fn finish(&mut self, batch: Vec<Item<S>>, committed: Committed<S>) {
         self.progress.gets_on();
+        self.stored_at = Instant::now();
         self.writer.committed();
         self.positions.committed(&committed.advances);
         self.stuck.passed(&committed.advances);

@@ -1,6 +1,6 @@
 //! Why a batch could not be committed, named by what happens next rather than by where it came from.
-//! There is no third way out. What is not retried stands alone in the end and goes to the dead letters; what is
-//! retried in vain stands alone in the end as well, and keeps only its own partition waiting.
+//! There is no third way out. Either way the input that is to blame stands alone in the end: a command is answered,
+//! an event goes to the dead letters or holds its own partition, and nobody else waits.
 
 use std::io::ErrorKind;
 

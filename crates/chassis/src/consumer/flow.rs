@@ -1,6 +1,6 @@
-//! Whether all that the client had to give was handed over and carried out: the only way to tell a partition
-//! that the client does not fetch from one whose records wait behind those of others. Apart, as three threads
-//! have a part in it.
+//! Whether consumer and executor have had nothing to do for a moment: without it a partition that the client does
+//! not fetch looks like one whose records wait behind those of others. Separate, as three threads have a part in
+//! it.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 

@@ -3,6 +3,7 @@
 //! ever, as the case may be; here it is what holds now.
 
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
@@ -109,7 +110,8 @@ impl Hindrance {
 /// What the member of the group complained of since it last was in the group. Some of it is said once.
 #[derive(Default)]
 pub(crate) struct Complaint {
-    open: Mutex<Option<RDKafkaErrorCode>>,
+    /// With the moment of its last repetition.
+    open: Mutex<Option<(RDKafkaErrorCode, Instant)>>,
 }
 
 impl Complaint {
@@ -117,7 +119,8 @@ impl Complaint {
     pub(super) fn note(&self, error: &KafkaError) -> bool {
         match error.rdkafka_error_code() {
             Some(code) if Hindrance::of(code).is_some() && Hindrance::is_of_group(code) => {
-                self.lock().replace(code) != Some(code)
+                let before = self.lock().replace((code, Instant::now()));
+                before.is_none_or(|(before, _)| before != code)
             }
             _other => true,
         }
@@ -128,13 +131,21 @@ impl Complaint {
         *self.lock() = None;
     }
 
+    /// The group goes along with the member, unless it complained within this time.
+    pub(super) fn settle_after(&self, time: Duration) {
+        let mut open = self.lock();
+        if open.is_some_and(|(_, at)| at.elapsed() >= time) {
+            *open = None;
+        }
+    }
+
     /// What keeps the member out of the group.
     pub(super) fn now(&self) -> Option<(Hindrance, String)> {
-        let code = (*self.lock())?;
+        let (code, _) = (*self.lock())?;
         Some((Hindrance::of(code)?, format!("the group says: {code}")))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<RDKafkaErrorCode>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(RDKafkaErrorCode, Instant)>> {
         self.open.lock().expect("no panic under this lock")
     }
 }
@@ -152,6 +163,11 @@ mod tests {
         assert!(complaint.note(&error(RDKafkaErrorCode::GroupAuthorizationFailed)));
         assert!(!complaint.note(&error(RDKafkaErrorCode::GroupAuthorizationFailed)), "said before");
         assert_eq!(complaint.now().unwrap().0, Hindrance::NotAuthorised);
+        complaint.settle_after(Duration::from_secs(60));
+        assert!(complaint.now().is_some(), "it has only just complained");
+        complaint.settle_after(Duration::ZERO);
+        assert_eq!(complaint.now(), None);
+        complaint.note(&error(RDKafkaErrorCode::GroupAuthorizationFailed));
         complaint.settle();
         assert_eq!(complaint.now(), None);
     }

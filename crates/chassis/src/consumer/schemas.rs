@@ -1,7 +1,8 @@
 //! Schemas that this build was not compiled with. A partition whose next record was written with one waits
 //! at that record, and the registry is asked in the background: while it is away all other partitions go on.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,13 +25,16 @@ pub(super) struct Schemas {
     asking: Arc<Asking>,
     /// Where each of them goes on.
     waiting: HashMap<Partition, (Place, SchemaId)>,
+    /// How many tasks were started.
+    tasks: u64,
 }
 
 /// What the questions share with the polling thread.
 struct Asking {
     registry: Registry,
     health: Arc<Health>,
-    wanted: Mutex<HashSet<Wanted>>,
+    /// What is asked for, and the number of the task that asks. Locked before the answers.
+    wanted: Mutex<HashMap<Wanted, u64>>,
     answers: Mutex<Vec<Answer>>,
 }
 
@@ -46,7 +50,7 @@ impl Schemas {
     pub(super) fn new(registry: Registry, health: Arc<Health>) -> Self {
         let asking =
             Asking { registry, health, wanted: Mutex::default(), answers: Mutex::default() };
-        Schemas { asking: Arc::new(asking), waiting: HashMap::new() }
+        Schemas { asking: Arc::new(asking), waiting: HashMap::new(), tasks: 0 }
     }
 
     /// Whether a partition waits, under the assignment that it has now.
@@ -58,10 +62,12 @@ impl Schemas {
     pub(super) fn wait(&mut self, runtime: &tokio::runtime::Handle, place: Place, id: SchemaId) {
         self.waiting.insert(place.partition, (place, id));
         let wanted = (place.partition.topic, id);
-        if lock(&self.asking.wanted).insert(wanted) {
+        if let Entry::Vacant(vacant) = lock(&self.asking.wanted).entry(wanted) {
+            self.tasks += 1;
+            vacant.insert(self.tasks);
             // One that came when nobody waited for it any more may be wrong by now.
             lock(&self.asking.answers).retain(|answer| (answer.topic, answer.id) != wanted);
-            runtime.spawn(Arc::clone(&self.asking).ask(wanted));
+            runtime.spawn(Arc::clone(&self.asking).ask(wanted, self.tasks));
         }
     }
 
@@ -75,7 +81,7 @@ impl Schemas {
             positions.generation(*partition) == Some(place.generation)
         });
         let wanted = || self.waiting.values().map(|(place, id)| (place.partition.topic, *id));
-        lock(&self.asking.wanted).retain(|known| wanted().any(|wanted| wanted == *known));
+        lock(&self.asking.wanted).retain(|known, _| wanted().any(|wanted| wanted == *known));
         if self.waiting.is_empty() {
             self.asking.health.has("registry");
         }
@@ -104,15 +110,16 @@ impl Drop for Schemas {
 }
 
 impl Asking {
-    /// Asks until there is an answer or nobody waits for one.
-    async fn ask(self: Arc<Self>, wanted: Wanted) {
+    /// Asks until there is an answer, or nobody waits for one of this task.
+    async fn ask(self: Arc<Self>, wanted: Wanted, task: u64) {
         let (topic, id) = wanted;
         let mut pause = PAUSE_FIRST;
-        while lock(&self.wanted).contains(&wanted) {
+        while lock(&self.wanted).get(&wanted) == Some(&task) {
             match self.registry.schema(id).await {
                 Ok(schema) => {
                     let mut open = lock(&self.wanted);
-                    if open.remove(&wanted) {
+                    if open.get(&wanted) == Some(&task) {
+                        open.remove(&wanted);
                         lock(&self.answers).push(Answer { topic, id, schema });
                     }
                     return;
@@ -125,7 +132,7 @@ impl Asking {
                     );
                     // Under the lock: nobody may have stopped waiting in between, and said so.
                     let open = lock(&self.wanted);
-                    if open.contains(&wanted) {
+                    if open.get(&wanted) == Some(&task) {
                         self.health.waits_for("registry", reason);
                     }
                 }

@@ -4,6 +4,7 @@
 //! they tell the member once and for no partition in particular.
 
 use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use rdkafka::error::RDKafkaErrorCode;
 
@@ -15,13 +16,24 @@ use crate::offsets::Partition;
 /// How many looks in a row a partition must stand still. One that is worked on moves within one.
 const LOOKS: u32 = 2;
 
-/// What lets a partition go on whose records the client does not fetch although they can be read. Nobody knows
-/// of such a client, and one that exists would stand still for ever, and say that it is well.
+/// What lets a partition go on whose records the client does not fetch although they can be read. We know of
+/// no such case; without this it would stand still for ever and report itself healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mend {
     FetchAgain,
     /// That was in vain.
     Rejoin,
+}
+
+/// The pause after a mend; it doubles while the same partition stands at the same offset, up to the last.
+const MEND_FIRST: Duration = Duration::from_secs(12);
+const MEND_LAST: Duration = Duration::from_secs(300);
+
+#[derive(Clone, Copy)]
+struct Mended {
+    place: (Partition, i64),
+    at: Instant,
+    pause: Duration,
 }
 
 /// Partitions that stand still.
@@ -35,10 +47,10 @@ pub(super) struct Standstill {
     /// Those that no broker told of at the last look, and at the one before as well.
     hidden: HashSet<Partition>,
     hidden_twice: HashSet<Partition>,
-    /// In how many looks in a row everything that was fetched was carried out.
+    /// At how many looks in a row neither consumer nor executor had been busy all the time.
     dry: u32,
-    /// Where partitions stood that were fetched again.
-    fetched_again: HashMap<Partition, i64>,
+    /// What was last done about it.
+    mended: Option<Mended>,
     /// Where partitions stood that are held and whose offset their log has not.
     outside: HashMap<Partition, i64>,
 }
@@ -72,7 +84,7 @@ impl Standstill {
         self.outside.insert(seen.partition, seen.stored) == Some(seen.stored)
     }
 
-    /// Takes whether everything that was fetched was carried out since the last look.
+    /// Takes whether consumer and executor both had nothing to do for a moment since the last look.
     pub(super) fn ran_dry(&mut self, dry: bool) {
         self.dry = if dry { self.dry + 1 } else { 0 };
     }
@@ -83,8 +95,15 @@ impl Standstill {
         self.hidden = hidden;
     }
 
-    /// Takes what a probe found of a partition that stands still. It is another's turn now.
-    pub(super) fn probed(&mut self, partition: Partition, found: Probe) -> Option<Mend> {
+    /// Takes what a probe found of a partition that stands still, and whether nothing of it was handed over.
+    /// It is another's turn now.
+    pub(super) fn probed(
+        &mut self,
+        now: Instant,
+        partition: Partition,
+        found: Probe,
+        gets_nothing: bool,
+    ) -> Option<Mend> {
         self.refused.remove(&partition);
         self.silent.remove(&partition);
         let (stored, count) = self.looks.get_mut(&partition)?;
@@ -99,16 +118,25 @@ impl Standstill {
                 None
             }
             Probe::Nothing => None,
-            // It waits behind others.
-            Probe::Record if self.dry < LOOKS => None,
-            Probe::Record => match self.fetched_again.insert(partition, *stored) {
-                Some(before) if before == *stored => {
-                    self.fetched_again.clear();
-                    Some(Mend::Rejoin)
-                }
-                Some(_) | None => Some(Mend::FetchAgain),
-            },
+            // It waits behind others, or for something else.
+            Probe::Record if self.dry < LOOKS || !gets_nothing => None,
+            Probe::Record => {
+                let place = (partition, *stored);
+                self.mend(now, place)
+            }
         }
+    }
+
+    /// First the gentle way, then with another member, and less and less often where that does not help.
+    fn mend(&mut self, now: Instant, place: (Partition, i64)) -> Option<Mend> {
+        let before = self.mended.filter(|mended| mended.place == place);
+        if before.is_some_and(|before| now < before.at + before.pause) {
+            return None;
+        }
+        let pause = before.map_or(MEND_FIRST, |before| (before.pause * 2).min(MEND_LAST));
+        self.mended = Some(Mended { place, at: now, pause });
+        self.dry = 0;
+        Some(before.map_or(Mend::FetchAgain, |_| Mend::Rejoin))
     }
 
     /// Why what is held is not given.
@@ -141,7 +169,7 @@ mod tests {
             let all = [seen(0, 5, 9), seen(1, moving, 9), seen(2, 9, 9), seen(3, 4, 9)];
             let found = standstill.look(all.iter());
             if let Some(seen) = found {
-                standstill.probed(seen.partition, Probe::Record);
+                standstill.probed(Instant::now(), seen.partition, Probe::Record, true);
             }
             found.map(|seen| seen.partition.number)
         };
@@ -153,20 +181,25 @@ mod tests {
 
     #[test]
     fn what_can_be_read_and_is_not_fetched_is_fetched_again_and_then_by_another_member() {
-        let stands = [seen(0, 5, 9)];
+        let (stands, start) = ([seen(0, 5, 9)], Instant::now());
         let mut standstill = Standstill::default();
-        let mut probe = |dry: bool| {
+        let mut probe = |seconds, dry, gets_nothing| {
             let mut found = None;
             for _ in 0..=LOOKS {
                 standstill.ran_dry(dry);
                 found = standstill.look(stands.iter());
             }
-            standstill.probed(found.expect("it stands still").partition, Probe::Record)
+            let partition = found.expect("it stands still").partition;
+            let now = start + Duration::from_secs(seconds);
+            standstill.probed(now, partition, Probe::Record, gets_nothing)
         };
-        assert_eq!(probe(false), None, "its records may wait behind others");
-        assert_eq!(probe(true), Some(Mend::FetchAgain));
-        assert_eq!(probe(true), Some(Mend::Rejoin));
-        assert_eq!(probe(true), Some(Mend::FetchAgain), "of the new member nothing is known yet");
+        assert_eq!(probe(0, false, true), None, "its records may wait behind others");
+        assert_eq!(probe(10, true, false), None, "something of it was handed over");
+        assert_eq!(probe(20, true, true), Some(Mend::FetchAgain));
+        assert_eq!(probe(30, true, true), None, "that takes a moment");
+        assert_eq!(probe(40, true, true), Some(Mend::Rejoin));
+        assert_eq!(probe(60, true, true), None, "a rejoin stops the whole group");
+        assert_eq!(probe(70, true, true), Some(Mend::Rejoin));
     }
 
     #[test]
@@ -198,7 +231,8 @@ mod tests {
         let looked = [(); 3].map(|()| standstill.look(stands.iter()));
         assert_eq!(looked, [None, None, Some(stands[0])]);
         let refused = Probe::Refused(RDKafkaErrorCode::TopicAuthorizationFailed);
-        assert_eq!(standstill.probed(stands[0].partition, refused), None);
+        let now = Instant::now();
+        assert_eq!(standstill.probed(now, stands[0].partition, refused, true), None);
         let hindered = |standstill: &Standstill| {
             standstill.hindrances().map(|(hindrance, _)| hindrance).collect::<Vec<_>>()
         };

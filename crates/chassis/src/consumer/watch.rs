@@ -26,6 +26,9 @@ use crate::telemetry::Telemetry;
 const EVERY: Duration = Duration::from_secs(3);
 /// How long a look may take. A database or brokers that are silent are others' to report.
 const LOOK_MAX: Duration = Duration::from_secs(20);
+/// A complaint that is older than this is over where the member has partitions. Until then they may be those
+/// that it is about to lose.
+const COMPLAINT_MAX: Duration = Duration::from_secs(30);
 /// How many stopped partitions are named.
 const NAMED_MAX: usize = 3;
 
@@ -88,6 +91,9 @@ impl Watch {
             watchdog.judge(Instant::now(), self.positions.count(), None);
         })?;
         // What the member complained of is over where it has its part.
+        if self.positions.count() > 0 {
+            self.complaint.settle_after(COMPLAINT_MAX);
+        }
         let complaint = self.complaint.now().filter(|_| self.positions.count() == 0);
         let mut hindrances: Vec<(Hindrance, String)> = complaint.into_iter().collect();
         hindrances.extend(topics.hidden.iter().filter_map(|(topic, code)| {
@@ -145,7 +151,9 @@ impl Watch {
     ) -> anyhow::Result<()> {
         // First, so that what is passed below is passed under the assignment it was seen under.
         let held = self.positions.generations();
-        let seen = self.sight.see(partitions.clone()).await?;
+        let seen = self.sight.see(partitions.clone()).await;
+        // Where that is not known nothing is known of those that were hidden before, either.
+        let seen = seen.inspect_err(|_| standstill.hid(HashSet::new()))?;
         self.measure(&seen);
         let mut hidden: HashSet<Partition> = partitions.into_iter().collect();
         seen.iter().for_each(|seen| _ = hidden.remove(&seen.partition));
@@ -179,8 +187,8 @@ impl Watch {
         {
             self.positions.skip_to(partition, *generation, extent.end);
         }
-        match standstill.probed(partition, found) {
-            Some(_) if !self.positions.flows(partition) => {}
+        let gets_nothing = self.positions.gets_nothing(partition);
+        match standstill.probed(Instant::now(), partition, found, gets_nothing) {
             Some(Mend::FetchAgain) => {
                 tracing::warn!(
                     topic = partition.topic,

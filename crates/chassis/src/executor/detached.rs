@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use tokio::sync::{broadcast, oneshot};
@@ -66,6 +67,7 @@ impl<S: Service> Detached<S> {
             replicas: Replicas::default(),
             progress: Arc::default(),
             flow: Arc::default(),
+            stored_at: Instant::now(),
             stuck: Stuck::new(health),
         };
         let db = executor.writer.connection().await?;

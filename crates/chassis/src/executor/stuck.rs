@@ -85,9 +85,12 @@ impl Stuck {
         self.forget(|partition, event| passed(partition, event));
     }
 
-    /// Forgets what is another replica's now.
+    /// Forgets what is another replica's now, and what the database is past: somebody else processed it, or
+    /// an operator moved the offset.
     pub(super) fn keep_own(&mut self, positions: &Positions) {
-        self.forget(|partition, _| !positions.is_ours(*partition));
+        self.forget(|partition, event| {
+            !positions.is_ours(*partition) || positions.is_past(*partition, event.offset)
+        });
     }
 
     fn forget(&mut self, is_gone: impl Fn(&Partition, &Event) -> bool) {

@@ -83,6 +83,7 @@ impl Positions {
     }
 
     /// Takes a partition at the database's offset; returns the generation of its messages.
+    #[cfg(any(test, feature = "measuring"))]
     pub(crate) fn assign(&self, partition: Partition, stored: i64) -> u64 {
         let mut inner = self.lock();
         inner.waiting.remove(&partition);
@@ -240,9 +241,17 @@ impl Positions {
         }
     }
 
-    /// Whether records of a partition are handed over as they come.
-    pub(crate) fn flows(&self, partition: Partition) -> bool {
-        self.lock().held.get(&partition).is_some_and(|held| !held.needs_schema)
+    /// Whether a partition is held and nothing of it was handed over since the database's offset, although
+    /// nothing keeps it from being.
+    pub(crate) fn gets_nothing(&self, partition: Partition) -> bool {
+        let inner = self.lock();
+        let held = inner.held.get(&partition);
+        held.is_some_and(|held| !held.needs_schema && held.next == held.stored)
+    }
+
+    /// Whether the database is past an offset of a partition that is held.
+    pub(crate) fn is_past(&self, partition: Partition, offset: i64) -> bool {
+        self.lock().held.get(&partition).is_some_and(|held| held.stored > offset)
     }
 
     /// The partitions that are held, each with the generation of its messages.
@@ -410,6 +419,46 @@ mod tests {
         assert_eq!(positions.found(), [(P, 7)]);
         positions.assign(P, 7);
         assert_eq!((positions.found(), positions.held()), (vec![], vec![P]));
+    }
+
+    #[test]
+    fn what_was_begun_counts_only_where_nobody_decided_otherwise_meanwhile() {
+        let positions = Positions::default();
+        let find = |offset| {
+            positions.expect(P);
+            positions.answer(positions.questions()[0], Some(offset));
+        };
+        find(7);
+        positions.revoke(P);
+        positions.begun(P, 7);
+        assert_eq!(positions.held(), [], "it went to another replica");
+        find(7);
+        positions.begun(P, 8);
+        assert_eq!(positions.held(), [], "another offset was found");
+        positions.begun(P, 7);
+        let first = positions.generation(P).unwrap();
+        positions.begun_again(P, first);
+        let second = positions.generation(P).unwrap();
+        assert!(second > first && !positions.is_current(P, first, 7), "it is fetched again");
+        positions.begun_again(P, first);
+        assert_eq!(positions.generation(P), Some(second), "that was before");
+        positions.hold(P, Duration::ZERO);
+        positions.begun_again(P, second);
+        assert_eq!(positions.held(), [], "it was set aside");
+    }
+
+    #[test]
+    fn a_partition_gets_nothing_unless_something_was_passed_or_it_waits_for_a_schema() {
+        let positions = Positions::default();
+        assert!(!positions.gets_nothing(P), "it is not held");
+        let generation = positions.assign(P, 7);
+        assert!(positions.gets_nothing(P));
+        positions.needs_schema(P, generation, true);
+        assert!(!positions.gets_nothing(P));
+        positions.needs_schema(P, generation, false);
+        positions.skip_to(P, generation, 8);
+        assert!(!positions.gets_nothing(P), "ignored events were handed over");
+        assert!(positions.is_past(P, 6) && !positions.is_past(P, 7));
     }
 
     #[test]

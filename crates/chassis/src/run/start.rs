@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, broadcast, watch};
@@ -221,6 +221,7 @@ impl<S: Service> Starting<S> {
             replicas,
             progress: Arc::clone(&self.progress),
             flow,
+            stored_at: Instant::now(),
             stuck: Stuck::new(Arc::clone(&self.health)),
         };
         Ok(Running {

@@ -153,6 +153,31 @@ async fn a_partition_whose_beginning_goes_while_it_waits_stops_and_goes_on_where
 }
 
 #[tokio::test]
+async fn the_offset_follows_ignored_records_also_while_they_keep_coming() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("ignored");
+    world.start("a").await;
+    let ignored = world.unknown_record().await;
+    let (partition, first) = world.send_raw(&key, &headers_of(&key), Some(&ignored)).await;
+    let mut stored = first;
+    // Never a second without one, in which the executor would be idle, and never so many at once that their
+    // offsets were handed over for that.
+    for _ in 0..40 {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.send_raw(&key, &headers_of(&key), Some(&ignored)).await;
+        let (_, listed) = world.admin("a", "GET", "/offsets").await;
+        let listed = listed["partitions"].as_array().unwrap().clone();
+        let ours = listed.iter().find(|listed| listed["partition"] == partition).unwrap();
+        stored = ours["stored"].as_i64().unwrap();
+        if stored > first + 1 {
+            break;
+        }
+    }
+    assert!(stored > first + 1, "{stored}");
+    world.stop("a").await;
+}
+
+#[tokio::test]
 async fn lag_is_none_after_a_transaction_whose_mark_no_reader_is_shown() {
     let mut world = World::enter().await;
     let key = world.fresh_key("transaction");

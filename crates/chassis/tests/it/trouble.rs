@@ -82,7 +82,15 @@ async fn an_event_that_postgres_refuses_again_and_again_keeps_only_its_partition
 async fn a_batch_that_takes_longer_than_there_is_time_is_split_until_its_parts_get_through() {
     let mut world = World::enter().await;
     let key = world.fresh_key("slow");
-    // Whichever is fetched first may be a batch of its own. The others wait meanwhile and are one.
+    // Each statement ends before its own time is over, and both together do not before the batch's is.
+    let time = Duration::from_millis(10_200);
+    world.slow_down("flotilla.dead_letters", time).await;
+    world.slow_down("totals", time).await;
+    world.start("a").await;
+    // While this one is carried out all others wait, and are one batch.
+    let first = world.fresh_key("first");
+    world.send(&request(&first, 1), &first).await;
+    world.wait_until_executor_sleeps().await;
     let mut poison = Vec::new();
     for n in 0..2 {
         let headers = headers_of(&format!("{key}-poison{n}"));
@@ -91,15 +99,15 @@ async fn a_batch_that_takes_longer_than_there_is_time_is_split_until_its_parts_g
     for n in 0..2 {
         world.send(&request(&key, 1), &format!("{key}-{n}")).await;
     }
-    // Each statement ends before its own time is over, and both together do not before the batch's is.
-    let time = Duration::from_millis(10_200);
-    world.slow_down("flotilla.dead_letters", time).await;
-    world.slow_down("totals", time).await;
-    world.start("a").await;
     for place in poison {
         world.dead_letter(place).await;
     }
     world.wait_for_total(&key, 2).await;
+    assert_ne!(
+        world.transaction_of("totals", &format!("key = '{key}'")).await,
+        world.transaction_of("flotilla.dead_letters", "true").await,
+        "a batch of its own"
+    );
     world.speed_up().await;
     world.wait_until_ready("a").await;
     world.stop("a").await;

@@ -293,6 +293,27 @@ impl World {
         .await;
     }
 
+    /// Waits until the executor is in a statement that was slowed down.
+    pub(crate) async fn wait_until_executor_sleeps(&self) {
+        wait("the executor to sleep", async || {
+            let sleeps: bool = query_scalar(
+                "select exists (select from pg_stat_activity
+                     where application_name = 'executor' and wait_event = 'PgSleep')",
+            )
+            .fetch_one(&self.db)
+            .await
+            .unwrap();
+            if sleeps { Ok(()) } else { Err("it does not".to_owned()) }
+        })
+        .await;
+    }
+
+    /// The transaction that wrote the rows of a table for which a condition holds; it must be one.
+    pub(crate) async fn transaction_of(&self, table: &str, condition: &str) -> String {
+        let all = format!("select distinct xmin::text from {table} where {condition}");
+        query_scalar(AssertSqlSafe(all)).fetch_one(&self.db).await.unwrap()
+    }
+
     pub(crate) async fn speed_up(&self) {
         self.run("drop function slow_down cascade").await;
     }
