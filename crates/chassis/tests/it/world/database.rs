@@ -295,12 +295,15 @@ impl World {
 
     /// Waits until the executor is in a statement that was slowed down.
     pub(crate) async fn wait_until_executor_sleeps(&self) {
+        // What a session does is shown to its own role only.
+        let mut same_role = PgConnection::connect(&self.urls.app).await.unwrap();
         wait("the executor to sleep", async || {
             let sleeps: bool = query_scalar(
                 "select exists (select from pg_stat_activity
-                     where application_name = 'executor' and wait_event = 'PgSleep')",
+                     where datname = current_database() and application_name = 'executor'
+                       and wait_event = 'PgSleep')",
             )
-            .fetch_one(&self.db)
+            .fetch_one(&mut same_role)
             .await
             .unwrap();
             if sleeps { Ok(()) } else { Err("it does not".to_owned()) }
