@@ -4,7 +4,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use rdkafka::ClientContext;
@@ -17,8 +18,6 @@ use crate::offsets::Partition;
 
 /// How long the brokers may take for one answer.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
-/// After how long no further leader is asked. Whoever asks has a deadline of some 20 s for more than this.
-const LEADERS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks the brokers.
 pub(crate) struct Brokers {
@@ -187,25 +186,31 @@ fn by_leader(
     Ok(led)
 }
 
-/// Asks each leader apart. The client fails a question about many partitions whole where one of them has no
-/// leader or its leader is silent; this way the others still answer, and those that do not are left out.
-fn of_each_leader<T>(
+/// Asks each leader by itself, all at the same time. The client fails a question about many partitions whole
+/// where one of them has no leader or its leader is silent; this way the others still answer, and those that do
+/// not are left out.
+fn of_each_leader<T: Send>(
     led: &Led,
-    ask: impl Fn(&[Partition]) -> Result<HashMap<Partition, T>, KafkaError>,
+    ask: impl Fn(&[Partition]) -> Result<HashMap<Partition, T>, KafkaError> + Sync,
 ) -> HashMap<Partition, T> {
-    let (mut answers, started) = (HashMap::new(), Instant::now());
     let leaders = led.iter().filter(|(leader, led)| **leader != NOBODY && !led.is_empty());
-    for (leader, partitions) in leaders {
-        if started.elapsed() >= LEADERS_TIMEOUT {
-            tracing::debug!(leader, "a leader is not asked: others took too long");
-            continue;
-        }
-        match ask(partitions) {
-            Ok(found) => answers.extend(found),
-            Err(error) => tracing::debug!(leader, error = %error, "a leader does not answer"),
-        }
+    let asked = |(leader, partitions): (&i32, &Vec<Partition>)| {
+        ask(partitions).unwrap_or_else(|error| {
+            tracing::debug!(leader, error = %error, "a leader does not answer");
+            HashMap::new()
+        })
+    };
+    let (asked, leaders) = (&asked, leaders.collect::<Vec<_>>());
+    // Most often there is one to ask.
+    if let [only] = leaders[..] {
+        return asked(only);
     }
-    answers
+    thread::scope(|scope| {
+        let asking = leaders.into_iter().map(|leader| scope.spawn(move || asked(leader)));
+        let asking: Vec<_> = asking.collect();
+        let answered = asking.into_iter().map(|asking| asking.join().unwrap_or_default());
+        answered.flatten().collect()
+    })
 }
 
 fn extents_of_one_leader(

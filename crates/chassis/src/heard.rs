@@ -17,6 +17,10 @@ use crate::offsets::{self, Partition};
 /// rebalance is shorter.
 const STANDSTILL: Duration = Duration::from_secs(120);
 
+/// Where the ends were not asked for so long, nobody knows what became of those that were hidden before. A sweep
+/// asks about every second.
+const UNSEEN_MAX: Duration = Duration::from_secs(30);
+
 /// An offset of each partition.
 type Ends = HashMap<Partition, i64>;
 
@@ -27,8 +31,9 @@ pub(crate) struct Heard {
     /// The database's time up to which everything was heard, once that is known.
     until: Option<i64>,
     asked: Option<Asked>,
-    /// Partitions whose end nobody tells, and since when.
+    /// Partitions whose end nobody tells, and since when it has been looked for all the time.
     hidden: HashMap<Partition, Instant>,
+    hidden_at: Instant,
     /// Partitions that are not waited for, and where they stood: until they move.
     given_up: Ends,
 }
@@ -51,6 +56,7 @@ impl Heard {
             until: None,
             asked: None,
             hidden: HashMap::new(),
+            hidden_at: Instant::now(),
             given_up: Ends::new(),
         }
     }
@@ -77,6 +83,7 @@ impl Heard {
                     }
                 }
                 Err(error) => {
+                    self.hidden.clear();
                     tracing::debug!("where the topics end is not known: {error:#}");
                 }
             }
@@ -84,10 +91,19 @@ impl Heard {
         Ok(self.until)
     }
 
-    /// The ends that are known. `None` while one is not that was known a moment ago: the election of a leader
-    /// takes seconds, and what stands there may be an answer that somebody waits for.
+    /// The ends that are known. `None` while one is not that was looked for only for a while: the election of a
+    /// leader takes seconds, and what stands there may be an answer that somebody waits for. And where none is
+    /// known, or a topic has no partitions: that is Kafka being away.
     fn known(&mut self, ends: HashMap<Partition, Option<i64>>, now: Instant) -> Option<Ends> {
+        if now.duration_since(self.hidden_at) > UNSEEN_MAX {
+            self.hidden.clear();
+        }
+        self.hidden_at = now;
         self.hidden.retain(|partition, _| ends.get(partition) == Some(&None));
+        let is_there = |topic: &&str| ends.keys().any(|partition| partition.topic == *topic);
+        if !self.topics.iter().all(is_there) {
+            return None;
+        }
         let mut is_waited_for = false;
         let mut known = Ends::new();
         for (partition, end) in ends {
@@ -99,14 +115,17 @@ impl Heard {
                 }
             }
         }
-        (!is_waited_for).then_some(known)
+        (!is_waited_for && !known.is_empty()).then_some(known)
     }
 
     /// Looks whether the database has caught up with what Kafka said.
     async fn look(&mut self, db: &mut PgConnection) -> Result<(), sqlx::Error> {
         let Some(asked) = &mut self.asked else { return Ok(()) };
         let stored = stored(db, &asked.ends).await?;
-        self.given_up.retain(|partition, stood| next(&stored, partition) == *stood);
+        let ends = &asked.ends;
+        self.given_up.retain(|partition, stood| {
+            !ends.contains_key(partition) || next(&stored, partition) == *stood
+        });
         let mut open = unprocessed(&asked.ends, &stored);
         open.retain(|partition, _| !self.given_up.contains_key(partition));
         if open != asked.open {
@@ -167,9 +186,24 @@ mod tests {
         let later = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(heard.known(told(None), start), None);
         assert_eq!(heard.known(told(Some(5)), later(1)), Some(all.clone()), "a leader was elected");
-        assert_eq!(heard.known(told(None), later(200)), None, "counted anew");
-        assert_eq!(heard.known(told(None), later(321)), Some(at(&[(0, 5)])), "the others go on");
-        assert_eq!(heard.known(told(Some(5)), later(322)), Some(all));
+        let mut lost = |seconds| heard.known(told(None), later(seconds));
+        assert!((200..=320).step_by(20).all(|seconds| lost(seconds).is_none()), "counted anew");
+        assert_eq!(lost(321), Some(at(&[(0, 5)])), "the others go on");
+        assert_eq!(lost(900), None, "in between nobody looked");
+        assert_eq!(heard.known(told(Some(5)), later(901)), Some(all));
+    }
+
+    #[test]
+    fn nothing_is_taken_for_heard_where_no_end_is_known_or_a_topic_is_not_there() {
+        let now = Instant::now();
+        let mut heard = Heard::new("nowhere", vec!["t", "u"]);
+        let ends = |topics: &[&'static str]| {
+            let of = |topic: &&'static str| (Partition { topic, number: 0 }, Some(5));
+            topics.iter().map(of).collect::<HashMap<_, _>>()
+        };
+        assert_eq!(heard.known(ends(&["t"]), now), None);
+        assert_eq!(heard.known(HashMap::new(), now), None);
+        assert!(heard.known(ends(&["t", "u"]), now).is_some());
     }
 
     #[test]

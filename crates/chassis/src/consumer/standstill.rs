@@ -31,7 +31,8 @@ const MEND_LAST: Duration = Duration::from_secs(300);
 
 #[derive(Clone, Copy)]
 struct Mended {
-    place: (Partition, i64),
+    /// Where it stood.
+    stored: i64,
     at: Instant,
     pause: Duration,
 }
@@ -49,8 +50,8 @@ pub(super) struct Standstill {
     hidden_twice: HashSet<Partition>,
     /// At how many looks in a row neither consumer nor executor had been busy all the time.
     dry: u32,
-    /// What was last done about it.
-    mended: Option<Mended>,
+    /// What was last done about each.
+    mended: HashMap<Partition, Mended>,
     /// Where partitions stood that are held and whose offset their log has not.
     outside: HashMap<Partition, i64>,
 }
@@ -76,6 +77,14 @@ impl Standstill {
         let stands = |partition: &Partition| self.looks.get(partition).is_some_and(|(_, n)| *n > 0);
         self.refused.retain(|partition, _| stands(partition));
         self.silent.retain(stands);
+        let stands_at = |partition: &Partition, stored| {
+            self.looks.get(partition).is_some_and(|(seen, _)| *seen == stored)
+        };
+        // Those that are being begun anew are not held at every look.
+        let now = Instant::now();
+        self.mended.retain(|partition, mended| {
+            stands_at(partition, mended.stored) || now < mended.at + mended.pause
+        });
         longest.map(|(_, seen)| seen)
     }
 
@@ -121,22 +130,28 @@ impl Standstill {
             // It waits behind others, or for something else.
             Probe::Record if self.dry < LOOKS || !gets_nothing => None,
             Probe::Record => {
-                let place = (partition, *stored);
-                self.mend(now, place)
+                let stored = *stored;
+                self.mend(now, partition, stored)
             }
         }
     }
 
     /// First the gentle way, then with another member, and less and less often where that does not help.
-    fn mend(&mut self, now: Instant, place: (Partition, i64)) -> Option<Mend> {
-        let before = self.mended.filter(|mended| mended.place == place);
+    fn mend(&mut self, now: Instant, partition: Partition, stored: i64) -> Option<Mend> {
+        let before = self.mended.get(&partition).filter(|mended| mended.stored == stored);
         if before.is_some_and(|before| now < before.at + before.pause) {
             return None;
         }
-        let pause = before.map_or(MEND_FIRST, |before| (before.pause * 2).min(MEND_LAST));
-        self.mended = Some(Mended { place, at: now, pause });
         self.dry = 0;
-        Some(before.map_or(Mend::FetchAgain, |_| Mend::Rejoin))
+        if before.is_none() {
+            self.mended.insert(partition, Mended { stored, at: now, pause: MEND_FIRST });
+            return Some(Mend::FetchAgain);
+        }
+        // Another member begins all of them anew.
+        for mended in self.mended.values_mut() {
+            (mended.at, mended.pause) = (now, (mended.pause * 2).min(MEND_LAST));
+        }
+        Some(Mend::Rejoin)
     }
 
     /// Why what is held is not given.
@@ -200,6 +215,23 @@ mod tests {
         assert_eq!(probe(40, true, true), Some(Mend::Rejoin));
         assert_eq!(probe(60, true, true), None, "a rejoin stops the whole group");
         assert_eq!(probe(70, true, true), Some(Mend::Rejoin));
+    }
+
+    #[test]
+    fn several_partitions_that_are_not_fetched_lead_to_one_new_member() {
+        let (stands, start) = ([seen(0, 5, 9), seen(1, 5, 9)], Instant::now());
+        let mut standstill = Standstill::default();
+        let mut mended = Vec::new();
+        for look in 0..40 {
+            standstill.ran_dry(true);
+            if let Some(found) = standstill.look(stands.iter()) {
+                let now = start + Duration::from_secs(3 * look);
+                mended.extend(standstill.probed(now, found.partition, Probe::Record, true));
+            }
+        }
+        let rejoins = mended.iter().filter(|mend| **mend == Mend::Rejoin).count();
+        assert_eq!(mended[..2], [Mend::FetchAgain, Mend::FetchAgain]);
+        assert_eq!((mended.len() - rejoins, rejoins), (2, 3), "{mended:?}");
     }
 
     #[test]

@@ -241,8 +241,8 @@ impl Positions {
         }
     }
 
-    /// Whether a partition is held and nothing of it was handed over since the database's offset, although
-    /// nothing keeps it from being.
+    /// Whether a partition is held and nothing of it was committed or passed by since it was taken there, although
+    /// it does not wait for a schema.
     pub(crate) fn gets_nothing(&self, partition: Partition) -> bool {
         let inner = self.lock();
         let held = inner.held.get(&partition);
