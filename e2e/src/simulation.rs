@@ -204,10 +204,10 @@ impl World {
             self.bag.push(Message::ToInventory(number, step));
         }
         if let Some(input) = Payments::hear(event.clone(), 0) {
-            self.bag.push(Message::ToPayment(number, input.step));
+            self.bag.push(Message::ToPayment(number, input.input));
         }
         if let Some(input) = Shipments::hear(event.clone(), 0) {
-            self.bag.push(Message::ToShipping(number, input.step));
+            self.bag.push(Message::ToShipping(number, input.input));
         }
     }
 

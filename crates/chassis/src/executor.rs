@@ -13,6 +13,8 @@ mod hearing;
 pub(crate) mod offline;
 #[cfg(feature = "measuring")]
 pub(crate) mod detached;
+#[cfg(feature = "testing")]
+pub(crate) mod harness;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -30,6 +30,7 @@ mod queue;
 mod executor;
 mod offsets;
 mod writes;
+mod rows;
 mod set_back;
 mod remembered;
 mod presumed;
@@ -89,6 +90,10 @@ pub use presumed::Presumed;
 pub use problem::Problem;
 pub use registry::{COMPATIBILITY, Registry, RegistryError, subject};
 pub use remembered::Remembered;
+pub use rows::{
+    Addressed, Change, Decision, Key, KeyOf, Keyed, Participant, Reply, Rows, Settled, Shown,
+    Stored, Table, Touched, find,
+};
 pub use run::main;
 pub use service::{Calls, Deduplication, Hears, NoCall, Outside, Reading, Service, Unanswered};
 pub use settle::{OpenCall, OpenFor, Settlement};

@@ -9,6 +9,7 @@ pub use crate::consumer::reader::Reader;
 pub use crate::executor::detached::Detached;
 pub use crate::executor::offline::{Batch, Offline, Written};
 pub use crate::relay::flushes::Flushes;
+pub use crate::rows::rows_of;
 pub use crate::statistics::Told;
 pub use row::Row;
 pub use wire::{Record, Wire, publish, records, unpacked};

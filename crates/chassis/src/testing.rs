@@ -11,6 +11,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use sqlx::migrate::Migrator;
 
 use crate::codec::Encoder;
+pub use crate::executor::harness::Harness;
 use crate::limits::CLIENT_BYTES;
 use crate::outbox::{BatchWriter, EventMeta, Packed, unpack};
 use crate::registry::{Registry, RegistryError, subject};

@@ -2,6 +2,7 @@
 //! carries, and a batch of one pays for each of them: in one statement there is one, and no `begin` and
 //! `commit` beside it, as a statement by itself is a transaction.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use sqlx::postgres::{PgArguments, PgHasArrayType};
@@ -24,7 +25,7 @@ pub struct Writes {
 }
 
 struct Part {
-    sql: &'static str,
+    sql: Cow<'static, str>,
     columns: Vec<Column>,
     /// The parameter that says how many rows it must write, and what these are.
     expected: Option<(usize, &'static str)>,
@@ -47,8 +48,8 @@ pub struct Columns<'w> {
 impl Writes {
     /// Adds an `insert`, `update` or `delete` without a `returning`. Its rows stand where it says
     /// `{rows}`: as a table, with the columns that are added to the answer.
-    pub fn add(&mut self, sql: &'static str) -> Columns<'_> {
-        self.parts.push(Part { sql, columns: Vec::new(), expected: None });
+    pub fn add(&mut self, sql: impl Into<Cow<'static, str>>) -> Columns<'_> {
+        self.parts.push(Part { sql: sql.into(), columns: Vec::new(), expected: None });
         Columns { writes: self }
     }
 

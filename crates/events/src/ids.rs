@@ -13,6 +13,18 @@ use uuid::Uuid;
 #[serde(transparent)]
 pub struct OrderId(pub Uuid);
 
+impl From<Uuid> for OrderId {
+    fn from(id: Uuid) -> Self {
+        OrderId(id)
+    }
+}
+
+impl From<OrderId> for Uuid {
+    fn from(OrderId(id): OrderId) -> Self {
+        id
+    }
+}
+
 impl OrderId {
     /// A new id with this time in it, in microseconds since the Unix epoch. Of two ids made by one clock
     /// the later one is greater, to the microsecond.

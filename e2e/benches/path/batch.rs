@@ -1,7 +1,7 @@
 //! What a service does with a batch: hear its records, decide, and all else of a batch but the database.
 //! The inputs of a batch are of different orders, as they nearly always are.
 
-use chassis::measuring::{Batch, Offline, Record, Wire, records};
+use chassis::measuring::{Batch, Offline, Record, Wire, records, rows_of};
 use chassis::{App, Env, Service};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use events::{Events, InventoryEvent, OrderEvent, OrderId, PaymentEvent, ShippingEvent};
@@ -68,7 +68,7 @@ pub(crate) fn payment(criterion: &mut Criterion) {
 /// The two events and the two outcomes of a happy payment in turn, each of another order.
 fn pay(order: OrderId, index: usize) -> Cause<Payments> {
     let authorization = samples::AUTHORIZATION.to_owned();
-    let outcome = |step| Cause::Input(payment::Input::of(order, step));
+    let outcome = |step| Cause::Input(payment::Input::to(order, step));
     match index % 4 {
         0 => Cause::Record(record("order", OrderEvent::from(samples::placed(order)))),
         1 => outcome(payments::Input::Authorized { authorization }),
@@ -77,20 +77,19 @@ fn pay(order: OrderId, index: usize) -> Cause<Payments> {
     }
 }
 
-fn paid(ids: &[OrderId]) -> payment::store::Rows {
+fn paid(ids: &[OrderId]) -> <Payments as Service>::Rows {
     let amount = samples::total();
     let authorization = || samples::AUTHORIZATION.to_owned();
-    let mut rows = payment::store::Rows::with_capacity(ids.len());
-    for (index, id) in ids.iter().enumerate() {
+    let states = ids.iter().enumerate().map(|(index, id)| {
         let state = match index % 4 {
-            0 => continue,
+            0 => payments::State::New,
             1 => payments::State::Authorizing { amount, token: samples::TOKEN.to_owned() },
             2 => payments::State::Authorized { amount, authorization: authorization() },
             _ => payments::State::Capturing { amount, authorization: authorization() },
         };
-        rows.insert(*id, payment::store::Row::unchanged(state, 1, 1));
-    }
-    rows
+        (*id, state)
+    });
+    rows_of::<Payments>(states)
 }
 
 /// A service whose calls outside, if it has any, stay in the process.

@@ -4,18 +4,19 @@
 pub(crate) mod operate;
 
 use axum::extract::State;
-use chassis::{AnyProblem, Handle, Json, Path, Problem, Service};
+use chassis::{AnyProblem, Failure, Handle, Json, Participant, Path, Problem, Shown};
 use chrono::{DateTime, Utc};
 use events::{Currency, OrderId};
 use serde::Serialize;
+use sqlx::Row;
 use utoipa::{OpenApi, ToSchema, openapi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::domain::{self, Call};
-use crate::service::Payments;
-use crate::store::{self, PaymentRow};
+use crate::payments::Payments;
+use crate::rows;
 
 /// The routes of the service.
 pub fn routes(handle: Handle<Payments>) -> OpenApiRouter {
@@ -147,11 +148,12 @@ async fn show(
 
 /// The payment as it is, or why it cannot be shown.
 async fn show_payment(handle: &Handle<Payments>, order_id: Uuid) -> Result<Payment, Problem> {
-    let found = store::find(handle.db(), order_id).await.map_err(|error| unavailable(&error))?;
-    found.and_then(|row| payment(order_id, row)).ok_or_else(|| {
+    let shown = chassis::find(handle.db(), OrderId(order_id)).await;
+    let Some(shown) = shown.map_err(|failure| unavailable(&failure))? else {
         let detail = "no order with this id was heard of; one that was just placed takes a moment";
-        Problem::not_found("payment_not_found", "there is no such payment", detail)
-    })
+        return Err(Problem::not_found("payment_not_found", "there is no such payment", detail));
+    };
+    payment(handle, order_id, shown).await.map_err(|failure| unavailable(&failure))
 }
 
 /// Logs why, which is not the caller's business.
@@ -160,13 +162,23 @@ fn unavailable(error: &dyn std::error::Error) -> Problem {
     Problem::unavailable("the payment cannot be read now")
 }
 
-/// `None` for a payment that was never heard of.
-fn payment(order_id: Uuid, row: PaymentRow) -> Option<Payment> {
-    let (state, decline_reason) = match &row.state {
-        domain::State::New => return None,
+async fn payment(
+    handle: &Handle<Payments>,
+    order_id: Uuid,
+    shown: Shown<domain::State>,
+) -> Result<Payment, Failure> {
+    let open_call = match shown.state.open_call(OrderId(order_id)) {
+        Some(call) => {
+            let next_attempt_at = chassis::next_attempt_at(handle.db(), order_id).await?;
+            Some(OpenCall { step: Step::of(&call), next_attempt_at })
+        }
+        None => None,
+    };
+    let (state, decline_reason) = match shown.state {
+        domain::State::New => unreachable!("a payment that was never heard of has no row"),
         domain::State::Authorizing { .. } => (PaymentState::Authorizing, None),
         domain::State::Authorized { .. } => (PaymentState::Authorized, None),
-        domain::State::Declined { reason } => (PaymentState::Declined, Some((*reason).into())),
+        domain::State::Declined { reason } => (PaymentState::Declined, Some(reason.into())),
         domain::State::VoidAfterAuthorizing { .. } => (PaymentState::VoidAfterAuthorizing, None),
         domain::State::Voiding { .. } => (PaymentState::Voiding, None),
         domain::State::Voided => (PaymentState::Voided, None),
@@ -175,17 +187,14 @@ fn payment(order_id: Uuid, row: PaymentRow) -> Option<Payment> {
         domain::State::Refunding { .. } => (PaymentState::Refunding, None),
         domain::State::Refunded { .. } => (PaymentState::Refunded, None),
     };
-    let open_call = row
-        .state
-        .open_call(OrderId(order_id))
-        .map(|call| OpenCall { step: Step::of(&call), next_attempt_at: row.next_attempt_at });
-    Some(Payment {
+    let amount = rows::amount_of(&shown.row)?;
+    Ok(Payment {
         order_id,
         state,
-        since: row.changed_at,
-        amount_minor: row.amount.map(|amount| amount.minor),
-        currency: row.amount.map(|amount| amount.currency),
-        authorization_id: row.authorization_id,
+        since: shown.since,
+        amount_minor: amount.map(|amount| amount.minor),
+        currency: amount.map(|amount| amount.currency),
+        authorization_id: shown.row.try_get("authorization_id")?,
         decline_reason,
         open_call,
     })

@@ -10,9 +10,10 @@ use events::{DeclineReason, Money, OrderId, PaymentEvent};
 pub use calls::Call;
 
 /// Where the money is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum State {
     /// With the customer: nothing was heard of the order yet.
+    #[default]
     New,
     /// The provider was asked to hold the amount, and has not answered.
     Authorizing { amount: Money, token: String },
@@ -37,25 +38,6 @@ pub enum State {
     Refunded { amount: Money },
 }
 
-impl State {
-    /// Whether an answer, or a word of the order service, is to come soon.
-    pub fn is_under_way(&self) -> bool {
-        match self {
-            State::Authorizing { .. }
-            | State::Authorized { .. }
-            | State::VoidAfterAuthorizing { .. }
-            | State::Voiding { .. }
-            | State::Capturing { .. }
-            | State::Refunding { .. } => true,
-            State::New
-            | State::Declined { .. }
-            | State::Voided
-            | State::Received { .. }
-            | State::Refunded { .. } => false,
-        }
-    }
-}
-
 /// What can happen to it. An outcome of a call that is not known is no input: the call is repeated
 /// under its key until the outcome is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,14 +55,8 @@ pub enum Input {
     Refunded,
 }
 
-/// The next state, what to tell the fleet and what to ask of the provider. A decision that keeps the
-/// state tells and asks nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
-    pub state: State,
-    pub events: Vec<PaymentEvent>,
-    pub calls: Vec<Call>,
-}
+/// The next state, what to tell the fleet and what to ask of the provider.
+pub type Decision = chassis::Decision<State, PaymentEvent, Call>;
 
 /// Decides what an input means. `now_micros` dates the events and has no part in the decision.
 pub fn decide(order: OrderId, state: &State, input: Input, now_micros: i64) -> Decision {
@@ -97,9 +73,7 @@ pub fn decide(order: OrderId, state: &State, input: Input, now_micros: i64) -> D
         Input::Captured => answered::captured(order, state, now_micros),
         Input::Refunded => answered::refunded(order, state, now_micros),
     };
-    let Some((next, event)) = next else {
-        return Decision { state: state.clone(), events: Vec::new(), calls: Vec::new() };
-    };
+    let Some((next, event)) = next else { return Decision::keep(state) };
     let opened = next.open_call(order).filter(|call| state.open_call(order).as_ref() != Some(call));
     Decision {
         state: next,

@@ -14,10 +14,9 @@
 
 mod api;
 pub mod domain;
-mod handlers;
+mod payments;
 pub mod provider;
-mod service;
-pub mod store;
+mod rows;
 
 use chassis::{App, Env};
 use events::{OrderEvent, PaymentEvent};
@@ -25,7 +24,7 @@ use events::{OrderEvent, PaymentEvent};
 use provider::{Calls, Configured};
 
 pub use api::{document, routes};
-pub use service::{Input, Payments, Reply};
+pub use payments::{Input, Payments};
 
 /// The tables of the service.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();

@@ -12,7 +12,7 @@ use chassis::{Outside, Unanswered};
 use events::{DeclineReason, Money, OrderId};
 
 use crate::domain::{self, Call};
-use crate::service::{Input, Payments};
+use crate::payments::{Input, Payments};
 
 pub use http::{Http, Memory};
 pub use in_process::InProcess;
@@ -96,25 +96,25 @@ impl<P: Provider> Outside<Payments> for Calls<P> {
         let Calls(provider) = self;
         match call {
             Call::Authorize { order, amount, token } => {
-                let step = match provider.authorize(order, amount, &token, age).await? {
+                let input = match provider.authorize(order, amount, &token, age).await? {
                     Authorization::Authorized { id } => {
                         domain::Input::Authorized { authorization: id }
                     }
                     Authorization::Declined(reason) => domain::Input::Declined { reason },
                 };
-                Ok(Input::of(order, step))
+                Ok(Input::to(order, input))
             }
             Call::Capture { order, authorization, amount } => {
                 provider.capture(order, &authorization, amount).await?;
-                Ok(Input::of(order, domain::Input::Captured))
+                Ok(Input::to(order, domain::Input::Captured))
             }
             Call::Void { order, authorization } => {
                 provider.void(order, &authorization).await?;
-                Ok(Input::of(order, domain::Input::Voided))
+                Ok(Input::to(order, domain::Input::Voided))
             }
             Call::Refund { order, authorization, amount } => {
                 provider.refund(order, &authorization, amount).await?;
-                Ok(Input::of(order, domain::Input::Refunded))
+                Ok(Input::to(order, domain::Input::Refunded))
             }
         }
     }

@@ -4,18 +4,18 @@
 pub(crate) mod operate;
 
 use axum::extract::State;
-use chassis::{AnyProblem, Handle, Json, Path, Problem, Service};
+use chassis::{AnyProblem, Handle, Json, Participant, Path, Problem, Shown};
 use chrono::{DateTime, Utc};
 use events::OrderId;
 use serde::{Deserialize, Serialize};
+use sqlx::Row;
 use utoipa::{OpenApi, ToSchema, openapi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::domain::{self, Call};
-use crate::service::Shipments;
-use crate::store::{self, ShipmentRow};
+use crate::shipments::Shipments;
 
 /// The routes of the service.
 pub fn routes(handle: Handle<Shipments>) -> OpenApiRouter {
@@ -133,11 +133,12 @@ async fn show(
 
 /// The shipment as it is, or why it cannot be shown.
 async fn show_shipment(handle: &Handle<Shipments>, order_id: Uuid) -> Result<Shipment, Problem> {
-    let found = store::find(handle.db(), order_id).await.map_err(|error| unavailable(&error))?;
-    found.and_then(|row| shipment(order_id, row)).ok_or_else(|| {
+    let shown = chassis::find(handle.db(), OrderId(order_id)).await;
+    let Some(shown) = shown.map_err(|failure| unavailable(&failure))? else {
         let detail = "no order with this id was confirmed; one that was just placed takes a moment";
-        Problem::not_found("shipment_not_found", "there is no such shipment", detail)
-    })
+        return Err(Problem::not_found("shipment_not_found", "there is no such shipment", detail));
+    };
+    shipment(handle, order_id, shown).await.map_err(|error| unavailable(&error))
 }
 
 /// Logs why, which is not the caller's business.
@@ -146,29 +147,28 @@ fn unavailable(error: &dyn std::error::Error) -> Problem {
     Problem::unavailable("the shipment cannot be read now")
 }
 
-/// `None` for a shipment that was never heard of.
-fn shipment(order_id: Uuid, row: ShipmentRow) -> Option<Shipment> {
-    let open_call = row
-        .state
-        .open_call(OrderId(order_id))
-        .map(|call| OpenCall { step: Step::of(&call), next_attempt_at: row.next_attempt_at });
-    let (state, tracking_code, refusal_reason) = match row.state {
-        domain::State::New => return None,
+async fn shipment(
+    handle: &Handle<Shipments>,
+    order_id: Uuid,
+    shown: Shown<domain::State>,
+) -> Result<Shipment, sqlx::Error> {
+    let open_call = match shown.state.open_call(OrderId(order_id)) {
+        Some(call) => {
+            let next_attempt_at = chassis::next_attempt_at(handle.db(), order_id).await?;
+            Some(OpenCall { step: Step::of(&call), next_attempt_at })
+        }
+        None => None,
+    };
+    let (state, tracking_code, refusal_reason) = match shown.state {
+        domain::State::New => unreachable!("a shipment that was never heard of has no row"),
         domain::State::Booking { .. } => (ShipmentState::Booking, None, None),
         domain::State::CancelAsked { .. } => (ShipmentState::CancelAsked, None, None),
         domain::State::Dispatched { tracking } => (ShipmentState::Dispatched, Some(tracking), None),
         domain::State::Refused { reason } => (ShipmentState::Refused, None, Some(reason.into())),
         domain::State::Cancelled => (ShipmentState::Cancelled, None, None),
     };
-    Some(Shipment {
-        order_id,
-        state,
-        since: row.changed_at,
-        destination: row.destination,
-        tracking_code,
-        refusal_reason,
-        open_call,
-    })
+    let (since, destination) = (shown.since, shown.row.try_get("destination")?);
+    Ok(Shipment { order_id, state, since, destination, tracking_code, refusal_reason, open_call })
 }
 
 impl From<events::RefusalReason> for RefusalReason {

@@ -12,7 +12,7 @@ use chassis::{Outside, Unanswered};
 use events::{OrderId, RefusalReason};
 
 use crate::domain::{self, Call};
-use crate::service::{Input, Shipments};
+use crate::shipments::{Input, Shipments};
 
 pub use http::Http;
 pub use in_process::InProcess;
@@ -74,11 +74,11 @@ impl<C: Carrier> Outside<Shipments> for Calls<C> {
             Call::Book { order, destination } => (order, carrier.book(order, &destination).await?),
             Call::Cancel { order } => (order, carrier.cancel(order).await?),
         };
-        let step = match shipment {
+        let input = match shipment {
             Shipment::Dispatched { tracking } => domain::Input::Dispatched { tracking },
             Shipment::Refused(reason) => domain::Input::Refused { reason },
             Shipment::Cancelled => domain::Input::Cancelled,
         };
-        Ok(Input::of(order, step))
+        Ok(Input::to(order, input))
     }
 }

@@ -7,9 +7,10 @@ use events::{
 };
 
 /// Where the goods are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum State {
     /// In the warehouse: nothing was heard of the order yet.
+    #[default]
     New,
     /// The carrier was asked to take them, and has not answered.
     Booking { destination: String },
@@ -45,14 +46,8 @@ pub enum Call {
     Cancel { order: OrderId },
 }
 
-/// The next state, what to tell the fleet and what to ask of the carrier. A decision that keeps the
-/// state tells and asks nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
-    pub state: State,
-    pub events: Vec<ShippingEvent>,
-    pub calls: Vec<Call>,
-}
+/// The next state, what to tell the fleet and what to ask of the carrier.
+pub type Decision = chassis::Decision<State, ShippingEvent, Call>;
 
 /// Decides what an input means. `now_micros` dates the events and has no part in the decision.
 pub fn decide(order: OrderId, state: &State, input: Input, now_micros: i64) -> Decision {
@@ -63,9 +58,7 @@ pub fn decide(order: OrderId, state: &State, input: Input, now_micros: i64) -> D
         Input::Refused { reason } => answered(state, State::Refused { reason }),
         Input::Cancelled => answered(state, State::Cancelled),
     };
-    let Some(next) = next else {
-        return Decision { state: state.clone(), events: Vec::new(), calls: Vec::new() };
-    };
+    let Some(next) = next else { return Decision::keep(state) };
     Decision {
         events: next.fact(order, now_micros).into_iter().collect(),
         calls: next.open_call(order).into_iter().collect(),
@@ -132,16 +125,6 @@ impl State {
                 Some(ShipmentRefused { order_id, reason: *reason, occurred_at }.into())
             }
             State::Cancelled => Some(ShipmentCancelled { order_id, occurred_at }.into()),
-        }
-    }
-
-    /// Whether the carrier's answer is to come soon.
-    pub fn is_under_way(&self) -> bool {
-        match self {
-            State::Booking { .. } | State::CancelAsked { .. } => true,
-            State::New | State::Dispatched { .. } | State::Refused { .. } | State::Cancelled => {
-                false
-            }
         }
     }
 

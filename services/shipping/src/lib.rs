@@ -13,9 +13,8 @@
 mod api;
 pub mod carrier;
 pub mod domain;
-mod handlers;
-mod service;
-pub mod store;
+mod rows;
+mod shipments;
 
 use chassis::{App, Env};
 use events::{OrderEvent, ShippingEvent};
@@ -23,7 +22,7 @@ use events::{OrderEvent, ShippingEvent};
 use carrier::{Calls, Configured};
 
 pub use api::{document, routes};
-pub use service::{Input, Reply, Shipments};
+pub use shipments::{Input, Shipments};
 
 /// The tables of the service.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();

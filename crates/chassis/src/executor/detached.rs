@@ -20,31 +20,36 @@ use crate::measuring::{Record, Row, config};
 use crate::offsets::{self, Partition};
 use crate::pace::Replicas;
 use crate::queue::{Item, Next, Origin, Senders, Work, queue};
+use crate::relay::HandOver;
 use crate::relay::clearing::Clearing;
 use crate::service::Service;
 use crate::telemetry::Telemetry;
 
 /// A service that hears, decides, commits and calls.
 pub struct Detached<S: Service> {
-    executor: Executor<S>,
+    parts: Parts<S>,
+    clearing: Clearing,
+}
+
+/// What a service is made of without Kafka, on the offsets that its database holds.
+pub(super) struct Parts<S: Service> {
+    pub(super) executor: Executor<S>,
     hearing: Hearing<S>,
     /// The next offset of each topic.
     next: HashMap<Partition, i64>,
-    clearing: Clearing,
     /// Without them the executor's queue would be closed.
     _senders: Senders<S>,
 }
 
-impl<S: Service> Detached<S> {
-    /// Starts a service as it declares itself, on the offsets that its database holds. Its tables are
-    /// there, and no replica of it runs.
-    pub async fn start(app: App<S>, database_url: &str) -> anyhow::Result<Self> {
+impl<S: Service> Parts<S> {
+    pub(super) async fn of(
+        app: App<S>,
+        database_url: &str,
+        relay: HandOver,
+    ) -> anyhow::Result<Self> {
         let config = config("");
         let telemetry = Arc::new(Telemetry::start(S::NAME, &config)?);
         let health = Arc::new(Health::new(config.outbox_messages_max));
-        let url = Secret(database_url.to_owned());
-        let writer = |part| Writer::new(url.clone(), part, Arc::clone(&health));
-        let (clearing, relay) = Clearing::start(writer("relay")).await?;
         let (senders, queue) = queue::<S>();
         let hearing = Hearing::new(&app.hears);
         let encoder = hearing::encoder(&app);
@@ -55,7 +60,7 @@ impl<S: Service> Detached<S> {
         let mut executor = Executor {
             calls: app.calls.map(call_queue),
             service: app.service,
-            writer: writer("executor"),
+            writer: Writer::new(Secret(database_url.to_owned()), "executor", Arc::clone(&health)),
             queue,
             encoder,
             positions: Arc::clone(&hearing.positions),
@@ -78,7 +83,30 @@ impl<S: Service> Detached<S> {
         for (partition, offset) in &next {
             hearing.positions.assign(*partition, *offset);
         }
-        Ok(Detached { executor, hearing, next, clearing, _senders: senders })
+        Ok(Parts { executor, hearing, next, _senders: senders })
+    }
+
+    /// Records as they come from their topics. Those that ask nothing of the service are passed by.
+    pub(super) fn read(&mut self, records: &[Record]) -> anyhow::Result<Vec<Item<S>>> {
+        let mut batch = Vec::with_capacity(records.len());
+        for record in records {
+            let Some(partition) = self.hearing.partition(&record.topic) else { continue };
+            let next = self.next.get_mut(&partition).context("an offset that was not loaded")?;
+            batch.extend(self.hearing.read(record, *next));
+            *next += 1;
+        }
+        Ok(batch)
+    }
+}
+
+impl<S: Service> Detached<S> {
+    /// Starts a service as it declares itself, on the offsets that its database holds. Its tables are
+    /// there, and no replica of it runs.
+    pub async fn start(app: App<S>, database_url: &str) -> anyhow::Result<Self> {
+        let health = Arc::new(Health::new(i64::MAX));
+        let writer = Writer::new(Secret(database_url.to_owned()), "relay", health);
+        let (clearing, relay) = Clearing::start(writer).await?;
+        Ok(Detached { parts: Parts::of(app, database_url, relay).await?, clearing })
     }
 
     /// Carries out commands as one batch, whose callers do not wait. Answers what was published.
@@ -98,19 +126,13 @@ impl<S: Service> Detached<S> {
     /// Hears records as one batch, and the outcomes of the calls that they lead to as another. Those that
     /// ask nothing of the service are passed by. Answers what was published.
     pub async fn hear(&mut self, records: &[Record]) -> anyhow::Result<Vec<Row>> {
-        let mut batch = Vec::with_capacity(records.len());
-        for record in records {
-            let Some(partition) = self.hearing.partition(&record.topic) else { continue };
-            let next = self.next.get_mut(&partition).context("an offset that was not loaded")?;
-            batch.extend(self.hearing.read(record, *next));
-            *next += 1;
-        }
+        let batch = self.parts.read(records)?;
         self.process(batch).await
     }
 
     /// Has Postgres count what was done here; by itself it does so seconds later.
     pub async fn tell_statistics(&mut self) -> anyhow::Result<()> {
-        for writer in [&mut self.executor.writer, &mut self.clearing.writer] {
+        for writer in [&mut self.parts.executor.writer, &mut self.clearing.writer] {
             let db = writer.connection().await?;
             sqlx::query("select pg_stat_force_next_flush()").execute(db).await?;
         }
@@ -120,11 +142,11 @@ impl<S: Service> Detached<S> {
     async fn process(&mut self, mut batch: Vec<Item<S>>) -> anyhow::Result<Vec<Row>> {
         let mut rows = Vec::new();
         while !batch.is_empty() {
-            self.executor.drop_stale(&mut batch);
-            let mut committed = Box::pin(self.executor.attempt(&batch, false)).await?;
+            self.parts.executor.drop_stale(&mut batch);
+            let mut committed = Box::pin(self.parts.executor.attempt(&batch, false)).await?;
             let calls = committed.asked.as_ref().map_or(0, Asked::len);
             let outbox = committed.outbox.take();
-            self.executor.finish(batch, committed);
+            self.parts.executor.finish(batch, committed);
             if let Some(outbox) = outbox {
                 self.clearing.published(outbox.number).await?;
                 rows.push(Row::new(S::NAME, outbox));
@@ -138,12 +160,12 @@ impl<S: Service> Detached<S> {
     async fn outcomes(&mut self, calls: usize) -> anyhow::Result<Vec<Item<S>>> {
         let mut outcomes = Vec::with_capacity(calls);
         while outcomes.len() < calls {
-            match self.executor.queue.next().await {
+            match self.parts.executor.queue.next().await {
                 Next::Batch(batch) => outcomes.extend(batch),
                 Next::Idle => bail!("{} calls somebody who does not answer at once", S::NAME),
                 Next::Closed => bail!("the queue of {} is closed", S::NAME),
             }
-            self.executor.queue.fill(&mut outcomes);
+            self.parts.executor.queue.fill(&mut outcomes);
         }
         Ok(outcomes)
     }

@@ -62,6 +62,12 @@ pub(super) fn hand_over() -> (HandOver, mpsc::Receiver<CommittedBatch>, Arc<Shar
 }
 
 impl HandOver {
+    /// Of a replica whose relay never leads: its rows stay in the table.
+    #[cfg(feature = "testing")]
+    pub(crate) fn to_nobody() -> Self {
+        hand_over().0
+    }
+
     /// Wakes the relay.
     pub(crate) fn bell(&self) -> Arc<Notify> {
         Arc::clone(&self.shared.wake)

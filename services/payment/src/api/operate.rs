@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use chassis::{
-    AnyProblem, BodyProblem, Handle, Json, OpenCall, OpenFor, Path, Problem, Query, Settlement,
+    AnyProblem, BodyProblem, Handle, Json, OpenCall, OpenFor, Path, Problem, Query, Reply,
+    Settlement,
 };
 use chrono::{DateTime, Utc};
 use events::OrderId;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 
 use super::{Payment, Step, show_payment, unavailable};
 use crate::domain::{self, Call};
-use crate::service::{Input, Payments, Reply};
+use crate::payments::{Input, Payments};
 
 /// The longest id.
 const ID_MAX: usize = 255;
@@ -127,9 +128,9 @@ async fn settle(
     Path(order_id): Path<Uuid>,
     Json(settlement): Json<NewSettlement>,
 ) -> Result<Json<Payment>, Problem> {
-    let (step, settlement) = check(settlement)?;
+    let (input, settlement) = check(settlement)?;
     let tell = Arc::clone(&settlement);
-    let input = Input { order: OrderId(order_id), step, settled: Some(settlement) };
+    let input = Input { key: OrderId(order_id), input, settled: Some(settlement) };
     match handle.submit(input).await? {
         Reply::Settled => {
             let Settlement { by, reason } = &*tell;

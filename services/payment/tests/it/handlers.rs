@@ -46,8 +46,8 @@ fn every_event_is_heard_or_ignored_by_name() {
     for (event, expected) in table {
         let name = OrderEvent::RECORDS[event.record()].name;
         let heard = Payments::hear(event, 1);
-        assert_eq!(heard.as_ref().map(|input| input.order), expected.as_ref().map(|_| order_id));
-        assert_eq!(heard.map(|input| input.step), expected, "{name}");
+        assert_eq!(heard.as_ref().map(|to| to.key), expected.as_ref().map(|_| order_id));
+        assert_eq!(heard.map(|to| to.input), expected, "{name}");
         let ignored = <Payments as Hears<OrderEvent>>::IGNORES.contains(&name);
         assert_eq!(ignored, expected.is_none(), "{name}");
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use chassis::{
-    AnyProblem, BodyProblem, Handle, Json, OpenCall, OpenFor, Path, Problem, Query, Settlement,
+    AnyProblem, BodyProblem, Handle, Json, OpenCall, OpenFor, Path, Problem, Query, Reply,
+    Settlement,
 };
 use chrono::{DateTime, Utc};
 use events::OrderId;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 
 use super::{RefusalReason, Shipment, Step, show_shipment, unavailable};
 use crate::domain::{self, Call};
-use crate::service::{Input, Reply, Shipments};
+use crate::shipments::{Input, Shipments};
 
 /// The routes on the admin port.
 pub(crate) fn routes(handle: Handle<Shipments>) -> OpenApiRouter {
@@ -123,9 +124,9 @@ async fn settle(
     Path(order_id): Path<Uuid>,
     Json(settlement): Json<NewSettlement>,
 ) -> Result<Json<Shipment>, Problem> {
-    let (step, settlement) = check(settlement)?;
+    let (input, settlement) = check(settlement)?;
     let tell = Arc::clone(&settlement);
-    let input = Input { order: OrderId(order_id), step, settled: Some(settlement) };
+    let input = Input { key: OrderId(order_id), input, settled: Some(settlement) };
     match handle.submit(input).await? {
         Reply::Settled => {
             let Settlement { by, reason } = &*tell;

@@ -1,0 +1,80 @@
+//! A service for tests: its tables on a real Postgres, inputs and records in, replies and records out,
+//! through the executor as in a replica. Kafka is all that is missing. Several on one database are replicas of
+//! each other.
+
+use sqlx::{Connection, PgConnection};
+use tokio::sync::oneshot;
+
+use super::detached::Parts;
+use super::{Executor, TRIES};
+use crate::app::App;
+use crate::handle::Refused;
+use crate::measuring::{Record, records};
+use crate::queue::{Item, Origin, Work};
+use crate::relay::HandOver;
+use crate::service::Service;
+
+/// One replica.
+pub struct Harness<S: Service> {
+    parts: Parts<S>,
+    db: PgConnection,
+    /// The last batch whose records were asked for.
+    published: i64,
+}
+
+impl<S: Service> Harness<S> {
+    /// Starts a service as it declares itself. Its tables are there. It makes calls if it declares who makes
+    /// them; otherwise their intents are written, and that is all.
+    pub async fn start(app: App<S>, database_url: &str) -> anyhow::Result<Self> {
+        let parts = Parts::of(app, database_url, HandOver::to_nobody()).await?;
+        let mut db = PgConnection::connect(database_url).await?;
+        let published =
+            sqlx::query_scalar("select batch from flotilla.outbox_head").fetch_one(&mut db).await?;
+        Ok(Harness { parts, db, published })
+    }
+
+    /// Carries out commands as one batch; returns what their callers are told.
+    pub async fn submit(
+        &mut self,
+        inputs: impl IntoIterator<Item = S::Input>,
+    ) -> Vec<Result<S::Reply, Refused>> {
+        let (mut items, mut replies) = (Vec::new(), Vec::new());
+        for input in inputs {
+            let (caller, reply) = oneshot::channel();
+            let (work, origin) = (Work::Input(input), Origin::Command(caller));
+            items.push(Item { work, origin, cause: None, trace: None });
+            replies.push(reply);
+        }
+        self.process(items).await;
+        let told = |mut reply: oneshot::Receiver<_>| {
+            reply.try_recv().expect("a batch at its end has told its callers")
+        };
+        replies.into_iter().map(told).collect()
+    }
+
+    /// Delivers records as one batch, each as the next of its topic.
+    pub async fn deliver(&mut self, records: &[Record]) -> anyhow::Result<()> {
+        let items = self.parts.read(records)?;
+        self.process(items).await;
+        Ok(())
+    }
+
+    /// The records that the service has published since this was last asked, whichever replica it was.
+    pub async fn published(&mut self) -> anyhow::Result<Vec<Record>> {
+        let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+            "select batch, messages from flotilla.outbox where batch > $1 order by batch",
+        )
+        .bind(self.published)
+        .fetch_all(&mut self.db)
+        .await?;
+        self.published = rows.last().map_or(self.published, |(batch, _)| *batch);
+        Ok(rows.iter().flat_map(|(_, row)| records(S::NAME, row)).collect())
+    }
+
+    async fn process(&mut self, items: Vec<Item<S>>) {
+        let executor: &mut Executor<S> = &mut self.parts.executor;
+        if !items.is_empty() {
+            Box::pin(executor.process(items, TRIES)).await;
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A participant of a saga: a service whose whole work is one state for each key. It says what an input
+//! means for a state; loading, remembering, numbering, publishing, calling and saving are the chassis'.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use events::Events;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Keyed, Rows, Stored, Touched};
+use crate::effects::Effects;
+use crate::failure::Failure;
+use crate::service::{Calls, NoCall, Service};
+use crate::settle::Settlement;
+use crate::writes::Writes;
+
+/// What an input means: the next state, what to tell the fleet and what to ask of the outside. A decision
+/// that keeps the state tells and asks nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision<S, E, C = NoCall> {
+    /// The next state.
+    pub state: S,
+    /// What to publish, in this order.
+    pub events: Vec<E>,
+    /// Whom to call once that is committed.
+    pub calls: Vec<C>,
+}
+
+impl<S: Clone, E, C> Decision<S, E, C> {
+    /// Nothing changes.
+    pub fn keep(state: &S) -> Self {
+        Decision { state: state.clone(), events: Vec::new(), calls: Vec::new() }
+    }
+}
+
+/// A service with one state for each key and nothing besides. It is a [`Service`] and has [`Calls`].
+pub trait Participant: Send + Sync + Sized + 'static {
+    /// See [`Service::NAME`].
+    const NAME: &'static str;
+    /// Where a key stands; the default is that of a key that was never heard of.
+    type State: Stored + Default + PartialEq;
+    /// What can happen to it.
+    type Input: Clone + Send + Sync + 'static;
+    /// What is told of it.
+    type Event: Events;
+    /// A call to the outside, see [`Service::Call`].
+    type Call: Clone + Eq + Hash + Send + Sync + 'static;
+
+    /// The rows that the service holds on to.
+    fn rows(&self) -> &Keyed<Self::State>;
+
+    /// Decides what an input means. Pure: `now_micros` dates events and has no part in the decision.
+    fn decide(
+        key: KeyOf<Self>,
+        state: &Self::State,
+        input: Self::Input,
+        now_micros: i64,
+    ) -> Decision<Self::State, Self::Event, Self::Call>;
+
+    /// Whether a key nearly always begins with this input.
+    fn begins(input: &Self::Input) -> bool;
+
+    /// The call whose outcome a state waits for.
+    fn open_call(key: KeyOf<Self>, state: &Self::State) -> Option<Self::Call>;
+
+    /// Keeps what operators said in place of the outside, for good.
+    fn keep_settlements(_settled: &[Settled<Self>], _writes: &mut Writes) {}
+}
+
+/// The key of a participant's state.
+pub type KeyOf<P> = <<P as Participant>::State as Stored>::Key;
+
+/// An input and the key that it is for.
+#[derive(Debug, Clone)]
+pub struct Addressed<K, I> {
+    /// Whose state it may change.
+    pub key: K,
+    /// What happens.
+    pub input: I,
+    /// Who says so, where it is an operator in place of the outside.
+    pub settled: Option<Arc<Settlement>>,
+}
+
+impl<K, I> Addressed<K, I> {
+    /// What an event or the outside says.
+    pub fn to(key: K, input: I) -> Self {
+        Addressed { key, input, settled: None }
+    }
+}
+
+/// What an operator said.
+pub struct Settled<P: Participant> {
+    /// Of which key.
+    pub key: KeyOf<P>,
+    /// What the outside would have said.
+    pub input: P::Input,
+    /// Who said so and why.
+    pub settlement: Arc<Settlement>,
+    at_micros: i64,
+}
+
+impl<P: Participant> Settled<P> {
+    /// When it took effect.
+    pub fn at(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.at_micros).unwrap_or_default()
+    }
+}
+
+/// What the caller of a command is told.
+#[derive(Debug)]
+pub enum Reply<S> {
+    /// For inputs that nobody waits for.
+    Noted,
+    /// What an operator said has taken effect.
+    Settled,
+    /// The state does not wait for what an operator said.
+    NotAwaited(S),
+}
+
+/// A participant's part of a batch.
+pub struct Batch<P: Participant> {
+    rows: Rows<P::State>,
+    settled: Vec<Settled<P>>,
+}
+
+/// The rows of a batch of a participant as they were read, for benchmarks.
+#[cfg(feature = "measuring")]
+pub fn rows_of<P: Participant>(
+    states: impl IntoIterator<Item = (KeyOf<P>, P::State)>,
+) -> <P as Service>::Rows {
+    Batch { rows: Rows::of(states), settled: Vec::new() }
+}
+
+impl<P: Participant> Service for P {
+    const NAME: &'static str = P::NAME;
+    type Input = Addressed<KeyOf<P>, P::Input>;
+    type Call = P::Call;
+    type Reply = Reply<P::State>;
+    type Rows = Batch<P>;
+
+    async fn load(
+        &self,
+        db: &mut PgConnection,
+        inputs: &[&Self::Input],
+    ) -> Result<Batch<P>, Failure> {
+        let touched = |to: &&Self::Input| Touched { key: to.key, begins: P::begins(&to.input) };
+        let touched: Vec<_> = inputs.iter().map(touched).collect();
+        let rows = self.rows().load(db, touched).await?;
+        Ok(Batch { rows, settled: Vec::new() })
+    }
+
+    fn decide(
+        &self,
+        batch: &mut Batch<P>,
+        Addressed { key, input, settled }: &Self::Input,
+        effects: &mut Effects<P::Call>,
+    ) -> Reply<P::State> {
+        let now = effects.now_micros();
+        let before = batch.rows.get(*key).expect("the rows of all inputs are loaded");
+        let Decision { state, events, calls } = P::decide(*key, before, input.clone(), now);
+        if state == *before {
+            return settled.as_ref().map_or(Reply::Noted, |_| Reply::NotAwaited(state));
+        }
+        batch.rows.enter(*key, state, &events, effects);
+        calls.into_iter().for_each(|call| effects.call((*key).into(), call));
+        let Some(settlement) = settled.clone() else { return Reply::Noted };
+        let input = input.clone();
+        batch.settled.push(Settled { key: *key, input, settlement, at_micros: now });
+        Reply::Settled
+    }
+
+    fn save(&self, batch: &Batch<P>, writes: &mut Writes) -> Result<(), Failure> {
+        batch.rows.save(writes)?;
+        if !batch.settled.is_empty() {
+            P::keep_settlements(&batch.settled, writes);
+        }
+        Ok(())
+    }
+
+    fn committed(&self, batch: Batch<P>) {
+        self.rows().committed(batch.rows);
+    }
+}
+
+impl<P: Participant> Calls for P {
+    async fn open_calls(
+        &self,
+        db: &mut PgConnection,
+        keys: &[Uuid],
+    ) -> Result<Vec<(Uuid, P::Call)>, Failure> {
+        let states = self.rows().read(db, keys.iter().map(|key| KeyOf::<P>::from(*key))).await?;
+        let open =
+            |(key, state): (KeyOf<P>, P::State)| Some((key.into(), P::open_call(key, &state)?));
+        Ok(states.into_iter().filter_map(open).collect())
+    }
+}
