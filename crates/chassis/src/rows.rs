@@ -168,6 +168,11 @@ impl<R: Stored> Rows<R> {
         self.rows.get(&key).map(|row| &row.state)
     }
 
+    /// All states that were loaded.
+    pub fn states(&self) -> impl Iterator<Item = &R> {
+        self.rows.values().map(|row| &row.state)
+    }
+
     /// Moves a key to another state, and publishes what that means under its next numbers.
     pub fn enter<E: Events, C>(
         &mut self,

@@ -17,9 +17,10 @@ pub use items::{Item, MAX_STOCK, NOTE_LENGTH_MAX, Refusal, adjust, check_adjustm
 pub type Lines = BTreeMap<Sku, u32>;
 
 /// Where an order's goods are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum State {
     /// Nothing was heard of the order yet.
+    #[default]
     New,
     /// Set aside for it.
     Reserved { lines: Lines },

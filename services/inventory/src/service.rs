@@ -1,20 +1,19 @@
 //! The inventory service's work in the executor's terms: which rows a batch of inputs needs, what each
 //! input does to them in memory, and what is written. The rules are in `domain`, the SQL in `store`.
 
-use chassis::{Effects, Failure, NoCall, Presumed, Remembered, Service, Writes};
+use chassis::{Effects, Failure, Keyed, NoCall, Remembered, Service, Writes};
 use events::{CatalogueEvent, Money, OrderId, Sku};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::domain::{self, Item, Refusal};
-use crate::store::{self, Loading, Reservation, Rows, StockRow};
+use crate::domain::{self, Item, Refusal, State};
+use crate::store::{self, Loading, Rows, StockRow};
 
 /// The inventory service.
 #[derive(Default)]
 pub struct Inventory {
-    reservations: Remembered<OrderId, Reservation>,
+    reservations: Keyed<State>,
     stock: Remembered<Sku, StockRow>,
-    presumed: Presumed<OrderId>,
 }
 
 /// Something that happens to goods.
@@ -89,17 +88,15 @@ impl Service for Inventory {
     }
 
     fn committed(&self, rows: Rows) {
-        self.presumed.settle();
-        let reservations = rows.reservations.into_iter();
-        self.reservations.put(reservations.filter_map(|(id, row)| Some((id, row.written()?))));
+        self.reservations.committed(rows.reservations);
         self.stock.put(rows.stock.written());
     }
 }
 
 impl Inventory {
     fn loading(&self, lock: bool) -> Loading<'_> {
-        let Inventory { reservations, stock, presumed } = self;
-        Loading { reservations, stock, presumed, lock }
+        let Inventory { reservations, stock } = self;
+        Loading { reservations, stock, lock }
     }
 }
 
@@ -110,14 +107,10 @@ fn decide_order(
     effects: &mut Effects<NoCall>,
 ) -> Reply {
     let now = effects.now_micros();
-    let row = rows.reservations.entry(order).or_default();
-    let decision = domain::decide(order, &row.state, step.clone(), &mut rows.stock, now);
-    if decision.state != row.state {
-        row.enter(decision.state, now);
-        for event in &decision.events {
-            row.sequence += 1;
-            effects.publish(row.sequence, event);
-        }
+    let before = rows.reservations.get(order).expect("the rows of all inputs are loaded");
+    let decision = domain::decide(order, before, step.clone(), &mut rows.stock, now);
+    if decision.state != *before {
+        rows.reservations.enter(order, decision.state, &decision.events, effects);
         tell(rows, &decision.catalogue, effects);
     }
     Reply::Noted

@@ -1,78 +1,29 @@
 //! The rows of one batch in memory, between `load` and `save`. The SQL is in the submodules.
 
 mod load;
+mod reservations;
 mod save;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
 
-use events::{OrderId, Sku};
+use events::Sku;
 use uuid::Uuid;
 
 use crate::domain::{Item, Shelf, State};
 use crate::service::Adjustment;
 
-pub use load::Loading;
-pub use save::save;
+pub(crate) use load::Loading;
+pub(crate) use save::save;
 pub use view::{Listed, find, list};
 
 /// What a batch of inputs touches.
-#[derive(Debug, Default)]
 pub struct Rows {
-    pub reservations: HashMap<OrderId, Reservation>,
+    pub reservations: chassis::Rows<State>,
     pub stock: Stock,
     /// Adjustments of the batch's ids that were made, before or in this batch: SKU and delta.
     pub adjustments: HashMap<Uuid, (Sku, i64)>,
     new_adjustments: Vec<(Adjustment, i64)>,
-}
-
-/// What an order holds.
-#[derive(Debug)]
-pub struct Reservation {
-    pub state: State,
-    /// How many events were published about it.
-    pub sequence: i64,
-    /// Of the row as it was loaded; 0 when there is none.
-    version: i64,
-    /// Whether it was not read for this batch: it is remembered, or presumed not to exist.
-    unread: bool,
-    changed_at_micros: Option<i64>,
-}
-
-impl Default for Reservation {
-    fn default() -> Self {
-        Reservation {
-            state: State::New,
-            sequence: 0,
-            version: 0,
-            unread: false,
-            changed_at_micros: None,
-        }
-    }
-}
-
-impl Reservation {
-    /// The reservation of an order that is presumed to be heard of for the first time.
-    fn presumed_new() -> Self {
-        Reservation { unread: true, ..Reservation::default() }
-    }
-
-    /// Moves the reservation to another state.
-    pub fn enter(&mut self, state: State, now_micros: i64) {
-        self.state = state;
-        self.changed_at_micros = Some(now_micros);
-    }
-
-    /// The row as it was written, if it was and holds units that an order will soon take or give back.
-    pub fn written(self) -> Option<Self> {
-        self.changed_at_micros?;
-        let Reservation { state: state @ State::Reserved { .. }, sequence, version, .. } = self
-        else {
-            return None;
-        };
-        let version = version + 1;
-        Some(Reservation { state, sequence, version, unread: true, changed_at_micros: None })
-    }
 }
 
 impl Rows {

@@ -1,54 +1,52 @@
 //! Reads what a batch needs, in at most three statements. Stock rows come last: where they are locked,
 //! the time between lock and commit is short.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use chassis::{Failure, Presumed, Remembered};
+use chassis::{Failure, Keyed, Remembered, Touched};
 use events::{Currency, Money, OrderId, Sku};
 use sqlx::PgConnection;
-use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Reservation, Rows, StockRow};
-use crate::domain::{self, Item, Lines, State};
+use super::{Rows, Stock, StockRow};
+use crate::domain::{self, Item, State};
 use crate::service::Input;
 
 /// What is known before anything is read.
-pub struct Loading<'a> {
-    pub reservations: &'a Remembered<OrderId, Reservation>,
-    pub stock: &'a Remembered<Sku, StockRow>,
-    pub presumed: &'a Presumed<OrderId>,
+pub(crate) struct Loading<'a> {
+    pub(crate) reservations: &'a Keyed<State>,
+    pub(crate) stock: &'a Remembered<Sku, StockRow>,
     /// Whether other replicas write the same items: none is remembered then, all are locked.
-    pub lock: bool,
+    pub(crate) lock: bool,
 }
 
 impl Loading<'_> {
     /// Loads the rows of a batch.
-    pub async fn load(&self, db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
-        let Touched { mut orders, mut placed, adjustments, mut skus } = Touched::by(inputs);
-        let reservations = self.reservations.take(&mut orders);
-        let mut rows = Rows { reservations, ..Rows::default() };
-        placed.retain(|order| !rows.reservations.contains_key(order));
-        let new = self.presumed.take(placed).into_iter();
-        rows.reservations.extend(new.map(|order| (order, Reservation::presumed_new())));
-        orders.retain(|order| !rows.reservations.contains_key(order));
-        if !orders.is_empty() {
-            let orders: Vec<Uuid> = orders.into_iter().map(|order| order.0).collect();
-            load_reservations(db, &orders, &mut rows).await?;
-        }
-        for reservation in rows.reservations.values() {
-            match &reservation.state {
+    pub(crate) async fn load(
+        &self,
+        db: &mut PgConnection,
+        inputs: &[&Input],
+    ) -> Result<Rows, Failure> {
+        let Touches { orders, adjustments, mut skus } = Touches::by(inputs);
+        let reservations = self.reservations.load(db, orders).await?;
+        for state in reservations.states() {
+            match state {
                 State::Reserved { lines } | State::Deducted { lines } => {
                     skus.extend(lines.keys().cloned());
                 }
                 State::New | State::Rejected | State::Released | State::Returned => {}
             }
         }
+        let mut rows = Rows {
+            reservations,
+            stock: Stock { is_locked: self.lock, ..Stock::default() },
+            adjustments: HashMap::new(),
+            new_adjustments: Vec::new(),
+        };
         if !adjustments.is_empty() {
             load_adjustments(db, &adjustments, &mut rows).await?;
         }
         let mut skus: Vec<Sku> = skus.into_iter().collect();
-        rows.stock.is_locked = self.lock;
         if !self.lock {
             rows.stock.rows.extend(self.stock.take(&mut skus));
         }
@@ -61,25 +59,24 @@ impl Loading<'_> {
 
 /// Keys of what inputs touch.
 #[derive(Default)]
-struct Touched {
-    orders: Vec<OrderId>,
-    /// Those of the orders that are placed.
-    placed: Vec<OrderId>,
+struct Touches {
+    orders: Vec<Touched<OrderId>>,
     adjustments: Vec<Uuid>,
     skus: BTreeSet<Sku>,
 }
 
-impl Touched {
+impl Touches {
     fn by(inputs: &[&Input]) -> Self {
-        let mut touched = Touched::default();
+        let mut touched = Touches::default();
         for input in inputs {
             match input {
                 Input::Order { order, step } => {
-                    touched.orders.push(*order);
+                    let mut begins = false;
                     if let domain::Input::Placed { lines } = step {
-                        touched.placed.push(*order);
+                        begins = true;
                         touched.skus.extend(lines.keys().cloned());
                     }
+                    touched.orders.push(Touched { key: *order, begins });
                 }
                 Input::Set { sku, .. } => {
                     touched.skus.insert(sku.clone());
@@ -92,29 +89,6 @@ impl Touched {
         }
         touched
     }
-}
-
-/// Without `for update`: saving verifies the version.
-async fn load_reservations(
-    db: &mut PgConnection,
-    orders: &[Uuid],
-    rows: &mut Rows,
-) -> Result<(), Failure> {
-    type Row = (Uuid, i16, Option<Json<Lines>>, i64, i64);
-    let found: Vec<Row> = sqlx::query_as(
-        "select order_id, state, lines, sequence, version from reservations
-         where order_id = any($1)",
-    )
-    .bind(orders)
-    .fetch_all(db)
-    .await?;
-    for (order, state, lines, sequence, version) in found {
-        let state = state_of(state, lines.map(|lines| lines.0))
-            .ok_or_else(|| Failure::permanent(format!("reservation {order} is unreadable")))?;
-        let row = Reservation { state, sequence, version, unread: false, changed_at_micros: None };
-        rows.reservations.insert(OrderId(order), row);
-    }
-    Ok(())
 }
 
 async fn load_adjustments(
@@ -174,23 +148,6 @@ struct Found {
     shipped: i64,
     adjusted: i64,
     sequence: i64,
-}
-
-pub(super) const RESERVED: i16 = 1;
-pub(super) const REJECTED: i16 = 2;
-pub(super) const RELEASED: i16 = 3;
-pub(super) const DEDUCTED: i16 = 4;
-pub(super) const RETURNED: i16 = 5;
-
-fn state_of(state: i16, lines: Option<Lines>) -> Option<State> {
-    match state {
-        RESERVED => Some(State::Reserved { lines: lines? }),
-        REJECTED => Some(State::Rejected),
-        RELEASED => Some(State::Released),
-        DEDUCTED => Some(State::Deducted { lines: lines? }),
-        RETURNED => Some(State::Returned),
-        _unknown => None,
-    }
 }
 
 fn sku_of(text: String) -> Result<Sku, Failure> {

@@ -3,24 +3,17 @@
 
 use chassis::{Columns, Failure, Writes};
 use chrono::{DateTime, Utc};
-use events::{OrderId, Sku};
-use sqlx::types::Json;
-use uuid::Uuid;
+use events::Sku;
 
-use super::load::{DEDUCTED, REJECTED, RELEASED, RESERVED, RETURNED};
-use super::{Figures, Reservation, Rows, StockRow};
-use crate::domain::{Lines, State};
+use super::{Figures, Rows, StockRow};
 
 /// Writes the rows of a batch.
-pub fn save(rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
-    if rows.reservations.values().any(|row| row.unread && row.changed_at_micros.is_none()) {
-        return Err(Failure::unread("reservations"));
-    }
+pub(crate) fn save(rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
     if rows.stock.rows.values().any(|row| row.unread && !row.is_changed) {
         return Err(Failure::unread("stock"));
     }
     save_stock(rows, writes);
-    save_reservations(rows, writes);
+    rows.reservations.save(writes)?;
     insert_adjustments(rows, writes);
     Ok(())
 }
@@ -86,54 +79,6 @@ fn stock_columns<'w>(columns: Columns<'w>, rows: &[(&Sku, &StockRow)]) -> Column
         )
 }
 
-fn save_reservations(rows: &Rows, writes: &mut Writes) {
-    let mut changed: Vec<_> = rows
-        .reservations
-        .iter()
-        .filter_map(|(id, row)| Some((*id, row, row.changed_at_micros?)))
-        .collect();
-    changed.sort_unstable_by_key(|(id, ..)| *id);
-    let (new, old): (Vec<_>, Vec<_>) =
-        changed.into_iter().partition(|(_, row, _)| row.version == 0);
-    write_reservations(
-        writes,
-        &new,
-        "insert into reservations (order_id, state, lines, sequence, version, changed_at)
-         select order_id, state, lines, sequence, version + 1, changed_at
-         from {rows} v",
-    );
-    write_reservations(
-        writes,
-        &old,
-        "update reservations r
-         set state = v.state, lines = coalesce(v.lines, r.lines), sequence = v.sequence,
-             version = r.version + 1, changed_at = v.changed_at
-         from {rows} v
-         where r.order_id = v.order_id and r.version = v.version",
-    );
-}
-
-fn write_reservations(
-    writes: &mut Writes,
-    rows: &[(OrderId, &Reservation, i64)],
-    statement: &'static str,
-) {
-    if rows.is_empty() {
-        return;
-    }
-    let columns = rows.iter().map(|(_, row, _)| columns_of(&row.state));
-    let (states, lines): (Vec<i16>, Vec<Option<Json<&Lines>>>) = columns.unzip();
-    writes
-        .add(statement)
-        .column("order_id", rows.iter().map(|(id, ..)| id.0).collect::<Vec<Uuid>>())
-        .column("state", states)
-        .column("lines", lines)
-        .column("sequence", rows.iter().map(|(_, row, _)| row.sequence).collect::<Vec<_>>())
-        .column("version", rows.iter().map(|(_, row, _)| row.version).collect::<Vec<_>>())
-        .column("changed_at", rows.iter().map(|(.., at)| time(*at)).collect::<Vec<_>>())
-        .expect(rows.len(), "reservations");
-}
-
 fn insert_adjustments(rows: &Rows, writes: &mut Writes) {
     let made = &rows.new_adjustments;
     if made.is_empty() {
@@ -159,17 +104,6 @@ fn insert_adjustments(rows: &Rows, writes: &mut Writes) {
         )
         .column("adjusted_at", made.iter().map(|(_, at)| time(*at)).collect::<Vec<_>>())
         .expect(made.len(), "adjustments");
-}
-
-fn columns_of(state: &State) -> (i16, Option<Json<&Lines>>) {
-    match state {
-        State::New => unreachable!("nothing leads back to a state without a row"),
-        State::Reserved { lines } => (RESERVED, Some(Json(lines))),
-        State::Rejected => (REJECTED, None),
-        State::Released => (RELEASED, None),
-        State::Deducted { lines } => (DEDUCTED, Some(Json(lines))),
-        State::Returned => (RETURNED, None),
-    }
 }
 
 fn time(micros: i64) -> DateTime<Utc> {

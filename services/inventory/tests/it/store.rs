@@ -1,67 +1,53 @@
-//! The service's SQL: rows are read as they were written, and the database itself refuses to lose a
+//! The service on a real Postgres: rows are read as they were written, and the database itself refuses to lose a
 //! unit.
 
 use events::OrderId;
-use inventory::Input;
 use inventory::domain::{self, Lines, State};
-use inventory::store::{find, list};
-use sqlx::PgConnection;
+use inventory::store::list;
+use inventory::{Input, Reply};
 
-use crate::tables::{NOW_MICROS, Tables, adjust, decide, load, placed, save, step};
+use crate::tables::{Tables, adjust, placed, step, told};
 
 #[tokio::test]
 async fn a_reservation_is_read_as_it_was_written_in_every_state() {
     let tables = Tables::new().await;
-    let mut db = tables.connect().await;
     let tea = tables.item("tea", 10).await;
     let lines = Lines::from([(tea.clone(), 4)]);
     let order = OrderId::now();
-    let state = async |db: &mut PgConnection| {
-        let input = Input::Order { order, step: domain::Input::Cancelled };
-        load(db, &[&input]).await.unwrap().reservations.remove(&order).unwrap().state
-    };
-    step(&mut db, order, domain::Input::Placed { lines: lines.clone() }).await.unwrap();
-    assert_eq!(state(&mut db).await, State::Reserved { lines: lines.clone() });
-    step(&mut db, order, domain::Input::Shipped).await.unwrap();
-    assert_eq!(state(&mut db).await, State::Deducted { lines });
-    step(&mut db, order, domain::Input::Returned).await.unwrap();
-    assert_eq!(state(&mut db).await, State::Returned);
-    let item = find(&tables.pool, "tea").await.unwrap().unwrap();
-    assert_eq!((item.free, item.reserved, item.shipped), (10, 0, 0));
+    for (input, state) in [
+        (placed(order, &lines), State::Reserved { lines: lines.clone() }),
+        (step(order, domain::Input::Shipped), State::Deducted { lines: lines.clone() }),
+        (step(order, domain::Input::Returned), State::Returned),
+    ] {
+        told(&mut tables.replica().await, input).await.unwrap();
+        assert_eq!(tables.state_of(order).await, Some(state));
+    }
+    assert_eq!(tables.units(&tea).await, (10, 0, 0));
 }
 
 #[tokio::test]
 async fn a_tombstone_and_a_rejection_are_kept() {
     let tables = Tables::new().await;
-    let mut db = tables.connect().await;
-    let tea = tables.item("tea", 1).await;
-    for (step_of, expected) in [
+    let lines = Lines::from([(tables.item("tea", 1).await, 2)]);
+    let mut replica = tables.replica().await;
+    for (input, expected) in [
         (domain::Input::Cancelled, State::Released),
-        (domain::Input::Placed { lines: Lines::from([(tea, 2)]) }, State::Rejected),
+        (domain::Input::Placed { lines }, State::Rejected),
     ] {
         let order = OrderId::now();
-        step(&mut db, order, step_of.clone()).await.unwrap();
-        let input = Input::Order { order, step: step_of };
-        let rows = load(&mut db, &[&input]).await.unwrap();
-        assert_eq!(rows.reservations[&order].state, expected);
+        told(&mut replica, step(order, input)).await.unwrap();
+        assert_eq!(tables.state_of(order).await, Some(expected));
     }
 }
 
 #[tokio::test]
 async fn a_whole_batch_on_one_sku_is_decided_and_saved_together() {
     let tables = Tables::new().await;
-    let mut db = tables.connect().await;
     let hot = tables.item("hot", 60).await;
     let lines = Lines::from([(hot.clone(), 1)]);
-    let orders: Vec<OrderId> = (0..100).map(|_| OrderId::now()).collect();
-    let inputs: Vec<Input> = orders.iter().map(|order| placed(*order, &lines)).collect();
-    let mut rows = load(&mut db, &inputs.iter().collect::<Vec<_>>()).await.unwrap();
-    for order in &orders {
-        decide(&mut rows, *order, domain::Input::Placed { lines: lines.clone() });
-    }
-    save(&mut db, &rows).await.unwrap();
-    let item = find(&tables.pool, "hot").await.unwrap().unwrap();
-    assert_eq!((item.free, item.reserved), (0, 60));
+    let orders = (0..100).map(|_| placed(OrderId::now(), &lines));
+    tables.replica().await.submit(orders).await;
+    assert_eq!(tables.units(&hot).await, (0, 60, 0));
     let rejected: i64 = sqlx::query_scalar("select count(*) from reservations where state = 2")
         .fetch_one(&tables.pool)
         .await
@@ -70,20 +56,22 @@ async fn a_whole_batch_on_one_sku_is_decided_and_saved_together() {
 }
 
 #[tokio::test]
-async fn an_adjustment_is_found_again_by_its_id_and_its_row_cannot_be_written_twice() {
+async fn an_adjustment_that_is_sent_again_counts_once_in_whichever_replica() {
     let tables = Tables::new().await;
-    let mut db = tables.connect().await;
     let tea = tables.item("tea", 5).await;
     let input = adjust(&tea, 7);
-    let Input::Adjust(adjustment) = &input else { unreachable!("made above") };
-    for round in 0..2 {
-        let mut rows = load(&mut db, &[&input]).await.unwrap();
-        assert_eq!(rows.adjustments.contains_key(&adjustment.id), round == 1);
-        domain::adjust(&tea, rows.stock.get_mut(&tea), 7, NOW_MICROS).unwrap();
-        rows.adjusted(adjustment, NOW_MICROS);
-        let saved = save(&mut db, &rows).await;
-        assert_eq!(saved.is_ok(), round == 0, "round {round}");
+    let mut replica = tables.replica().await;
+    let again = replica.submit([input.clone(), input.clone()]).await;
+    let elsewhere = told(&mut tables.replica().await, input.clone()).await;
+    for reply in again.into_iter().chain([elsewhere]) {
+        let Ok(Reply::Item { item, created: false }) = reply else { panic!("{reply:?}") };
+        assert_eq!(item.free, 12);
     }
+    let Input::Adjust(mut other) = input else { unreachable!("made above") };
+    other.delta = 8;
+    let reply = told(&mut replica, Input::Adjust(other)).await;
+    assert!(matches!(reply, Ok(Reply::IdReused)), "{reply:?}");
+    assert_eq!(tables.units(&tea).await, (12, 0, 0));
 }
 
 #[tokio::test]
