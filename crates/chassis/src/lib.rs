@@ -7,9 +7,9 @@
 //! - What cannot be processed is set aside with its reason, and nothing else is held up by it.
 //! - Everything is bounded: batches, queues, payloads, retries in memory, time.
 //!
-//! A service declares itself with [`App`] and implements [`Service`]. Reading order: `service` (what
-//! a service says), `executor` (how a batch becomes a transaction), `offsets`, `outbox` and `relay`
-//! (how events leave), `consumer` (how they arrive), then the rest.
+//! A service declares itself with [`App`] and implements [`Service`], or [`KeyedService`] where its work is one
+//! state for each key. Reading order: `service` and `rows` (what a service says), `executor` (how a batch becomes
+//! a transaction), `offsets`, `outbox` and `relay` (how events leave), `consumer` (how they arrive), then the rest.
 
 #![cfg_attr(
     test,
@@ -91,7 +91,7 @@ pub use problem::Problem;
 pub use registry::{COMPATIBILITY, Registry, RegistryError, subject};
 pub use remembered::Remembered;
 pub use rows::{
-    Addressed, Change, Decision, Key, KeyOf, Keyed, Participant, Reply, Rows, Settled, Shown,
+    Addressed, Column, Decision, Key, KeyOf, Keyed, KeyedService, Reply, Rows, Settled, Shown,
     Stored, Table, Touched, find,
 };
 pub use run::main;

@@ -1,9 +1,11 @@
 //! Rows by key, and what makes them cheap: those that were written last are remembered, those that begin are
-//! presumed not to exist, and neither is read. Such a row may be wrong, so that nothing may rest on it before
-//! it is verified: by its version where it is written, by a read where it is not. All of that is here and not
-//! in services, where one forgotten line would compile and decide on stale memory.
+//! presumed not to exist, and neither is read. Such a row may be wrong, so nothing may rest on it before it is
+//! verified: by its version where it is written, by a read where it is not. All of that is here and not in
+//! services, where one forgotten line would compile and decide on stale memory. A [`KeyedService`] cannot get it
+//! wrong; a service that has other rows besides calls [`Keyed::load`], [`Rows::save`] and [`Keyed::committed`] in
+//! its own methods of the same names, and must.
 
-mod participant;
+mod service;
 mod sql;
 
 use std::collections::HashMap;
@@ -16,10 +18,10 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row as _};
 use uuid::Uuid;
 
 #[cfg(feature = "measuring")]
-pub use self::participant::rows_of;
-pub use self::participant::{Addressed, Decision, KeyOf, Participant, Reply, Settled};
+pub use self::service::rows_of;
+pub use self::service::{Addressed, Decision, KeyOf, KeyedService, Reply, Settled};
 use self::sql::Sql;
-pub use self::sql::{Change, Table};
+pub use self::sql::{Column, Table};
 use crate::effects::Effects;
 use crate::failure::Failure;
 use crate::presumed::Presumed;
@@ -42,8 +44,14 @@ pub trait Stored: Sized + Send + Sync + 'static {
     /// Reads a state from the columns of its table.
     fn read(row: &PgRow) -> Result<Self, Failure>;
 
-    /// Adds the columns of [`Stored::TABLE`], in any order, each with a value for every state.
+    /// Adds the columns of [`Stored::TABLE`] but those that are written once, in any order, each with a value
+    /// for every state. The state of a key without a row is never written: nothing leads back to it.
     fn write<'w>(columns: Columns<'w>, states: &[&Self]) -> Columns<'w>;
+
+    /// Adds the columns of new rows: those of [`Stored::write`], and those that are written once.
+    fn write_new<'w>(columns: Columns<'w>, states: &[&Self]) -> Columns<'w> {
+        Self::write(columns, states)
+    }
 
     /// The state as it will be read, if its key will soon be asked for again. A few thousand are kept.
     fn remembered(self) -> Option<Self> {
@@ -108,17 +116,28 @@ impl<R: Stored + Default> Keyed<R> {
         let mut rows = self.remembered.take(&mut keys);
         begun.retain(|key| !rows.contains_key(key));
         let new = self.presumed.take(begun);
-        rows.extend(new.into_iter().map(|key| (key, Row::absent(false))));
+        rows.extend(new.into_iter().map(|key| (key, Row::new(R::default(), false))));
         keys.retain(|key| !rows.contains_key(key));
         self.read_into(&mut rows, db, &keys).await?;
         for key in keys {
-            rows.entry(key).or_insert_with(|| Row::absent(true));
+            rows.entry(key).or_insert_with(|| Row::new(R::default(), true));
         }
         Ok(Rows { rows, sql: self.sql.clone() })
     }
 }
 
 impl<R: Stored> Keyed<R> {
+    /// Loads those rows of a batch that there are, with one statement at most.
+    pub async fn load_existing(
+        &self,
+        db: &mut PgConnection,
+        mut keys: Vec<R::Key>,
+    ) -> Result<Rows<R>, Failure> {
+        let mut rows = self.remembered.take(&mut keys);
+        self.read_into(&mut rows, db, &keys).await?;
+        Ok(Rows { rows, sql: self.sql.clone() })
+    }
+
     /// Reads the states of keys, those that have a row, past everything that is remembered.
     pub async fn read(
         &self,
@@ -147,7 +166,7 @@ impl<R: Stored> Keyed<R> {
         for row in &found {
             let key: Uuid = row.try_get(R::TABLE.key)?;
             let (sequence, version) = (row.try_get("sequence")?, row.try_get("version")?);
-            let state = R::read(row)?;
+            let state = R::read(row).map_err(|failure| unreadable::<R>(key, failure))?;
             let row = Row { state, sequence, version, is_read: true, changed_at: None };
             rows.insert(key.into(), row);
         }
@@ -163,14 +182,28 @@ impl<R: Stored> Keyed<R> {
 }
 
 impl<R: Stored> Rows<R> {
-    /// The state of a key that was loaded.
+    /// The state of a key that was loaded. Only the key that is changed is verified at the commit: what is
+    /// decided about one on the state of another may rest on a state that is gone by then.
     pub fn get(&self, key: R::Key) -> Option<&R> {
         self.rows.get(&key).map(|row| &row.state)
     }
 
-    /// All states that were loaded.
-    pub fn states(&self) -> impl Iterator<Item = &R> {
-        self.rows.values().map(|row| &row.state)
+    /// All states, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (R::Key, &R)> {
+        self.rows.iter().map(|(key, row)| (*key, &row.state))
+    }
+
+    /// Begins a key that nobody else can have begun, such as one that was just made up, and publishes what
+    /// that means.
+    pub fn begin<E: Events, C>(
+        &mut self,
+        key: R::Key,
+        state: R,
+        events: &[E],
+        effects: &mut Effects<C>,
+    ) {
+        self.rows.insert(key, Row::new(state, true));
+        self.change(key, events, effects, |_as_it_begins| {});
     }
 
     /// Moves a key to another state, and publishes what that means under its next numbers.
@@ -181,8 +214,19 @@ impl<R: Stored> Rows<R> {
         events: &[E],
         effects: &mut Effects<C>,
     ) {
+        self.change(key, events, effects, |before| *before = state);
+    }
+
+    /// The same, where the next state is made of the one before.
+    pub fn change<E: Events, C>(
+        &mut self,
+        key: R::Key,
+        events: &[E],
+        effects: &mut Effects<C>,
+        change: impl FnOnce(&mut R),
+    ) {
         let row = self.rows.get_mut(&key).expect("only what was loaded is decided on");
-        row.state = state;
+        change(&mut row.state);
         row.changed_at = Some(effects.now_micros());
         for event in events {
             row.sequence += 1;
@@ -205,45 +249,80 @@ impl<R: Stored> Rows<R> {
             changed.into_iter().partition(|(_, row, _)| row.version == 0);
         // A plain insert: should another replica have been faster, the unique key says so, and the batch
         // runs again with the row that won.
-        write(writes, self.sql.insert(), &new);
-        write(writes, self.sql.update(), &old);
+        write(writes, self.sql.insert(), &new, R::write_new);
+        write(writes, self.sql.update(), &old, R::write);
         Ok(())
     }
 }
 
-fn write<R: Stored>(writes: &mut Writes, sql: String, rows: &[(R::Key, &Row<R>, i64)]) {
+fn write<R: Stored>(
+    writes: &mut Writes,
+    sql: String,
+    rows: &[(R::Key, &Row<R>, i64)],
+    add_states: for<'w> fn(Columns<'w>, &[&R]) -> Columns<'w>,
+) {
     if rows.is_empty() {
         return;
     }
     let states: Vec<&R> = rows.iter().map(|(_, row, _)| &row.state).collect();
-    let time = |at: &i64| DateTime::from_timestamp_micros(*at).unwrap_or_default();
-    let columns = writes
-        .add(sql)
+    let mut columns = writes
+        .add_built(sql)
         .column(R::TABLE.key, rows.iter().map(|(key, ..)| (*key).into()).collect::<Vec<Uuid>>())
         .column("version", rows.iter().map(|(_, row, _)| row.version).collect::<Vec<_>>())
-        .column("sequence", rows.iter().map(|(_, row, _)| row.sequence).collect::<Vec<_>>())
-        .column("changed_at", rows.iter().map(|(.., at)| time(at)).collect::<Vec<DateTime<Utc>>>());
-    R::write(columns, &states).expect(rows.len(), R::TABLE.name);
+        .column("sequence", rows.iter().map(|(_, row, _)| row.sequence).collect::<Vec<_>>());
+    if R::TABLE.is_dated {
+        let time = |at: &i64| DateTime::from_timestamp_micros(*at).unwrap_or_default();
+        let times = rows.iter().map(|(.., at)| time(at)).collect::<Vec<DateTime<Utc>>>();
+        columns = columns.column("changed_at", times);
+    }
+    add_states(columns, &states).expect(rows.len(), R::TABLE.name);
+}
+
+impl<R: Stored> Default for Rows<R> {
+    /// Of a batch that touches none.
+    fn default() -> Self {
+        Rows { rows: HashMap::new(), sql: Sql::of(&R::TABLE) }
+    }
 }
 
 #[cfg(feature = "measuring")]
-impl<R: Stored + Default + PartialEq> Rows<R> {
-    /// Rows as they were read after one event each; those in their default state are not there.
-    fn of(states: impl IntoIterator<Item = (R::Key, R)>) -> Self {
-        let row = |(key, state)| match state == R::default() {
-            true => (key, Row::absent(true)),
-            false => (key, Row { state, sequence: 1, version: 1, is_read: true, changed_at: None }),
-        };
-        Rows { rows: states.into_iter().map(row).collect(), sql: Sql::of(&R::TABLE) }
+impl<R: Stored> Rows<R> {
+    /// Rows as they were read after one event each, for benchmarks.
+    pub fn read_as(states: impl IntoIterator<Item = (R::Key, R)>) -> Self {
+        let row = |state| Row { sequence: 1, version: 1, ..Row::new(state, true) };
+        let rows = states.into_iter().map(|(key, state)| (key, row(state))).collect();
+        Rows { rows, ..Rows::default() }
+    }
+}
+
+#[cfg(feature = "testing")]
+impl<R: Stored> Keyed<R> {
+    /// Rows as a batch has them that leads to these states, with one event more each. For tests of what reads
+    /// them.
+    pub async fn led_to(
+        &self,
+        db: &mut PgConnection,
+        states: impl IntoIterator<Item = (R::Key, R)>,
+        now_micros: i64,
+    ) -> Result<Rows<R>, Failure> {
+        let states: Vec<(R::Key, R)> = states.into_iter().collect();
+        let mut rows = Rows::default();
+        let keys: Vec<R::Key> = states.iter().map(|(key, _)| *key).collect();
+        self.read_into(&mut rows.rows, db, &keys).await?;
+        for (key, state) in states {
+            let before = rows.rows.remove(&key);
+            let (sequence, version) = before.map_or((0, 0), |row| (row.sequence, row.version));
+            let (sequence, changed_at) = (sequence + 1, Some(now_micros));
+            rows.rows.insert(key, Row { state, sequence, version, is_read: true, changed_at });
+        }
+        Ok(rows)
     }
 }
 
 impl<R> Row<R> {
-    fn absent(is_read: bool) -> Self
-    where
-        R: Default,
-    {
-        Row { state: R::default(), sequence: 0, version: 0, is_read, changed_at: None }
+    /// Of a key without a row.
+    fn new(state: R, is_read: bool) -> Self {
+        Row { state, sequence: 0, version: 0, is_read, changed_at: None }
     }
 
     /// The row as it was written, if it was and is to be remembered.
@@ -262,18 +341,40 @@ impl<R> Row<R> {
 pub struct Shown<R> {
     /// The state.
     pub state: R,
-    /// Since when.
-    pub since: DateTime<Utc>,
-    /// All columns, also those that the state no longer needs.
+    /// Since when, where the table keeps that.
+    pub since: Option<DateTime<Utc>>,
+    /// All columns that are read, also those that the state no longer needs.
     pub row: PgRow,
 }
 
 /// Looks a row up, to show it.
-pub async fn find<R: Stored>(db: &PgPool, key: R::Key) -> Result<Option<Shown<R>>, Failure> {
+pub async fn find<R: Stored>(db: &PgPool, key: R::Key) -> Result<Option<Shown<R>>, sqlx::Error> {
     let sql = Sql::of(&R::TABLE).select();
     let found = sqlx::query(AssertSqlSafe(sql)).bind([key.into()]).fetch_optional(db).await?;
     let Some(row) = found else { return Ok(None) };
-    Ok(Some(Shown { state: R::read(&row)?, since: row.try_get("changed_at")?, row }))
+    let state = R::read(&row).map_err(|failure| {
+        let (Failure::Retry(why) | Failure::Permanent(why)) = unreadable::<R>(key.into(), failure);
+        sqlx::Error::Decode(why)
+    })?;
+    let since = if R::TABLE.is_dated { Some(row.try_get("changed_at")?) } else { None };
+    Ok(Some(Shown { state, since, row }))
+}
+
+/// A row that no version of the service can have written, or that this one does not read.
+#[derive(Debug, thiserror::Error)]
+#[error("{table} row {key} cannot be read")]
+struct Unreadable {
+    table: &'static str,
+    key: Uuid,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+fn unreadable<R: Stored>(key: Uuid, failure: Failure) -> Failure {
+    let error = |source| Unreadable { table: R::TABLE.name, key, source };
+    match failure {
+        Failure::Permanent(source) => Failure::permanent(error(source)),
+        Failure::Retry(source) => Failure::retry(error(source)),
+    }
 }
 
 #[cfg(all(test, feature = "testing"))]

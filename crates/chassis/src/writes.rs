@@ -48,8 +48,17 @@ pub struct Columns<'w> {
 impl Writes {
     /// Adds an `insert`, `update` or `delete` without a `returning`. Its rows stand where it says
     /// `{rows}`: as a table, with the columns that are added to the answer.
-    pub fn add(&mut self, sql: impl Into<Cow<'static, str>>) -> Columns<'_> {
-        self.parts.push(Part { sql: sql.into(), columns: Vec::new(), expected: None });
+    pub fn add(&mut self, sql: &'static str) -> Columns<'_> {
+        self.push(sql.into())
+    }
+
+    /// The same, of a text that is put together of such texts.
+    pub(crate) fn add_built(&mut self, sql: String) -> Columns<'_> {
+        self.push(sql.into())
+    }
+
+    fn push(&mut self, sql: Cow<'static, str>) -> Columns<'_> {
+        self.parts.push(Part { sql, columns: Vec::new(), expected: None });
         Columns { writes: self }
     }
 

@@ -24,9 +24,8 @@ enum Cause<S: Service> {
 pub(crate) fn order(criterion: &mut Criterion) {
     let service = offline(order::app);
     let place = |id: OrderId, _: usize| Cause::Input(order::Input::Place(samples::place(id)));
-    let priced = |ids: &[OrderId]| {
+    let priced = |_: &[OrderId]| {
         let mut rows = order::Rows::default();
-        rows.orders.reserve(ids.len());
         samples::prices().into_iter().for_each(|(sku, price)| rows.prices.list(sku, price));
         rows
     };
@@ -45,9 +44,7 @@ fn answer(id: OrderId, index: usize) -> Cause<Orders> {
 }
 
 fn answered(ids: &[OrderId]) -> order::Rows {
-    let mut rows = order::Rows::default();
-    rows.orders.reserve(ids.len());
-    for (index, id) in ids.iter().enumerate() {
+    let orders = ids.iter().enumerate().map(|(index, id)| {
         let state = match index % 4 {
             0 => State::AwaitingPayment,
             1 => State::Confirmed,
@@ -55,9 +52,9 @@ fn answered(ids: &[OrderId]) -> order::Rows {
             _ => State::AwaitingBoth,
         };
         let facts = Facts { id: *id, total: samples::total(), destination: "DE".to_owned() };
-        rows.orders.insert(*id, order::Row::unchanged(facts, state, 1, 1));
-    }
-    rows
+        (*id, order::OrderState::read(facts, state))
+    });
+    order::Rows { orders: chassis::Rows::read_as(orders), ..order::Rows::default() }
 }
 
 pub(crate) fn payment(criterion: &mut Criterion) {

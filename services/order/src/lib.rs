@@ -39,7 +39,7 @@ use sqlx::migrate::Migrator;
 pub use api::document;
 pub use placement::{Place, Price, Wanted};
 pub use service::{Input, Orders};
-pub use store::{Row, Rows};
+pub use store::{OrderState, Rows};
 
 /// The service's tables.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();

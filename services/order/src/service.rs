@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::{Effects, Failure, NoCall, Presumed, Reading, Remembered, Service, Writes};
+use chassis::{Effects, Failure, Keyed, NoCall, Presumed, Reading, Service, Writes};
 use events::{OrderEvent, OrderId, Shortage, Sku};
 use sqlx::PgConnection;
 
@@ -14,13 +14,13 @@ use crate::domain::{self, Rejection, State};
 use crate::history::{self, Kind};
 use crate::measures;
 use crate::placement::{self, Place, Placed, Price, Refusal};
-use crate::store::{self, Answered, New, Row, Rows};
+use crate::store::{self, Answered, New, OrderState, Rows};
 
 /// The order service.
 pub struct Orders {
     overdue: store::OverdueSearch,
     open: store::OpenSearch,
-    remembered: Remembered<OrderId, Row>,
+    orders: Keyed<OrderState>,
     /// Idempotency keys.
     presumed: Presumed<Arc<str>>,
 }
@@ -31,7 +31,7 @@ impl Orders {
         Orders {
             overdue: store::OverdueSearch::new(deadline),
             open: store::OpenSearch::default(),
-            remembered: Remembered::default(),
+            orders: Keyed::default(),
             presumed: Presumed::default(),
         }
     }
@@ -99,7 +99,7 @@ impl Service for Orders {
     type Rows = Rows;
 
     async fn load(&self, db: &mut PgConnection, inputs: &[&Input]) -> Result<Rows, Failure> {
-        store::load(db, &self.remembered, &self.presumed, inputs).await
+        store::load(db, &self.orders, &self.presumed, inputs).await
     }
 
     fn decide(&self, rows: &mut Rows, input: &Input, effects: &mut Effects<NoCall>) -> Reply {
@@ -119,8 +119,7 @@ impl Service for Orders {
 
     fn committed(&self, rows: Rows) {
         self.presumed.settle();
-        let orders = rows.orders.into_iter();
-        self.remembered.put(orders.filter_map(|(id, row)| Some((id, row.written()?))));
+        self.orders.committed(rows.orders);
     }
 
     const TIMERS: bool = true;
@@ -169,24 +168,19 @@ fn decide_place(rows: &mut Rows, place: &Arc<Place>, effects: &mut Effects<NoCal
     };
     let (facts, state, event) = domain::place(order, now);
     let event = OrderEvent::OrderPlaced(event);
-    let sequence = 1;
-    effects.publish(sequence, &event);
-    effects.changed(place.order_id.0);
-
     let mut log = Vec::with_capacity(history::ENTRY_BYTES);
     history::append(&mut log, Kind::from(&event), now);
     let placed = Placed { order_id: place.order_id, lines, total, placed_at_micros: now };
     let placed = Arc::new(placed);
     vacant.insert(Answered { fingerprint: place.fingerprint, placed: placed.clone() });
     let new = New { place: place.clone(), placed: placed.clone() };
-    let row =
-        Row { log, changed: true, new: Some(new), ..Row::unchanged(facts, state, sequence, 1) };
-    rows.orders.insert(place.order_id, row);
+    let order = OrderState { log, new: Some(new), ..OrderState::read(facts, state) };
+    rows.orders.begin(place.order_id, order, &[event], effects);
     Reply::Placed { placed, replayed: false }
 }
 
 fn decide_step(rows: &mut Rows, step: &Step, effects: &mut Effects<NoCall>) -> Reply {
-    let Some(row) = rows.orders.get_mut(&step.order) else {
+    let Some(before) = rows.orders.get(step.order) else {
         // Order writes the first row of every order and publishes after that commit, so an answer
         // about an unknown order is not ours: planted, or of another fleet. It must not block. A caller who
         // names an unknown order is told so, and nobody else need know.
@@ -196,26 +190,22 @@ fn decide_step(rows: &mut Rows, step: &Step, effects: &mut Effects<NoCall>) -> R
         return Reply::NoSuchOrder;
     };
     let now = effects.now_micros();
-    let decision = match domain::decide(&row.facts, row.state, step.input, now) {
+    let decision = match domain::decide(&before.facts, before.state, step.input, now) {
         Ok(decision) => decision,
         Err(rejection) => return Reply::Rejected(rejection),
     };
-    if decision.state == row.state && decision.events.is_empty() {
-        return Reply::Moved(row.state);
+    let domain::Decision { state, events } = decision;
+    if state == before.state && events.is_empty() {
+        return Reply::Moved(state);
     }
-    row.state = decision.state;
-    row.changed = true;
-    row.log.reserve((1 + decision.events.len()) * history::ENTRY_BYTES);
-    if let Some(kind) = step.heard {
-        history::append(&mut row.log, kind, now);
-    }
-    for event in &decision.events {
-        row.sequence += 1;
-        effects.publish(row.sequence, event);
-        history::append(&mut row.log, Kind::from(event), now);
-    }
-    measures::changed(effects, step.order, &row.state, &decision.events);
-    row.hear(&step.news);
-    effects.changed(step.order.0);
-    Reply::Moved(row.state)
+    rows.orders.change(step.order, &events, effects, |order| {
+        order.state = state;
+        order.log.reserve((1 + events.len()) * history::ENTRY_BYTES);
+        let heard = step.heard.into_iter();
+        let kinds = heard.chain(events.iter().map(Kind::from));
+        kinds.for_each(|kind| history::append(&mut order.log, kind, now));
+        order.hear(&step.news);
+    });
+    measures::changed(effects, step.order, &state, &events);
+    Reply::Moved(state)
 }

@@ -4,6 +4,7 @@
 mod columns;
 mod load;
 mod open;
+mod orders;
 mod overdue;
 mod save;
 mod view;
@@ -11,23 +12,23 @@ mod view;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use events::{OrderId, Shortage, Sku};
+use events::{OrderId, Sku};
 
-use crate::domain::{Facts, State};
-use crate::placement::{Place, Placed, Price};
-use crate::service::News;
+use crate::placement::{Placed, Price};
 
 pub(crate) use columns::{StateColumns, codes_of};
 pub(crate) use load::load;
 pub(crate) use open::{OpenOrders, OpenSearch};
+pub(crate) use orders::New;
+pub use orders::OrderState;
 pub(crate) use overdue::OverdueSearch;
 pub(crate) use save::save;
 pub(crate) use view::{Filter, ListedRow, OrderRow, changed_since, end_of_stride, find, page};
 
 /// Everything that a batch of inputs touches.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Rows {
-    pub orders: HashMap<OrderId, Row>,
+    pub orders: chassis::Rows<OrderState>,
     /// What was answered under the idempotency keys of the batch.
     pub answered: HashMap<Arc<str>, Answered>,
     /// Whether keys of the batch are presumed new.
@@ -39,74 +40,11 @@ pub struct Rows {
     pub strangers: Vec<OrderId>,
 }
 
-/// One order.
-#[derive(Debug)]
-pub struct Row {
-    pub facts: Facts,
-    pub state: State,
-    pub sequence: i64,
-    pub version: i64,
-    /// Whether it was not read for this batch: it is remembered, or presumed not to exist.
-    pub unread: bool,
-    /// Whether the batch changed it, so that it has to be written.
-    pub changed: bool,
-    /// What the batch adds to the history.
-    pub log: Vec<u8>,
-    pub tracking_code: Option<String>,
-    pub shortages: Option<Vec<Shortage>>,
-    pub new: Option<New>,
-}
-
-/// The columns of an order that are written once.
-#[derive(Debug)]
-pub struct New {
-    pub place: Arc<Place>,
-    pub placed: Arc<Placed>,
-}
-
 /// What was answered to a request to place an order.
 #[derive(Debug)]
 pub struct Answered {
     pub fingerprint: [u8; 32],
     pub placed: Arc<Placed>,
-}
-
-impl Row {
-    /// A row as it is in the table.
-    pub fn unchanged(facts: Facts, state: State, sequence: i64, version: i64) -> Self {
-        Row {
-            facts,
-            state,
-            sequence,
-            version,
-            unread: false,
-            changed: false,
-            log: Vec::new(),
-            tracking_code: None,
-            shortages: None,
-            new: None,
-        }
-    }
-
-    /// The row as it was written, if it was and more is to happen to it soon.
-    pub fn written(self) -> Option<Self> {
-        if !self.changed || self.state.is_terminal() {
-            return None;
-        }
-        // An insert writes the version that the new row has, an update the next one.
-        let version = if self.new.is_some() { self.version } else { self.version + 1 };
-        let row = Row::unchanged(self.facts, self.state, self.sequence, version);
-        Some(Row { unread: true, ..row })
-    }
-
-    /// Keeps what an answer tells beyond the step.
-    pub fn hear(&mut self, news: &News) {
-        match news {
-            News::None => {}
-            News::Shortages(shortages) => self.shortages = Some(shortages.clone()),
-            News::Tracking(code) => self.tracking_code = Some(code.clone()),
-        }
-    }
 }
 
 /// The part of the price list that a batch touches.

@@ -4,7 +4,7 @@
 pub(crate) mod operate;
 
 use axum::extract::State;
-use chassis::{AnyProblem, Failure, Handle, Json, Participant, Path, Problem, Shown};
+use chassis::{AnyProblem, Handle, Json, KeyedService, Path, Problem, Shown};
 use chrono::{DateTime, Utc};
 use events::{Currency, OrderId};
 use serde::Serialize;
@@ -149,11 +149,11 @@ async fn show(
 /// The payment as it is, or why it cannot be shown.
 async fn show_payment(handle: &Handle<Payments>, order_id: Uuid) -> Result<Payment, Problem> {
     let shown = chassis::find(handle.db(), OrderId(order_id)).await;
-    let Some(shown) = shown.map_err(|failure| unavailable(&failure))? else {
+    let Some(shown) = shown.map_err(|error| unavailable(&error))? else {
         let detail = "no order with this id was heard of; one that was just placed takes a moment";
         return Err(Problem::not_found("payment_not_found", "there is no such payment", detail));
     };
-    payment(handle, order_id, shown).await.map_err(|failure| unavailable(&failure))
+    payment(handle, order_id, shown).await.map_err(|error| unavailable(&error))
 }
 
 /// Logs why, which is not the caller's business.
@@ -166,7 +166,7 @@ async fn payment(
     handle: &Handle<Payments>,
     order_id: Uuid,
     shown: Shown<domain::State>,
-) -> Result<Payment, Failure> {
+) -> Result<Payment, sqlx::Error> {
     let open_call = match shown.state.open_call(OrderId(order_id)) {
         Some(call) => {
             let next_attempt_at = chassis::next_attempt_at(handle.db(), order_id).await?;
@@ -191,7 +191,7 @@ async fn payment(
     Ok(Payment {
         order_id,
         state,
-        since: shown.since,
+        since: shown.since.unwrap_or_default(),
         amount_minor: amount.map(|amount| amount.minor),
         currency: amount.map(|amount| amount.currency),
         authorization_id: shown.row.try_get("authorization_id")?,

@@ -1,7 +1,7 @@
 //! The service in the chassis' terms: what it hears, what that asks of the domain, and which calls it has
 //! open. The rules are in `domain`, the columns in `rows`.
 
-use chassis::{Addressed, Deduplication, Hears, Keyed, Participant, Settled, Writes};
+use chassis::{Addressed, Deduplication, Hears, Keyed, KeyedService, Settled, Writes};
 use events::{Money, OrderEvent, OrderId, PaymentEvent};
 
 use crate::domain::{self, Call, Decision, State};
@@ -17,7 +17,7 @@ pub struct Payments {
 /// operator says in its place.
 pub type Input = Addressed<OrderId, domain::Input>;
 
-impl Participant for Payments {
+impl KeyedService for Payments {
     const NAME: &'static str = "payment";
     type State = State;
     type Input = domain::Input;

@@ -2,7 +2,7 @@
 //! every database there is; a state that goes away leaves a gap. And the record of what operators said in place
 //! of the provider.
 
-use chassis::{Change, Columns, Failure, Settled, Stored, Table, Writes};
+use chassis::{Column, Columns, Failure, Settled, Stored, Table, Writes};
 use chrono::{DateTime, Utc};
 use events::{DeclineReason, Money, OrderId};
 use sqlx::Row;
@@ -29,14 +29,15 @@ impl Stored for State {
     const TABLE: Table = Table {
         name: "payments",
         key: "order_id",
+        is_dated: true,
         columns: &[
-            ("state", Change::Set),
-            ("amount_minor", Change::Keep),
-            ("currency", Change::Keep),
+            Column::set("state"),
+            Column::keep("amount_minor"),
+            Column::keep("currency"),
             // What pays is forgotten as soon as nothing waits for it.
-            ("payment_token", Change::Set),
-            ("authorization_id", Change::Keep),
-            ("decline_reason", Change::Set),
+            Column::set("payment_token"),
+            Column::keep("authorization_id"),
+            Column::set("decline_reason"),
         ],
     };
 
@@ -101,12 +102,11 @@ impl Stored for State {
 }
 
 /// What is or was to be paid; `None` for a tombstone.
-pub(crate) fn amount_of(row: &PgRow) -> Result<Option<Money>, Failure> {
+pub(crate) fn amount_of(row: &PgRow) -> Result<Option<Money>, sqlx::Error> {
     let minor: Option<i64> = row.try_get("amount_minor")?;
     let currency: Option<&str> = row.try_get("currency")?;
-    let (Some(minor), Some(currency)) = (minor, currency) else { return Ok(None) };
-    let currency = currency.parse().map_err(Failure::permanent)?;
-    Ok(Some(Money::new(minor, currency)))
+    let currency = currency.and_then(|currency| currency.parse().ok());
+    Ok(minor.zip(currency).map(|(minor, currency)| Money::new(minor, currency)))
 }
 
 /// A row that no version of this service can have written.

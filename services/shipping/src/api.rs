@@ -4,7 +4,7 @@
 pub(crate) mod operate;
 
 use axum::extract::State;
-use chassis::{AnyProblem, Handle, Json, Participant, Path, Problem, Shown};
+use chassis::{AnyProblem, Handle, Json, KeyedService, Path, Problem, Shown};
 use chrono::{DateTime, Utc};
 use events::OrderId;
 use serde::{Deserialize, Serialize};
@@ -134,7 +134,7 @@ async fn show(
 /// The shipment as it is, or why it cannot be shown.
 async fn show_shipment(handle: &Handle<Shipments>, order_id: Uuid) -> Result<Shipment, Problem> {
     let shown = chassis::find(handle.db(), OrderId(order_id)).await;
-    let Some(shown) = shown.map_err(|failure| unavailable(&failure))? else {
+    let Some(shown) = shown.map_err(|error| unavailable(&error))? else {
         let detail = "no order with this id was confirmed; one that was just placed takes a moment";
         return Err(Problem::not_found("shipment_not_found", "there is no such shipment", detail));
     };
@@ -167,7 +167,8 @@ async fn shipment(
         domain::State::Refused { reason } => (ShipmentState::Refused, None, Some(reason.into())),
         domain::State::Cancelled => (ShipmentState::Cancelled, None, None),
     };
-    let (since, destination) = (shown.since, shown.row.try_get("destination")?);
+    let since = shown.since.unwrap_or_default();
+    let destination = shown.row.try_get("destination")?;
     Ok(Shipment { order_id, state, since, destination, tracking_code, refusal_reason, open_call })
 }
 

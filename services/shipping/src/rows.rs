@@ -2,7 +2,7 @@
 //! every database there is; a state that goes away leaves a gap. And the record of what operators said in place
 //! of the carrier.
 
-use chassis::{Change, Columns, Failure, Settled, Stored, Table, Writes};
+use chassis::{Column, Columns, Failure, Settled, Stored, Table, Writes};
 use chrono::{DateTime, Utc};
 use events::{OrderId, RefusalReason};
 use sqlx::Row;
@@ -24,11 +24,12 @@ impl Stored for State {
     const TABLE: Table = Table {
         name: "shipments",
         key: "order_id",
+        is_dated: true,
         columns: &[
-            ("state", Change::Set),
-            ("destination", Change::Keep),
-            ("tracking_code", Change::Set),
-            ("refusal_reason", Change::Set),
+            Column::set("state"),
+            Column::keep("destination"),
+            Column::set("tracking_code"),
+            Column::set("refusal_reason"),
         ],
     };
 

@@ -1,7 +1,7 @@
 //! The service in the chassis' terms: what it hears, what that asks of the domain, and which calls it has
 //! open. The rules are in `domain`, the columns in `rows`.
 
-use chassis::{Addressed, Deduplication, Hears, Keyed, Participant, Settled, Writes};
+use chassis::{Addressed, Deduplication, Hears, Keyed, KeyedService, Settled, Writes};
 use events::{OrderEvent, OrderId, ShippingEvent};
 
 use crate::domain::{self, Call, Decision, State};
@@ -17,7 +17,7 @@ pub struct Shipments {
 /// operator says in its place.
 pub type Input = Addressed<OrderId, domain::Input>;
 
-impl Participant for Shipments {
+impl KeyedService for Shipments {
     const NAME: &'static str = "shipping";
     type State = State;
     type Input = domain::Input;

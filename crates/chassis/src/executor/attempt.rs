@@ -147,14 +147,16 @@ pub(super) struct Decisions<'a, S: Service> {
 impl<S: Service> Decisions<'_, S> {
     /// Decides all inputs, and collects what is to be written.
     pub(super) fn run(&self, rows: &mut S::Rows, decided: &mut Decided<S>) -> Result<(), Failure> {
-        // A panic is a bug in a decision. It would come back with the same batch for ever, so it
-        // is treated like any input that cannot be processed.
-        catch_unwind(AssertUnwindSafe(|| self.decide(rows, decided)))
-            .map_err(|panic| Failure::permanent(panic_text(&*panic)))?;
-        if let Some(error) = decided.effects.error.take() {
-            return Err(Failure::permanent(error));
-        }
-        self.service.save(rows, &mut decided.writes)
+        // A panic is a bug in a decision, or a state that cannot be written. It would come back with the
+        // same batch for ever, so it is treated like any input that cannot be processed.
+        catch_unwind(AssertUnwindSafe(|| {
+            self.decide(rows, decided);
+            if let Some(error) = decided.effects.error.take() {
+                return Err(Failure::permanent(error));
+            }
+            self.service.save(rows, &mut decided.writes)
+        }))
+        .unwrap_or_else(|panic| Err(Failure::permanent(panic_text(&*panic))))
     }
 
     fn decide(&self, rows: &mut S::Rows, decided: &mut Decided<S>) {

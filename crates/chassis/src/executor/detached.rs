@@ -109,7 +109,7 @@ impl<S: Service> Detached<S> {
         Ok(Detached { parts: Parts::of(app, database_url, relay).await?, clearing })
     }
 
-    /// Carries out commands as one batch, whose callers do not wait. Answers what was published.
+    /// Carries out commands as one batch, whose callers do not wait. Returns what was published.
     pub async fn command(
         &mut self,
         inputs: impl IntoIterator<Item = S::Input>,
@@ -124,7 +124,7 @@ impl<S: Service> Detached<S> {
     }
 
     /// Hears records as one batch, and the outcomes of the calls that they lead to as another. Those that
-    /// ask nothing of the service are passed by. Answers what was published.
+    /// ask nothing of the service are passed by. Returns what was published.
     pub async fn hear(&mut self, records: &[Record]) -> anyhow::Result<Vec<Row>> {
         let batch = self.parts.read(records)?;
         self.process(batch).await
@@ -156,7 +156,7 @@ impl<S: Service> Detached<S> {
         Ok(rows)
     }
 
-    /// Waits for the outcomes of so many calls.
+    /// Waits for the outcomes of this many calls.
     async fn outcomes(&mut self, calls: usize) -> anyhow::Result<Vec<Item<S>>> {
         let mut outcomes = Vec::with_capacity(calls);
         while outcomes.len() < calls {

@@ -1,6 +1,6 @@
-//! A service for tests: its tables on a real Postgres, inputs and records in, replies and records out,
-//! through the executor as in a replica. Kafka is all that is missing. Several on one database are replicas of
-//! each other.
+//! A service for tests: its tables on a real Postgres, inputs in, replies and records out, through the executor as
+//! in a replica. Nothing comes from Kafka, nobody is called, nothing is swept, and nothing leaves the outbox.
+//! Several on one database are replicas of each other that do not know of each other.
 
 use sqlx::{Connection, PgConnection};
 use tokio::sync::oneshot;
@@ -23,9 +23,10 @@ pub struct Harness<S: Service> {
 }
 
 impl<S: Service> Harness<S> {
-    /// Starts a service as it declares itself. Its tables are there. It makes calls if it declares who makes
-    /// them; otherwise their intents are written, and that is all.
-    pub async fn start(app: App<S>, database_url: &str) -> anyhow::Result<Self> {
+    /// Starts a service as it declares itself, but for who makes its calls: their intents are written, and that
+    /// is all. Its tables are there.
+    pub async fn start(mut app: App<S>, database_url: &str) -> anyhow::Result<Self> {
+        app.calls = None;
         let parts = Parts::of(app, database_url, HandOver::to_nobody()).await?;
         let mut db = PgConnection::connect(database_url).await?;
         let published =
@@ -45,18 +46,14 @@ impl<S: Service> Harness<S> {
             items.push(Item { work, origin, cause: None, trace: None });
             replies.push(reply);
         }
-        self.process(items).await;
+        if !items.is_empty() {
+            let executor: &mut Executor<S> = &mut self.parts.executor;
+            Box::pin(executor.process(items, TRIES)).await;
+        }
         let told = |mut reply: oneshot::Receiver<_>| {
             reply.try_recv().expect("a batch at its end has told its callers")
         };
         replies.into_iter().map(told).collect()
-    }
-
-    /// Delivers records as one batch, each as the next of its topic.
-    pub async fn deliver(&mut self, records: &[Record]) -> anyhow::Result<()> {
-        let items = self.parts.read(records)?;
-        self.process(items).await;
-        Ok(())
     }
 
     /// The records that the service has published since this was last asked, whichever replica it was.
@@ -69,12 +66,5 @@ impl<S: Service> Harness<S> {
         .await?;
         self.published = rows.last().map_or(self.published, |(batch, _)| *batch);
         Ok(rows.iter().flat_map(|(_, row)| records(S::NAME, row)).collect())
-    }
-
-    async fn process(&mut self, items: Vec<Item<S>>) {
-        let executor: &mut Executor<S> = &mut self.parts.executor;
-        if !items.is_empty() {
-            Box::pin(executor.process(items, TRIES)).await;
-        }
     }
 }

@@ -1,28 +1,64 @@
 //! The three statements over a table of rows by key, put together once. Separate from the rows, as this is
 //! text: what is in a table and how a column changes.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// A table with a row for each key. Besides the columns named here it has `sequence`, `version` and
-/// `changed_at`, which are kept by the chassis.
+/// A table with a row for each key. Besides the columns named here it has `sequence` and `version`, which are
+/// kept by the chassis.
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
-    /// Its name, which is also how a lost race for its rows is called.
+    /// Its name, which also names a lost race for its rows.
     pub name: &'static str,
     /// The column of the key: a `uuid`, the primary key.
     pub key: &'static str,
+    /// Whether the time of the last change is kept too, in `changed_at`.
+    pub is_dated: bool,
     /// The columns of the state.
-    pub columns: &'static [(&'static str, Change)],
+    pub columns: &'static [Column],
+}
+
+/// A column of a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    name: &'static str,
+    change: Change,
+    is_read: bool,
 }
 
 /// What becomes of a column when its row is written again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// It is as the state says.
+enum Change {
     Set,
-    /// Where the state has none it stays as it was, for those who look at the row.
     Keep,
+    Append,
+    Never,
+}
+
+impl Column {
+    /// A column that is as the state says.
+    pub const fn set(name: &'static str) -> Self {
+        Column { name, change: Change::Set, is_read: true }
+    }
+
+    /// A column that stays as it was in the table where the state has none, for those who look at the row.
+    pub const fn keep(name: &'static str) -> Self {
+        Column { name, change: Change::Keep, is_read: true }
+    }
+
+    /// A column that what the state has is added to. It is not read.
+    pub const fn append(name: &'static str) -> Self {
+        Column { name, change: Change::Append, is_read: false }
+    }
+
+    /// A column that is written with a new row, by [`Stored::write_new`](super::Stored::write_new).
+    pub const fn once(name: &'static str) -> Self {
+        Column { name, change: Change::Never, is_read: true }
+    }
+
+    /// The same, for those who look at the row and not for decisions.
+    pub const fn not_read(self) -> Self {
+        Column { is_read: false, ..self }
+    }
 }
 
 /// The statements, shared by all batches.
@@ -39,28 +75,32 @@ struct Texts {
 }
 
 impl Sql {
-    pub(super) fn of(Table { name, key, columns }: &Table) -> Self {
-        let mut list = String::new();
-        let mut set = String::new();
-        for (column, change) in *columns {
+    pub(super) fn of(Table { name, key, is_dated, columns }: &Table) -> Self {
+        let (mut all, mut read, mut set) = (String::new(), String::new(), String::new());
+        let dated = is_dated.then_some(Column::set("changed_at"));
+        for Column { name, change, is_read } in dated.iter().chain(*columns) {
+            all.push_str(&format!(", {name}"));
+            if *is_read {
+                read.push_str(&format!(", {name}"));
+            }
             let value = match change {
-                Change::Set => format!("v.{column}"),
-                Change::Keep => format!("coalesce(v.{column}, t.{column})"),
+                Change::Set => format!("v.{name}"),
+                Change::Keep => format!("coalesce(v.{name}, t.{name})"),
+                Change::Append => format!("t.{name} || v.{name}"),
+                Change::Never => continue,
             };
-            write!(list, ", {column}").expect("a string takes everything");
-            write!(set, ", {column} = {value}").expect("a string takes everything");
+            set.push_str(&format!(", {name} = {value}"));
         }
         let texts = Texts {
             select: format!(
-                "select {key}, sequence, version, changed_at{list} from {name} where {key} = any($1)"
+                "select {key}, sequence, version{read} from {name} where {key} = any($1)"
             ),
             insert: format!(
-                "insert into {name} ({key}, version, sequence, changed_at{list}) \
-                 select {key}, 1, sequence, changed_at{list} from {{rows}} v"
+                "insert into {name} ({key}, version, sequence{all}) \
+                 select {key}, 1, sequence{all} from {{rows}} v"
             ),
             update: format!(
-                "update {name} t \
-                 set version = t.version + 1, sequence = v.sequence, changed_at = v.changed_at{set} \
+                "update {name} t set version = t.version + 1, sequence = v.sequence{set} \
                  from {{rows}} v where t.{key} = v.{key} and t.version = v.version"
             ),
         };
@@ -89,24 +129,30 @@ mod tests {
 
     #[test]
     fn statements_name_every_column_and_change_it_as_it_says() {
-        let columns = &[("state", Change::Set), ("destination", Change::Keep)];
-        let sql = Sql::of(&Table { name: "shipments", key: "order_id", columns });
+        const COLUMNS: &[Column] = &[
+            Column::set("state"),
+            Column::keep("destination").not_read(),
+            Column::append("history"),
+            Column::once("total"),
+        ];
+        let sql = Sql::of(&Table { name: "orders", key: "id", is_dated: true, columns: COLUMNS });
         assert_eq!(
             sql.select(),
-            "select order_id, sequence, version, changed_at, state, destination from shipments \
-             where order_id = any($1)"
+            "select id, sequence, version, changed_at, state, total from orders where id = any($1)"
         );
         assert_eq!(
             sql.insert(),
-            "insert into shipments (order_id, version, sequence, changed_at, state, destination) \
-             select order_id, 1, sequence, changed_at, state, destination from {rows} v"
+            "insert into orders (id, version, sequence, changed_at, state, destination, history, total) \
+             select id, 1, sequence, changed_at, state, destination, history, total from {rows} v"
         );
         assert_eq!(
             sql.update(),
-            "update shipments t set version = t.version + 1, sequence = v.sequence, \
+            "update orders t set version = t.version + 1, sequence = v.sequence, \
              changed_at = v.changed_at, state = v.state, \
-             destination = coalesce(v.destination, t.destination) \
-             from {rows} v where t.order_id = v.order_id and t.version = v.version"
+             destination = coalesce(v.destination, t.destination), history = t.history || v.history \
+             from {rows} v where t.id = v.id and t.version = v.version"
         );
+        let undated = Sql::of(&Table { name: "t", key: "id", is_dated: false, columns: &[] });
+        assert!(!undated.update().contains("changed_at"));
     }
 }

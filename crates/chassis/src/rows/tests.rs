@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands, in its helpers too")]
 
 use events::{OrderId, ShipmentCancelled, ShippingEvent};
+use sqlx::Connection;
 use sqlx::migrate::Migrator;
 
 use super::*;
@@ -22,7 +23,8 @@ impl Stored for Count {
     const TABLE: Table = Table {
         name: "counts",
         key: "id",
-        columns: &[("n", Change::Set), ("first", Change::Keep)],
+        is_dated: true,
+        columns: &[Column::set("n"), Column::keep("first")],
     };
 
     fn read(row: &PgRow) -> Result<Self, Failure> {
@@ -41,9 +43,11 @@ impl Stored for Count {
 enum Input {
     /// From nothing to one, and only from there.
     Begin,
+    /// Nothing, although a key begins with it.
+    BeginNot,
     Set(i64),
     Add(i64),
-    /// Adds one, unless there are so many.
+    /// Adds one while it is below this.
     AddBelow(i64),
 }
 
@@ -52,7 +56,7 @@ struct Counts {
     rows: Keyed<Count>,
 }
 
-impl Participant for Counts {
+impl KeyedService for Counts {
     const NAME: &'static str = "counts";
     type State = Count;
     type Input = Input;
@@ -71,6 +75,7 @@ impl Participant for Counts {
     ) -> Decision<Count, ShippingEvent> {
         let next = match input {
             Input::Begin => (*n == 0).then_some(1),
+            Input::BeginNot => None,
             Input::Set(to) => Some(to),
             Input::Add(more) => Some(n + more),
             Input::AddBelow(most) => (*n < most).then_some(n + 1),
@@ -81,12 +86,14 @@ impl Participant for Counts {
     }
 
     fn begins(input: &Input) -> bool {
-        matches!(input, Input::Begin)
+        matches!(input, Input::Begin | Input::BeginNot)
     }
 
     fn open_call(_: OrderId, _: &Count) -> Option<NoCall> {
         None
     }
+
+    fn keep_settlements(_: &[Settled<Self>], _: &mut Writes) {}
 }
 
 /// A database of its own.
@@ -162,8 +169,32 @@ async fn a_key_that_begins_is_presumed_new_and_read_where_it_is_not() {
     }
     assert_eq!(world.row(key).await, Some((1, 1, 1)));
     assert_eq!(other.published().await.unwrap().len(), 1, "told once");
-    submit(&mut other, key, Input::Begin).await;
-    assert_eq!(world.row(key).await, Some((1, 1, 1)), "remembered, and kept");
+    for again in [Input::Begin, Input::BeginNot] {
+        submit(&mut other, key, again).await;
+        assert_eq!(world.row(key).await, Some((1, 1, 1)), "presumed once more, and read");
+    }
+}
+
+#[tokio::test]
+async fn what_is_remembered_or_presumed_is_not_read() {
+    let world = World::new().await;
+    let mut db = PgConnection::connect(&world.url).await.unwrap();
+    // Whoever reads it fails.
+    sqlx::raw_sql("drop table counts").execute(&mut db).await.unwrap();
+    let counts: Keyed<Count> = Keyed::default();
+    let key = OrderId::now();
+    let touched = |begins| [Touched { key, begins }];
+    counts.load(&mut db, touched(false)).await.map(drop).unwrap_err();
+    let mut rows = counts.load(&mut db, touched(true)).await.unwrap();
+    assert_eq!(rows.get(key), Some(&Count(0)));
+    counts.load(&mut db, touched(true)).await.map(drop).unwrap_err();
+
+    let row = rows.rows.get_mut(&key).unwrap();
+    (row.state, row.changed_at) = (Count(7), Some(1));
+    counts.committed(rows);
+    let rows = counts.load(&mut db, touched(false)).await.unwrap();
+    assert_eq!(rows.get(key), Some(&Count(7)));
+    counts.load(&mut db, touched(false)).await.map(drop).unwrap_err();
 }
 
 #[tokio::test]

@@ -14,6 +14,8 @@ pub(crate) fn are_shown_and_settled_where_the_provider_refuses(fleet: &Fleet) {
     assert!(capture["asked_at"].is_string(), "{capture}");
     fleet.ok("payment stuck").says("no call");
     fleet.ok(&format!("payment show {order}")).says("capturing").says("waits for: capture");
+    let shown = || fleet.ok(&format!("--json payment show {order}")).document();
+    assert!(shown()["open_call"]["next_attempt_at"].is_string(), "{}", shown());
 
     let settle =
         |said: &str| fleet.run(&format!("payment settle {order} {said} --reason transfer"));
@@ -22,6 +24,7 @@ pub(crate) fn are_shown_and_settled_where_the_provider_refuses(fleet: &Fleet) {
     settle(held).with_code(1).complains("does not wait for this outcome");
     settle("captured").with_code(2).complains("--by");
     settle("captured --by ada").with_code(0).says("received");
+    assert!(shown()["open_call"].is_null(), "{}", shown());
     fleet.ok(&format!("order watch {order}")).says("OrderCompleted");
     settle("captured --by ada").with_code(1).complains("does not wait for this outcome");
 }

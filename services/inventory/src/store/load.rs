@@ -29,7 +29,7 @@ impl Loading<'_> {
     ) -> Result<Rows, Failure> {
         let Touches { orders, adjustments, mut skus } = Touches::by(inputs);
         let reservations = self.reservations.load(db, orders).await?;
-        for state in reservations.states() {
+        for (_, state) in reservations.iter() {
             match state {
                 State::Reserved { lines } | State::Deducted { lines } => {
                     skus.extend(lines.keys().cloned());

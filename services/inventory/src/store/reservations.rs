@@ -1,7 +1,7 @@
 //! How a reservation is stored: a number for its state, and the units it holds. The numbers are in every database
 //! there is; a state that goes away leaves a gap.
 
-use chassis::{Change, Columns, Failure, Stored, Table};
+use chassis::{Column, Columns, Failure, Stored, Table};
 use events::OrderId;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -21,7 +21,8 @@ impl Stored for State {
     const TABLE: Table = Table {
         name: "reservations",
         key: "order_id",
-        columns: &[("state", Change::Set), ("lines", Change::Keep)],
+        is_dated: true,
+        columns: &[Column::set("state"), Column::keep("lines")],
     };
 
     fn read(row: &PgRow) -> Result<Self, Failure> {

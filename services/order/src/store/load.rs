@@ -3,21 +3,20 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use chassis::{Failure, Presumed, Remembered};
+use chassis::{Failure, Keyed, Presumed};
 use events::{Currency, Money, OrderId, OrderLine, Sku};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use sqlx::types::chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Answered, Prices, Row, Rows, StateColumns};
-use crate::domain::Facts;
+use super::{Answered, OrderState, Prices, Rows};
 use crate::placement::{Placed, Price};
 use crate::service::Input;
 
 pub(crate) async fn load(
     db: &mut PgConnection,
-    remembered: &Remembered<OrderId, Row>,
+    orders: &Keyed<OrderState>,
     presumed: &Presumed<Arc<str>>,
     inputs: &[&Input],
 ) -> Result<Rows, Failure> {
@@ -34,15 +33,7 @@ pub(crate) async fn load(
             Input::Price(sku, _) => skus.push(sku.as_str()),
         }
     }
-    let mut rows = Rows { orders: remembered.take(&mut ids), ..Rows::default() };
-    // Room for the new ones too.
-    rows.orders.reserve(ids.len() + keys.len());
-    if !ids.is_empty() {
-        let mut ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        load_orders(db, &ids, &mut rows).await?;
-    }
+    let mut rows = Rows { orders: orders.load_existing(db, ids).await?, ..Rows::default() };
     // A client that sends a request again is rare.
     let new: HashSet<Arc<str>> = presumed.take(keys.iter().cloned()).into_iter().collect();
     rows.presumed = !new.is_empty();
@@ -56,29 +47,6 @@ pub(crate) async fn load(
         rows.prices = load_prices(db, &skus).await?;
     }
     Ok(rows)
-}
-
-/// Without `for update`: saving verifies the version.
-async fn load_orders(db: &mut PgConnection, ids: &[Uuid], rows: &mut Rows) -> Result<(), Failure> {
-    type Columns =
-        (Uuid, i64, i64, i64, i16, Option<i16>, Option<i16>, Option<i16>, String, String);
-    let found: Vec<Columns> = sqlx::query_as(
-        "select order_id, total_minor, sequence, version, state, reason, stock_hold, payment_hold, \
-                currency, destination \
-           from orders where order_id = any($1)",
-    )
-    .bind(ids)
-    .fetch_all(db)
-    .await?;
-    for (id, minor, sequence, version, state, reason, stock, payment, currency, destination) in
-        found
-    {
-        let id = OrderId(id);
-        let state = StateColumns { state, reason, stock, payment }.state()?;
-        let facts = Facts { id, total: money(minor, &currency)?, destination };
-        rows.orders.insert(id, Row::unchanged(facts, state, sequence, version));
-    }
-    Ok(())
 }
 
 /// The answers to requests that came before, rebuilt from columns that never change.
@@ -125,7 +93,7 @@ async fn load_prices(db: &mut PgConnection, skus: &[&str]) -> Result<Prices, Fai
     Ok(prices)
 }
 
-fn money(minor: i64, currency: &str) -> Result<Money, Failure> {
+pub(super) fn money(minor: i64, currency: &str) -> Result<Money, Failure> {
     let currency: Currency = currency.parse().map_err(Failure::permanent)?;
     Ok(Money::new(minor, currency))
 }

@@ -1,5 +1,5 @@
-//! A participant of a saga: a service whose whole work is one state for each key. It says what an input
-//! means for a state; loading, remembering, numbering, publishing, calling and saving are the chassis'.
+//! A service whose whole work is one state for each key. It says what an input means for a state; loading,
+//! remembering, numbering, publishing, calling and saving are the chassis'.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl<S: Clone, E, C> Decision<S, E, C> {
 }
 
 /// A service with one state for each key and nothing besides. It is a [`Service`] and has [`Calls`].
-pub trait Participant: Send + Sync + Sized + 'static {
+pub trait KeyedService: Send + Sync + Sized + 'static {
     /// See [`Service::NAME`].
     const NAME: &'static str;
     /// Where a key stands; the default is that of a key that was never heard of.
@@ -65,12 +65,12 @@ pub trait Participant: Send + Sync + Sized + 'static {
     /// The call whose outcome a state waits for.
     fn open_call(key: KeyOf<Self>, state: &Self::State) -> Option<Self::Call>;
 
-    /// Keeps what operators said in place of the outside, for good.
-    fn keep_settlements(_settled: &[Settled<Self>], _writes: &mut Writes) {}
+    /// Keeps what operators said in place of the outside, for good. Nothing to do where they cannot.
+    fn keep_settlements(settled: &[Settled<Self>], writes: &mut Writes);
 }
 
-/// The key of a participant's state.
-pub type KeyOf<P> = <<P as Participant>::State as Stored>::Key;
+/// The key of such a service's state.
+pub type KeyOf<P> = <<P as KeyedService>::State as Stored>::Key;
 
 /// An input and the key that it is for.
 #[derive(Debug, Clone)]
@@ -91,7 +91,7 @@ impl<K, I> Addressed<K, I> {
 }
 
 /// What an operator said.
-pub struct Settled<P: Participant> {
+pub struct Settled<P: KeyedService> {
     /// Of which key.
     pub key: KeyOf<P>,
     /// What the outside would have said.
@@ -101,7 +101,7 @@ pub struct Settled<P: Participant> {
     at_micros: i64,
 }
 
-impl<P: Participant> Settled<P> {
+impl<P: KeyedService> Settled<P> {
     /// When it took effect.
     pub fn at(&self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.at_micros).unwrap_or_default()
@@ -115,25 +115,31 @@ pub enum Reply<S> {
     Noted,
     /// What an operator said has taken effect.
     Settled,
-    /// The state does not wait for what an operator said.
+    /// The state, which is this, does not wait for what an operator said.
     NotAwaited(S),
 }
 
-/// A participant's part of a batch.
-pub struct Batch<P: Participant> {
+/// What a batch touches.
+pub struct Batch<P: KeyedService> {
     rows: Rows<P::State>,
     settled: Vec<Settled<P>>,
 }
 
-/// The rows of a batch of a participant as they were read, for benchmarks.
+/// The rows of a batch as they were read, for benchmarks.
 #[cfg(feature = "measuring")]
-pub fn rows_of<P: Participant>(
+pub fn rows_of<P: KeyedService>(
     states: impl IntoIterator<Item = (KeyOf<P>, P::State)>,
 ) -> <P as Service>::Rows {
-    Batch { rows: Rows::of(states), settled: Vec::new() }
+    let (absent, read): (Vec<_>, Vec<_>) =
+        states.into_iter().partition(|(_, state)| *state == P::State::default());
+    let mut rows = Rows::read_as(read);
+    for (key, state) in absent {
+        rows.rows.insert(key, super::Row::new(state, true));
+    }
+    Batch { rows, settled: Vec::new() }
 }
 
-impl<P: Participant> Service for P {
+impl<P: KeyedService> Service for P {
     const NAME: &'static str = P::NAME;
     type Input = Addressed<KeyOf<P>, P::Input>;
     type Call = P::Call;
@@ -161,6 +167,11 @@ impl<P: Participant> Service for P {
         let before = batch.rows.get(*key).expect("the rows of all inputs are loaded");
         let Decision { state, events, calls } = P::decide(*key, before, input.clone(), now);
         if state == *before {
+            // Caught, and the input set aside: they would be lost without a word.
+            assert!(
+                events.is_empty() && calls.is_empty(),
+                "a decision that keeps its state tells and asks nothing"
+            );
             return settled.as_ref().map_or(Reply::Noted, |_| Reply::NotAwaited(state));
         }
         batch.rows.enter(*key, state, &events, effects);
@@ -184,7 +195,7 @@ impl<P: Participant> Service for P {
     }
 }
 
-impl<P: Participant> Calls for P {
+impl<P: KeyedService> Calls for P {
     async fn open_calls(
         &self,
         db: &mut PgConnection,
