@@ -90,7 +90,7 @@ impl Shop {
         send(self.http.post(url).header("Idempotency-Key", key).json(&body)).await
     }
 
-    /// Places an order that is accepted; answers its id.
+    /// Places an order that is accepted; returns its id.
     pub async fn place(
         &self,
         lines: &[(&str, i64)],

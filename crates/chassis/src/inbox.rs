@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::PgConnection;
 
-/// Inserts ids of events, as (topic, id), and answers those that were there before: duplicates. The
+/// Inserts ids of events, as (topic, id), and returns those that were there before: duplicates. The
 /// insert comes first and in the transaction of the effect, so that of two replicas that hold the same
 /// event one waits for the other and then sees a duplicate.
 pub(crate) async fn claim(

@@ -128,7 +128,7 @@ impl Registry {
         Ok(self.ask(request, &[NO_SUCH_SUBJECT]).await?.unwrap_or_default())
     }
 
-    /// Registers a schema under its subject with [`COMPATIBILITY`], and answers its id.
+    /// Registers a schema under its subject with [`COMPATIBILITY`], and returns its id.
     pub async fn register(&self, record: &RecordInfo) -> Result<u32, RegistryError> {
         let subject = subject(record);
         // The rule comes before the first version, so that no version was ever exempt from it.

@@ -43,7 +43,7 @@ impl Outsider {
         Ok(Outsider { producer })
     }
 
-    /// Sends one record, whatever it contains, and waits for the acknowledgement. Answers its partition
+    /// Sends one record, whatever it contains, and waits for the acknowledgement. Returns its partition
     /// and offset.
     pub async fn send(
         &self,

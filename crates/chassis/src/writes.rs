@@ -76,7 +76,7 @@ impl Writes {
         Ok(())
     }
 
-    /// Like [`Writes::execute`], and appends the outbox row of the batch; answers the batch's number.
+    /// Like [`Writes::execute`], and appends the outbox row of the batch; returns the batch's number.
     /// The lock on the head of the outbox comes last, when all else is written: every other replica's
     /// batch waits for it until this transaction ends. `announce` wakes the replica that holds the
     /// relay's lease, when that is not this one.

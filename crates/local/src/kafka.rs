@@ -31,7 +31,7 @@ pub(crate) fn is_downloaded() -> Result<bool> {
     Ok(cache::find(&place())?.is_some())
 }
 
-/// Downloads what is missing; answers the folder of jars.
+/// Downloads what is missing; returns the folder of jars.
 pub(crate) fn download() -> Result<PathBuf> {
     let place = cache::once(&place(), |folder| {
         let pom = folder.join("pom.xml");

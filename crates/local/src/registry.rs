@@ -23,7 +23,7 @@ pub(crate) fn is_downloaded() -> Result<bool> {
     Ok(cache::find(&place())?.is_some())
 }
 
-/// Downloads what is missing; answers the folder of the application.
+/// Downloads what is missing; returns the folder of the application.
 pub(crate) fn download() -> Result<PathBuf> {
     cache::once(&place(), |folder| {
         let args = [

@@ -77,7 +77,7 @@ impl Ends {
         self.lock().totals.outstanding += orders;
     }
 
-    /// An order was accepted. Answers how many orders ended with that: one whose end came earlier.
+    /// An order was accepted. Returns how many orders ended with that: one whose end came earlier.
     pub fn accepted(&self, order: Uuid, intended: Instant, acknowledged: Instant) -> usize {
         let mut state = self.lock();
         if self.window.holds(intended) {
@@ -105,7 +105,7 @@ impl Ends {
         totals.outstanding -= 1;
     }
 
-    /// Orders have ended. Answers how many of them were known to be under way.
+    /// Orders have ended. Returns how many of them were known to be under way.
     pub fn ended(&self, ends: &[End]) -> usize {
         let mut state = self.lock();
         let before = state.totals.outstanding;

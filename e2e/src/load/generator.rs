@@ -74,7 +74,7 @@ impl Generator {
         }
     }
 
-    /// Places one order, however often that takes. Answers how many orders ended with that.
+    /// Places one order, however often that takes. Returns how many orders ended with that.
     async fn place(&self, client: &mut Client, request: &[u8], intended: Instant) -> usize {
         loop {
             match client.send(request).await {

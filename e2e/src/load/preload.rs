@@ -113,7 +113,7 @@ struct Past {
 }
 
 impl Past {
-    /// Answers by how many bytes the database has grown.
+    /// Returns by how many bytes the database has grown.
     async fn fill(&self, database: &Database) -> anyhow::Result<f64> {
         let mut db = PgConnection::connect(&database.url).await?;
         let before = size(&mut db).await?;
@@ -183,7 +183,7 @@ impl Past {
     }
 }
 
-/// Lets pages of a table get fuller. Answers what undoes it; `None` where pages are filled anyway.
+/// Lets pages of a table get fuller. Returns what undoes it; `None` where pages are filled anyway.
 async fn fuller(db: &mut PgConnection, table: &str) -> anyhow::Result<Option<String>> {
     let storage: Option<String> = sqlx::query_scalar(
         "select array_to_string(reloptions, ', ') from pg_class where oid = $1::regclass",

@@ -16,7 +16,7 @@ use crate::load::metrics;
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Starts replicas beside the fleet's own until there are so many of every service; answers them all,
+/// Starts replicas beside the fleet's own until there are so many of every service; returns them all,
 /// once each group has shared its partitions among its replicas.
 pub async fn start(fleet: &Fleet, replicas: u16) -> Result<Vec<Service>> {
     let settings = fleet.environment().settings();
@@ -50,7 +50,7 @@ fn replica(service: &str, ports: Ports) -> Replica {
 }
 
 /// Waits until every replica holds partitions, and together the whole of them where that is known:
-/// while some are handed over, nobody holds them. Answers how many they hold.
+/// while some are handed over, nobody holds them. Returns how many they hold.
 async fn settled(service: &Service, whole: Option<f64>) -> Result<f64> {
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -97,7 +97,7 @@ impl Point {
         Point { world, duplicates: true, interferes: true, returns: true, step: None }
     }
 
-    /// Notes what is here, and answers what is wrong with it.
+    /// Notes what is here, and returns what is wrong with it.
     fn look(&self, found: &mut Exploration) -> Option<String> {
         found.seen.extend(self.world.seen.keys());
         if !self.world.bag.is_empty() {

@@ -78,7 +78,7 @@ impl Tool {
         self
     }
 
-    /// Runs it, and expects it to find nothing wrong. Answers all that it said.
+    /// Runs it, and expects it to find nothing wrong. Returns all that it said.
     pub(crate) fn passes(mut self) -> String {
         // The fleet is on this machine, and nobody is told how often a tool is used.
         self.0.env("NO_PROXY", "*").env("REDOCLY_TELEMETRY", "off").env("NO_COLOR", "1");

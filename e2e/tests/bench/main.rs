@@ -89,7 +89,7 @@ async fn try_out_the_floor(settings: Settings) {
     assert!(requests(one) > 4.0 * requests(many), "{report}");
 }
 
-/// Answers its report as a file would hold it.
+/// Returns its report as a file would hold it.
 async fn try_out(settings: Settings, scenario: &str) -> String {
     let options = options(scenario);
     let rig = Rig::start(settings, &options, &local::silent).await.unwrap();

@@ -47,7 +47,7 @@ async fn two_thousand_orders_end_well_while_every_service_is_killed_twice() {
 }
 
 /// Sends mixed orders, each until it is accepted or refused: a caller whose connection breaks asks
-/// again with the same key. Answers how many were accepted.
+/// again with the same key. Returns how many were accepted.
 async fn place_orders(shop: &Shop, plenty: &str, scarce: &str, seed: u64) -> usize {
     let mut random = SmallRng::seed_from_u64(seed);
     let mut accepted = 0;

@@ -7,7 +7,7 @@ use e2e::simulation::{Chances, World};
 const RUNS: u64 = 4_000;
 const ORDERS: usize = 4;
 
-/// Runs one seed to its end and answers what went wrong.
+/// Runs one seed to its end and returns what went wrong.
 fn run(seed: u64, chances: Chances) -> (World, Vec<String>) {
     let mut world = World::new(seed, ORDERS, chances);
     world.run();
@@ -16,7 +16,7 @@ fn run(seed: u64, chances: Chances) -> (World, Vec<String>) {
     (world, wrong)
 }
 
-/// All seeds, or the one that `SEED` names. Answers how often what happened.
+/// All seeds, or the one that `SEED` names. Returns how often what happened.
 fn sweep(chances: Chances) -> HashMap<&'static str, u64> {
     let one = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
     let seeds = one.map_or(0..RUNS, |seed| seed..seed + 1);

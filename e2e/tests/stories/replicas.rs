@@ -13,7 +13,7 @@ use crate::shop;
 /// How long a replica may take to stop.
 const STOP: Duration = Duration::from_secs(25);
 
-/// Starts it on free ports; answers its public address, too.
+/// Starts it on free ports; returns its public address, too.
 async fn second_replica(shop: &Shop, service: &'static str) -> (Process, String) {
     let ports = Settings::on_free_ports(&shop.fleet.environment().settings().root).unwrap().ports;
     let name = format!("{service}-second");
@@ -56,7 +56,7 @@ impl Held {
     }
 }
 
-/// Follows an order at a replica to its end; answers the names of what it was told.
+/// Follows an order at a replica to its end; returns the names of what it was told.
 async fn follow(http: &Client, replica: &str, order: Uuid) -> Vec<String> {
     let stream = http.get(format!("{replica}/orders/{order}/events")).send().await.unwrap();
     assert_eq!(stream.status(), 200);

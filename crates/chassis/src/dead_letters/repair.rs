@@ -216,7 +216,7 @@ pub(crate) async fn waiting(db: &mut PgConnection) -> Result<HashMap<String, i64
     Ok(counted.into_iter().collect())
 }
 
-/// Gives dead letters their end, in the transaction of the replay where there is one. Answers how many
+/// Gives dead letters their end, in the transaction of the replay where there is one. Returns how many
 /// were still waiting.
 pub(crate) async fn settle(
     db: &mut PgConnection,

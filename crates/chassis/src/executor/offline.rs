@@ -59,7 +59,7 @@ impl<S: Service> Offline<S> {
         batch.0.push(item.unwrap_or_else(|| panic!("the record asks nothing of {}", S::NAME)));
     }
 
-    /// Decides a batch, leaves `rows` as the decisions left them and answers how many messages they
+    /// Decides a batch, leaves `rows` as the decisions left them and returns how many messages they
     /// published.
     pub fn decide(&self, batch: &Batch<S>, rows: &mut S::Rows) -> u32 {
         self.decided(batch, rows).effects.outbox.count()

@@ -64,7 +64,7 @@ pub fn unpacked(row: &[u8]) -> usize {
     unpack(row).expect("the row is whole").len()
 }
 
-/// Makes the headers of all messages of a row, as for the producer; answers how many.
+/// Makes the headers of all messages of a row, as for the producer; returns how many.
 ///
 /// # Panics
 /// When the row is not whole.

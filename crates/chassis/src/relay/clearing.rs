@@ -20,7 +20,7 @@ pub(crate) struct Clearing {
 }
 
 impl Clearing {
-    /// Takes the lease; answers the executor's side of a relay that leads, to whom nothing is announced.
+    /// Takes the lease; returns the executor's side of a relay that leads, to whom nothing is announced.
     pub(crate) async fn start(mut writer: Writer) -> anyhow::Result<(Self, HandOver)> {
         let lease = Lease::new();
         let taken = lease.take(writer.connection().await?).await?;

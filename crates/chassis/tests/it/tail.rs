@@ -14,7 +14,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::world::{PATIENCE, World, wait};
 
-/// Creates a topic of one partition; answers its name.
+/// Creates a topic of one partition; returns its name.
 async fn fresh_topic(brokers: &str) -> String {
     let name = format!("tail-{}", uuid::Uuid::new_v4());
     let plan = TopicPlan { name: name.clone(), partitions: 1, settings: Vec::new() };

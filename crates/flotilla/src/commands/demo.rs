@@ -107,7 +107,7 @@ impl Shop {
         Err(last.context("nothing was tried")?)
     }
 
-    /// Shows the order's entries as they happen; answers it at its end.
+    /// Shows the order's entries as they happen; returns it at its end.
     async fn follow(&self, order: &str, end: &str, out: &Output) -> Result<Value> {
         watch(&self.http, &self.order, order, out).await?;
         let ended = Call::get(&self.order, &["orders", order])?.query("wait", "terminal");

@@ -8,7 +8,7 @@ use crate::cli::{command, finish};
 
 const ORDER: &str = "0199d2a4-0000-7000-8000-000000000001";
 
-/// Reads a request; answers the id that it says was seen last.
+/// Reads a request; returns the id that it says was seen last.
 async fn request(stream: &mut TcpStream) -> Option<String> {
     let mut lines = BufReader::new(stream).lines();
     let mut seen = None;

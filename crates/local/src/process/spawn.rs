@@ -49,7 +49,7 @@ pub(super) fn command(
     command
 }
 
-/// Starts a command and answers its pid. The kernel ties "dies with its parent" to the *thread* that
+/// Starts a command and returns its pid. The kernel ties "dies with its parent" to the *thread* that
 /// started a process, so all are started by one thread that never ends. Each gets a thread that waits for
 /// its end, so that none stays a zombie.
 pub(super) fn spawn(command: Command) -> std::io::Result<u32> {

@@ -60,7 +60,7 @@ impl Sagas {
         })
     }
 
-    /// Measures batches of so many orders. Answers the first of them too.
+    /// Measures batches of so many orders. Returns the first of them too.
     pub(super) async fn measure(
         &mut self,
         orders: usize,

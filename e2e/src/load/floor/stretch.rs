@@ -41,7 +41,7 @@ impl Stretch {
     }
 }
 
-/// Works for so many seconds, at least once; answers how often.
+/// Works for so many seconds, at least once; returns how often.
 pub(super) async fn repeat(seconds: f64, mut work: impl AsyncFnMut() -> Result<()>) -> Result<u64> {
     let end = Instant::now() + Duration::from_secs_f64(seconds);
     let mut times = 0;

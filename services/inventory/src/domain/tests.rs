@@ -26,7 +26,7 @@ fn placed(lines: &[(&str, u32)]) -> Input {
     Input::Placed { lines: lines.iter().map(|(name, n)| (sku(name), *n)).collect() }
 }
 
-/// Leads a reservation through inputs, each delivered twice; answers its state and what was said.
+/// Leads a reservation through inputs, each delivered twice; returns its state and what was said.
 fn lead(
     shelf: &mut BTreeMap<Sku, Item>,
     inputs: impl IntoIterator<Item = Input>,

@@ -10,7 +10,7 @@ fn facts() -> Facts {
     }
 }
 
-/// Leads an order through inputs, each delivered twice; answers its state and what was said.
+/// Leads an order through inputs, each delivered twice; returns its state and what was said.
 fn lead(inputs: impl IntoIterator<Item = Input>) -> (State, Vec<&'static str>) {
     use events::Events;
     let (mut state, mut said) = (State::AwaitingBoth, Vec::new());

@@ -18,7 +18,7 @@ fn authorized() -> Input {
     Input::Authorized { authorization: "pi".to_owned() }
 }
 
-/// Leads a payment through inputs, each delivered twice; answers its state and what was said.
+/// Leads a payment through inputs, each delivered twice; returns its state and what was said.
 fn lead(inputs: impl IntoIterator<Item = Input>) -> (State, Vec<PaymentEvent>, Vec<Call>) {
     let (mut state, mut events, mut calls) = (State::New, Vec::new(), Vec::new());
     for input in inputs {

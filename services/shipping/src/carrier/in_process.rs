@@ -30,7 +30,7 @@ enum Why {
 }
 
 impl InProcess {
-    /// Takes a step from what is known of the parcel to what becomes of it. Answers also whether
+    /// Takes a step from what is known of the parcel to what becomes of it. Returns also whether
     /// nothing was known before.
     fn step(
         &self,

@@ -14,7 +14,7 @@ fn dispatched() -> Input {
     Input::Dispatched { tracking: "t".to_owned() }
 }
 
-/// Leads a shipment through inputs, each delivered twice; answers its state and what was said.
+/// Leads a shipment through inputs, each delivered twice; returns its state and what was said.
 fn lead(inputs: impl IntoIterator<Item = Input>) -> (State, Vec<&'static str>, Vec<Call>) {
     use events::Events;
     let (mut state, mut said, mut calls) = (State::New, Vec::new(), Vec::new());

@@ -177,7 +177,7 @@ impl World {
         exited.expect("the process should have ended").unwrap().code()
     }
 
-    /// Runs the service with only these variables; answers exit code and what it said.
+    /// Runs the service with only these variables; returns exit code and what it said.
     pub(crate) async fn run_with(&self, variables: &[(&str, &str)]) -> (Option<i32>, String) {
         let ended = Command::new(example())
             .env_clear()
@@ -198,7 +198,7 @@ impl World {
         HalfRequest::send(self.processes.get(name).admin, text).await
     }
 
-    /// Adds over HTTP; answers the new total, or the problem's status.
+    /// Adds over HTTP; returns the new total, or the problem's status.
     pub(crate) async fn add(&self, name: &str, key: &str, amount: i64) -> Result<i64, u16> {
         let body = json!({ "key": key, "amount": amount }).to_string();
         match self.http(name, "POST", "/additions", &body).await {

@@ -131,7 +131,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// Takes a line; answers id and data of an event that an empty line completes. One that was cut off
+    /// Takes a line; returns id and data of an event that an empty line completes. One that was cut off
     /// is not shown, and asked for again.
     fn line(&mut self, line: &str) -> Option<(Option<String>, String)> {
         match line.split_once(':') {
