@@ -50,7 +50,7 @@ impl Shop {
         Ok(Shop { fleet: fleet.clone(), http })
     }
 
-    /// An item that no other story uses, with so many free units, known to the order service.
+    /// An item that no other story uses, with this many free units, known to the order service.
     pub async fn item(&self, units: i64) -> Result<String> {
         let number = SKUS.fetch_add(1, Relaxed);
         let sku = format!("item-{}-{number}", std::process::id());

@@ -39,7 +39,7 @@ pub(crate) struct Intent<C> {
 }
 
 impl<C> Effects<C> {
-    /// For a batch of so many inputs, which publish an event each or less.
+    /// For a batch of this many inputs, which publish an event each or less.
     pub(crate) fn new(now_micros: i64, encoder: Arc<Encoder>, inputs: usize) -> Self {
         Effects {
             now_micros,

@@ -1,5 +1,5 @@
 //! Intents: the calls that decisions asked for, written in the transaction of the decisions, and found
-//! again when no outcome came back. Apart from making the calls, as this is what outlives the process.
+//! again when no outcome came back. Separate from making the calls, as this is what outlives the process.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel};

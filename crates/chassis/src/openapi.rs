@@ -1,4 +1,4 @@
-//! What every OpenAPI document says of itself, where it is served, and the one of a whole fleet. Apart from
+//! What every OpenAPI document says of itself, where it is served, and the one of a whole fleet. Separate from
 //! the HTTP frame, as documents are also made without a service that runs.
 
 use std::collections::BTreeMap;

@@ -138,7 +138,7 @@ fn secret(
 }
 
 /// Text from outside as it can be stored, shown and logged: without control characters, which Postgres or
-/// a terminal may not take, and cut to so many characters.
+/// a terminal may not take, and cut to this many characters.
 pub fn plain(text: &str, characters_max: usize) -> String {
     text.chars().filter(|character| !character.is_control()).take(characters_max).collect()
 }

@@ -26,7 +26,7 @@ const GAIN_ENOUGH: f64 = 0.5;
 const PROBE: f64 = 0.1;
 /// A large round gains little by being larger: it waits for no more than this share.
 const LARGE_WAITS: f64 = 0.25;
-/// Beyond so many replicas pauses get no longer, for the sake of those who wait.
+/// Beyond this many replicas pauses get no longer, for the sake of those who wait.
 const REPLICAS_MAX: usize = 4;
 /// The timer's step. What is shorter would take as long.
 const SHORTEST: Duration = Duration::from_millis(1);

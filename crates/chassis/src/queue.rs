@@ -28,7 +28,7 @@ const EVENTS_MAX: usize = 2 * BATCH_MAX;
 /// their records: of each there are these and what was decoded from them. A record may be 1 MB, so that
 /// their number alone would bound little.
 const EVENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// A batch is full with so many bytes of records. What it writes may hold them thrice: as dead letters, as
+/// A batch is full at this many bytes of records. What it writes may hold them thrice: as dead letters, as
 /// rows, and as a message of the outbox.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What outcomes, commands and events have of a batch at least, while as many of each wait: callers who

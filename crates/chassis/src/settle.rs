@@ -21,7 +21,7 @@ const TEXT_MAX: usize = 255;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct OpenFor {
-    /// Open for longer than so many seconds; 60 when left out.
+    /// Open for longer than this many seconds; 60 when left out.
     open_for_seconds: Option<u64>,
 }
 

@@ -41,7 +41,7 @@ pub struct TopicPlan {
 pub enum Applied {
     /// It was not there.
     Created,
-    /// It was there; with so many partitions.
+    /// It was there; with this many partitions.
     Existed(i32),
     /// It was there, and kept too few copies of what it acknowledges: now it keeps enough.
     Secured(i32),

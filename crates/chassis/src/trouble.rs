@@ -1,5 +1,5 @@
 //! Trouble with the database: how long anybody waits for it, and what an error says of the connection that
-//! it came over. One rule for every connection there is, apart from those who use one.
+//! it came over. One rule for every connection there is, separate from those who use one.
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;

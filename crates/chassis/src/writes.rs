@@ -209,7 +209,7 @@ impl Columns<'_> {
         self
     }
 
-    /// So many rows must be written. Fewer mean that another transaction changed one of them since it
+    /// This many rows must be written. Fewer mean that another transaction changed one of them since it
     /// was read: nothing of the batch is written, and it runs again. `what` names the rows.
     pub fn expect(self, rows: usize, what: &'static str) {
         self.writes.bind(rows as i64);

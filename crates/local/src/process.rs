@@ -274,7 +274,7 @@ fn length(file: &Path) -> u64 {
     fs::metadata(file).map_or(0, |file| file.len())
 }
 
-/// What a log holds from a place on, at most so many bytes of its end.
+/// What a log holds from a place on, at most this many bytes of its end.
 fn written(log: &Path, from: u64, bytes_max: u64) -> String {
     let read = || -> std::io::Result<String> {
         let mut file = File::open(log)?;

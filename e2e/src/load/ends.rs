@@ -72,7 +72,7 @@ impl Ends {
         Ends { window, state: Mutex::default() }
     }
 
-    /// So many orders are to be placed.
+    /// This many orders are to be placed.
     pub fn intended(&self, orders: u64) {
         self.lock().totals.outstanding += orders;
     }

@@ -55,7 +55,7 @@ impl Gate {
         }
     }
 
-    /// So many orders have ended.
+    /// This many orders have ended.
     pub fn ended(&self, orders: usize) {
         match self.kind {
             Kind::Closed => self.permits.add_permits(orders),

@@ -9,9 +9,9 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Arrival {
-    /// So many orders are under way; a new one is placed when one ends. Shows the highest throughput.
+    /// This many orders are under way; a new one is placed when one ends. Shows the highest throughput.
     InFlight(usize),
-    /// So many orders a second, whatever becomes of them. Shows latency at that load.
+    /// This many orders a second, whatever becomes of them. Shows latency at that load.
     PerSecond(f64),
 }
 
@@ -23,7 +23,7 @@ pub struct Plan {
     pub warmup_seconds: f64,
     /// The window in which everything is measured.
     pub seconds: f64,
-    /// Orders spread evenly over so many SKUs.
+    /// Orders spread evenly over this many SKUs.
     pub skus: u32,
     /// Lines of each order, each of another SKU.
     pub lines: u32,

@@ -20,7 +20,7 @@ use crate::load::watch::{Watch, Watching};
 /// How long orders that were placed may take to end after the window.
 const DRAIN: Duration = Duration::from_secs(60);
 const INTERVAL: Duration = Duration::from_millis(250);
-/// So many orders that fail before one completes show that the benchmark is wrong, not the load.
+/// This many orders that fail before one completes show that the benchmark is wrong, not the load.
 const FAILURES_MAX: u64 = 100;
 
 /// Measures a fleet whose stock is filled.

@@ -62,10 +62,10 @@ pub struct Options {
     /// Length of the load before the window, in seconds
     #[arg(long, value_name = "SECONDS")]
     pub warmup: Option<f64>,
-    /// Closed loop with so many orders under way
+    /// Closed loop with this many orders under way
     #[arg(long, value_name = "ORDERS", conflicts_with = "rate")]
     pub in_flight: Option<usize>,
-    /// Open loop with so many orders a second
+    /// Open loop with this many orders a second
     #[arg(long, value_name = "ORDERS")]
     pub rate: Option<f64>,
     /// SKUs that are ordered, evenly; 1 for a hot one

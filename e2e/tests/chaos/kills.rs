@@ -1,4 +1,4 @@
-//! Services are killed while customers order. Apart from servers that are away: here only chance knows
+//! Services are killed while customers order. Separate from servers that are away: here only chance knows
 //! what dies when, and the audit alone says whether it went well.
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! A customer's wish made an order: prices from the fleet's own list, never from the customer. Pure,
-//! and apart from `domain`, which begins when the prices are known.
+//! and separate from `domain`, which begins when the prices are known.
 
 use std::collections::HashMap;
 use std::sync::Arc;

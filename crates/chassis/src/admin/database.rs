@@ -1,4 +1,4 @@
-//! What an operator is told where the database did not do what a route asked of it. Apart from the routes, as
+//! What an operator is told where the database did not do what a route asked of it. Separate from the routes, as
 //! they all ask it; and unlike what others are told, it names what the database said.
 
 use axum::http::StatusCode;

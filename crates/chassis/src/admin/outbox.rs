@@ -1,4 +1,4 @@
-//! The outbox as operators see it: what waits, what is kept, and publishing a topic again. Apart from the
+//! The outbox as operators see it: what waits, what is kept, and publishing a topic again. Separate from the
 //! other admin routes, as it is all about tables of the relay.
 
 use std::sync::Arc;
@@ -93,7 +93,7 @@ async fn read(db: &PgPool) -> Result<Outbox, sqlx::Error> {
 pub(super) struct Again {
     #[schema(example = "order.events")]
     topic: String,
-    /// Only events committed in the last so many minutes; all that are kept when left out.
+    /// How far back to go, in minutes; all that is kept when left out.
     minutes: Option<u32>,
 }
 

@@ -14,7 +14,7 @@ use crate::health::Health;
 use crate::service::Unanswered;
 use crate::telemetry::Telemetry;
 
-/// So many attempts in a row without an outcome, over at least that time, and the provider counts as away.
+/// This many attempts in a row without an outcome, over at least that time, and the provider counts as away.
 /// One by itself is nothing: it is made again.
 const AWAY_ATTEMPTS: u32 = 3;
 const AWAY_TIME: Duration = Duration::from_secs(2);

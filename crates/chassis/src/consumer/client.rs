@@ -1,5 +1,5 @@
 //! The client that the consumer polls: how it is set up and why, how it is replaced, and how it leaves the
-//! group. Apart from polling, as all of this happens before it, after it, or on other threads.
+//! group. Separate from polling, as all of this happens before it, after it, or on other threads.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -70,7 +70,7 @@ pub(crate) fn subscribe<S: Service>(
     Ok(())
 }
 
-/// The settings of a member of a service's group that hears so many topics.
+/// The settings of a member of a service's group that hears this many topics.
 pub(super) fn settings(config: &Config, service: &str, topics: usize) -> ClientConfig {
     let mut settings = ClientConfig::new();
     settings

@@ -88,7 +88,7 @@ impl Reader {
         self.topics.contains(&topic)
     }
 
-    /// So many more messages will be published on its topics. To be said before they are.
+    /// This many more messages will be published on its topics. To be said before they are.
     pub fn expect(&self, messages: u64) {
         self.progress.expected.fetch_add(messages, SeqCst);
     }

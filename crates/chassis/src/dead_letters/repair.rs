@@ -1,4 +1,4 @@
-//! Dead letters as rows that operators look through and settle. Apart from setting aside, which belongs to
+//! Dead letters as rows that operators look through and settle. Separate from setting aside, which belongs to
 //! the transaction of a batch: this is asked for over the admin port, and by whoever counts what waits.
 
 use std::collections::HashMap;

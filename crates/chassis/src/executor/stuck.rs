@@ -1,5 +1,5 @@
 //! Events that cannot be processed and are not set aside: their partitions wait, for longer each time, and
-//! everybody is told. Apart from the loop, as such an event comes back again and again, and should then
+//! everybody is told. Separate from the loop, as such an event comes back again and again, and should then
 //! neither fail with others nor keep them waiting.
 
 use std::collections::HashMap;

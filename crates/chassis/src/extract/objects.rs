@@ -1,6 +1,6 @@
 //! A deserializer that takes JSON objects for structs and nothing else. Serde also accepts an array whose
 //! elements stand for the fields in their order, so that a mistaken or malicious client places an order by
-//! `["c",[["tea",1]],"DE","tok_visa",null]`, which no document describes. Apart from the extractors because
+//! `["c",[["tea",1]],"DE","tok_visa",null]`, which no document describes. Separate from the extractors because
 //! it is about serde alone.
 
 use std::fmt;

@@ -1,5 +1,5 @@
 //! Serving a port: connections that are bounded in number, in the time that half a request may take, and
-//! in the time that a stop waits for them. Apart from routes, and in place of `axum::serve`, which has no
+//! in the time that a stop waits for them. Separate from routes, and in place of `axum::serve`, which has no
 //! timer: half a request would hold its connection, and a stop, for ever.
 
 use std::io;

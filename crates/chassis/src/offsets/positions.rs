@@ -1,5 +1,5 @@
 //! The partitions that this replica has, in memory: those that it holds, with how far it is, and what the
-//! others wait for. Shared by the consumer's thread and the executor; apart from the database's side.
+//! others wait for. Shared by the consumer's thread and the executor; separate from the database's side.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! Reads a row back into its messages. Apart from writing, as it trusts nothing: the row may be of another
+//! Reads a row back into its messages. Separate from writing, as it trusts nothing: the row may be of another
 //! build. What it answers borrows from the row.
 
 use super::{EVENT, NO_TRACE, NONE, RAW, TRACE, TRACE_WITH_STATE, VERSION};

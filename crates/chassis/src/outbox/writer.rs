@@ -1,4 +1,4 @@
-//! Writes the messages of a batch as one row, or one message by itself. Apart from reading, as it only
+//! Writes the messages of a batch as one row, or one message by itself. Separate from reading, as it only
 //! appends: each event is written into the batch's buffer as it is decided, and copied nowhere before
 //! the row is finished.
 

@@ -1,4 +1,4 @@
-//! Rows on their way to Kafka, and what is known of each of their messages. Apart from sending, as it
+//! Rows on their way to Kafka, and what is known of each of their messages. Separate from sending, as it
 //! outlives attempts: what was acknowledged once is not sent again because of its neighbours.
 
 use std::collections::{BTreeSet, VecDeque};

@@ -1,4 +1,4 @@
-//! The headers of an event, and the record that it becomes. Apart from sending: they are derived from the
+//! The headers of an event, and the record that it becomes. Separate from sending: they are derived from the
 //! row in the same way each time, so that an event that is published twice is the same twice.
 
 use std::fmt::Write as _;

@@ -1,5 +1,5 @@
 //! What the relay publishes next, and when: batches that the executor hands over in memory, and rows where
-//! it was not this replica that committed them. Apart from publishing, as this is all about not missing
+//! it was not this replica that committed them. Separate from publishing, as this is all about not missing
 //! any, and about gathering several.
 
 use std::collections::VecDeque;
@@ -27,7 +27,7 @@ const FLUSH_BYTES_MAX: usize = 4 * 1024 * 1024;
 const READ_ROWS_MAX: i64 = 64;
 /// The longest pause that lets batches gather. The executor has paced what it commits.
 const PAUSE_MAX: Duration = Duration::from_millis(8);
-/// A flush of so many batches is full enough.
+/// A flush of this many batches is full enough.
 const FULL_ENOUGH: usize = 8;
 
 pub(super) struct Incoming {

@@ -13,7 +13,7 @@ const STROKE_MIN: Duration = Duration::from_secs(1);
 /// So much is deleted at once, as the lease is renewed in the same transaction: a night's leftovers would
 /// take longer than a lease lasts, or than a statement may.
 const STROKE_BYTES: i64 = 32 * 1024 * 1024;
-/// So many rows of former tenures are looked at between two renewals of the lease: a fraction of a second, where
+/// This many rows of former tenures are looked at between two renewals of the lease: a fraction of a second, where
 /// all of them may take longer than a statement may.
 const ROWS_AT_ONCE: i64 = 50_000;
 
@@ -84,7 +84,7 @@ impl Keeping {
         Ok(rows == ROWS_AT_ONCE)
     }
 
-    /// Everything up to a batch is published, so many bytes more than before.
+    /// Everything up to a batch is published, this many bytes more than before.
     pub(super) fn published(&mut self, batch: i64, bytes: usize) {
         let bytes = bytes as i64;
         self.bytes += bytes;

@@ -181,7 +181,7 @@ impl Publisher {
         })
     }
 
-    /// The producer for so many messages. All are settled before the next are sent, so their order is
+    /// The producer for this many messages. All are settled before the next are sent, so their order is
     /// kept whichever producer each goes through.
     fn pump(&mut self, kind: Kind) -> Result<&Pump<Context>, KafkaError> {
         let slot = match kind {

@@ -1,5 +1,5 @@
 //! How many replicas have a record before it counts as acknowledged. With one it is lost together with
-//! its broker, after its outbox row has been noted as published. Apart from creating topics, as running
+//! its broker, after its outbox row has been noted as published. Separate from creating topics, as running
 //! services look at it too.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use super::TIMEOUT;
 
 /// The setting of a topic.
 pub(super) const SETTING: &str = "min.insync.replicas";
-/// So many replicas have what is acknowledged, where there are as many: one may be lost. While too few
+/// This many replicas have what is acknowledged, where there are as many: one may be lost. While too few
 /// are in sync, nothing is published, and events wait in the outbox; that is better than losing them.
 const COPIES: i32 = 2;
 

@@ -39,7 +39,7 @@ pub(crate) struct Shown {
     /// From the beginning of the topics, not only what comes from now on
     #[arg(long)]
     from_beginning: bool,
-    /// Stop after so many seconds without an event
+    /// Stop after this many seconds without an event
     #[arg(long)]
     idle_seconds: Option<u64>,
 }

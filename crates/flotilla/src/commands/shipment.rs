@@ -19,7 +19,7 @@ pub(crate) enum Shipment {
     },
     /// Calls to the carrier whose outcome is not known for a while
     Stuck {
-        /// Open for longer than so many seconds
+        /// Open for longer than this many seconds
         #[arg(long, default_value_t = 60)]
         open_for_seconds: u64,
     },

@@ -1,4 +1,4 @@
-//! The thread that writes the journal. Apart from opening and replaying because its matter is
+//! The thread that writes the journal. Separate from opening and replaying because its matter is
 //! order between threads: acts are queued in the order in which the ledger applied them, and each
 //! caller learns when its own has been written.
 
@@ -42,7 +42,7 @@ struct Waiting {
 
 #[derive(Debug, Clone, Copy)]
 enum Progress {
-    /// So many acts have been written.
+    /// This many acts have been written.
     Written(u64),
     Failed,
 }

@@ -20,7 +20,7 @@ use crate::load::process::Process;
 const TELLING: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// What flushes of so many orders took.
+/// What flushes of this many orders took.
 #[derive(Debug, Clone, Serialize)]
 pub struct Traffic {
     pub orders: f64,
@@ -66,7 +66,7 @@ impl Broker {
         })
     }
 
-    /// Measures rounds of so many orders, the same ones over and over.
+    /// Measures rounds of this many orders, the same ones over and over.
     pub(super) async fn measure(
         &mut self,
         orders: usize,

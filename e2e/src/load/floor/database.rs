@@ -16,10 +16,10 @@ use crate::load::process::Process;
 /// Until each service has its prepared statements and Postgres its caches.
 const WARMUP_SECONDS: f64 = 2.0;
 
-/// What was published for so many orders is kept: a few megabytes.
+/// What was published for this many orders is kept: a few megabytes.
 const KEPT_ORDERS: usize = 512;
 
-/// What batches of so many orders took.
+/// What batches of this many orders took.
 #[derive(Debug, Clone, Serialize)]
 pub struct Work {
     pub orders: f64,
@@ -60,7 +60,7 @@ impl Sagas {
         })
     }
 
-    /// Measures batches of so many orders. Returns the first of them too.
+    /// Measures batches of this many orders. Returns the first of them too.
     pub(super) async fn measure(
         &mut self,
         orders: usize,

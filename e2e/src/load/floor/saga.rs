@@ -43,7 +43,7 @@ impl Fleet {
         })
     }
 
-    /// Places so many orders at once and leads them to their ends.
+    /// Places this many orders at once and leads them to their ends.
     pub(super) async fn round(&mut self, orders: usize) -> Result<Round> {
         let places: Vec<Input> = (0..orders).map(|_| self.place()).collect::<Result<_>>()?;
         let mut waiting = VecDeque::from(self.order.command(places).await?);

@@ -16,7 +16,7 @@ pub(super) struct Stretch {
 }
 
 impl Stretch {
-    /// Works for so many seconds, at least once.
+    /// Works for this many seconds, at least once.
     pub(super) async fn of(
         processes: &[Process],
         seconds: f64,
@@ -41,7 +41,7 @@ impl Stretch {
     }
 }
 
-/// Works for so many seconds, at least once; returns how often.
+/// Works for this many seconds, at least once; returns how often.
 pub(super) async fn repeat(seconds: f64, mut work: impl AsyncFnMut() -> Result<()>) -> Result<u64> {
     let end = Instant::now() + Duration::from_secs_f64(seconds);
     let mut times = 0;

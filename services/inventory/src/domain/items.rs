@@ -44,7 +44,7 @@ pub fn check_adjustment(delta: i64, note: &str) -> Result<(), Refusal> {
     if delta == 0 || delta.unsigned_abs() > MAX_STOCK.unsigned_abs() {
         return Err(Refusal::Delta);
     }
-    // Bytes first: they are counted already, and a text of so many bytes has too many characters.
+    // Bytes first: they are counted already, and a text of this many bytes has too many characters.
     let too_long = note.len() > 4 * NOTE_LENGTH_MAX || note.chars().count() > NOTE_LENGTH_MAX;
     if too_long || note.contains('\0') {
         return Err(Refusal::Note);

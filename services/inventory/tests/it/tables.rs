@@ -33,7 +33,7 @@ impl Tables {
         PgConnection::connect(&self.url).await.unwrap()
     }
 
-    /// An item with so many free units.
+    /// An item with this many free units.
     pub(crate) async fn item(&self, name: &str, free: i64) -> Sku {
         let (sku, price) = (sku(name), Money::new(100, "EUR".parse().unwrap()));
         let set = Input::Set { sku: sku.clone(), name: "An item".to_owned(), price };

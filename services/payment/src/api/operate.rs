@@ -1,5 +1,5 @@
 //! What operators may do, on the admin port: see which calls to the provider stay open, and say what became
-//! of one where the provider does not. Apart from what everybody may ask.
+//! of one where the provider does not. Separate from what everybody may ask.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! What operators may do, on the admin port: see which calls to the carrier stay open, and say what became
-//! of one where the carrier does not. Apart from what everybody may ask.
+//! of one where the carrier does not. Separate from what everybody may ask.
 
 use std::sync::Arc;
 

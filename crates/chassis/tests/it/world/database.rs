@@ -401,7 +401,7 @@ impl World {
         renewing
     }
 
-    /// Writes the lease of a holder that is dead, by a clock that runs ahead by so many seconds.
+    /// Writes the lease of a holder that is dead, by a clock that runs ahead by this many seconds.
     pub(crate) async fn write_lease(&self, ahead: i32) {
         sqlx::query(
             "update flotilla.relay_lease set holder = gen_random_uuid(), epoch = epoch + 1,
@@ -442,7 +442,7 @@ impl World {
         app.close().await.unwrap();
     }
 
-    /// Waits until so many connections wait for announcements of committed batches.
+    /// Waits until this many connections wait for announcements of committed batches.
     pub(crate) async fn wait_for_listeners(&self, expected: i64) {
         // What a session does only its own role sees.
         let mut app = PgConnection::connect(&self.urls.app).await.unwrap();

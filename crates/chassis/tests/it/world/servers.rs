@@ -139,7 +139,7 @@ impl World {
         self.create_topics().await;
     }
 
-    /// Gives the topic of requests so many partitions.
+    /// Gives the topic of requests this many partitions.
     pub(crate) async fn add_request_partitions(&self, count: usize) {
         let new = [NewPartitions::new(REQUESTS, count)];
         let added = self.kafka().create_partitions(&new, &AdminOptions::new()).await.unwrap();

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Republish {
     /// The topic, such as order.events
     topic: String,
-    /// Only events committed in the last so many minutes; all that are kept when left out
+    /// How far back to go, in minutes; all that is kept when left out
     #[arg(long)]
     minutes: Option<u32>,
     /// Return as soon as the service has taken the request, without waiting for the end

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 
-/// An order id made so many seconds ago.
+/// An order id made this many seconds ago.
 pub(super) fn made_ago(seconds: u64) -> OrderId {
     let now_ms = Uuid::now_v7().as_u64_pair().0 >> 16;
     let (high, low) = Uuid::now_v7().as_u64_pair();
