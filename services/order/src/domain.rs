@@ -115,12 +115,8 @@ pub enum Rejection {
     NotCompleted,
 }
 
-/// The next state and what to tell the fleet. A decision that keeps the state tells nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
-    pub state: State,
-    pub events: Vec<OrderEvent>,
-}
+/// The next state and what to tell the fleet.
+pub type Decision = chassis::Decision<State, OrderEvent>;
 
 /// Accepts an order.
 pub fn place(order: Order, now_micros: i64) -> (Facts, State, OrderPlaced) {
@@ -162,7 +158,7 @@ pub fn decide(
         Input::Return => commands::return_goods(state)?,
     };
     let event = if next == state { None } else { fact(facts, state, next, now_micros) };
-    Ok(Decision { state: next, events: event.into_iter().collect() })
+    Ok(Decision { state: next, events: event.into_iter().collect(), calls: Vec::new() })
 }
 
 /// What is said on going from one state to another. Each fact belongs to entering one state, and no

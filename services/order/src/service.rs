@@ -194,8 +194,8 @@ fn decide_step(rows: &mut Rows, step: &Step, effects: &mut Effects<NoCall>) -> R
         Ok(decision) => decision,
         Err(rejection) => return Reply::Rejected(rejection),
     };
-    let domain::Decision { state, events } = decision;
-    if state == before.state && events.is_empty() {
+    let domain::Decision { state, events, .. } = decision;
+    if state == before.state {
         return Reply::Moved(state);
     }
     rows.orders.change(step.order, &events, effects, |order| {
