@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::writes::Writes;
 
 /// A service's work: load the rows that a batch of inputs touches, decide input by input in memory,
-/// save what changed. The executor calls the three in this order inside one transaction.
+/// save what changed. The executor calls the three in this order; what they write is one transaction.
 pub trait Service: Send + Sync + Sized + 'static {
     /// The service's name: its consumer group, the `ce_source` of its events, the prefix of its
     /// dead-letter topic.
