@@ -4,7 +4,8 @@
 //!
 //! - An event, command, outcome or timer has its effect once, whatever is redelivered or crashes.
 //! - Events are published in the order of their commits, at least once, never lost.
-//! - What cannot be processed is set aside with its reason, and nothing else is held up by it.
+//! - What cannot be processed is set aside with its reason, and nothing else is held up by it; what must not be
+//!   lost keeps its own partition waiting instead.
 //! - Everything is bounded: batches, queues, payloads, retries in memory, time.
 //!
 //! A service declares itself with [`App`] and implements [`Service`], or [`KeyedService`] where its work is one

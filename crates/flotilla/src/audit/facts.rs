@@ -47,7 +47,7 @@ impl Facts {
         self.after.as_deref().unwrap_or(self)
     }
 
-    /// Whether an order has ended, and did not move while the rest was read. KeyedServices act only on what
+    /// Whether an order has ended, and did not move while the rest was read. Participants act only on what
     /// order says, so theirs did not move either.
     pub fn is_settled(&self, id: &Uuid) -> bool {
         let settled = |order: &&OrderFact| order.end != OrderEnd::Under;

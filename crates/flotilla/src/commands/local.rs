@@ -17,7 +17,7 @@ use flotilla::fleet::{Fleet, FleetSettings};
 
 #[derive(Subcommand)]
 pub(crate) enum Local {
-    /// Start the fleet and lead six orders through it, one for each way it can end
+    /// Start the fleet and lead orders through it, one for each way they can end
     Demo,
     /// Start what does not run: servers, topics, schemas, migrations, services
     Up,
