@@ -37,6 +37,7 @@ use tokio::runtime::Handle as Runtime;
 
 use crate::brokers::Brokers;
 use crate::config::Config;
+use crate::crash;
 use crate::health::Health;
 use crate::offsets::{Partition, Positions};
 use crate::outbox::pack_one;
@@ -97,6 +98,7 @@ impl<S: Service> Consuming<S> {
 /// Polls until told to stop, with one member of the group after the other where one cannot go on. Runs on
 /// a thread of its own, as librdkafka's polls block.
 pub(crate) fn run<S: Service>(seat: &Seat, consuming: &Consuming<S>) {
+    crash::point("consumer");
     let placing = Arc::new(Placing {
         database_url: consuming.config.database_url.clone(),
         bootstrap: consuming.config.kafka_brokers.clone(),

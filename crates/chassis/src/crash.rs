@@ -1,13 +1,14 @@
-//! Named windows in which a process may die, for tests that kill it exactly there. Without the feature
-//! `testing` there is nothing here.
+//! Named windows in which a process may die, or one of its parts may, for tests that make that happen exactly
+//! there. Without the feature `testing` there is nothing here.
 
 /// Dies at once, without any cleaning up, when `FLOTILLA_CRASH_AT` names this window and it is passed
-/// for the n-th time: `name:n`.
+/// for the n-th time: `name:n`. Panics when `FLOTILLA_PANIC_AT` names it.
 #[cfg(feature = "testing")]
 pub(crate) fn point(name: &'static str) {
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
     static PASSED: AtomicU64 = AtomicU64::new(0);
 
+    assert!(std::env::var("FLOTILLA_PANIC_AT").as_deref() != Ok(name), "told to panic at {name}");
     let Ok(armed) = std::env::var("FLOTILLA_CRASH_AT") else { return };
     let (window, times) = armed.split_once(':').unwrap_or((&armed, "1"));
     if window == name && (PASSED.fetch_add(1, Relaxed) + 1).to_string() == times {

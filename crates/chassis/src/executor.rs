@@ -28,6 +28,7 @@ use crate::calls::CallQueue;
 use crate::clock::Clock;
 use crate::codec::Encoder;
 use crate::consumer::{Flow, OffsetHint};
+use crate::crash;
 use crate::dead_letters::Reason;
 use crate::failure::Failure;
 use crate::handle::Refused;
@@ -88,6 +89,7 @@ impl<S: Service> Executor<S> {
             tracing::warn!(error = %error, "the executor has no connection yet");
         }
         loop {
+            crash::point("executor");
             match self.queue.next().await {
                 Next::Batch(mut batch) => {
                     if self.queue.waiting() < FULL_ENOUGH {

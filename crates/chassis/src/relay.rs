@@ -28,6 +28,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::config::Secret;
+use crate::crash;
 use crate::executor::{Chain, Writer};
 use crate::health::Health;
 use crate::pace::Replicas;
@@ -108,6 +109,7 @@ impl Relay {
         self.stopping = stopping;
         let mut first = true;
         while !self.stopping.load(Relaxed) {
+            crash::point("relay");
             match self.take().await {
                 Ok(Some(tenure)) => {
                     first = false;
@@ -244,10 +246,14 @@ impl Relay {
                 "batch {batch} in flotilla.outbox is not of a version that this build reads: nothing is \
                  published from there on; start the build that wrote it, or see docs/runbook.md"
             ),
-            (None, Some(batch)) => format!(
-                "batch {batch} is not in flotilla.outbox, though later ones are: nothing is published from \
-                 there on; docs/runbook.md says what to do"
-            ),
+            // Lost, so nobody will bring it: callers had better not be told that their orders are on their way.
+            (None, Some(batch)) => {
+                let reason = format!(
+                    "batch {batch} is not in flotilla.outbox, though later ones are: nothing is published \
+                     from there on; docs/runbook.md says what to do"
+                );
+                return self.health.blocked("outbox", reason);
+            }
             (None, None) => return self.health.has("outbox"),
         };
         self.health.waits_for("outbox", reason);

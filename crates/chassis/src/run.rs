@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::config::{self, Config, EXIT_CONFIG, Env, PREFIX};
 use crate::service::Service;
 use crate::{codec, consumer, database};
-use start::Running;
+use start::{Poller, Running};
 
 /// Worker threads. The executor, the relay and HTTP are one task each at any moment of load; a third
 /// thread was not seen to help.
@@ -141,7 +141,7 @@ async fn run<S: Service>(app: App<S>, config: Config) -> anyhow::Result<()> {
     tracing::info!(after_ms = began.elapsed().as_millis() as u64, "ready");
     tokio::select! {
         () = stop.requested() => {}
-        () = running.failed() => anyhow::bail!("a part of the service ended unexpectedly"),
+        part = running.failed() => anyhow::bail!("{part} ended unexpectedly; what it said is logged above"),
     }
     tracing::info!("stopping");
     health.begin_stop();
@@ -177,19 +177,31 @@ impl Stop {
 }
 
 impl Running {
-    /// Resolves when something ended that should not.
-    async fn failed(&self) {
+    /// Resolves with the part that ended although nobody told it to. From then on callers are sent elsewhere.
+    async fn failed(&self) -> &'static str {
         loop {
             self.progress.judge(&self.health);
-            let ended = self.executor.is_finished()
-                || self.relay.is_finished()
-                || self.sweep.is_finished()
-                || self.poller.as_ref().is_some_and(|(thread, _)| thread.is_finished());
-            if ended {
-                return;
+            if let Some(part) = self.ended() {
+                self.health
+                    .blocked("process", format!("{part} has ended, and the process ends with it"));
+                return part;
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
+    }
+
+    fn ended(&self) -> Option<&'static str> {
+        let tasks = [
+            ("HTTP", &self.http),
+            ("the admin port", &self.admin),
+            ("the executor", &self.executor),
+            ("the relay", &self.relay),
+            ("the sweep", &self.sweep),
+        ];
+        let watch = self.poller.as_ref().map(|poller| ("the watch over the group", &poller.watch));
+        let task = tasks.into_iter().chain(watch).find(|(_, task)| task.is_finished());
+        let thread = self.poller.as_ref().filter(|poller| poller.thread.is_finished());
+        task.map(|(part, _)| part).or(thread.map(|_| "the consumer"))
     }
 
     /// Stops in the order in which nothing is lost: accept nothing, fetch nothing, finish what waits,
@@ -202,7 +214,7 @@ impl Running {
         join("HTTP", http, share * 2).await;
         stop_polling.store(true, Relaxed);
         let seat = match poller {
-            Some((thread, seat)) => {
+            Some(Poller { thread, seat, .. }) => {
                 let joined = tokio::task::spawn_blocking(move || thread.join());
                 match tokio::time::timeout(share, joined).await {
                     Ok(Ok(Ok(()))) => {}

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::calls::CallQueue;
 use crate::clock::Clock;
+use crate::crash;
 use crate::executor::{Chain, Writer};
 use crate::failure::Failure;
 use crate::health::Health;
@@ -37,6 +38,7 @@ pub(crate) async fn run<S: Service>(
     mut time: Time,
 ) {
     while !health.is_stopping() {
+        crash::point("sweep");
         let pause = match sweep(&*service, calls.as_ref(), &mut writer, &mut time).await {
             Ok(due) => {
                 health.has("sweep");

@@ -17,6 +17,7 @@ use super::standstill::{Mend, Standstill};
 use super::stop::Stop;
 use super::watchdog::{Verdict, Watchdog};
 use crate::brokers::Brokers;
+use crate::crash;
 use crate::health::Health;
 use crate::offsets::{Partition, Positions};
 use crate::service::Service;
@@ -69,6 +70,7 @@ impl Watch {
                 () = self.health.stopping() => return,
                 () = tokio::time::sleep(EVERY) => {}
             }
+            crash::point("watch");
             let look = self.look(&mut watchdog, &mut standstill);
             match tokio::time::timeout(LOOK_MAX, look).await {
                 Ok(Ok(())) => {}

@@ -72,8 +72,13 @@ pub(super) struct Running {
     pub(super) shutdown_timeout: Duration,
 }
 
-/// The polling thread, and where the member of the group sits that it polls.
-type Poller = (thread::JoinHandle<()>, Arc<Seat>);
+/// What hears: the polling thread, where the member of the group sits that it polls, and the look at the whole
+/// group.
+pub(super) struct Poller {
+    pub(super) thread: thread::JoinHandle<()>,
+    pub(super) seat: Arc<Seat>,
+    pub(super) watch: JoinHandle<()>,
+}
 
 impl<S: Service> Starting<S> {
     pub(super) fn new(
@@ -282,13 +287,13 @@ impl<S: Service> Starting<S> {
             flow: Arc::clone(flow),
             runtime: tokio::runtime::Handle::current(),
         };
-        tokio::spawn(Watch::of(&consuming, Arc::clone(&self.sight)).run());
+        let watch = Watch::of(&consuming, Arc::clone(&self.sight)).run();
         let seat = Arc::new(Seat::default());
         consumer::subscribe(&seat, &consuming)?;
         let (polled, hint) = (Arc::clone(&seat), OffsetHint::of(&seat));
         let thread = thread::Builder::new()
             .name("consumer".to_owned())
             .spawn(move || consumer::run(&polled, &consuming))?;
-        Ok((Some((thread, seat)), hint))
+        Ok((Some(Poller { thread, seat, watch: tokio::spawn(watch) }), hint))
     }
 }

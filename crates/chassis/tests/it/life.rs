@@ -240,3 +240,18 @@ async fn a_stop_gives_back_the_lease_although_kafka_does_not_answer() {
     assert_eq!(world.totals_told(&key), [(1, 1)]);
     world.stop("a").await;
 }
+
+#[tokio::test]
+async fn the_end_of_any_part_ends_the_process() {
+    let mut world = World::enter().await;
+    for part in ["executor", "relay", "sweep", "consumer", "watch"] {
+        world.spawn("a", &[("FLOTILLA_PANIC_AT", part)]).await;
+        assert_eq!(world.wait_for_exit("a").await, Some(1), "{part}");
+    }
+    // What they left behind hinders nobody.
+    world.start("a").await;
+    let key = world.fresh_key("after");
+    world.send(&request(&key, 1), &key).await;
+    world.wait_for_total(&key, 1).await;
+    world.stop("a").await;
+}
