@@ -52,3 +52,27 @@ async fn items_that_replicas_share_stay_locked_until_the_commit() {
     tx.commit().await.unwrap();
     sqlx::query(taken).execute(&mut other).await.unwrap();
 }
+
+#[tokio::test]
+async fn items_that_replicas_share_are_neither_remembered_nor_taken_from_memory() {
+    let tables = Tables::new().await;
+    let mut db = tables.connect().await;
+    let tea = tables.item("tea", 5).await;
+    let input = placed(OrderId::now(), &Lines::from([(tea.clone(), 1)]));
+    let service = Inventory::default();
+    // A batch that leaves another number of units behind, in memory only: so it shows where one comes from.
+    let leave = |mut rows: inventory::store::Rows, free| {
+        rows.stock.get_mut(&tea).unwrap().free = free;
+        service.committed(rows);
+    };
+    let free = |rows: &inventory::store::Rows| rows.stock.get(&tea).unwrap().free;
+    leave(service.load(&mut db, &[&input]).await.unwrap(), 7);
+    let alone = service.load(&mut db, &[&input]).await.unwrap();
+    assert_eq!(free(&alone), 7, "what a replica wrote by itself it remembers");
+    leave(alone, 7);
+    let shared = service.load_locked(&mut db, &[&input]).await.unwrap();
+    assert_eq!(free(&shared), 5);
+    leave(shared, 9);
+    let after = service.load(&mut db, &[&input]).await.unwrap();
+    assert_ne!(free(&after), 9, "another replica may write it next");
+}
