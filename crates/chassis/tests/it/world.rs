@@ -7,6 +7,7 @@ mod strangers;
 mod messages;
 mod detour;
 mod database;
+mod lease;
 mod metrics;
 mod processes;
 mod values;
