@@ -93,7 +93,7 @@ pub use registry::{COMPATIBILITY, Registry, RegistryError, subject};
 pub use remembered::Remembered;
 pub use rows::{
     Addressed, Column, Decision, Key, KeyOf, Keyed, KeyedService, Reply, Rows, Settled, Shown,
-    Stored, Table, Touched, find,
+    Stored, Table, Touched, find_row,
 };
 pub use run::main;
 pub use service::{Calls, Deduplication, Hears, NoCall, Outside, Reading, Service, Unanswered};

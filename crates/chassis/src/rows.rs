@@ -348,7 +348,10 @@ pub struct Shown<R> {
 }
 
 /// Looks a row up, to show it.
-pub async fn find<R: Stored>(db: &PgPool, key: R::Key) -> Result<Option<Shown<R>>, sqlx::Error> {
+pub async fn find_row<R: Stored>(
+    db: &PgPool,
+    key: R::Key,
+) -> Result<Option<Shown<R>>, sqlx::Error> {
     let sql = Sql::of(&R::TABLE).select();
     let found = sqlx::query(AssertSqlSafe(sql)).bind([key.into()]).fetch_optional(db).await?;
     let Some(row) = found else { return Ok(None) };

@@ -148,7 +148,7 @@ async fn show(
 
 /// The payment as it is, or why it cannot be shown.
 async fn show_payment(handle: &Handle<Payments>, order_id: Uuid) -> Result<Payment, Problem> {
-    let shown = chassis::find(handle.db(), OrderId(order_id)).await;
+    let shown = chassis::find_row(handle.db(), OrderId(order_id)).await;
     let Some(shown) = shown.map_err(|error| unavailable(&error))? else {
         let detail = "no order with this id was heard of; one that was just placed takes a moment";
         return Err(Problem::not_found("payment_not_found", "there is no such payment", detail));

@@ -133,7 +133,7 @@ async fn show(
 
 /// The shipment as it is, or why it cannot be shown.
 async fn show_shipment(handle: &Handle<Shipments>, order_id: Uuid) -> Result<Shipment, Problem> {
-    let shown = chassis::find(handle.db(), OrderId(order_id)).await;
+    let shown = chassis::find_row(handle.db(), OrderId(order_id)).await;
     let Some(shown) = shown.map_err(|error| unavailable(&error))? else {
         let detail = "no order with this id was confirmed; one that was just placed takes a moment";
         return Err(Problem::not_found("shipment_not_found", "there is no such shipment", detail));

@@ -229,7 +229,7 @@ async fn what_nobody_changes_is_not_written_and_a_column_that_is_kept_outlives_i
     assert_eq!(world.row(old).await, Some((1, 1, 1)));
     assert_eq!(world.row(never_heard_of).await, None);
     submit(&mut replica, old, Input::Set(7)).await;
-    let shown = find::<Count>(&world.pool, old).await.unwrap().unwrap();
+    let shown = find_row::<Count>(&world.pool, old).await.unwrap().unwrap();
     assert_eq!((shown.state, shown.row.get("first")), (Count(7), Some(1_i64)));
-    assert!(find::<Count>(&world.pool, never_heard_of).await.unwrap().is_none());
+    assert!(find_row::<Count>(&world.pool, never_heard_of).await.unwrap().is_none());
 }

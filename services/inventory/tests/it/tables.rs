@@ -45,7 +45,7 @@ impl Tables {
     }
 
     pub(crate) async fn state_of(&self, order: OrderId) -> Option<State> {
-        chassis::find(&self.pool, order).await.unwrap().map(|shown| shown.state)
+        chassis::find_row(&self.pool, order).await.unwrap().map(|shown| shown.state)
     }
 
     /// Units of an item: free, reserved, shipped.

@@ -162,6 +162,6 @@ impl Tables {
     }
 
     async fn state_of(&self, order: OrderId) -> Option<State> {
-        chassis::find(&self.pool, order).await.unwrap().map(|shown| shown.state)
+        chassis::find_row(&self.pool, order).await.unwrap().map(|shown| shown.state)
     }
 }
