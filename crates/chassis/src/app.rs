@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use events::{Events, RecordInfo};
+use language::{Events, RecordInfo};
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::calls::{self, Erased};
-use crate::codec::Encoder;
-use crate::handle::Handle;
+use crate::consume::subscription::{self, Declared};
+use crate::executor::handle::Handle;
 use crate::service::{Calls, Hears, Outside, Service};
-use crate::subscription::{self, Declared};
+use crate::wire::codec::Encoder;
 
 /// A service, declared.
 pub struct App<S: Service> {
@@ -97,7 +97,7 @@ impl<S: Service> App<S> {
         let heard = self.hears.iter().map(|declared| declared.topic);
         let all = heard.chain(self.publishes.iter().map(|published| published.topic));
         let mut topics: Vec<String> = all.map(str::to_owned).collect();
-        topics.push(crate::dead_letters::topic_of(S::NAME));
+        topics.push(crate::consume::dead_letters::topic_of(S::NAME));
         topics.sort();
         topics.dedup();
         topics
@@ -106,7 +106,7 @@ impl<S: Service> App<S> {
     /// The topics that it publishes to, its own dead letters included.
     pub(crate) fn topics_published(&self) -> Vec<String> {
         let own = self.publishes.iter().map(|published| published.topic.to_owned());
-        own.chain([crate::dead_letters::topic_of(S::NAME)]).collect()
+        own.chain([crate::consume::dead_letters::topic_of(S::NAME)]).collect()
     }
 
     /// Names in `IGNORES` or `NEVER_DEAD_LETTERED` that no record has: misspelt, or renamed.

@@ -2,6 +2,9 @@
 //! bulkhead. An unknown outcome is asked for again with the same idempotency key until it is known; a
 //! known one comes back as an input.
 
+pub(crate) mod outside;
+pub(crate) mod intents;
+pub(crate) mod settle;
 mod provider;
 
 use std::collections::hash_map::Entry;
@@ -19,15 +22,15 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
 
+use self::intents::{Answered, OpenCalls};
 use crate::effects::Intent;
-use crate::executor::Chain;
+use crate::executor::queue::{Item, Origin, Work};
+use crate::failure::Chain;
 use crate::failure::Failure;
-use crate::health::Health;
-use crate::intents::{self, Answered, OpenCalls};
-use crate::queue::{Item, Origin, Work};
+use crate::ops::health::Health;
+use crate::ops::telemetry::Telemetry;
+use crate::postgres::writes::Writes;
 use crate::service::{Calls, Outside, Service, Unanswered};
-use crate::telemetry::Telemetry;
-use crate::writes::Writes;
 use provider::Provider;
 
 /// Calls under way at once: more would only queue at the other side.

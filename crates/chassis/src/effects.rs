@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use events::Events;
+use language::Events;
 use uuid::Uuid;
 
-use crate::codec::Encoder;
-use crate::measures::Measures;
-use crate::outbox::BatchWriter;
-use crate::trace::TraceContext;
+use crate::ops::measures::Measures;
+use crate::publish::outbox::BatchWriter;
+use crate::wire::codec::Encoder;
+use crate::wire::trace::TraceContext;
 
 /// Collects what the decisions of one batch ask for. Events are encoded at once, into the buffer that
 /// becomes the outbox row.
@@ -21,7 +21,7 @@ pub struct Effects<C> {
     pub(crate) calls: Vec<Intent<C>>,
     pub(crate) changed: Vec<Uuid>,
     pub(crate) measures: Measures,
-    pub(crate) error: Option<crate::codec::EncodeError>,
+    pub(crate) error: Option<crate::wire::codec::EncodeError>,
     pub(crate) refusal: Option<String>,
     cause: Option<Arc<str>>,
     trace: Option<TraceContext>,
@@ -72,7 +72,7 @@ impl<C> Effects<C> {
         if self.error.is_some() {
             return;
         }
-        let meta = crate::outbox::EventMeta {
+        let meta = crate::publish::outbox::EventMeta {
             sequence,
             time_micros: self.now_micros,
             cause: self.cause.as_deref(),

@@ -2,6 +2,13 @@
 //! goes through it, so there is one writer, large batches under load, and one place where failures are
 //! told apart.
 
+pub(crate) mod queue;
+pub(crate) mod handle;
+pub(crate) mod clock;
+pub(crate) mod inbox;
+pub(crate) mod sweep;
+pub(crate) mod pace;
+pub(crate) mod progress;
 mod attempt;
 mod stuck;
 mod unit;
@@ -25,23 +32,23 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use crate::calls::CallQueue;
-use crate::clock::Clock;
-use crate::codec::Encoder;
-use crate::consumer::{Flow, OffsetHint};
-use crate::crash;
-use crate::dead_letters::Reason;
-use crate::failure::Failure;
-use crate::handle::Refused;
-use crate::offsets::{Positions, Processed, Reached};
-use crate::pace::{Pace, Replicas};
-use crate::progress::Progress;
-use crate::queue::{BATCH_MAX, Item, Next, Origin, Queue, Work};
-use crate::relay::HandOver;
+use crate::consume::consumer::client::OffsetHint;
+use crate::consume::consumer::flow::Flow;
+use crate::consume::dead_letters::Reason;
+use crate::consume::offsets::{Positions, Processed, Reached};
+use crate::executor::clock::Clock;
+use crate::executor::pace::{Pace, Replicas};
+use crate::executor::progress::Progress;
+use crate::executor::queue::{BATCH_MAX, Item, Next, Origin, Queue, Refused, Work};
+use crate::failure::{Chain, Failure};
+use crate::ops::telemetry::Telemetry;
+use crate::postgres::connection::Writer;
+use crate::postgres::trouble::{PATIENCE, within};
+use crate::publish::relay::hand_over::HandOver;
+use crate::run::crash;
 use crate::service::Service;
-use crate::telemetry::Telemetry;
-use crate::trouble::{PATIENCE, within};
+use crate::wire::codec::Encoder;
 use attempt::Committed;
-pub(crate) use connection::Writer;
 pub(crate) use stuck::Stuck;
 
 /// The first pause after a transient failure; it doubles, with jitter, up to the last.
@@ -383,19 +390,4 @@ fn processed<S: Service>(batch: &[Item<S>]) -> Processed {
         }
     }
     processed
-}
-
-/// An error with its causes on one line.
-pub(crate) struct Chain<'a>(pub(crate) &'a (dyn std::error::Error + 'a));
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(formatter, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
-    }
 }

@@ -4,7 +4,7 @@
 
 use std::io::ErrorKind;
 
-use crate::trouble::Trouble;
+use crate::postgres::trouble::Trouble;
 
 /// Why a batch was rolled back.
 #[derive(Debug, thiserror::Error)]
@@ -105,5 +105,20 @@ impl From<sqlx::Error> for Failure {
             }
             Some(_) | None => Failure::Retry(Box::new(error)),
         }
+    }
+}
+
+/// An error with its causes on one line.
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn std::error::Error + 'a));
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(formatter, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
     }
 }

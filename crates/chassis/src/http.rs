@@ -1,6 +1,11 @@
 //! The public API's frame: limits, problems for what no route answers, and the gate that keeps callers
 //! out until the service is ready.
 
+pub(crate) mod problem;
+pub(crate) mod extract;
+pub(crate) mod described;
+pub mod openapi;
+pub(crate) mod docs_page;
 mod serving;
 
 use std::sync::Arc;
@@ -17,10 +22,8 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::extract;
-use crate::health::Health;
-use crate::openapi;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
+use crate::ops::health::Health;
 pub(crate) use serving::{Bounds, serve};
 
 /// The largest body accepted. An order of 100 lines takes about 8 KiB.

@@ -5,6 +5,8 @@
 //! wrong; a service that has other rows besides calls [`Keyed::load`], [`Rows::save`] and [`Keyed::committed`] in
 //! its own methods of the same names, and must.
 
+pub(crate) mod remembered;
+pub(crate) mod presumed;
 mod service;
 mod sql;
 
@@ -12,7 +14,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use chrono::{DateTime, Utc};
-use events::Events;
+use language::Events;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row as _};
 use uuid::Uuid;
@@ -24,9 +26,9 @@ use self::sql::Sql;
 pub use self::sql::{Column, Table};
 use crate::effects::Effects;
 use crate::failure::Failure;
-use crate::presumed::Presumed;
-use crate::remembered::Remembered;
-use crate::writes::{Columns, Writes};
+use crate::postgres::writes::{Columns, Writes};
+use crate::rows::presumed::Presumed;
+use crate::rows::remembered::Remembered;
 
 /// What rows are found by: an id of the service's own, with a UUID in it.
 pub trait Key: Copy + Eq + Ord + Hash + From<Uuid> + Into<Uuid> + Send + Sync + 'static {}

@@ -1,6 +1,8 @@
 //! The life of a service's process: configuration, start, work, stop. Each dependency that is away is
 //! waited for and named, and the process is not ready meanwhile.
 
+pub(crate) mod config;
+pub(crate) mod crash;
 mod safety;
 mod start;
 mod wait;
@@ -16,10 +18,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use self::config::{Config, EXIT_CONFIG, Env, PREFIX};
 use crate::app::App;
-use crate::config::{self, Config, EXIT_CONFIG, Env, PREFIX};
+use crate::consume::consumer;
+use crate::postgres::database;
 use crate::service::Service;
-use crate::{codec, consumer, database};
+use crate::wire::codec;
 use start::{Poller, Running};
 
 /// Worker threads. The executor, the relay and HTTP are one task each at any moment of load; a third
@@ -68,7 +72,7 @@ fn serve<S: Service>(app: fn(&mut Env) -> App<S>, mut env: Env) -> ExitCode {
     if !env.problems().is_empty() {
         return refuse(&env);
     }
-    crate::telemetry::init_logs(config.log.clone());
+    crate::ops::telemetry::init_logs(config.log.clone());
     codec::limit_allocations();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)

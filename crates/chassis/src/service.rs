@@ -6,13 +6,13 @@ use std::future::Future;
 use std::hash::Hash;
 use std::time::Duration;
 
-use events::Events;
+use language::Events;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::effects::Effects;
 use crate::failure::Failure;
-use crate::writes::Writes;
+use crate::postgres::writes::Writes;
 
 /// A service's work: load the rows that a batch of inputs touches, decide input by input in memory,
 /// save what changed. The executor calls the three in this order; what they write is one transaction.

@@ -3,25 +3,25 @@
 
 use std::time::Duration;
 
-use events::Events;
+use language::Events;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use sqlx::migrate::Migrator;
 
-use crate::codec::Encoder;
 pub use crate::executor::harness::Harness;
-use crate::limits::CLIENT_BYTES;
-use crate::outbox::{BatchWriter, EventMeta, Packed, unpack};
-use crate::registry::{Registry, RegistryError, subject};
+use crate::publish::outbox::{BatchWriter, EventMeta, Packed, unpack};
+use crate::wire::codec::Encoder;
+use crate::wire::limits::CLIENT_BYTES;
+use crate::wire::registry::{Registry, RegistryError, subject};
 
 /// How long a message may take to be acknowledged.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Makes the tables of a service and of the chassis, as `<service> migrate` does.
 pub async fn migrate(owner_url: &str, service: &'static Migrator) -> anyhow::Result<()> {
-    crate::database::migrate(owner_url, service, None).await
+    crate::postgres::database::migrate(owner_url, service, None).await
 }
 
 /// A producer outside the fleet.

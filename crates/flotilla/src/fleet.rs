@@ -141,7 +141,7 @@ impl Fleet {
     }
 
     async fn prepare(&self) -> Result<()> {
-        let plan = topics::plan(self.settings.partitions, &SERVICES);
+        let plan = topics::plan(TOPICS, self.settings.partitions, &SERVICES);
         topics::apply(&self.environment.kafka_brokers(), &plan, 1)
             .await
             .context("topics cannot be created")?;

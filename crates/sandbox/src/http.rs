@@ -3,6 +3,7 @@
 
 mod error;
 mod form;
+mod intent;
 mod operator;
 mod payments;
 mod shipments;

@@ -4,6 +4,7 @@
 
 mod documents;
 mod exploration;
+mod files;
 mod metrics;
 mod simulation;
 mod transitions;

@@ -24,7 +24,7 @@ fn in_code(name: &str) -> String {
 fn the_page_of_metrics_names_each_metric_in_the_code_and_no_other() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
-    let sources = ["crates/chassis/src/telemetry/metrics.rs", "services/order/src/measures.rs"];
+    let sources = ["crates/chassis/src/ops/telemetry/metrics.rs", "services/order/src/measures.rs"];
     let measured: BTreeSet<String> =
         sources.iter().flat_map(|path| names(&read(path), '"')).map(|n| in_code(&n)).collect();
     let documented: BTreeSet<String> =

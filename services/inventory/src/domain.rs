@@ -11,7 +11,9 @@ use events::{
     StockReleased, StockReserved, StockReturned,
 };
 
-pub use items::{Item, MAX_STOCK, NOTE_LENGTH_MAX, Refusal, adjust, check_adjustment, set};
+pub use items::{
+    Adjustment, Item, MAX_STOCK, NOTE_LENGTH_MAX, Refusal, Source, adjust, check_adjustment, set,
+};
 
 /// What one order takes: how many units of each SKU.
 pub type Lines = BTreeMap<Sku, u32>;

@@ -5,8 +5,8 @@
 use chassis::{Deduplication, Hears};
 use events::{OrderEvent, WarehouseEvent};
 
-use crate::domain::{self, Lines};
-use crate::service::{Adjustment, Input, Inventory, Source};
+use crate::domain::{self, Adjustment, Lines, Source};
+use crate::service::{Input, Inventory};
 
 impl Hears<OrderEvent> for Inventory {
     /// Goods move when an order is placed, dies, is under way or comes back, and at no other time.

@@ -21,7 +21,8 @@ use chassis::{App, Env};
 use events::{CatalogueEvent, InventoryEvent, OrderEvent, WarehouseEvent};
 
 pub use api::{document, routes};
-pub use service::{Adjustment, Input, Inventory, Reply, Source};
+pub use domain::{Adjustment, Source};
+pub use service::{Input, Inventory, Reply};
 
 /// The tables of the service.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();

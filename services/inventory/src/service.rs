@@ -4,9 +4,8 @@
 use chassis::{Effects, Failure, Keyed, NoCall, Remembered, Service, Writes};
 use events::{CatalogueEvent, Money, OrderId, Sku};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
-use crate::domain::{self, Item, Refusal, State};
+use crate::domain::{self, Adjustment, Item, Refusal, Source, State};
 use crate::store::{self, Loading, Rows, StockRow};
 
 /// The inventory service.
@@ -25,23 +24,6 @@ pub enum Input {
     Set { sku: Sku, name: String, price: Money },
     /// Units come or go from outside.
     Adjust(Adjustment),
-}
-
-/// A change of free units. Its id is the producer's: sent again, it counts once.
-#[derive(Debug, Clone)]
-pub struct Adjustment {
-    pub id: Uuid,
-    pub sku: Sku,
-    pub delta: i64,
-    pub note: String,
-    pub source: Source,
-}
-
-/// Who adjusts: a caller is told of a refusal, an event that is refused becomes a dead letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    Caller,
-    Warehouse,
 }
 
 /// What a caller is told.

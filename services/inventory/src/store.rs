@@ -10,8 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use events::Sku;
 use uuid::Uuid;
 
-use crate::domain::{Item, Shelf, State};
-use crate::service::Adjustment;
+use crate::domain::{Adjustment, Item, Shelf, State};
 
 pub(crate) use load::Loading;
 pub(crate) use save::save;

@@ -10,7 +10,6 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use crate::domain::{Input, State};
-use crate::payments::Payments;
 
 const AUTHORIZING: i16 = 1;
 const AUTHORIZED: i16 = 2;
@@ -184,7 +183,7 @@ fn reason_of(code: i16) -> Option<DeclineReason> {
 }
 
 /// Records what operators said. The table is only ever added to.
-pub(crate) fn keep_settlements(settled: &[Settled<Payments>], writes: &mut Writes) {
+pub(crate) fn keep_settlements(settled: &[Settled<OrderId, Input>], writes: &mut Writes) {
     writes
         .add(
             "insert into settlements \
@@ -201,7 +200,7 @@ pub(crate) fn keep_settlements(settled: &[Settled<Payments>], writes: &mut Write
 }
 
 /// The outcome, and the provider's id of what it holds.
-fn said(settled: &Settled<Payments>) -> (&'static str, Option<&str>) {
+fn said(settled: &Settled<OrderId, Input>) -> (&'static str, Option<&str>) {
     match &settled.input {
         Input::Authorized { authorization } => ("authorized", Some(authorization)),
         Input::Declined { .. } => ("declined", None),

@@ -10,7 +10,6 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use crate::domain::{Input, State};
-use crate::shipments::Shipments;
 
 const BOOKING: i16 = 1;
 const CANCEL_ASKED: i16 = 2;
@@ -127,7 +126,7 @@ fn reason_of(code: i16) -> Option<RefusalReason> {
 }
 
 /// Records what operators said. The table is only ever added to.
-pub(crate) fn keep_settlements(settled: &[Settled<Shipments>], writes: &mut Writes) {
+pub(crate) fn keep_settlements(settled: &[Settled<OrderId, Input>], writes: &mut Writes) {
     writes
         .add(
             "insert into settlements (order_id, outcome, tracking_code, refusal_reason, \
@@ -145,7 +144,7 @@ pub(crate) fn keep_settlements(settled: &[Settled<Shipments>], writes: &mut Writ
 }
 
 /// The outcome, the tracking code and the reason of a refusal.
-fn said(settled: &Settled<Shipments>) -> (&'static str, Option<&str>, Option<&'static str>) {
+fn said(settled: &Settled<OrderId, Input>) -> (&'static str, Option<&str>, Option<&'static str>) {
     match &settled.input {
         Input::Dispatched { tracking } => ("dispatched", Some(tracking), None),
         Input::Refused { reason } => ("refused", None, Some(name_of(*reason))),

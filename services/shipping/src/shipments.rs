@@ -40,7 +40,7 @@ impl KeyedService for Shipments {
         state.open_call(order)
     }
 
-    fn keep_settlements(settled: &[Settled<Self>], writes: &mut Writes) {
+    fn keep_settlements(settled: &[Settled<OrderId, domain::Input>], writes: &mut Writes) {
         rows::keep_settlements(settled, writes);
     }
 }

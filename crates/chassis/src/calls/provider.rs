@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use opentelemetry::KeyValue;
 
 use super::{Panicked, TookTooLong};
-use crate::executor::Chain;
-use crate::health::Health;
+use crate::failure::Chain;
+use crate::ops::health::Health;
+use crate::ops::telemetry::Telemetry;
 use crate::service::Unanswered;
-use crate::telemetry::Telemetry;
 
 /// This many attempts in a row without an outcome, over at least that time, and the provider counts as away.
 /// One by itself is nothing: it is made again.

@@ -1,9 +1,9 @@
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use super::*;
-use crate::config::{Config, Env};
 use crate::effects::Effects;
-use crate::queue::{Next, Queue, Senders, queue};
+use crate::executor::queue::{Next, Queue, Senders, queue};
+use crate::run::config::{Config, Env};
 
 struct Asking;
 

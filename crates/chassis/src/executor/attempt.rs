@@ -11,17 +11,18 @@ use super::casualties::Casualties;
 use super::unit::Unit;
 use super::{Executor, processed};
 use crate::calls::Asked;
-use crate::codec::Encoder;
+use crate::consume::offsets::{self, Advance};
 use crate::effects::Effects;
+use crate::executor::inbox;
+use crate::executor::queue::{Item, Origin, Work};
 use crate::failure::Failure;
-use crate::measures::Measures;
-use crate::offsets::{self, Advance};
-use crate::queue::{Item, Origin, Work};
-use crate::relay::CommittedBatch;
+use crate::ops::measures::Measures;
+use crate::ops::telemetry::Telemetry;
+use crate::postgres::writes::Writes;
+use crate::publish::relay::hand_over::CommittedBatch;
+use crate::run::crash;
 use crate::service::Service;
-use crate::telemetry::Telemetry;
-use crate::writes::Writes;
-use crate::{crash, inbox};
+use crate::wire::codec::Encoder;
 
 /// What a committed batch leaves to do.
 pub(super) struct Committed<S: Service> {

@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use opentelemetry::KeyValue;
 use sqlx::PgConnection;
 
-use crate::dead_letters::{self, Casualty, LetterState, Reason};
+use crate::consume::dead_letters::{self, Casualty, LetterState, Reason};
+use crate::executor::queue::{Item, Origin, Work};
 use crate::failure::Failure;
-use crate::outbox::BatchWriter;
-use crate::queue::{Item, Origin, Work};
+use crate::ops::telemetry::Telemetry;
+use crate::publish::outbox::BatchWriter;
 use crate::service::Service;
-use crate::telemetry::Telemetry;
 
 pub(super) struct Casualties<'b> {
     new: Vec<Casualty<'b>>,

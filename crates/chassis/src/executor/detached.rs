@@ -13,17 +13,19 @@ use super::hearing::{self, Hearing};
 use super::{Executor, Stuck, Writer};
 use crate::app::App;
 use crate::calls::{Asked, CallQueue};
-use crate::config::Secret;
-use crate::consumer::OffsetHint;
-use crate::health::Health;
-use crate::measuring::{Record, Row, config};
-use crate::offsets::{self, Partition};
-use crate::pace::Replicas;
-use crate::queue::{Item, Next, Origin, Senders, Work, queue};
-use crate::relay::HandOver;
-use crate::relay::clearing::Clearing;
+use crate::consume::consumer::OffsetHint;
+use crate::consume::offsets::{self, Partition};
+use crate::executor::pace::Replicas;
+use crate::executor::queue::{Item, Next, Origin, Senders, Work, queue};
+use crate::measuring::row::Row;
+use crate::measuring::settings::config;
+use crate::measuring::wire::Record;
+use crate::ops::health::Health;
+use crate::ops::telemetry::Telemetry;
+use crate::publish::relay::clearing::Clearing;
+use crate::publish::relay::hand_over::HandOver;
+use crate::run::config::Secret;
 use crate::service::Service;
-use crate::telemetry::Telemetry;
 
 /// A service that hears, decides, commits and calls.
 pub struct Detached<S: Service> {

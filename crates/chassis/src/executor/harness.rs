@@ -8,10 +8,10 @@ use tokio::sync::oneshot;
 use super::detached::Parts;
 use super::{Executor, TRIES};
 use crate::app::App;
-use crate::handle::Refused;
-use crate::measuring::{Record, records};
-use crate::queue::{Item, Origin, Work};
-use crate::relay::HandOver;
+use crate::executor::queue::Refused;
+use crate::executor::queue::{Item, Origin, Work};
+use crate::measuring::wire::{Record, records};
+use crate::publish::relay::hand_over::HandOver;
 use crate::service::Service;
 
 /// One replica.

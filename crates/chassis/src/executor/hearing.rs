@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::codec::{self, Encoder};
+use crate::consume::offsets::{Partition, Positions};
+use crate::consume::subscription::{Declared, Heard, Raw, Subscription};
+use crate::executor::queue::{Delivery, Item, Origin, Work};
 use crate::measuring::wire::{Record, ids};
-use crate::offsets::{Partition, Positions};
-use crate::outbox::pack_one;
-use crate::queue::{Delivery, Item, Origin, Work};
+use crate::publish::outbox::pack_one;
 use crate::service::Service;
-use crate::subscription::{Declared, Heard, Raw, Subscription};
+use crate::wire::codec::{self, Encoder};
 
 /// The encoder of a service's topics.
 pub(super) fn encoder<S: Service>(app: &App<S>) -> Arc<Encoder> {

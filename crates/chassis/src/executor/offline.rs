@@ -8,13 +8,13 @@ use super::casualties::Casualties;
 use super::hearing::{self, Hearing};
 use super::{is_current, processed};
 use crate::app::App;
-use crate::codec::Encoder;
-use crate::measuring::config;
+use crate::consume::offsets;
+use crate::executor::queue::{Item, Origin, Work};
+use crate::measuring::settings::config;
 use crate::measuring::wire::{CAUSE, Record};
-use crate::offsets;
-use crate::queue::{Item, Origin, Work};
+use crate::ops::telemetry::Telemetry;
 use crate::service::Service;
-use crate::telemetry::Telemetry;
+use crate::wire::codec::Encoder;
 
 /// The time of every batch: any will do.
 const NOW_MICROS: i64 = 1_790_000_000_000_000;

@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::health::Health;
-use crate::offsets::{Advance, Partition, Positions};
-use crate::queue::{Delivery, Item, Origin};
+use crate::consume::offsets::{Advance, Partition, Positions};
+use crate::executor::queue::{Delivery, Item, Origin};
+use crate::ops::health::Health;
 use crate::service::Service;
 
 /// How long a partition is held whose next event cannot be processed; twice as long each time, up to the

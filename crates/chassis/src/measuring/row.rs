@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::wire::{Record, records};
-use crate::relay::CommittedBatch;
+use crate::publish::relay::hand_over::CommittedBatch;
 
 /// An outbox row of a service.
 pub struct Row {

@@ -1,21 +1,28 @@
 //! Values, outbox rows and records without Kafka: each step between an event and its record by itself,
 //! for benches.
 
-use events::{Events, RecordInfo, TOPICS};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use language::{Events, RecordInfo};
 use rdkafka::message::{Header, Headers};
 
-use crate::codec::{self, Encoder, SchemaId, TopicDecoder};
-use crate::outbox::{BatchWriter, EventMeta, Packed, unpack};
-use crate::relay::{Texts, headers};
+use crate::publish::outbox::{BatchWriter, EventMeta, Packed, unpack};
+use crate::publish::relay::headers::{Texts, headers};
+use crate::wire::codec::{self, Encoder, SchemaId, TopicDecoder};
 
 /// What every event here is caused by, as long as the id of a real one.
 pub(crate) const CAUSE: &str = "inventory/01890a5d-ac96-774b-bcce-b302099a8057/1";
 
-/// Ids as a registry would give them to the records of the fleet.
+/// Ids in place of a registry's: made of the records' names, so that whoever writes and whoever reads a record find the
+/// same one.
 pub(crate) fn ids(records: &[RecordInfo]) -> Vec<SchemaId> {
-    let all = || TOPICS.iter().flat_map(|topic| topic.records);
-    let id = |record: &RecordInfo| all().position(|known| known == record).expect("it is ours");
-    records.iter().map(|record| id(record) as SchemaId + 1).collect()
+    let id = |record: &RecordInfo| {
+        let mut hasher = DefaultHasher::new();
+        record.full_name.hash(&mut hasher);
+        // From 1 on, and below the sign of 32 bits, as registries count.
+        (hasher.finish() >> 34) as SchemaId + 1
+    };
+    records.iter().map(id).collect()
 }
 
 /// The codec of one topic.

@@ -5,16 +5,16 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use events::Events;
+use language::Events;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Keyed, Rows, Stored, Touched};
+use crate::calls::settle::Settlement;
 use crate::effects::Effects;
 use crate::failure::Failure;
+use crate::postgres::writes::Writes;
 use crate::service::{Calls, NoCall, Service};
-use crate::settle::Settlement;
-use crate::writes::Writes;
 
 /// What an input means: the next state, what to tell the fleet and what to ask of the outside. A decision
 /// that keeps the state tells and asks nothing.
@@ -66,7 +66,7 @@ pub trait KeyedService: Send + Sync + Sized + 'static {
     fn open_call(key: KeyOf<Self>, state: &Self::State) -> Option<Self::Call>;
 
     /// Keeps what operators said in place of the outside, for good. Nothing to do where they cannot.
-    fn keep_settlements(settled: &[Settled<Self>], writes: &mut Writes);
+    fn keep_settlements(settled: &[Settled<KeyOf<Self>, Self::Input>], writes: &mut Writes);
 }
 
 /// The key of such a service's state.
@@ -91,17 +91,17 @@ impl<K, I> Addressed<K, I> {
 }
 
 /// What an operator said.
-pub struct Settled<P: KeyedService> {
+pub struct Settled<K, I> {
     /// Of which key.
-    pub key: KeyOf<P>,
+    pub key: K,
     /// What the outside would have said.
-    pub input: P::Input,
+    pub input: I,
     /// Who said so and why.
     pub settlement: Arc<Settlement>,
     at_micros: i64,
 }
 
-impl<P: KeyedService> Settled<P> {
+impl<K, I> Settled<K, I> {
     /// When it took effect.
     pub fn at(&self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.at_micros).unwrap_or_default()
@@ -122,7 +122,7 @@ pub enum Reply<S> {
 /// What a batch touches.
 pub struct Batch<P: KeyedService> {
     rows: Rows<P::State>,
-    settled: Vec<Settled<P>>,
+    settled: Vec<Settled<KeyOf<P>, P::Input>>,
 }
 
 /// The rows of a batch as they were read, for benchmarks.

@@ -93,7 +93,7 @@ impl KeyedService for Counts {
         None
     }
 
-    fn keep_settlements(_: &[Settled<Self>], _: &mut Writes) {}
+    fn keep_settlements(_: &[Settled<OrderId, Input>], _: &mut Writes) {}
 }
 
 /// A database of its own.

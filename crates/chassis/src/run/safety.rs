@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::health::Health;
-use crate::topics;
+use crate::ops::health::Health;
+use crate::wire::topics;
 
 /// How often topics are looked at. Their settings change once in months.
 const EVERY: Duration = Duration::from_secs(300);

@@ -12,28 +12,32 @@ use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use super::{StopBell, safety, share};
-use crate::admin::{self, Admin, Replays};
 use crate::app::App;
 use crate::calls::CallQueue;
-use crate::codec::Encoder;
-use crate::config::Config;
-use crate::consumer::{self, Consuming, Flow, OffsetHint, Seat, Sight, Watch};
-use crate::executor::{Executor, Stuck, Writer};
-use crate::handle::{Handle, Inner};
-use crate::health::Health;
-use crate::heard::Heard;
+use crate::consume::consumer::{self, Consuming, Flow, OffsetHint, Seat, Sight, Watch};
+use crate::consume::heard::Heard;
+use crate::consume::offsets::Positions;
+use crate::consume::subscription::Subscription;
+use crate::executor::handle::{Handle, Inner};
+use crate::executor::pace::Replicas;
+use crate::executor::progress::Progress;
+use crate::executor::queue::{COMMANDS_BYTES_MAX, Queue, Senders, queue};
+use crate::executor::sweep;
+use crate::executor::{Executor, Stuck};
+use crate::http;
 use crate::http::Bounds;
-use crate::observe::Observer;
-use crate::offsets::Positions;
-use crate::pace::Replicas;
-use crate::progress::Progress;
-use crate::queue::{COMMANDS_BYTES_MAX, Queue, Senders, queue};
-use crate::registry::{self, Registry};
-use crate::relay::{HandOver, ProducerSettings, Relay};
+use crate::ops::admin::{self, Admin, Replays};
+use crate::ops::health::Health;
+use crate::ops::observe::Observer;
+use crate::ops::telemetry::Telemetry;
+use crate::postgres::connection::Writer;
+use crate::postgres::database;
+use crate::publish::relay::hand_over::HandOver;
+use crate::publish::relay::{ProducerSettings, Relay};
+use crate::run::config::Config;
 use crate::service::Service;
-use crate::subscription::Subscription;
-use crate::telemetry::Telemetry;
-use crate::{database, http, sweep};
+use crate::wire::codec::Encoder;
+use crate::wire::registry::{self, Registry};
 
 /// Changes that a slow watcher may be behind before it has to look for itself.
 const CHANGES_MAX: usize = 4096;
@@ -153,7 +157,7 @@ impl<S: Service> Starting<S> {
         let (brokers, topics) = (self.config.kafka_brokers.clone(), self.app.topics());
         // It ends with the process.
         tokio::spawn(safety::run(brokers, topics, Arc::clone(&self.health)));
-        let ids_of = |records: &'static [events::RecordInfo]| -> Vec<u32> {
+        let ids_of = |records: &'static [language::RecordInfo]| -> Vec<u32> {
             records.iter().map(|record| ids[&registry::subject(record)]).collect()
         };
         let mut encoder = Encoder::default();

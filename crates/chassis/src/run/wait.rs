@@ -7,10 +7,11 @@ use std::time::Duration;
 use rand::Rng;
 
 use super::start::Starting;
-use crate::executor::Chain;
-use crate::registry::{self, Ids, Registry};
+use crate::failure::Chain;
+use crate::postgres::database;
 use crate::service::Service;
-use crate::{database, topics};
+use crate::wire::registry::{self, Ids, Registry};
+use crate::wire::topics;
 
 /// The first pause after a failed attempt; it doubles, with jitter, up to the last. The last is short
 /// enough that nobody waits noticeably longer for the service than for what it waits for.
@@ -61,7 +62,7 @@ impl<S: Service> Starting<S> {
 
     async fn try_schemas(
         &self,
-        records: &[&'static events::RecordInfo],
+        records: &[&'static language::RecordInfo],
         registry: &Registry,
     ) -> Result<Option<Ids>, sqlx::Error> {
         let mut db = database::writer(&self.config.database_url.0, "start").await?;

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::payments::intent_json;
+use super::intent::{card_codes, intent_json};
 use crate::carrier::RefusedCall;
 use crate::journal::NotRecorded;
 use crate::ledger::PaymentError;
@@ -119,15 +119,6 @@ impl ApiError {
     /// It cannot be told whether it was done.
     pub(super) fn not_recorded() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "api_error", NotRecorded.to_string())
-    }
-}
-
-/// The public code and decline code of a decline.
-pub(super) fn card_codes(reason: Decline) -> (&'static str, &'static str) {
-    match reason {
-        Decline::CardDeclined => ("card_declined", "generic_decline"),
-        Decline::InsufficientFunds => ("card_declined", "insufficient_funds"),
-        Decline::ExpiredCard => ("expired_card", "expired_card"),
     }
 }
 

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::carry_out;
-use super::error::{ApiError, card_codes};
+use super::error::ApiError;
 use super::form::{self, Form};
+use super::intent::intent_json;
 use crate::ledger::{PaymentAct, PaymentStep, Receipt, RefundMade, RefundStatus};
 use crate::payment::Status;
 use crate::simulator::Simulator;
@@ -173,32 +174,6 @@ fn created(receipt: &Receipt) -> Response {
             Json(intent).into_response()
         }
     }
-}
-
-pub(super) fn intent_json(receipt: &Receipt) -> Value {
-    let account = &receipt.account;
-    let last_payment_error = match account.status {
-        Status::RequiresPaymentMethod(reason) => {
-            let (code, decline_code) = card_codes(reason);
-            json!({ "type": "card_error", "code": code, "decline_code": decline_code })
-        }
-        Status::RequiresCapture | Status::Succeeded | Status::Canceled => Value::Null,
-    };
-    json!({
-        "id": receipt.id,
-        "object": "payment_intent",
-        "status": account.status.name(),
-        "amount": account.amount_minor,
-        "amount_capturable": account.held_minor(),
-        "amount_received": account.captured_minor,
-        "currency": account.currency,
-        "capture_method": "manual",
-        "payment_method": receipt.token,
-        "metadata": { "order_id": receipt.id.order },
-        "created": receipt.created_seconds,
-        "livemode": false,
-        "last_payment_error": last_payment_error,
-    })
 }
 
 fn refund_json(receipt: &Receipt) -> Value {

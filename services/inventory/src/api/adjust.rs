@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{ItemView, SkuPath, unknown};
-use crate::domain::{self, Refusal};
-use crate::service::{Adjustment, Input, Inventory, Reply, Source};
+use crate::domain::{self, Adjustment, Refusal, Source};
+use crate::service::{Input, Inventory, Reply};
 
 /// A change of an item's free units.
 #[derive(Debug, Deserialize, ToSchema)]

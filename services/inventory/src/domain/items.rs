@@ -3,6 +3,7 @@
 //! of all adjustments, and none of the three is negative.
 
 use events::{CatalogueEvent, InventoryDepleted, Money, Sku, StockItemChanged};
+use uuid::Uuid;
 
 /// The most units of a SKU that can be free, far beyond any warehouse and far from overflow.
 pub const MAX_STOCK: i64 = 1_000_000_000_000;
@@ -21,6 +22,23 @@ pub struct Item {
     pub reserved: i64,
     /// Units gone to customers.
     pub shipped: i64,
+}
+
+/// A change of free units. Its id is the producer's: sent again, it counts once.
+#[derive(Debug, Clone)]
+pub struct Adjustment {
+    pub id: Uuid,
+    pub sku: Sku,
+    pub delta: i64,
+    pub note: String,
+    pub source: Source,
+}
+
+/// Who adjusts: a caller is told of a refusal, an event that is refused becomes a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    Caller,
+    Warehouse,
 }
 
 /// Why an item is not adjusted.

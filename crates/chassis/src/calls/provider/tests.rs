@@ -5,12 +5,12 @@ use uuid::Uuid;
 
 use super::*;
 use crate::calls::{Asked, CallQueue, erase};
-use crate::config::{Config, Env};
 use crate::effects::{Effects, Intent};
+use crate::executor::queue::queue;
 use crate::failure::Failure;
-use crate::queue::queue;
+use crate::postgres::writes::Writes;
+use crate::run::config::{Config, Env};
 use crate::service::{Calls, Outside, Service};
-use crate::writes::Writes;
 
 struct Caller;
 

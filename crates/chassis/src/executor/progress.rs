@@ -1,0 +1,76 @@
+//! Whether the executor gets on. Each of its attempts has a deadline, so it never hangs unseen; but a
+//! replica that commits nothing while inputs wait should be sent no callers, and one whose loop no longer
+//! turns at all should be started anew.
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use crate::ops::health::Health;
+use crate::postgres::trouble::PATIENCE;
+
+/// How long inputs may wait without a commit before the replica is not ready. As long as a caller waits.
+const STALLED: Duration = Duration::from_secs(10);
+/// How long an attempt may take before the loop counts as hung: beyond what all deadlines of one come to.
+const HUNG: Duration = Duration::from_secs(4 * PATIENCE.as_secs());
+
+/// What the executor is at.
+#[derive(Default)]
+pub(crate) struct Progress {
+    work: Mutex<Option<Work>>,
+}
+
+/// A batch that is not at its end.
+struct Work {
+    /// When the batch began, or a part of it was last committed.
+    since: Instant,
+    /// When its last attempt ended.
+    turned: Instant,
+    /// Why its last attempt failed.
+    trouble: String,
+}
+
+impl Progress {
+    /// A batch begins, or a part of one was committed.
+    pub(crate) fn gets_on(&self) {
+        let now = Instant::now();
+        *self.lock() = Some(Work { since: now, turned: now, trouble: String::new() });
+    }
+
+    /// An attempt failed, and another follows.
+    pub(crate) fn failed(&self, why: String) {
+        if let Some(work) = &mut *self.lock() {
+            work.turned = Instant::now();
+            work.trouble = why;
+        }
+    }
+
+    /// Nothing waits.
+    pub(crate) fn rests(&self) {
+        *self.lock() = None;
+    }
+
+    /// Tells whether callers should be sent here.
+    pub(crate) fn judge(&self, health: &Health) {
+        let work = self.lock();
+        match work.as_ref().filter(|work| work.since.elapsed() >= STALLED) {
+            Some(Work { trouble, .. }) => {
+                let seconds = STALLED.as_secs();
+                let why = if trouble.is_empty() { "the database takes its time" } else { trouble };
+                health.blocked(
+                    "executor",
+                    format!("nothing was committed for {seconds} s although inputs wait: {why}"),
+                );
+            }
+            None => health.has("executor"),
+        }
+    }
+
+    /// Whether the loop turns no more.
+    pub(crate) fn is_hung(&self) -> bool {
+        self.lock().as_ref().is_some_and(|work| work.turned.elapsed() >= HUNG)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Work>> {
+        self.work.lock().expect("no panic under this lock")
+    }
+}

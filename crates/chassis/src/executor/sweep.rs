@@ -1,0 +1,107 @@
+//! The sweep: every so often, timers that fell due in the database become inputs, and calls are made
+//! again whose process died between the commit of the intent and the outcome. Between sweeps the
+//! service is observed, over the same connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::calls::CallQueue;
+use crate::consume::heard::Heard;
+use crate::executor::clock::Clock;
+use crate::executor::queue::{Item, Origin, Work};
+use crate::failure::Chain;
+use crate::failure::Failure;
+use crate::ops::health::Health;
+use crate::ops::observe::Observer;
+use crate::postgres::connection::Writer;
+use crate::postgres::trouble::{PATIENCE, within};
+use crate::run::crash;
+use crate::service::Service;
+
+/// The pause after a sweep that failed.
+const FAILURE_PAUSE: Duration = Duration::from_secs(2);
+
+/// What timers go by.
+pub(crate) struct Time {
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) heard: Heard,
+}
+
+pub(crate) async fn run<S: Service>(
+    service: Arc<S>,
+    mut writer: Writer,
+    outcomes: mpsc::WeakSender<Item<S>>,
+    calls: Option<CallQueue<S>>,
+    health: Arc<Health>,
+    mut observer: Observer,
+    mut time: Time,
+) {
+    while !health.is_stopping() {
+        crash::point("sweep");
+        let pause = match sweep(&*service, calls.as_ref(), &mut writer, &mut time).await {
+            Ok(due) => {
+                health.has("sweep");
+                let Some(outcomes) = outcomes.upgrade() else { break };
+                for input in due {
+                    let work = Work::Input(input);
+                    let item = Item { work, origin: Origin::Timer, cause: None, trace: None };
+                    if outcomes.send(item).await.is_err() {
+                        return;
+                    }
+                }
+                // Only shown: what fell due must not wait for it.
+                observe(&*service, &mut writer, &mut observer).await;
+                S::SWEEP_EVERY
+            }
+            Err(failure) => {
+                let reason = format!("what falls due is not looked for: {}", Chain(&failure));
+                health.waits_for("sweep", reason);
+                writer.noted(&failure);
+                FAILURE_PAUSE
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = health.stopping() => {}
+        }
+    }
+    writer.close().await;
+}
+
+async fn sweep<S: Service>(
+    service: &S,
+    calls: Option<&CallQueue<S>>,
+    writer: &mut Writer,
+    time: &mut Time,
+) -> Result<Vec<S::Input>, Failure> {
+    let db = writer.connection().await?;
+    within(PATIENCE, async {
+        if let Some(calls) = calls {
+            calls.sweep(service, db).await?;
+        }
+        if !S::TIMERS {
+            time.clock.read(db).await?;
+            return Ok(Vec::new());
+        }
+        match time.heard.until(&time.clock, db).await? {
+            Some(until) => service.sweep(db, until).await,
+            // What came during an absence is not heard yet.
+            None => Ok(Vec::new()),
+        }
+    })
+    .await
+}
+
+async fn observe<S: Service>(service: &S, writer: &mut Writer, observer: &mut Observer) {
+    let observed = match writer.connection().await {
+        Ok(db) => within(PATIENCE, observer.observe(service, db)).await,
+        Err(error) => Err(error.into()),
+    };
+    if let Err(failure) = observed {
+        tracing::warn!(error = %Chain(&failure), "the service cannot be observed");
+        // It may be the only one who uses the connection.
+        writer.noted(&failure);
+    }
+}

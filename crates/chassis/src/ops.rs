@@ -1,0 +1,7 @@
+//! What operators see and do: the admin port, health, metrics, traces.
+
+pub(crate) mod admin;
+pub(crate) mod health;
+pub(crate) mod observe;
+pub(crate) mod telemetry;
+pub(crate) mod measures;

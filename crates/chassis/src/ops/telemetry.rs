@@ -1,0 +1,231 @@
+//! Logs, metrics and traces. Metrics always exist, for `/metrics`; export over OTLP only where an
+//! endpoint is configured. Counted per batch, not per message, so that the hot path hardly notices.
+
+mod metrics;
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, MeterProvider};
+use opentelemetry::trace::{Span, SpanKind, TraceContextExt, Tracer, TracerProvider as _};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_otlp::WithExportConfig;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::ops::measures::{Group, Measured, Measures};
+use crate::run::config::Config;
+use crate::service::Reading;
+use crate::wire::trace::TraceContext;
+pub(crate) use metrics::Metrics;
+
+/// Starts JSON logs on stdout, or plain ones where a person reads them on a terminal.
+pub(crate) fn init_logs(levels: Targets) {
+    let logs = tracing_subscriber::fmt::layer().with_target(false);
+    let all = tracing_subscriber::registry().with(levels);
+    let started = match std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        true => all.with(logs).try_init(),
+        false => all.with(logs.json().flatten_event(true)).try_init(),
+    };
+    if let Err(error) = started {
+        tracing::debug!(error = %error, "logs were started before");
+    }
+}
+
+/// Bounds for how long the steps of a saga take: from a few hops on an idle machine to a deadline.
+const SAGA_SECONDS: [f64; 12] =
+    [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0, 900.0];
+
+enum Instrument {
+    Counter(Counter<u64>),
+    Histogram(Histogram<f64>),
+    Gauge(Gauge<f64>),
+}
+
+/// Everything that measures.
+pub(crate) struct Telemetry {
+    pub(crate) metrics: Metrics,
+    /// Instruments of the service's own measures, made when first used.
+    own: Mutex<HashMap<&'static str, Instrument>>,
+    meter: Meter,
+    prometheus: prometheus::Registry,
+    meters: SdkMeterProvider,
+    traces: Option<(SdkTracerProvider, SdkTracer)>,
+}
+
+impl Telemetry {
+    /// Must be called inside the runtime: the OTLP exporters spawn tasks.
+    pub(crate) fn start(service: &'static str, config: &Config) -> anyhow::Result<Self> {
+        let resource = Resource::builder()
+            .with_service_name(service)
+            .with_attribute(KeyValue::new("service.instance.id", config.instance.clone()))
+            .build();
+        let prometheus = prometheus::Registry::new();
+        let exporter = opentelemetry_prometheus::exporter()
+            .with_registry(prometheus.clone())
+            .without_target_info()
+            .build()?;
+        let mut meters =
+            SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(exporter);
+        let mut traces = None;
+        if let Some(endpoint) = &config.otlp_endpoint {
+            let metrics = opentelemetry_otlp::MetricExporter::builder()
+                .with_tonic()
+                .with_endpoint(endpoint)
+                .build()?;
+            meters = meters.with_periodic_exporter(metrics);
+            let spans = opentelemetry_otlp::SpanExporter::builder()
+                .with_tonic()
+                .with_endpoint(endpoint)
+                .build()?;
+            let provider = SdkTracerProvider::builder()
+                .with_batch_exporter(spans)
+                .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(
+                    config.sampling,
+                ))))
+                .with_resource(resource)
+                .build();
+            let tracer = provider.tracer("flotilla");
+            traces = Some((provider, tracer));
+        }
+        let meters = meters.build();
+        let meter = meters.meter("flotilla");
+        let metrics = Metrics::new(&meter);
+        Ok(Telemetry { metrics, own: Mutex::default(), meter, prometheus, meters, traces })
+    }
+
+    /// Records what the decisions of a batch measured.
+    pub(crate) fn record(&self, measures: &Measures) {
+        if measures.groups().is_empty() {
+            return;
+        }
+        let mut own = self.own.lock().expect("no panic under this lock");
+        for Group { name, label: (key, value), measured } in measures.groups() {
+            let labels = [KeyValue::new(*key, *value)];
+            let instrument = own.entry(name).or_insert_with(|| match measured {
+                Measured::Count(_) => Instrument::Counter(self.meter.u64_counter(*name).build()),
+                Measured::Seconds(_) => Instrument::Histogram(
+                    self.meter
+                        .f64_histogram(*name)
+                        .with_unit("s")
+                        .with_boundaries(SAGA_SECONDS.to_vec())
+                        .build(),
+                ),
+            });
+            match (instrument, measured) {
+                (Instrument::Counter(counter), Measured::Count(count)) => {
+                    counter.add(*count, &labels);
+                }
+                (Instrument::Histogram(histogram), Measured::Seconds(all)) => {
+                    all.iter().for_each(|seconds| histogram.record(*seconds, &labels));
+                }
+                // A name is one kind of instrument; the first use says which.
+                (Instrument::Counter(_) | Instrument::Histogram(_) | Instrument::Gauge(_), _) => {}
+            }
+        }
+    }
+
+    /// Shows what a service read from its rows.
+    pub(crate) fn show(&self, Reading { name, label, value }: &Reading) {
+        let mut own = self.own.lock().expect("no panic under this lock");
+        let instrument = own
+            .entry(name)
+            .or_insert_with(|| Instrument::Gauge(self.meter.f64_gauge(*name).build()));
+        if let Instrument::Gauge(gauge) = instrument {
+            let labels = label.map(|(key, value)| KeyValue::new(key, value));
+            gauge.record(*value, labels.as_slice());
+        }
+    }
+
+    /// The metrics in Prometheus' text format.
+    pub(crate) fn render(&self) -> String {
+        let text = prometheus::TextEncoder::new().encode_to_string(&self.prometheus.gather());
+        text.unwrap_or_else(|error| format!("# metrics cannot be rendered: {error}\n"))
+    }
+
+    /// The span of a command, a child of the caller's where the headers name one.
+    pub(crate) fn command_span(&self, service: &'static str, headers: &HeaderMap) -> Traced {
+        let header = headers.get("traceparent").and_then(|value| value.to_str().ok());
+        // A list may come in several headers.
+        let states = headers.get_all("tracestate").iter();
+        let states: Vec<&str> = states.filter_map(|value| value.to_str().ok()).collect();
+        let parent = header.and_then(TraceContext::parse);
+        let parent = parent.map(|parent| parent.with_state(Some(&states.join(","))));
+        let Some((_, tracer)) = &self.traces else { return Traced { span: None, context: parent } };
+        self.child(tracer, format!("command {service}"), SpanKind::Server, parent, &[])
+    }
+
+    /// The span of processing one message, where its trace is recorded. Nothing is created for the
+    /// others: a span that is sampled out costs almost as much as encoding an event.
+    pub(crate) fn process_span(&self, topic: &str, context: Option<TraceContext>) -> Traced {
+        match (&self.traces, context) {
+            (Some((_, tracer)), Some(parent)) if parent.is_sampled() => self.child(
+                tracer,
+                format!("process {topic}"),
+                SpanKind::Consumer,
+                Some(parent),
+                &[
+                    KeyValue::new("messaging.system", "kafka"),
+                    KeyValue::new("messaging.operation.name", "process"),
+                    KeyValue::new("messaging.operation.type", "process"),
+                    KeyValue::new("messaging.destination.name", topic.to_owned()),
+                ],
+            ),
+            (_, context) => Traced { span: None, context },
+        }
+    }
+
+    fn child(
+        &self,
+        tracer: &SdkTracer,
+        name: String,
+        kind: SpanKind,
+        parent: Option<TraceContext>,
+        attributes: &[KeyValue],
+    ) -> Traced {
+        let builder =
+            tracer.span_builder(name).with_kind(kind).with_attributes(attributes.to_vec());
+        let parent = match parent {
+            Some(parent) => Context::new().with_remote_span_context(parent.span_context()),
+            None => Context::new(),
+        };
+        let span = tracer.build_with_context(builder, &parent);
+        let context = Some(TraceContext::of(span.span_context()));
+        Traced { span: Some(span), context }
+    }
+
+    /// Sends what is still here, for at most a few seconds.
+    pub(crate) fn shutdown(&self) {
+        if let Some((provider, _)) = &self.traces
+            && let Err(error) = provider.shutdown_with_timeout(Duration::from_secs(3))
+        {
+            tracing::warn!(error = %error, "traces could not all be sent");
+        }
+        if let Err(error) = self.meters.shutdown_with_timeout(Duration::from_secs(3)) {
+            tracing::warn!(error = %error, "metrics could not all be sent");
+        }
+    }
+}
+
+/// A span, if one is recorded, and the context that effects of this work carry. The span ends when it
+/// is dropped.
+pub(crate) struct Traced {
+    span: Option<opentelemetry_sdk::trace::Span>,
+    context: Option<TraceContext>,
+}
+
+impl Traced {
+    pub(crate) fn context(&self) -> Option<TraceContext> {
+        self.context.clone()
+    }
+
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.span.is_some()
+    }
+}

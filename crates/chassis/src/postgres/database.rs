@@ -1,0 +1,180 @@
+//! Connections: one of the executor's own, held across batches, and a pool for reading. A transaction
+//! is never cancelled half-way: a pooled connection in that state poisons its next user.
+
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+
+use crate::postgres::trouble::{CONNECT_PATIENCE, within};
+
+/// The chassis' own tables.
+pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Connections for reading. A service's reads are single-row look-ups; more connections than this
+/// would only queue inside Postgres.
+const READERS_MAX: u32 = 8;
+/// A connection that was idle for longer is tried before it is used: it may be of a server that was
+/// restarted meanwhile. Under load none is, and nothing is paid.
+const IDLE_UNTRIED_MAX: Duration = Duration::from_secs(1);
+/// How long a read waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long any one statement may run. Far beyond the largest batch, and before its client takes the
+/// server for silent ([`PATIENCE`](crate::postgres::trouble::PATIENCE)).
+const STATEMENT_TIMEOUT: &str = "15s";
+/// How long to wait for a row that somebody else holds; then the batch runs again.
+const LOCK_TIMEOUT: &str = "5s";
+/// Ends a transaction whose client froze inside it, so that its locks do not outlive it.
+const IDLE_IN_TRANSACTION_TIMEOUT: &str = "10s";
+/// When the server gives up a client that vanished without a word, and with it the locks of its
+/// transaction. The client library knows no such settings for its own end; there each use of a connection
+/// has a deadline.
+const VANISHED: [(&str, &str); 5] = [
+    ("tcp_keepalives_idle", "15"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "20s"),
+    ("client_connection_check_interval", "5s"),
+];
+/// How long a connection that comes back to the pool may take to say that it can be used again.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(2);
+
+fn options(url: &str, application: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    let options: PgConnectOptions = url.parse()?;
+    let options = options.application_name(application).disable_statement_logging().options([
+        ("statement_timeout", STATEMENT_TIMEOUT),
+        ("lock_timeout", LOCK_TIMEOUT),
+        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
+    ]);
+    Ok(options.options(VANISHED))
+}
+
+/// A connection that writes. Its plans are steered: rows are found by their keys, whatever the size of a
+/// batch. A statement prepared while its table was empty would otherwise keep a sequential scan for
+/// ever, and a small batch would be planned anew each time, which costs more than to carry it out. The
+/// huge cost that a forbidden scan gets in a plan would start the JIT compiler. A server that takes no
+/// writes is none to connect to: after a failover the address may still be that of a standby.
+pub(crate) async fn writer(url: &str, application: &str) -> Result<PgConnection, sqlx::Error> {
+    let steered = [
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("plan_cache_mode", "force_generic_plan"),
+        ("jit", "off"),
+    ];
+    within(CONNECT_PATIENCE, async {
+        let mut connection = options(url, application)?.options(steered).connect().await?;
+        let read_only: bool =
+            sqlx::query_scalar("select current_setting('transaction_read_only')::boolean")
+                .fetch_one(&mut connection)
+                .await?;
+        match read_only {
+            false => Ok(connection),
+            true => Err(sqlx::Error::Protocol(
+                "the server takes no writes: it is a standby, or default_transaction_read_only is on"
+                    .to_owned(),
+            )),
+        }
+    })
+    .await
+}
+
+/// A pool that connects when first used.
+pub(crate) fn readers(url: &str, service: &str) -> Result<PgPool, sqlx::Error> {
+    Ok(PgPoolOptions::new()
+        .max_connections(READERS_MAX)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, metadata| {
+            Box::pin(async move {
+                if metadata.idle_for > IDLE_UNTRIED_MAX {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        // A read whose caller gave up comes back in the middle of its answer. From a server that is silent
+        // that never comes, and the connection would be missing in the pool for as long.
+        .after_release(|connection, _metadata| {
+            Box::pin(async move {
+                within(RELEASE_PATIENCE, connection.ping()).await?;
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(options(url, &format!("{service}-reader"))?))
+}
+
+/// Applies the chassis' and then the service's migrations, as the owner of the schema; then lets the
+/// application's role read and write rows, and nothing more.
+pub(crate) async fn migrate(
+    owner_url: &str,
+    service: &'static Migrator,
+    app_role: Option<&str>,
+) -> anyhow::Result<()> {
+    let connect = |path: &'static str| async move {
+        let options: PgConnectOptions = owner_url.parse()?;
+        options.options([("search_path", path)]).disable_statement_logging().connect().await
+    };
+    let mut db = connect("public").await?;
+    sqlx::query("create schema if not exists flotilla").execute(&mut db).await?;
+    // Each migrator keeps its books in its own schema; in one table they would collide.
+    let mut own = connect("flotilla").await?;
+    MIGRATIONS.run(&mut own).await?;
+    service.run(&mut db).await?;
+    if let Some(role) = app_role {
+        grant(&mut db, role).await?;
+    }
+    own.close().await?;
+    db.close().await?;
+    Ok(())
+}
+
+async fn grant(db: &mut PgConnection, role: &str) -> anyhow::Result<()> {
+    let role: String =
+        sqlx::query_scalar("select quote_ident($1)").bind(role).fetch_one(&mut *db).await?;
+    for schema in ["public", "flotilla"] {
+        for grant in [
+            format!("grant usage on schema {schema} to {role}"),
+            format!(
+                "grant select, insert, update, delete on all tables in schema {schema} to {role}"
+            ),
+            format!("grant usage on all sequences in schema {schema} to {role}"),
+            format!("revoke insert, update, delete on {schema}._sqlx_migrations from {role}"),
+        ] {
+            sqlx::query(sqlx::AssertSqlSafe(grant)).execute(&mut *db).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Which migrations are missing, if any. Newer ones than this build knows are fine: schemas only grow.
+pub(crate) async fn missing_migration(
+    db: &mut PgConnection,
+    service: &'static Migrator,
+) -> Result<Option<String>, sqlx::Error> {
+    for (schema, migrator) in [("flotilla", &MIGRATIONS), ("public", service)] {
+        let exists: bool = sqlx::query_scalar("select to_regclass($1) is not null")
+            .bind(format!("{schema}._sqlx_migrations"))
+            .fetch_one(&mut *db)
+            .await?;
+        let applied: Vec<i64> = match (exists, schema) {
+            (false, _) => Vec::new(),
+            (true, "flotilla") => {
+                applied(db, "select version from flotilla._sqlx_migrations where success").await?
+            }
+            (true, _) => {
+                applied(db, "select version from public._sqlx_migrations where success").await?
+            }
+        };
+        let missing = migrator.iter().find(|migration| !applied.contains(&migration.version));
+        if let Some(missing) = missing {
+            return Ok(Some(format!("{} {} ({schema})", missing.version, missing.description)));
+        }
+    }
+    Ok(None)
+}
+
+async fn applied(db: &mut PgConnection, query: &'static str) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar(query).fetch_all(db).await
+}

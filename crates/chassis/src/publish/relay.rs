@@ -1,0 +1,261 @@
+//! The relay: publishes committed batches in the order of their numbers. One replica at a time does
+//! so, under a lease with a fencing epoch; it gets its own batches handed over in memory and reads rows
+//! only at start, at takeover, and for the other replicas' batches.
+
+mod again;
+mod apart;
+mod delivery;
+pub(crate) mod hand_over;
+pub(crate) mod headers;
+mod incoming;
+mod keeping;
+mod lease;
+mod office;
+mod publisher;
+mod publishing;
+mod pump;
+mod refusal;
+mod republish;
+mod watch;
+#[cfg(feature = "measuring")]
+pub(crate) mod flushes;
+#[cfg(feature = "measuring")]
+pub(crate) mod clearing;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::executor::pace::Replicas;
+use crate::failure::Chain;
+use crate::ops::health::Health;
+use crate::ops::telemetry::Telemetry;
+use crate::postgres::connection::Writer;
+use crate::postgres::trouble::{PATIENCE, within};
+use crate::run::config::{Kept, Secret};
+use crate::run::crash;
+use hand_over::HandOver;
+#[cfg(feature = "measuring")]
+use incoming::Incoming;
+use lease::{Lease, Tenure};
+use office::Office;
+pub(crate) use publisher::ProducerSettings;
+use publishing::Published;
+use watch::Traffic;
+
+/// How often the leader looks for rows that nobody announced: the safety net behind the wake-ups.
+const POLL: Duration = Duration::from_secs(1);
+/// Published rows are cleared and the lease renewed at most this often while busy. A crash in between
+/// publishes at most this much twice.
+const CLEAR_EVERY: Duration = Duration::from_millis(200);
+/// The pause after a failure of the relay itself.
+const FAILURE_PAUSE: Duration = Duration::from_millis(500);
+/// What the relay has to say of itself, and nobody else: gone when it no longer publishes.
+const PARTS: [&str; 3] = ["kafka", "outbox", "set_apart"];
+
+/// The relay of one replica.
+pub(crate) struct Relay {
+    pub(crate) writer: Writer,
+    pub(crate) database_url: Secret,
+    pub(crate) producer: ProducerSettings,
+    pub(crate) health: Arc<Health>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    kept: Kept,
+    incoming: Incoming,
+    lease: Lease,
+    traffic: Arc<Traffic>,
+    stopping: Arc<AtomicBool>,
+}
+
+/// Why a tenure ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Stopping,
+    LeaseLost,
+}
+
+impl Relay {
+    pub(crate) fn new(
+        writer: Writer,
+        database_url: Secret,
+        producer: ProducerSettings,
+        kept: Kept,
+        health: Arc<Health>,
+        telemetry: Arc<Telemetry>,
+        replicas: Replicas,
+    ) -> (Self, HandOver) {
+        let (incoming, hand_over) = Incoming::new(replicas);
+        let (lease, traffic, stopping) = (Lease::new(), Arc::default(), Arc::default());
+        let relay = Relay {
+            writer,
+            database_url,
+            producer,
+            health,
+            telemetry,
+            kept,
+            incoming,
+            lease,
+            traffic,
+            stopping,
+        };
+        (relay, hand_over)
+    }
+
+    /// Stands by, publishes while it holds the lease, and gives the lease back when told to stop and
+    /// everything handed over is published, or cannot be.
+    pub(crate) async fn run(mut self, stop: Arc<Notify>, stopping: Arc<AtomicBool>) {
+        self.stopping = stopping;
+        let mut first = true;
+        while !self.stopping.load(Relaxed) {
+            crash::point("relay");
+            match self.take().await {
+                Ok(Some(tenure)) => {
+                    first = false;
+                    let end = self.lead(tenure).await;
+                    self.resign().await;
+                    match end {
+                        Ok(End::Stopping) => break,
+                        Ok(End::LeaseLost) => tracing::warn!("another replica publishes now"),
+                        Err(error) => {
+                            let reason = format!("nothing is published: {error:#}");
+                            self.health.waits_for("relay", reason);
+                            if let Some(error) = error.downcast_ref::<sqlx::Error>() {
+                                self.writer.failed(error);
+                            }
+                            tokio::time::sleep(FAILURE_PAUSE).await;
+                        }
+                    }
+                }
+                Ok(None) => {
+                    self.health.has("relay");
+                    if first {
+                        tracing::info!("another replica publishes; standing by");
+                        first = false;
+                    }
+                    self.stand_by(&stop).await;
+                }
+                Err(error) => {
+                    self.writer.failed(&error);
+                    let reason =
+                        format!("nothing is published, no lease can be had: {}", Chain(&error));
+                    self.health.waits_for("relay", reason);
+                    self.stand_by(&stop).await;
+                }
+            }
+        }
+        self.writer.close().await;
+    }
+
+    async fn take(&mut self) -> Result<Option<Tenure>, sqlx::Error> {
+        let db = self.writer.connection().await?;
+        within(PATIENCE, self.lease.take(db)).await
+    }
+
+    async fn stand_by(&mut self, stop: &Notify) {
+        self.incoming.discard();
+        tokio::select! {
+            () = tokio::time::sleep(lease::RETRY) => {}
+            () = stop.notified() => {}
+        }
+    }
+
+    /// A tenure, from its first look at the outbox to the end of its producers.
+    async fn lead(&mut self, tenure: Tenure) -> anyhow::Result<End> {
+        self.incoming.open(&self.database_url).await?;
+        let Some(mut office) = self.enter_office(tenure).await? else {
+            return Ok(End::LeaseLost);
+        };
+        self.telemetry.metrics.relay_leader.record(1, &[]);
+        let (epoch, published) = (office.tenure.epoch, office.tenure.published);
+        tracing::info!(epoch, published, "this replica publishes");
+        let watch = watch::start(self);
+        let end = self.govern(&mut office).await;
+        drop(watch);
+        let given_back = match end {
+            Ok(End::Stopping) => self.give_back(&mut office).await,
+            Ok(End::LeaseLost) | Err(_) => Ok(()),
+        };
+        // Whatever failed: dropped here, they would hold up a thread that others need.
+        office.publisher.close().await;
+        given_back?;
+        end
+    }
+
+    async fn give_back(&mut self, office: &mut Office) -> Result<(), sqlx::Error> {
+        self.note(office).await?;
+        let db = self.writer.connection().await?;
+        within(PATIENCE, self.lease.release(db, office.tenure.epoch)).await
+    }
+
+    /// Whoever publishes next says how that goes.
+    async fn resign(&mut self) {
+        self.incoming.close().await;
+        self.traffic.rest();
+        self.telemetry.metrics.relay_leader.record(0, &[]);
+        PARTS.iter().for_each(|part| self.health.has(part));
+    }
+
+    async fn govern(&mut self, office: &mut Office) -> anyhow::Result<End> {
+        loop {
+            let rows = self.incoming.next(&mut self.writer, office.tenure.published).await?;
+            if rows.is_empty() && self.stopping.load(Relaxed) {
+                return Ok(End::Stopping);
+            }
+            // Before publishing: whoever took over publishes the same batches. And over the connection of
+            // this tenure, which a database that was set back has closed. And before a gap is believed:
+            // it is where the replica that took over has cleared what it published.
+            let doubtful = office.tenure.is_doubtful()
+                || self.incoming.shared.take_doubt()
+                || self.incoming.gap().is_some();
+            if doubtful && !self.note(office).await? {
+                return Ok(End::LeaseLost);
+            }
+            if let Some(end) = self.republish(office).await? {
+                return Ok(end);
+            }
+            let mut unreadable = None;
+            if !rows.is_empty() {
+                match self.publish(office, &rows).await? {
+                    Published::All => {}
+                    Published::UpTo(batch) => unreadable = Some(batch),
+                    Published::Ended(end) => return Ok(end),
+                }
+            }
+            self.tell_of_the_outbox(unreadable);
+            if unreadable.is_some() && self.stopping.load(Relaxed) {
+                return Ok(End::Stopping);
+            }
+            if office.is_note_due() && !self.note(office).await? {
+                return Ok(End::LeaseLost);
+            }
+            if let Some(end) = self.try_again(office).await? {
+                return Ok(end);
+            }
+            if rows.is_empty() || unreadable.is_some() {
+                self.incoming.wait(office.patience()).await;
+            }
+        }
+    }
+
+    /// What keeps rows from being published, if anything does.
+    fn tell_of_the_outbox(&self, unreadable: Option<i64>) {
+        let reason = match (unreadable, self.incoming.gap()) {
+            (Some(batch), _) => format!(
+                "batch {batch} in flotilla.outbox is not of a version that this build reads: nothing is \
+                 published from there on; start the build that wrote it, or see docs/runbook.md"
+            ),
+            // Lost, so nobody will bring it: callers had better not be told that their orders are on their way.
+            (None, Some(batch)) => {
+                let reason = format!(
+                    "batch {batch} is not in flotilla.outbox, though later ones are: nothing is published \
+                     from there on; docs/runbook.md says what to do"
+                );
+                return self.health.blocked("outbox", reason);
+            }
+            (None, None) => return self.health.has("outbox"),
+        };
+        self.health.waits_for("outbox", reason);
+    }
+}

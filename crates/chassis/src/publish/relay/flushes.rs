@@ -1,0 +1,64 @@
+//! The publisher by itself: outbox rows from memory go to Kafka as a relay sends them, and nothing is read
+//! from a database or cleared there.
+
+use std::sync::Arc;
+
+use rdkafka::producer::Producer;
+
+use super::ProducerSettings;
+use super::delivery::Delivery;
+use super::publisher::Publisher;
+use crate::consume::statistics::Told;
+use crate::measuring::row::Row;
+use crate::measuring::settings::config;
+use crate::ops::telemetry::Telemetry;
+
+/// The publisher of a service.
+pub struct Flushes {
+    publisher: Publisher,
+}
+
+impl Flushes {
+    /// Inside a runtime.
+    pub fn new(service: &'static str, brokers: &str) -> anyhow::Result<Self> {
+        let config = config(brokers);
+        let telemetry = Arc::new(Telemetry::start(service, &config)?);
+        let settings = ProducerSettings {
+            brokers: config.kafka_brokers,
+            compression: config.compression,
+            service,
+        };
+        Ok(Flushes { publisher: Publisher::new(&settings, &telemetry)? })
+    }
+
+    /// Publishes a row as one flush; returns when all of it is acknowledged.
+    pub async fn publish(&mut self, row: &Row) -> anyhow::Result<()> {
+        let delivery = Delivery::of(&row.batches);
+        let all: Vec<usize> = (0..delivery.messages.len()).collect();
+        let sent = self.publisher.send(&delivery.messages, &all)?;
+        sent.settled().await;
+        self.publisher.rest();
+        match sent.failures().pop() {
+            None => Ok(()),
+            Some((_, error)) => Err(error.into()),
+        }
+    }
+
+    /// What its producers have told of their requests, together.
+    pub fn told(&self) -> Told {
+        let Publisher { prompt, gathering, .. } = &self.publisher;
+        let pumps = std::iter::once(prompt).chain(gathering);
+        let told = pumps.map(|pump| pump.producer().client().context().requests.told());
+        let both = told.reduce(|a, b| Told {
+            times: a.times.min(b.times),
+            produce: a.produce + b.produce,
+            fetch: a.fetch + b.fetch,
+        });
+        both.expect("there is one at least")
+    }
+
+    /// Lets go of the producers.
+    pub async fn close(self) {
+        self.publisher.close().await;
+    }
+}

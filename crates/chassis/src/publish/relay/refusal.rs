@@ -1,0 +1,37 @@
+//! What an error of Kafka's says about a message that was not taken. Separate from sending and from setting apart,
+//! as both go by it.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+/// What a failure to publish says about the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Kafka does not take this record, however often it is sent.
+    Record,
+    /// Kafka takes no record for this topic from us.
+    Topic,
+    /// Nothing: Kafka, or the way there, is not well.
+    Passing,
+}
+
+impl Refusal {
+    pub(super) fn of(error: &KafkaError) -> Self {
+        match error.rdkafka_error_code() {
+            Some(
+                RDKafkaErrorCode::MessageSizeTooLarge
+                | RDKafkaErrorCode::MessageBatchTooLarge
+                | RDKafkaErrorCode::InvalidMessage
+                | RDKafkaErrorCode::InvalidRecord
+                | RDKafkaErrorCode::InvalidTimestamp
+                | RDKafkaErrorCode::PolicyViolation,
+            ) => Refusal::Record,
+            Some(
+                RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::InvalidTopic,
+            ) => Refusal::Topic,
+            _ => Refusal::Passing,
+        }
+    }
+}

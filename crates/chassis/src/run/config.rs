@@ -1,0 +1,318 @@
+//! Configuration from the environment. All that is missing or contradictory is reported at once, so
+//! that nobody fixes one variable per restart.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+
+/// Every variable is read under this prefix.
+pub const PREFIX: &str = "FLOTILLA_";
+
+/// The exit code for a configuration that cannot work (`EX_CONFIG` of sysexits.h): restarting does
+/// not help, a supervisor should say so.
+pub const EXIT_CONFIG: u8 = 78;
+
+/// Messages in the outbox beyond which commands are refused: nothing has been published for a while,
+/// and the table must not fill the disk. At 1,000 orders/s this is some eight minutes of events.
+const OUTBOX_MESSAGES_MAX: i64 = 4_000_000;
+
+/// How long published events stay in the outbox: long enough to notice that a topic lost its log, and to
+/// do something about it.
+const OUTBOX_KEEP_MINUTES: u32 = 60;
+/// And at most so much of them, in megabytes: at 1,000 orders/s an hour of the order service is as much.
+const OUTBOX_KEEP_MB: u32 = 4096;
+
+type Source = Box<dyn Fn(&str) -> Option<String>>;
+
+/// Reads settings and remembers what is wrong with them.
+pub struct Env {
+    read: Source,
+    known: Vec<(String, String)>,
+    problems: Vec<String>,
+}
+
+impl Env {
+    /// The process's environment.
+    pub fn from_process() -> Self {
+        Env::from_fn(|name| std::env::var(name).ok())
+    }
+
+    /// Settings from anywhere, for tests.
+    pub fn from_fn(read: impl Fn(&str) -> Option<String> + 'static) -> Self {
+        Env { read: Box::new(read), known: Vec::new(), problems: Vec::new() }
+    }
+
+    /// A setting that has no default. When it is missing, the problem is recorded and the answer is
+    /// empty.
+    pub fn required(&mut self, name: &str, what: &str) -> String {
+        self.optional(name, what).unwrap_or_else(|| {
+            self.problem(format!("{PREFIX}{name} is not set: {what}"));
+            String::new()
+        })
+    }
+
+    /// A setting that may be left out. An empty value counts as left out.
+    pub fn optional(&mut self, name: &str, what: &str) -> Option<String> {
+        let name = format!("{PREFIX}{name}");
+        let value = (self.read)(&name).filter(|value| !value.trim().is_empty());
+        self.known.push((name, what.to_owned()));
+        value
+    }
+
+    /// A setting with a default. When it is malformed, the problem is recorded and the default
+    /// answered.
+    pub fn parsed<T>(&mut self, name: &str, default: T, what: &str) -> T
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let Some(value) = self.optional(name, what) else { return default };
+        value.parse().unwrap_or_else(|error: T::Err| {
+            self.problem(format!("{PREFIX}{name} is malformed ({error}): {what}"));
+            default
+        })
+    }
+
+    /// Records that settings contradict each other, or anything else that makes a start pointless.
+    pub fn problem(&mut self, problem: impl Into<String>) {
+        self.problems.push(problem.into());
+    }
+
+    /// Everything that is wrong, in the order it was found.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// Every variable that was asked for, with its meaning: the text of `--help`.
+    pub fn known(&self) -> &[(String, String)] {
+        &self.known
+    }
+}
+
+/// The settings that every service has.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) database_url: Secret,
+    pub(crate) kafka_brokers: String,
+    pub(crate) registry_url: String,
+    pub(crate) http_address: SocketAddr,
+    pub(crate) admin_address: SocketAddr,
+    pub(crate) compression: String,
+    pub(crate) session: Duration,
+    pub(crate) shutdown: Duration,
+    pub(crate) outbox_messages_max: i64,
+    pub(crate) outbox_kept: Kept,
+    pub(crate) otlp_endpoint: Option<String>,
+    pub(crate) sampling: f64,
+    pub(crate) instance: String,
+    pub(crate) log: Targets,
+}
+
+/// How long, and how much, is kept of what is published.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    pub(crate) time: Duration,
+    pub(crate) bytes: i64,
+}
+
+/// Keeps a value out of logs.
+#[derive(Clone)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("(secret)")
+    }
+}
+
+impl Config {
+    pub(crate) fn read(env: &mut Env) -> Self {
+        let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let database_url = database_url(env, "DATABASE_URL");
+        let config = Config {
+            database_url,
+            kafka_brokers: env.required("KAFKA_BROKERS", "host:port of Kafka, comma separated"),
+            registry_url: env
+                .required("REGISTRY_URL", "URL of the schema registry's Confluent API"),
+            http_address: env.parsed("HTTP_ADDRESS", loopback(8080), "address of the public API"),
+            admin_address: env.parsed(
+                "ADMIN_ADDRESS",
+                loopback(9090),
+                "address of health, readiness, metrics and dead letters",
+            ),
+            compression: env
+                .optional("KAFKA_COMPRESSION", "none (default), lz4 or zstd")
+                .unwrap_or_else(|| "none".to_owned()),
+            session: Duration::from_millis(env.parsed(
+                "KAFKA_SESSION_TIMEOUT_MS",
+                10_000,
+                "how long a replica may be silent before its partitions are given to others",
+            )),
+            shutdown: Duration::from_millis(env.parsed(
+                "SHUTDOWN_TIMEOUT_MS",
+                20_000,
+                "how long a graceful stop may take, in milliseconds",
+            )),
+            outbox_messages_max: env.parsed(
+                "OUTBOX_MESSAGES_MAX",
+                OUTBOX_MESSAGES_MAX,
+                "events that may wait to be published before commands are refused",
+            ),
+            outbox_kept: kept(env),
+            otlp_endpoint: env.optional("OTLP_ENDPOINT", "gRPC endpoint for traces and metrics"),
+            sampling: env.parsed(
+                "TRACE_SAMPLING",
+                0.01,
+                "share of new traces recorded, 0 to 1 (default 0.01)",
+            ),
+            instance: env
+                .optional("INSTANCE", "name of this replica in logs and metrics")
+                .unwrap_or_else(|| format!("pid-{}", std::process::id())),
+            log: env.parsed(
+                "LOG",
+                Targets::new().with_default(LevelFilter::INFO),
+                "level of logs, also by module: info (default), or warn,chassis::relay=debug",
+            ),
+        };
+        config.check(env);
+        config
+    }
+
+    fn check(&self, env: &mut Env) {
+        if !["none", "lz4", "zstd"].contains(&self.compression.as_str()) {
+            env.problem(format!(
+                "{PREFIX}KAFKA_COMPRESSION is {:?}, but must be none, lz4 or zstd",
+                self.compression
+            ));
+        }
+        if !(6_000..=300_000).contains(&self.session.as_millis()) {
+            env.problem(format!("{PREFIX}KAFKA_SESSION_TIMEOUT_MS is outside 6000 to 300000"));
+        }
+        if self.shutdown.is_zero() {
+            env.problem(format!("{PREFIX}SHUTDOWN_TIMEOUT_MS is 0, so no stop could be graceful"));
+        }
+        if self.outbox_messages_max < 1 {
+            env.problem(format!("{PREFIX}OUTBOX_MESSAGES_MAX must be at least 1"));
+        }
+        let wrong = self.kafka_brokers.split(',').find(|broker| !is_host_and_port(broker.trim()));
+        if let Some(wrong) = wrong.filter(|_| !self.kafka_brokers.is_empty()) {
+            env.problem(format!(
+                "{PREFIX}KAFKA_BROKERS has {wrong:?}, which is not host:port; several are \
+                 separated by commas"
+            ));
+        }
+        if let Some(endpoint) = self.otlp_endpoint.as_deref().filter(|url| !is_http_url(url)) {
+            env.problem(format!(
+                "{PREFIX}OTLP_ENDPOINT is {endpoint:?}, but must be a URL such as http://host:4317"
+            ));
+        }
+        if !(0.0..=1.0).contains(&self.sampling) {
+            env.problem(format!("{PREFIX}TRACE_SAMPLING is {}, outside 0 to 1", self.sampling));
+        }
+        if self.http_address == self.admin_address && self.http_address.port() != 0 {
+            env.problem(format!(
+                "{PREFIX}HTTP_ADDRESS and {PREFIX}ADMIN_ADDRESS are both {}: the admin routes must \
+                 not be reachable where the public ones are",
+                self.http_address
+            ));
+        }
+        if !self.registry_url.is_empty() && !is_http_url(&self.registry_url) {
+            env.problem(format!(
+                "{PREFIX}REGISTRY_URL is {:?}, but must be a URL such as http://host:8081",
+                self.registry_url
+            ));
+        }
+    }
+}
+
+fn kept(env: &mut Env) -> Kept {
+    let minutes = env.parsed(
+        "OUTBOX_KEEP_MINUTES",
+        OUTBOX_KEEP_MINUTES,
+        "how long published events are kept, to publish a lost topic again (60); 0 keeps none",
+    );
+    let megabytes = env.parsed(
+        "OUTBOX_KEEP_MB",
+        OUTBOX_KEEP_MB,
+        "megabytes of published events that are kept at most (4096)",
+    );
+    Kept { time: Duration::from_secs(60) * minutes, bytes: i64::from(megabytes) * 1024 * 1024 }
+}
+
+fn is_http_url(text: &str) -> bool {
+    reqwest::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
+    !host.is_empty() && host.chars().all(plain) && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+/// A database URL given as a variable or, so that it need not stand in the environment, as a file.
+pub(crate) fn database_url(env: &mut Env, name: &str) -> Secret {
+    let file_name = format!("{name}_FILE");
+    let url = env.optional(name, "postgres://role:password@host:port/database of this service");
+    let file = env.optional(&file_name, "a file that holds it, in place of the variable");
+    let url = match (url, file) {
+        (Some(_), Some(_)) => {
+            env.problem(format!("{PREFIX}{name} and {PREFIX}{file_name} are both set: choose one"));
+            return Secret(String::new());
+        }
+        (Some(url), None) => url,
+        (None, Some(path)) => match std::fs::read_to_string(&path) {
+            Ok(url) => url.trim().to_owned(),
+            Err(error) => {
+                env.problem(format!(
+                    "{PREFIX}{file_name} names {path}, which cannot be read: {error}"
+                ));
+                return Secret(String::new());
+            }
+        },
+        (None, None) => {
+            env.problem(format!("{PREFIX}{name} is not set: the URL of this service's Postgres"));
+            return Secret(String::new());
+        }
+    };
+    let scheme = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    if !scheme || url.parse::<sqlx::postgres::PgConnectOptions>().is_err() {
+        env.problem(format!(
+            "{PREFIX}{name} is no Postgres URL (postgres://role:password@host/db)"
+        ));
+    }
+    Secret(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_wrong_is_reported_at_once() {
+        let mut env = Env::from_fn(|name| match name {
+            "FLOTILLA_DATABASE_URL" => Some("mysql://x".into()),
+            "FLOTILLA_HTTP_ADDRESS" => Some("not an address".into()),
+            "FLOTILLA_TRACE_SAMPLING" => Some("7".into()),
+            "FLOTILLA_LOG" => Some("chassis=loud".into()),
+            _unset => None,
+        });
+        Config::read(&mut env);
+        let problems = env.problems().join("\n");
+        for name in
+            ["DATABASE_URL", "KAFKA_BROKERS", "REGISTRY_URL", "HTTP_ADDRESS", "SAMPLING", "LOG"]
+        {
+            assert!(problems.contains(name), "{name} is missing in:\n{problems}");
+        }
+    }
+
+    #[test]
+    fn a_url_given_twice_is_a_contradiction() {
+        let mut env = Env::from_fn(|name| name.contains("DATABASE").then(|| "x".to_owned()));
+        database_url(&mut env, "DATABASE_URL");
+        assert_eq!(env.problems().len(), 1);
+    }
+}

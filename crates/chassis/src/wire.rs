@@ -1,0 +1,9 @@
+//! What crosses a topic: Avro framed with the registry's ids, topics as they must be, trace headers, sizes. Both
+//! directions use it, so it belongs to neither.
+
+pub(crate) mod codec;
+pub mod topics;
+pub(crate) mod registry;
+pub(crate) mod trace;
+pub(crate) mod limits;
+pub mod tail;

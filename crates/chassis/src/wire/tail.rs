@@ -1,0 +1,307 @@
+//! Reading topics from outside the fleet: for people who look, for the audit, and for benchmarks. It
+//! joins no group and moves no offset.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use apache_avro::Schema;
+use apache_avro::reader::datum::GenericDatumReader;
+use rdkafka::Message;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Headers;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::failure::Chain;
+use crate::wire::registry::Registry;
+
+/// Why topics cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TailError {
+    /// There is no such topic, so nothing would ever come from it.
+    #[error("no topic is called {name}; there are: {}", known.join(", "))]
+    UnknownTopic {
+        /// What was asked for.
+        name: String,
+        /// The topics that exist, without Kafka's own.
+        known: Vec<String>,
+    },
+    /// The brokers do not answer, or refuse.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+}
+
+/// How long the brokers may take to tell which partitions there are.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How soon a partition without a leader is asked for again.
+const LEADER_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the client is asked to wait at once: it counts milliseconds in 31 bits.
+const POLL_MAX: Duration = Duration::from_secs(3_600);
+
+/// Where reading begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// With the first record that the topic still has.
+    Beginning,
+    /// With the first record written after the tail was made.
+    End,
+}
+
+/// A record as it stands on its topic.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Its topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// Its place in the partition.
+    pub offset: i64,
+    /// Its key, which is text on every topic of the fleet.
+    pub key: String,
+    /// When it was written, by the producer's clock, in milliseconds since the Unix epoch.
+    pub timestamp_ms: i64,
+    /// Its headers, in their order; values that are no text are replaced where they are not.
+    pub headers: Vec<(String, String)>,
+    /// Its value, with the frame of five bytes.
+    pub value: Option<Vec<u8>>,
+}
+
+impl Record {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The record's full name, from its `ce_type`; empty when it has none.
+    pub fn event_type(&self) -> &str {
+        self.header("ce_type").unwrap_or_default()
+    }
+}
+
+/// Reads topics, all partitions, as they grow. Blocking: use it on a thread of its own.
+pub struct Tail {
+    consumer: BaseConsumer,
+    /// The end of each partition when the tail was made, for reading up to there.
+    ends: HashMap<(String, i32), i64>,
+    /// The first record that each partition still had then.
+    firsts: HashMap<(String, i32), i64>,
+}
+
+impl Tail {
+    /// Starts reading. The positions are fixed before this returns: nothing written later is missed.
+    pub fn new(brokers: &str, topics: &[&str], from: From) -> Result<Self, TailError> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            // Required by the client library; with assigned partitions and no commits it stays unused.
+            .set("group.id", "tail")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("allow.auto.create.topics", "false")
+            .set("queued.max.messages.kbytes", "16384")
+            // Whoever waits for brokers that were away wants to know soon that they are back; by itself
+            // the client tries every ten seconds by then.
+            .set("reconnect.backoff.max.ms", "500")
+            .create()?;
+        let until = Instant::now() + METADATA_TIMEOUT;
+        let mut assignment = TopicPartitionList::new();
+        let (mut ends, mut firsts) = (HashMap::new(), HashMap::new());
+        for (topic, number) in partitions(&consumer, topics, until)? {
+            let (first, end) =
+                patiently(until, || consumer.fetch_watermarks(&topic, number, METADATA_TIMEOUT))?;
+            let start = match from {
+                From::Beginning => first,
+                From::End => end,
+            };
+            assignment.add_partition_offset(&topic, number, Offset::Offset(start))?;
+            ends.insert((topic.clone(), number), end);
+            firsts.insert((topic, number), first);
+        }
+        consumer.assign(&assignment)?;
+        Ok(Tail { consumer, ends, firsts })
+    }
+
+    /// The partitions whose beginning was no longer there when the tail was made, with the offset of
+    /// the first record that was.
+    pub fn expired(&self) -> impl Iterator<Item = (&str, i32, i64)> {
+        let began_later = self.firsts.iter().filter(|(_, first)| **first > 0);
+        began_later.map(|((topic, partition), first)| (topic.as_str(), *partition, *first))
+    }
+
+    /// The next record, or `None` when none came within `timeout`.
+    pub fn next(&self, timeout: Duration) -> Result<Option<Record>, KafkaError> {
+        // Later than a clock can tell is never.
+        let until = Instant::now().checked_add(timeout);
+        loop {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let over = left.is_some_and(|left| left.is_zero());
+            match self.consumer.poll(left.map_or(POLL_MAX, |left| left.min(POLL_MAX))) {
+                None if over => return Ok(None),
+                None => {}
+                Some(Ok(message)) => return Ok(Some(record(&message))),
+                // The client recovers from these by itself; anything else is the caller's to know.
+                Some(Err(KafkaError::MessageConsumption(_))) if !over => {}
+                Some(Err(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// The same for a reader that outlives the brokers' absence: while they are away nothing comes, and
+    /// afterwards it goes on where it was.
+    pub fn next_whenever(&self, timeout: Duration) -> Result<Option<Record>, KafkaError> {
+        match self.next(timeout) {
+            Err(KafkaError::MessageConsumption(_)) => Ok(None),
+            answer => answer,
+        }
+    }
+
+    /// Reads everything that was there when the tail was made, in the order of each partition.
+    pub fn read_to_end(
+        &self,
+        timeout: Duration,
+        mut each: impl FnMut(Record),
+    ) -> Result<(), KafkaError> {
+        let mut open = self.ends.clone();
+        let mut positions = self.consumer.assignment()?;
+        open.retain(|(topic, partition), end| {
+            let found = positions.find_partition(topic, *partition);
+            found.is_some_and(|element| element.offset().to_raw().unwrap_or(0) < *end)
+        });
+        while !open.is_empty() {
+            let Some(record) = self.next(timeout)? else {
+                // Compaction can remove the last records before the end; the position passes them.
+                positions = self.consumer.position()?;
+                open.retain(|(topic, partition), end| {
+                    let found = positions.find_partition(topic, *partition);
+                    found.is_none_or(|element| element.offset().to_raw().unwrap_or(0) < *end)
+                });
+                match open.is_empty() {
+                    true => return Ok(()),
+                    false => return Err(KafkaError::Canceled),
+                }
+            };
+            let partition = (record.topic.clone(), record.partition);
+            let done = open.get(&partition).is_some_and(|end| record.offset + 1 >= *end);
+            if done {
+                open.remove(&partition);
+            }
+            if self.ends.get(&partition).is_some_and(|end| record.offset < *end) {
+                each(record);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All partitions of these topics.
+fn partitions(
+    consumer: &BaseConsumer,
+    topics: &[&str],
+    until: Instant,
+) -> Result<Vec<(String, i32)>, TailError> {
+    let all = patiently(until, || {
+        let metadata = consumer.fetch_metadata(None, METADATA_TIMEOUT)?;
+        // A topic of this moment may be shown without its partitions.
+        let asked = metadata.topics().iter().filter(|topic| topics.contains(&topic.name()));
+        match asked.filter_map(|topic| topic.error()).next() {
+            Some(error) => Err(KafkaError::MetadataFetch(error.into())),
+            None => Ok(metadata),
+        }
+    })?;
+    let existing = || all.topics().iter().map(|topic| topic.name());
+    if let Some(name) = topics.iter().find(|name| !existing().any(|known| known == **name)) {
+        let ours = existing().filter(|known| !known.starts_with("__"));
+        let mut known: Vec<String> = ours.map(str::to_owned).collect();
+        known.sort_unstable();
+        return Err(TailError::UnknownTopic { name: (*name).to_owned(), known });
+    }
+    let asked = all.topics().iter().filter(|topic| topics.contains(&topic.name()));
+    let each = asked.flat_map(|topic| {
+        topic.partitions().iter().map(|partition| (topic.name().to_owned(), partition.id()))
+    });
+    Ok(each.collect())
+}
+
+/// Asks again while partitions of a topic that was just created, or whose broker stopped, have no leader.
+fn patiently<T>(until: Instant, ask: impl Fn() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition, UnknownTopicOrPartition};
+    loop {
+        match ask() {
+            Err(error)
+                if matches!(
+                    error.rdkafka_error_code(),
+                    Some(LeaderNotAvailable | NotLeaderForPartition | UnknownTopicOrPartition)
+                ) && Instant::now() < until =>
+            {
+                std::thread::sleep(LEADER_PAUSE);
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn record(message: &impl Message) -> Record {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers = message.headers().map_or_else(Vec::new, |headers| {
+        headers.iter().map(|h| (h.key.to_owned(), h.value.map(text).unwrap_or_default())).collect()
+    });
+    Record {
+        topic: message.topic().to_owned(),
+        partition: message.partition(),
+        offset: message.offset(),
+        key: message.key().map(text).unwrap_or_default(),
+        timestamp_ms: message.timestamp().to_millis().unwrap_or_default(),
+        headers,
+        value: message.payload().map(<[u8]>::to_vec),
+    }
+}
+
+/// Decodes values for people, with whatever schema the registry has for them.
+pub struct Decoder {
+    registry: Registry,
+    schemas: HashMap<u32, Option<Schema>>,
+}
+
+impl Decoder {
+    /// A decoder that asks `registry` once per schema.
+    pub fn new(registry: Registry) -> Self {
+        Decoder { registry, schemas: HashMap::new() }
+    }
+
+    /// The value as JSON, or why it cannot be shown.
+    pub async fn decode(&mut self, value: &[u8]) -> Result<serde_json::Value, String> {
+        let [0, a, b, c, d, body @ ..] = value else {
+            return Err("the value does not begin with a zero byte and a schema id".to_owned());
+        };
+        let id = u32::from_be_bytes([*a, *b, *c, *d]);
+        if !self.schemas.contains_key(&id) {
+            let found = self.registry.schema(id).await.map_err(|e| Chain(&e).to_string())?;
+            let parsed = found.map(|text| Schema::parse_str(&text)).transpose();
+            self.schemas.insert(id, parsed.map_err(|error| error.to_string())?);
+        }
+        let Some(Some(schema)) = self.schemas.get(&id) else {
+            return Err(format!("the registry knows no schema with id {id}"));
+        };
+        read(schema, body)
+    }
+
+    /// The value as JSON by a schema that the caller knows, for when the registry does not answer.
+    pub fn decode_as(schema: &str, value: &[u8]) -> Result<serde_json::Value, String> {
+        let [0, _, _, _, _, body @ ..] = value else {
+            return Err("the value does not begin with a zero byte and a schema id".to_owned());
+        };
+        read(&Schema::parse_str(schema).map_err(|error| error.to_string())?, body)
+    }
+}
+
+fn read(schema: &Schema, mut body: &[u8]) -> Result<serde_json::Value, String> {
+    let value = GenericDatumReader::builder(schema)
+        .human_readable(true)
+        .build()
+        .and_then(|reader| reader.read_value(&mut body))
+        .map_err(|error| error.to_string())?;
+    serde_json::Value::try_from(value).map_err(|error| error.to_string())
+}
