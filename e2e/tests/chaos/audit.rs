@@ -3,11 +3,8 @@
 
 use std::time::Duration;
 
-use e2e::load::fleet::Database;
-use e2e::load::preload;
 use e2e::shop::Shop;
 use flotilla::audit;
-use local::SERVICES;
 use sqlx::Connection;
 
 use crate::rig::{REST, TURN, open};
@@ -160,38 +157,6 @@ async fn a_price_that_order_has_passed_without_hearing_it_is_a_fault_and_its_ite
     assert!(report.moving.contains(&moving), "{:?}", report.moving);
     let clean = audit::run(&shop.fleet, REST).await.unwrap();
     assert!(clean.is_clean(), "{}", clean.broken());
-}
-
-#[tokio::test]
-async fn orders_loaded_into_the_tables_are_faults_unless_the_audit_begins_after_them() {
-    let _turn = TURN.lock().await;
-    let shop = open().await;
-    let sku = shop.item(1).await.unwrap();
-    let order = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();
-    shop.ended(order, "completed").await.unwrap();
-    let databases = SERVICES.map(|name| {
-        let url = shop.fleet.environment().superuser_url(name).unwrap();
-        Database { name: name.to_owned(), url }
-    });
-    let loaded = preload::load(&databases, 3).await.unwrap();
-    let first = loaded.first_id_after;
-    let without = audit::run_from(&shop.fleet, REST, first).await.unwrap();
-    let with = audit::run(&shop.fleet, Duration::ZERO).await.unwrap();
-    for (database, tables) in databases.iter().zip([
-        &["orders", "idempotency_keys"][..],
-        &["payments"],
-        &["reservations"],
-        &["shipments"],
-    ]) {
-        let mut db = sqlx::PgConnection::connect(&database.url).await.unwrap();
-        for table in tables {
-            let delete = format!("delete from {table} where order_id < $1");
-            let done = sqlx::query(sqlx::AssertSqlSafe(delete)).bind(first).execute(&mut db).await;
-            assert_eq!(done.unwrap().rows_affected(), 3, "{table}");
-        }
-    }
-    assert!(without.is_clean(), "{}", without.broken());
-    assert!(with.broken().contains("topics hold"), "{}", with.broken());
 }
 
 async fn execute(shop: &Shop, service: &'static str, statement: &str) {

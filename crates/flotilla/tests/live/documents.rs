@@ -7,7 +7,7 @@ use crate::program::{Fleet, said, until};
 use crate::script::{Clone, root};
 
 /// Folders whose texts tell people to run something.
-const TOLD_IN: [&str; 5] = [".", "docs", "crates", "services", "e2e/src"];
+const TOLD_IN: [&str; 5] = [".", "docs", "crates", "services", "bench/src"];
 /// Commands of the README that are not run here, and why.
 const ELSEWHERE: [(&str, &str); 2] =
     [("./x test", "it runs this test"), ("./x down", "local.rs ends the fleet with it")];

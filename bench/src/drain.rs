@@ -1,0 +1,160 @@
+//! A measurement in which Kafka is killed, stays away and comes back: orders are accepted all the time,
+//! and what has gathered meanwhile is worked off afterwards.
+
+mod memory;
+
+use std::fmt::{self, Display, Formatter};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use local::{Environment, Process, silent};
+use serde::Serialize;
+
+use crate::fleet::Fleet;
+use crate::latency::Summary;
+use crate::plan::{Arrival, Plan};
+use crate::process::{self, Part};
+use crate::report::{Measured, Report};
+use crate::run::Load;
+use crate::sample::Sampler;
+use memory::MemoryWatch;
+pub use memory::ServiceMemory;
+
+/// How long the backlog may take to be worked off. By then the orders placed last during the absence
+/// would be overdue and cancelled anyway.
+const DRAIN_MAX: Duration = Duration::from_secs(900);
+
+/// What a measurement with Kafka away has found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Drain {
+    /// From the begin of the window to Kafka's end, and to its new start.
+    pub gone_at_second: f64,
+    pub back_at_second: f64,
+    /// Orders that had arrived and not ended when Kafka was started again.
+    pub waiting: u64,
+    /// From that start on: until it was ready, until an order was completed, and until all that had
+    /// waited were.
+    pub ready_after_seconds: f64,
+    pub first_completed_after_seconds: f64,
+    pub drained_after_seconds: f64,
+    /// From the first order completed to the last that had waited; those that arrived later count too.
+    pub completed_per_second: f64,
+    /// The same divided by the rate at which orders arrive.
+    pub ratio_to_arrival: f64,
+    /// Of the orders answered while Kafka was away.
+    pub acknowledge: Summary,
+    pub memory: Vec<ServiceMemory>,
+}
+
+/// Measures with Kafka away for a while. The plan's window is how long everything runs as usual before
+/// and after.
+pub async fn run(
+    fleet: &Fleet,
+    servers: &Environment,
+    plan: &Plan,
+    away: Duration,
+) -> anyhow::Result<Report> {
+    let Arrival::PerSecond(rate) = plan.arrival else {
+        anyhow::bail!("while Kafka is away no order ends, so the load cannot wait for that");
+    };
+    let usual = Duration::from_secs_f64(plan.seconds);
+    let sampler = Sampler::new(fleet).await?;
+    let seconds_max = (usual * 2 + away + DRAIN_MAX).as_secs_f64();
+    let mut load = Load::start(fleet, &Plan { seconds: seconds_max, ..plan.clone() }).await?;
+    let begin = load.window.begin;
+    load.until("warm-up", begin, |_| false).await?;
+    let memory = MemoryWatch::start(fleet);
+    let before = sampler.take(|| load.completed()).await?;
+    load.until("measure", begin + usual, |_| false).await?;
+
+    let accepted_before = load.generator.ends.totals().acknowledge;
+    // What a process has used is lost with it.
+    let used = process::cpu_times(&fleet.processes)?;
+    let kafka = Process::find(servers.settings(), "kafka").context("Kafka does not run")?;
+    kafka.kill().await?;
+    let gone = Instant::now();
+    load.until("away", gone + away, |_| false).await?;
+    let acknowledge = load.generator.ends.totals().acknowledge.since(&accepted_before).summary();
+
+    load.generator.ends.watch_backlog();
+    let back = Instant::now();
+    servers.start(&silent).await?;
+    let ready = back.elapsed();
+    load.until("drain", back + DRAIN_MAX, |ends| ends.backlog_left() == 0).await?;
+    let drained = Instant::now();
+    load.until("measure", drained + usual, |_| false).await?;
+
+    let fleet = with_new_kafka(fleet, servers)?;
+    let mut after = Sampler::new(&fleet).await?.take(|| load.completed()).await?;
+    for (process, (total, used)) in fleet.processes.iter().zip(after.cpu.iter_mut().zip(used)) {
+        if process.part == Part::Kafka {
+            *total += used;
+        }
+    }
+    let memory = memory.stop(begin, [gone, back, drained]);
+    let plan = Plan { seconds: (after.at - begin).as_secs_f64(), ..plan.clone() };
+    let memories = process::memories(&fleet.processes)?;
+    let generator = load.stop().await?;
+    let backlog = generator.ends.totals().backlog.context("it was watched")?;
+    ensure!(backlog.left == 0, "{} of {} orders still waited", backlog.left, backlog.waiting);
+    let (first, last) = backlog.first.zip(backlog.last).context("no order waited for Kafka")?;
+    let completed_per_second = backlog.completed_per_second().unwrap_or_default();
+    let drain = Drain {
+        gone_at_second: (gone - begin).as_secs_f64(),
+        back_at_second: (back - begin).as_secs_f64(),
+        waiting: backlog.waiting,
+        ready_after_seconds: ready.as_secs_f64(),
+        first_completed_after_seconds: (first.at - back).as_secs_f64(),
+        drained_after_seconds: (last.at - back).as_secs_f64(),
+        completed_per_second,
+        ratio_to_arrival: completed_per_second / rate,
+        acknowledge,
+        memory,
+    };
+    let measured = Measured { generator: &generator, before, after, memory: memories };
+    Ok(Report { drain: Some(drain), ..Report::of(&fleet, &plan, &measured)? })
+}
+
+/// Kafka has another pid by now.
+fn with_new_kafka(fleet: &Fleet, servers: &Environment) -> anyhow::Result<Fleet> {
+    let kafka = Process::find(servers.settings(), "kafka").context("Kafka ended again")?;
+    let mut fleet = fleet.clone();
+    for process in fleet.processes.iter_mut().filter(|process| process.part == Part::Kafka) {
+        process.pid = kafka.pid;
+    }
+    Ok(fleet)
+}
+
+impl Display for Drain {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "\nKafka away for {:.1} s; {} orders waited when it was started again",
+            self.back_at_second - self.gone_at_second,
+            self.waiting
+        )?;
+        writeln!(
+            f,
+            "after that start: ready {:.1} s, first order completed {:.1} s, none waiting {:.1} s",
+            self.ready_after_seconds,
+            self.first_completed_after_seconds,
+            self.drained_after_seconds
+        )?;
+        writeln!(
+            f,
+            "drained at {:.0} completed sagas/s, {:.1} times the rate of arrival",
+            self.completed_per_second, self.ratio_to_arrival
+        )?;
+        let Summary { count, p50_ms, p99_ms, max_ms, .. } = self.acknowledge;
+        writeln!(
+            f,
+            "while it was away {count} orders were acknowledged, ms: p50 {p50_ms:.1}, \
+             p99 {p99_ms:.1}, max {max_ms:.1}"
+        )?;
+        writeln!(f, "\n{:22}{:>15}{:>15}{:>15}", "peak MiB", "before", "away", "drain")?;
+        for ServiceMemory { name, before_mib, away_mib, drain_mib, .. } in &self.memory {
+            writeln!(f, "{name:22}{before_mib:>15.0}{away_mib:>15.0}{drain_mib:>15.0}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! Places orders: a task per connection, all on the caller's thread, each with one request at a time.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::ends::Ends;
+use crate::gate::Gate;
+use crate::http::Client;
+use crate::plan::Plan;
+use crate::request::{OrderRequest, order_id};
+
+/// How long to let a service be that is overloaded or away. It asks for a second or more; a load
+/// that came back in step after exactly that would be a load of its own kind.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What happened to requests, beyond what becomes of orders.
+#[derive(Default)]
+pub struct Requests {
+    /// Orders numbered so far.
+    number: AtomicU64,
+    /// Answers that ask to come back later; the request was sent again.
+    pub turned_away: AtomicU64,
+    /// Connections that broke; the request was sent again with the same key.
+    pub broken: AtomicU64,
+    /// The first answer that refuses an order for good: an order of a benchmark should never be.
+    pub first_failure: Mutex<Option<String>>,
+}
+
+/// What all connections share.
+pub struct Generator {
+    pub gate: Gate,
+    pub ends: Ends,
+    pub requests: Requests,
+}
+
+impl Generator {
+    /// Opens the plan's connections, spread over the service's replicas. Dropping the set ends them.
+    pub fn start(self: &Arc<Self>, plan: &Plan, replicas: &[SocketAddr]) -> JoinSet<()> {
+        let run = Uuid::now_v7();
+        let addresses = replicas.iter().cycle().take(plan.connections);
+        (0..)
+            .zip(addresses)
+            .map(|(connection, address)| {
+                let request = OrderRequest::new(*address, run, plan);
+                let random = SmallRng::seed_from_u64(connection);
+                Arc::clone(self).place_orders(Client::new(*address), request, random)
+            })
+            .collect()
+    }
+
+    async fn place_orders(
+        self: Arc<Self>,
+        mut client: Client,
+        mut request: OrderRequest,
+        mut random: SmallRng,
+    ) {
+        while let Some(intended) = self.gate.next().await {
+            if self.gate.counts_when_taken() {
+                self.ends.intended(1);
+            }
+            let number = self.requests.number.fetch_add(1, Ordering::Relaxed);
+            request.renew(number, &mut random);
+            let ended = self.place(&mut client, request.bytes(), intended).await;
+            if ended > 0 {
+                self.gate.ended(ended);
+            }
+        }
+    }
+
+    /// Places one order, however often that takes. Returns how many orders ended with that.
+    async fn place(&self, client: &mut Client, request: &[u8], intended: Instant) -> usize {
+        loop {
+            match client.send(request).await {
+                Ok(response) if response.status == 201 => {
+                    return match order_id(response.body) {
+                        Some(order) => self.ends.accepted(order, intended, Instant::now()),
+                        None => self.fail(201, response.body),
+                    };
+                }
+                Ok(response) if matches!(response.status, 429 | 503) => {
+                    self.requests.turned_away.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(response) => return self.fail(response.status, response.body),
+                Err(_broken) => {
+                    self.requests.broken.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    fn fail(&self, status: u16, body: &[u8]) -> usize {
+        let mut first = self.requests.first_failure.lock().expect("no panic under this lock");
+        first.get_or_insert_with(|| format!("{status}: {}", String::from_utf8_lossy(body)));
+        drop(first);
+        self.ends.failed();
+        1
+    }
+}
+
+#[cfg(test)]
+mod tests;
