@@ -5,5 +5,6 @@
 mod documents;
 mod exploration;
 mod metrics;
+mod shipped;
 mod simulation;
 mod transitions;
