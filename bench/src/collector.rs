@@ -32,10 +32,8 @@ pub struct Collector {
 /// Where a collector listens. It says so, as JSON, on its output.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Listening {
-    /// For OTLP over gRPC.
-    pub otlp: SocketAddr,
-    /// Answers what has arrived, over HTTP/1.
-    pub received: SocketAddr,
+    /// For OTLP over HTTP, and for whoever asks what has arrived.
+    pub address: SocketAddr,
 }
 
 /// What has arrived.
@@ -71,9 +69,11 @@ impl Collector {
     }
 
     /// What tells the services to send to it.
-    pub fn variables(&self) -> [(String, String); 3] {
+    pub fn variables(&self) -> [(String, String); 4] {
         [
-            ("FLOTILLA_OTLP_ENDPOINT", format!("http://{}", self.listening.otlp)),
+            // Exporters go by the proxies of the environment; the collector is on this machine.
+            ("NO_PROXY", "127.0.0.1".to_owned()),
+            ("FLOTILLA_OTLP_ENDPOINT", format!("http://{}", self.listening.address)),
             ("FLOTILLA_TRACE_SAMPLING", self.sampling.to_string()),
             ("OTEL_METRIC_EXPORT_INTERVAL", METRICS_EVERY.as_millis().to_string()),
         ]
@@ -97,7 +97,7 @@ impl Collector {
     }
 
     async fn received(&self) -> Result<Received> {
-        let mut client = Client::new(self.listening.received);
+        let mut client = Client::new(self.listening.address);
         let response = client.get("/received").await.context("the collector does not answer")?;
         Ok(serde_json::from_slice(response.body)?)
     }

@@ -5,7 +5,6 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::*;
-use crate::chart;
 use crate::ends::{End, Ends, Outcome};
 use crate::fleet;
 use crate::gate::Gate;

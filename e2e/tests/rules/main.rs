@@ -6,5 +6,6 @@ mod documents;
 mod exploration;
 mod files;
 mod metrics;
+mod shipped;
 mod simulation;
 mod transitions;

@@ -1,7 +1,9 @@
 //! The carrier, as the service sees it: two calls, each of which may be made again under the same key.
-//! Two adapters: over HTTP, and in the process. Which one is configuration.
+//! Two adapters: over HTTP, and one in the process that is not built into what is shipped. Which one is
+//! configuration.
 
 mod http;
+#[cfg(feature = "in-process")]
 mod in_process;
 mod settings;
 
@@ -15,6 +17,7 @@ use crate::domain::{self, Call};
 use crate::shipments::{Input, Shipments};
 
 pub use http::Http;
+#[cfg(feature = "in-process")]
 pub use in_process::InProcess;
 pub use settings::{Configured, from_env};
 

@@ -40,11 +40,12 @@ impl std::fmt::Debug for Api {
     }
 }
 
-/// Reads `NAME` (an http(s) URL, or `in-process`), `NAME_KEY` or `NAME_KEY_FILE`, and
-/// `NAME_TIMEOUT_MS`. `what` says in a few words what is called. After a problem the answer is of no
-/// use, and nobody gets to use it.
-pub fn place_from_env(env: &mut Env, name: &str, what: &str) -> Place {
-    let place = env.required(name, &format!("{what}: its http(s) URL, or in-process"));
+/// Reads `NAME` (an http(s) URL, or `in-process`), `NAME_KEY` or `NAME_KEY_FILE`, and `NAME_TIMEOUT_MS`.
+/// `what` says in a few words what is called; `in_process`, whether the service was built with an adapter
+/// of its own. Returns nothing after a problem that leaves nobody to call.
+pub fn place_from_env(env: &mut Env, name: &str, what: &str, in_process: bool) -> Option<Place> {
+    let values = if in_process { "its http(s) URL, or in-process" } else { "its http(s) URL" };
+    let place = env.required(name, &format!("{what}: {values}"));
     let key = env.optional(&format!("{name}_KEY"), &format!("secret key of {what}'s API"));
     let key_file = env.optional(
         &format!("{name}_KEY_FILE"),
@@ -61,30 +62,32 @@ pub fn place_from_env(env: &mut Env, name: &str, what: &str) -> Place {
         ));
     }
     if place.is_empty() {
-        return Place::InProcess;
+        return None;
     }
     if place == "in-process" {
+        if !in_process {
+            env.problem(format!(
+                "{PREFIX}{name} is in-process, but this program was built without the adapter for \
+                 tests: set the http(s) URL of {what}, and its key"
+            ));
+            return None;
+        }
         if key.is_some() || key_file.is_some() {
             env.problem(format!(
                 "{PREFIX}{name} is in-process, but a key for {what} is set: choose one"
             ));
         }
-        return Place::InProcess;
+        return Some(Place::InProcess);
     }
     let (url, key) = (url(env, name, &place), secret(env, name, what, key, key_file));
-    match (url, key) {
-        (Some(url), Some(key)) => {
-            Place::Api(Api { url, key, timeout: Duration::from_millis(timeout_ms) })
-        }
-        (_, None) | (None, _) => Place::InProcess,
-    }
+    Some(Place::Api(Api { url: url?, key: key?, timeout: Duration::from_millis(timeout_ms) }))
 }
 
 /// The value is not repeated in problems: somebody may have put a password into it.
 fn url(env: &mut Env, name: &str, place: &str) -> Option<Url> {
     let Some(url) = Url::parse(place).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
     else {
-        env.problem(format!("{PREFIX}{name} must be an http:// or https:// URL, or in-process"));
+        env.problem(format!("{PREFIX}{name} must be an http:// or https:// URL"));
         return None;
     };
     if !url.username().is_empty() || url.password().is_some() {
@@ -146,6 +149,22 @@ pub fn plain(text: &str, characters_max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_without_an_adapter_refuses_to_be_told_to_use_it() {
+        let told = |in_process| {
+            let value = |name: &str| (name == "FLOTILLA_CARRIER").then(|| "in-process".to_owned());
+            let mut env = Env::from_fn(value);
+            let place = place_from_env(&mut env, "CARRIER", "the carrier", in_process);
+            (place, env.problems().join("\n"))
+        };
+        let (place, problems) = told(false);
+        assert!(place.is_none());
+        assert!(problems.contains("set the http(s) URL of the carrier"), "{problems}");
+        let (place, problems) = told(true);
+        assert!(matches!(place, Some(Place::InProcess)));
+        assert_eq!(problems, "");
+    }
 
     #[test]
     fn text_from_outside_is_cut_and_freed_of_what_nobody_can_store() {

@@ -60,7 +60,7 @@ pub(crate) struct Telemetry {
 }
 
 impl Telemetry {
-    /// Must be called inside the runtime: the OTLP exporters spawn tasks.
+    /// Exporters run on threads of their own: a collector that is slow holds up none that works.
     pub(crate) fn start(service: &'static str, config: &Config) -> anyhow::Result<Self> {
         let resource = Resource::builder()
             .with_service_name(service)
@@ -76,13 +76,13 @@ impl Telemetry {
         let mut traces = None;
         if let Some(endpoint) = &config.otlp_endpoint {
             let metrics = opentelemetry_otlp::MetricExporter::builder()
-                .with_tonic()
-                .with_endpoint(endpoint)
+                .with_http()
+                .with_endpoint(of_signal(endpoint, "metrics"))
                 .build()?;
             meters = meters.with_periodic_exporter(metrics);
             let spans = opentelemetry_otlp::SpanExporter::builder()
-                .with_tonic()
-                .with_endpoint(endpoint)
+                .with_http()
+                .with_endpoint(of_signal(endpoint, "traces"))
                 .build()?;
             let provider = SdkTracerProvider::builder()
                 .with_batch_exporter(spans)
@@ -211,6 +211,11 @@ impl Telemetry {
             tracing::warn!(error = %error, "metrics could not all be sent");
         }
     }
+}
+
+/// Where a collector takes one signal, by the convention of OTLP over HTTP.
+fn of_signal(endpoint: &str, signal: &str) -> String {
+    format!("{}/v1/{signal}", endpoint.trim_end_matches('/'))
 }
 
 /// A span, if one is recorded, and the context that effects of this work carry. The span ends when it

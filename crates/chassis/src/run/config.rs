@@ -163,7 +163,10 @@ impl Config {
                 "events that may wait to be published before commands are refused",
             ),
             outbox_kept: kept(env),
-            otlp_endpoint: env.optional("OTLP_ENDPOINT", "gRPC endpoint for traces and metrics"),
+            otlp_endpoint: env.optional(
+                "OTLP_ENDPOINT",
+                "URL of a collector that takes traces and metrics by OTLP over HTTP (port 4318)",
+            ),
             sampling: env.parsed(
                 "TRACE_SAMPLING",
                 0.01,
@@ -207,7 +210,7 @@ impl Config {
         }
         if let Some(endpoint) = self.otlp_endpoint.as_deref().filter(|url| !is_http_url(url)) {
             env.problem(format!(
-                "{PREFIX}OTLP_ENDPOINT is {endpoint:?}, but must be a URL such as http://host:4317"
+                "{PREFIX}OTLP_ENDPOINT is {endpoint:?}, but must be a URL such as http://host:4318"
             ));
         }
         if !(0.0..=1.0).contains(&self.sampling) {

@@ -1,7 +1,7 @@
-//! A payment provider in the process, for small installations without money and for measuring the
-//! fleet alone. It has the rules of the simulator and no ledger: what it answers follows from what it
-//! is asked, so it answers the same for the same call, and the service's own row says what was done.
-//! A ledger here would be wrong as soon as another replica takes the next step of the same payment.
+//! A payment provider in the process, for tests and for measuring the fleet alone. It has the rules of
+//! the simulator and no ledger: what it answers follows from what it is asked, so it answers the same
+//! for the same call, and the service's own row says what was done. A ledger here would be wrong as soon
+//! as another replica takes the next step of the same payment.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! A carrier in the process, for small installations without parcels and for measuring the fleet
-//! alone. It has the rules of the simulator and remembers for a while which of a booking and its
-//! cancellation came first. After a restart, and in another replica, it does not: then the answer that
-//! is committed first is the truth, and the service's own row says which.
+//! A carrier in the process, for tests and for measuring the fleet alone. It has the rules of the
+//! simulator and remembers for a while which of a booking and its cancellation came first. After a
+//! restart, and in another replica, it does not: then the answer that is committed first is the truth,
+//! and the service's own row says which.
 
 use std::sync::{Mutex, PoisonError};
 
