@@ -56,7 +56,7 @@ async fn every_scenario_completes_orders_and_leaves_books_that_agree() {
     let settings = servers.environment().settings();
     let mut reports = HashMap::new();
     for scenario in SCENARIOS {
-        reports.insert(name(scenario), try_out(settings.clone(), scenario).await);
+        reports.insert(name(scenario), Box::pin(try_out(settings.clone(), scenario)).await);
     }
     let compared =
         |after| Comparison::of(&reports["throughput"], &reports[after]).unwrap().to_string();
