@@ -29,7 +29,10 @@ pub(crate) fn render(service: &str, document: &str) -> String {
     for (name, schema) in api["components"]["schemas"].as_object().into_iter().flatten() {
         let text = serde_json::to_string_pretty(schema).unwrap_or_default();
         let (name, text) = (escape(name), escape(&text));
-        put(&mut page, format_args!("<section><h3>{name}</h3><pre>{text}</pre></section>"));
+        put(
+            &mut page,
+            format_args!("<section id=\"{name}\"><h3>{name}</h3><pre>{text}</pre></section>"),
+        );
     }
     page
 }
@@ -57,17 +60,32 @@ fn section(page: &mut String, path: &str, method: &str, operation: &Value) {
             ),
         );
     }
+    let body = schema_link(&operation["requestBody"]["content"]);
+    if !body.is_empty() {
+        put(page, format_args!("<tr><td>body</td><td></td><td>{body}</td></tr>"));
+    }
     for (status, response) in operation["responses"].as_object().into_iter().flatten() {
-        let description = text(&response["description"]);
+        let (description, schema) =
+            (text(&response["description"]), schema_link(&response["content"]));
+        let status = escape(status);
         put(
             page,
             format_args!(
-                "<tr><td>answer</td><td>{}</td><td>{description}</td></tr>",
-                escape(status)
+                "<tr><td>answer</td><td>{status}</td><td>{description} {schema}</td></tr>"
             ),
         );
     }
     page.push_str("</table></section>");
+}
+
+/// What a body is made of, further down on the page. Nothing where there is none, or where it has no name.
+fn schema_link(content: &Value) -> String {
+    let types = content.as_object().into_iter().flatten();
+    let links = types.filter_map(|(_, body)| {
+        let name = body["schema"]["$ref"].as_str()?.rsplit('/').next().map(escape)?;
+        Some(format!("<a href=\"#{name}\">{name}</a>"))
+    });
+    links.collect::<Vec<_>>().join(", ")
 }
 
 fn put(page: &mut String, text: std::fmt::Arguments<'_>) {
@@ -76,4 +94,37 @@ fn put(page: &mut String, text: std::fmt::Arguments<'_>) {
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::render;
+
+    #[test]
+    fn a_route_is_shown_with_what_it_takes_and_returns_and_a_link_to_the_schema() {
+        let schema = |name: &str| {
+            json!({ "application/json": { "schema":
+            { "$ref": format!("#/components/schemas/{name}") } } })
+        };
+        let document = json!({
+            "paths": { "/orders": { "post": {
+                "summary": "Place an order",
+                "requestBody": { "content": schema("NewOrder") },
+                "responses": { "201": { "description": "placed", "content": schema("Order") } },
+            } } },
+            "components": { "schemas": { "NewOrder": {}, "Order": { "title": "<script>" } } },
+        });
+        let page = render("order", &document.to_string());
+        for shown in [
+            "<b>POST</b> /orders",
+            "<td>body</td><td></td><td><a href=\"#NewOrder\">NewOrder</a></td>",
+            "<td>201</td><td>placed <a href=\"#Order\">Order</a></td>",
+            "<section id=\"Order\">",
+            "&lt;script&gt;",
+        ] {
+            assert!(page.contains(shown), "{shown} is not in {page}");
+        }
+    }
 }
