@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use language::Events;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
@@ -14,7 +15,7 @@ pub use crate::executor::harness::Harness;
 use crate::publish::outbox::{BatchWriter, EventMeta, Packed, unpack};
 use crate::wire::codec::Encoder;
 use crate::wire::limits::CLIENT_BYTES;
-use crate::wire::registry::{Registry, RegistryError, subject};
+use crate::wire::registry::{Registry, subject};
 
 /// How long a message may take to be acknowledged.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -93,9 +94,7 @@ impl Framer {
         let mut ids = Vec::new();
         for record in E::RECORDS {
             let id = registry.id_of(&subject(record), record.schema).await?;
-            ids.push(id.ok_or_else(|| {
-                RegistryError::Client(format!("{} is not registered", subject(record)))
-            })?);
+            ids.push(id.with_context(|| format!("{} is not registered", subject(record)))?);
         }
         let mut encoder = Encoder::default();
         encoder.add::<E>(&ids)?;

@@ -94,7 +94,7 @@ fn variable_of(name: &str) -> Result<Option<String>> {
 pub(crate) fn registry_error(error: RegistryError) -> anyhow::Error {
     match error {
         RegistryError::Away { .. } => anyhow::anyhow!("{error}; {IS_IT_UP}"),
-        RegistryError::Unexpected { .. } | RegistryError::Client(_) => error.into(),
+        RegistryError::Unexpected { .. } => error.into(),
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use utoipa::ToSchema;
 
-use super::text::{headers_from_json, hex};
+use super::text::headers_from_json;
 
 /// What became of a dead letter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -92,7 +92,7 @@ impl Header {
         let (value, value_hex) = match text {
             None => (None, None),
             Some(Ok(text)) => (Some(text), None),
-            Some(Err(binary)) => (None, Some(hex(binary.as_bytes()))),
+            Some(Err(binary)) => (None, Some(hex::encode(binary.as_bytes()))),
         };
         Header { name: name.clone(), value, value_hex }
     }
@@ -132,7 +132,7 @@ impl From<Row> for DeadLetter {
             offset: row.message_offset,
             key: row.message_key.as_ref().map(text),
             headers: headers.iter().map(Header::of).collect(),
-            payload_hex: row.payload.as_deref().map(hex),
+            payload_hex: row.payload.as_deref().map(hex::encode),
             reason: row.reason,
             detail: row.detail,
             state: row.state.into(),

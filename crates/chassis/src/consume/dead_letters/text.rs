@@ -9,7 +9,7 @@ use super::Headers;
 pub(super) fn headers_to_json(headers: &Headers<'_>) -> Value {
     let encode = |value: &[u8]| match std::str::from_utf8(value) {
         Ok(text) if !text.contains('\0') => json!({ "text": text }),
-        _binary => json!({ "hex": hex(value) }),
+        _binary => json!({ "hex": hex::encode(value) }),
     };
     headers.iter().map(|(name, value)| json!([name.replace('\0', ""), value.map(encode)])).collect()
 }
@@ -17,18 +17,8 @@ pub(super) fn headers_to_json(headers: &Headers<'_>) -> Value {
 pub(super) fn headers_from_json(headers: &Value) -> Vec<(String, Option<Vec<u8>>)> {
     let decode = |value: &Value| {
         let text = value["text"].as_str().map(|text| text.as_bytes().to_vec());
-        text.or_else(|| unhex(value["hex"].as_str()?))
+        text.or_else(|| hex::decode(value["hex"].as_str()?).ok())
     };
     let pairs = headers.as_array().map(Vec::as_slice).unwrap_or_default();
     pairs.iter().map(|p| (p[0].as_str().unwrap_or("").to_owned(), decode(&p[1]))).collect()
-}
-
-/// Bytes as hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes().chunks(2);
-    digits.map(|d| u8::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok()).collect()
 }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 /// The payload by the registry's schema of its id; without the registry, by the schema that this build
 /// has for its type. A payload that cannot be read says why: that may be what is wrong with it.
 pub(super) async fn decoded(letter: &Value) -> Value {
-    let Some(bytes) = letter["payload_hex"].as_str().and_then(bytes) else { return Value::Null };
+    let bytes = letter["payload_hex"].as_str().and_then(|text| hex::decode(text).ok());
+    let Some(bytes) = bytes else { return Value::Null };
     let by_registry = match crate::commands::registry() {
         Ok(registry) => Decoder::new(registry).decode(&bytes).await,
         Err(error) => Err(format!("{error:#}")),
@@ -23,11 +24,6 @@ fn by_this_build(letter: &Value, bytes: &[u8]) -> Result<Value, String> {
     let known = TOPICS.iter().flat_map(|topic| topic.records).find(|r| Some(r.full_name) == name);
     let record = known.ok_or_else(|| "no schema of this build has its type".to_owned())?;
     Decoder::decode_as(record.schema, bytes)
-}
-
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let digits = hex.as_bytes().chunks(2);
-    digits.map(|d| u8::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok()).collect()
 }
 
 #[cfg(test)]
@@ -49,7 +45,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_event_and_types_that_nobody_knows_say_why() {
         let letter = json!({ "headers": [{ "name": "ce_type", "value": CONFIRMED }] });
-        let why = by_this_build(&letter, &bytes("6e6f742041").unwrap()).unwrap_err();
+        let why = by_this_build(&letter, b"not A").unwrap_err();
         assert!(why.contains("zero byte"), "{why}");
         let unknown =
             json!({ "headers": [{ "name": "ce_type", "value": "flotilla.order.v1.Unknown" }] });
