@@ -11,7 +11,7 @@ use anyhow::ensure;
 use serde::Serialize;
 
 use crate::collector::Telemetry;
-use crate::drain::Drain;
+use crate::drain::figures::Drain;
 use crate::fleet::Fleet;
 use crate::generator::Generator;
 use crate::latency::Summary;

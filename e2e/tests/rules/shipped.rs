@@ -14,7 +14,7 @@ fn no_shipped_program_holds_a_simulator_or_a_way_to_crash_it() {
         assert_eq!(found_in(program), [""; 0], "{program}");
     }
     // The names are right: the benchmark has both a simulator and the service part by part.
-    assert_eq!(found_in("e2e"), &NEVER[..2]);
+    assert_eq!(found_in("bench"), &NEVER[..2]);
 }
 
 fn found_in(program: &str) -> Vec<&'static str> {
