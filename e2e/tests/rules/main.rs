@@ -5,6 +5,7 @@
 mod documents;
 mod exploration;
 mod files;
+mod markdown;
 mod metrics;
 mod shipped;
 mod simulation;
