@@ -51,7 +51,12 @@ fn answered(ids: &[OrderId]) -> order::Rows {
             2 => State::Shipped,
             _ => State::AwaitingBoth,
         };
-        let facts = Facts { id: *id, total: samples::total(), destination: "DE".to_owned() };
+        let facts = Facts {
+            id: *id,
+            customer_id: samples::CUSTOMER.to_owned(),
+            total: samples::total(),
+            destination: "DE".to_owned(),
+        };
         (*id, order::OrderState::read(facts, state))
     });
     order::Rows { orders: chassis::Rows::read_as(orders), ..order::Rows::default() }

@@ -11,7 +11,7 @@ use order::{Place, Price, Wanted};
 const NOW: i64 = 1_790_000_000_000_000;
 const SKUS: [&str; 2] = ["TEA-EARL-GREY", "COFFEE-ARABICA"];
 const PRICE_MINOR: i64 = 1_250;
-const CUSTOMER: &str = "customer-4711";
+pub(crate) const CUSTOMER: &str = "customer-4711";
 pub(crate) const TOKEN: &str = "tok_visa";
 pub(crate) const AUTHORIZATION: &str = "pi_01890a5dac96774bbcceb302099a8057";
 

@@ -155,12 +155,20 @@ pub struct OrderCompensated {
 pub struct OrderCompleted {
     /// The order this fact is about (UUIDv7); also the message key.
     pub order_id: OrderId,
+    /// Opaque id of the customer, as in OrderPlaced; null in events from before it was told.
+    #[serde(default = "default_ordercompleted_customer_id")]
+    pub customer_id: Option<String>,
     /// Amount received, the order's total, in minor units of the currency.
     pub total_minor: i64,
     /// ISO 4217 code of the currency.
     pub currency: Currency,
     /// When the order was completed.
     pub occurred_at: i64,
+}
+
+#[inline(always)]
+fn default_ordercompleted_customer_id() -> Option<String> {
+    None
 }
 
 /// Stock is reserved and payment authorised: shipping may dispatch. From here on shipping decides whether a cancellation is still possible.
@@ -209,8 +217,16 @@ pub struct OrderPlaced {
 pub struct OrderReturned {
     /// The order this fact is about (UUIDv7); also the message key.
     pub order_id: OrderId,
+    /// Opaque id of the customer, as in OrderPlaced; null in events from before it was told.
+    #[serde(default = "default_orderreturned_customer_id")]
+    pub customer_id: Option<String>,
     /// When the return was accepted.
     pub occurred_at: i64,
+}
+
+#[inline(always)]
+fn default_orderreturned_customer_id() -> Option<String> {
+    None
 }
 
 /// The goods are on their way: payment captures, inventory deducts.

@@ -43,7 +43,12 @@ fn variant(value: &impl std::fmt::Debug) -> String {
 }
 
 pub(super) fn of_order() -> Vec<Transition> {
-    let facts = orders::Facts { id: id(), total: amount(), destination: "DE".to_owned() };
+    let facts = orders::Facts {
+        id: id(),
+        customer_id: "customer".to_owned(),
+        total: amount(),
+        destination: "DE".to_owned(),
+    };
     let mut transitions: Vec<Transition> = Vec::new();
     for state in order_states() {
         for input in order_inputs() {

@@ -31,6 +31,7 @@ pub struct Order {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     pub id: OrderId,
+    pub customer_id: String,
     pub total: Money,
     pub destination: String,
 }
@@ -122,14 +123,19 @@ pub type Decision = chassis::Decision<State, OrderEvent>;
 pub fn place(order: Order, now_micros: i64) -> (Facts, State, OrderPlaced) {
     let placed = OrderPlaced {
         order_id: order.id,
-        customer_id: order.customer_id,
+        customer_id: order.customer_id.clone(),
         lines: order.lines,
         total_minor: order.total.minor,
         currency: order.total.currency,
         payment_token: order.payment_token,
         occurred_at: now_micros,
     };
-    let facts = Facts { id: order.id, total: order.total, destination: order.destination };
+    let facts = Facts {
+        id: order.id,
+        customer_id: order.customer_id,
+        total: order.total,
+        destination: order.destination,
+    };
     (facts, State::AwaitingBoth, placed)
 }
 
@@ -164,7 +170,7 @@ pub fn decide(
 /// What is said on going from one state to another. Each fact belongs to entering one state, and no
 /// state is entered twice, so no fact is said twice.
 fn fact(facts: &Facts, from: State, to: State, occurred_at: i64) -> Option<OrderEvent> {
-    let Facts { id: order_id, total, destination } = facts;
+    let Facts { id: order_id, customer_id, total, destination } = facts;
     let (order_id, total_minor, currency) = (*order_id, total.minor, total.currency);
     match to {
         State::Confirmed => {
@@ -184,9 +190,15 @@ fn fact(facts: &Facts, from: State, to: State, occurred_at: i64) -> Option<Order
             Some(OrderShipped { order_id, total_minor, currency, occurred_at }.into())
         }
         State::Completed => {
-            Some(OrderCompleted { order_id, total_minor, currency, occurred_at }.into())
+            let customer_id = Some(customer_id.clone());
+            let completed =
+                OrderCompleted { order_id, customer_id, total_minor, currency, occurred_at };
+            Some(completed.into())
         }
-        State::ReturningBoth => Some(OrderReturned { order_id, occurred_at }.into()),
+        State::ReturningBoth => {
+            let customer_id = Some(customer_id.clone());
+            Some(OrderReturned { order_id, customer_id, occurred_at }.into())
+        }
 
         // Half of what order waits for, or the end of a return: nobody acts on these.
         State::AwaitingBoth

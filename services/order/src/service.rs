@@ -209,3 +209,6 @@ fn decide_step(rows: &mut Rows, step: &Step, effects: &mut Effects<NoCall>) -> R
     measures::changed(effects, step.order, &state, &events);
     Reply::Moved(state)
 }
+
+#[cfg(test)]
+mod tests;

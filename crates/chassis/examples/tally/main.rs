@@ -1,5 +1,6 @@
-//! The smallest service on the chassis: it adds up amounts per key and tells each new total. The
-//! chassis' own tests run it as a process and kill it.
+//! A service for the chassis' own tests, which run it as a process and kill it: it adds up amounts per key and tells
+//! each new total. It keeps its rows by hand, under keys that are texts and that all replicas share, so that what
+//! the chassis leaves to a service is tested too. The example to read is `examples/loyalty`.
 
 #[path = "language.rs"]
 mod language;

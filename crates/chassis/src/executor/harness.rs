@@ -1,7 +1,8 @@
-//! A service for tests: its tables on a real Postgres, inputs in, replies and records out, through the executor as
-//! in a replica. Nothing comes from Kafka, nobody is called, nothing is swept, and nothing leaves the outbox.
+//! A service for tests: its tables on a real Postgres, events and commands in, replies and records out, through the
+//! executor as in a replica. Nothing comes from Kafka, nobody is called, nothing is swept, and nothing leaves the outbox.
 //! Several on one database are replicas of each other that do not know of each other.
 
+use language::Events;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::oneshot;
 
@@ -10,7 +11,7 @@ use super::{Executor, TRIES};
 use crate::app::App;
 use crate::executor::queue::Refused;
 use crate::executor::queue::{Item, Origin, Work};
-use crate::measuring::wire::{Record, records};
+use crate::measuring::wire::{Record, Wire, records};
 use crate::publish::relay::hand_over::HandOver;
 use crate::service::Service;
 
@@ -54,6 +55,22 @@ impl<S: Service> Harness<S> {
             reply.try_recv().expect("a batch at its end has told its callers")
         };
         replies.into_iter().map(told).collect()
+    }
+
+    /// Hears an event of `source` as a batch of its own, number `sequence` of its key. Under the same number it comes
+    /// again with the same id, under another one with a fresh one.
+    pub async fn deliver<E: Events>(
+        &mut self,
+        source: &str,
+        sequence: i64,
+        event: &E,
+    ) -> anyhow::Result<()> {
+        let record = Wire::<E>::default().record(source, sequence, event);
+        let items = self.parts.read(&[record])?;
+        if !items.is_empty() {
+            Box::pin(self.parts.executor.process(items, TRIES)).await;
+        }
+        Ok(())
     }
 
     /// The records that the service has published since this was last asked, whichever replica it was.

@@ -47,11 +47,23 @@ impl<E: Events> Wire<E> {
     /// When one does not fit its schema.
     pub fn pack(&self, events: &[E]) -> Vec<u8> {
         let mut out = BatchWriter::for_events(events.len());
-        for event in events {
-            let meta = EventMeta { sequence: 1, time_micros: 1, cause: Some(CAUSE), trace: None };
-            self.encoder.encode(event, &meta, &mut out).expect("it fits its schema");
-        }
+        events.iter().for_each(|event| self.add(event, 1, &mut out));
         out.finish()
+    }
+
+    /// The record that `service` makes of an event, the one with this number of its key.
+    ///
+    /// # Panics
+    /// When it does not fit its schema.
+    pub fn record(&self, service: &str, sequence: i64, event: &E) -> Record {
+        let mut out = BatchWriter::for_events(1);
+        self.add(event, sequence, &mut out);
+        records(service, &out.finish()).pop().expect("an event was packed")
+    }
+
+    fn add(&self, event: &E, sequence: i64, out: &mut BatchWriter) {
+        let meta = EventMeta { sequence, time_micros: 1, cause: Some(CAUSE), trace: None };
+        self.encoder.encode(event, &meta, out).expect("it fits its schema");
     }
 
     /// The event of a value.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod codegen;
+mod evolution;
 mod generated;
 mod language;
 mod round_trip;

@@ -36,6 +36,21 @@ pub(crate) fn order_cancelled(reason: CancelReason) -> OrderCancelled {
     OrderCancelled { order_id: order_id(), reason, occurred_at: OCCURRED_AT }
 }
 
+pub(crate) fn order_completed(customer: Option<&str>) -> OrderCompleted {
+    OrderCompleted {
+        order_id: order_id(),
+        customer_id: customer.map(str::to_owned),
+        total_minor: 6_400,
+        currency: eur(),
+        occurred_at: OCCURRED_AT,
+    }
+}
+
+pub(crate) fn order_returned(customer: Option<&str>) -> OrderReturned {
+    let customer_id = customer.map(str::to_owned);
+    OrderReturned { order_id: order_id(), customer_id, occurred_at: OCCURRED_AT }
+}
+
 pub(crate) fn order() -> Vec<OrderEvent> {
     let (order_id, occurred_at) = (order_id(), OCCURRED_AT);
     let (total_minor, currency) = (6_400, eur());
@@ -54,9 +69,9 @@ pub(crate) fn order() -> Vec<OrderEvent> {
         cancelled(CancelReason::Customer),
         cancelled(CancelReason::Overdue),
         OrderShipped { order_id, total_minor, currency, occurred_at }.into(),
-        OrderCompleted { order_id, total_minor, currency, occurred_at }.into(),
+        order_completed(Some("customer-7")).into(),
         OrderCompensated { order_id, occurred_at }.into(),
-        OrderReturned { order_id, occurred_at }.into(),
+        order_returned(Some("customer-7")).into(),
     ]
 }
 

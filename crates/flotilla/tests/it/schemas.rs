@@ -1,6 +1,6 @@
 //! Registering schemas, a step of deployment, against a real registry.
 
-use events::TOPICS;
+use events::{RecordInfo, TOPICS};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -66,4 +66,34 @@ async fn schemas_are_checked_registered_and_guarded_against_breaking_changes() {
     let line = refused.stdout.lines().find(|line| line.contains(&subject)).unwrap();
     assert!(line.contains("incompatible"), "{line}");
     assert!(refused.stdout.contains("add fields with defaults only"), "{}", refused.stdout);
+}
+
+/// The versions that were released before today's, with the name of their record.
+const RELEASED: [(&str, &str); 2] = [
+    ("OrderCompleted", include_str!("../../../../schemas/released/order/OrderCompleted.1.avsc")),
+    ("OrderReturned", include_str!("../../../../schemas/released/order/OrderReturned.1.avsc")),
+];
+
+#[tokio::test]
+async fn a_registry_that_knows_the_release_before_takes_todays_schemas_and_no_breaking_ones() {
+    let url = servers().await.registry_url();
+    let registry = chassis::Registry::new(&url);
+    let bare = Bare { http: reqwest::Client::builder().no_proxy().build().unwrap(), url };
+    for (name, released) in RELEASED {
+        let records = TOPICS.iter().flat_map(|topic| topic.records);
+        let today = records.into_iter().find(|record| record.name == name).unwrap();
+        let before = RecordInfo { schema: released, ..*today };
+        let old = registry.register(&before).await.unwrap();
+        assert!(registry.is_compatible(today).await.unwrap(), "{name}");
+        let new = registry.register(today).await.unwrap();
+        assert_ne!(old, new, "{name}: both can be looked up, by ids of their own");
+        let subject = chassis::subject(today);
+        assert_eq!(registry.versions(&subject).await.unwrap().len(), 2, "{name}");
+
+        // What was written before has no customer, so a reader must not demand one.
+        let demanding =
+            today.schema.replace(r#"["null", "string"], "default": null"#, r#""string""#);
+        assert_ne!(demanding, today.schema, "{name}");
+        assert_eq!(bare.post(&subject, &demanding).await, StatusCode::CONFLICT, "{name}");
+    }
 }

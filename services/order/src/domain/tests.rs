@@ -5,6 +5,7 @@ use super::*;
 fn facts() -> Facts {
     Facts {
         id: OrderId(uuid::Uuid::from_u128(1)),
+        customer_id: "customer-7".to_owned(),
         total: Money::new(100, "EUR".parse().unwrap()),
         destination: "DE".to_owned(),
     }

@@ -77,7 +77,7 @@ impl Stored for OrderState {
             Column::once("currency"),
             Column::once("destination"),
             Column::once("placed_at").not_read(),
-            Column::once("customer_id").not_read(),
+            Column::once("customer_id"),
             Column::once("lines").not_read(),
         ],
     };
@@ -91,6 +91,7 @@ impl Stored for OrderState {
         };
         let facts = Facts {
             id: OrderId(row.try_get("order_id")?),
+            customer_id: row.try_get("customer_id")?,
             total: money(row.try_get("total_minor")?, row.try_get("currency")?)?,
             destination: row.try_get("destination")?,
         };

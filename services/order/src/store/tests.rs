@@ -49,7 +49,8 @@ fn place(order_id: OrderId, key: &str) -> Arc<Place> {
 pub(crate) fn new_row(id: OrderId, key: &str, state: State) -> OrderState {
     let lines = vec![OrderLine { sku: sku("TEA"), quantity: 2, unit_price_minor: 250 }];
     let placed = Placed { order_id: id, lines, total: eur(500), placed_at_micros: NOW };
-    let facts = Facts { id, total: eur(500), destination: "DE".into() };
+    let facts =
+        Facts { id, customer_id: "customer-1".into(), total: eur(500), destination: "DE".into() };
     let new = New { place: place(id, key), placed: Arc::new(placed) };
     let mut log = Vec::new();
     history::append(&mut log, Kind::Placed, NOW);

@@ -14,11 +14,11 @@ fn every_event_is_heard_or_ignored_by_name() {
     let order_id = OrderId::now();
     let currency: Currency = "EUR".parse().unwrap();
     let (total_minor, occurred_at) = (1050, 0);
-    let (customer_id, lines) = ("c1".to_owned(), Vec::new());
+    let (customer, lines) = ("c1", Vec::new());
     let payment_token = "tok_visa".to_owned();
     let placed = OrderPlaced {
         order_id,
-        customer_id,
+        customer_id: customer.to_owned(),
         lines,
         total_minor,
         currency,
@@ -27,6 +27,14 @@ fn every_event_is_heard_or_ignored_by_name() {
     };
     let destination = "DE".to_owned();
     let (cause, reason) = (CancellationCause::Customer, CancelReason::Customer);
+    let customer_id = Some(customer.to_owned());
+    let completed = OrderCompleted {
+        order_id,
+        customer_id: customer_id.clone(),
+        total_minor,
+        currency,
+        occurred_at,
+    };
     let table: [(OrderEvent, Option<Input>); 8] = [
         (placed.into(), None),
         (
@@ -39,9 +47,9 @@ fn every_event_is_heard_or_ignored_by_name() {
         ),
         (OrderCancelled { order_id, reason, occurred_at }.into(), None),
         (OrderShipped { order_id, total_minor, currency, occurred_at }.into(), None),
-        (OrderCompleted { order_id, total_minor, currency, occurred_at }.into(), None),
+        (completed.into(), None),
         (OrderCompensated { order_id, occurred_at }.into(), None),
-        (OrderReturned { order_id, occurred_at }.into(), None),
+        (OrderReturned { order_id, customer_id, occurred_at }.into(), None),
     ];
     assert_eq!(table.len(), OrderEvent::RECORDS.len());
     for (event, expected) in table {

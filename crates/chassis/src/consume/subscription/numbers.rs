@@ -48,6 +48,7 @@ fn read<const NUMBERED: bool>(sequence: Option<&str>) -> Result<i64, Reason> {
     let subscription = (declare::<Listener<NUMBERED>, OrderEvent>().build)(&ids).unwrap();
     let event = OrderEvent::from(OrderReturned {
         order_id: events::OrderId(Uuid::from_u128(7)),
+        customer_id: None,
         occurred_at: 1,
     });
     let mut encoder = Encoder::default();

@@ -14,7 +14,8 @@ fn ids() -> Vec<SchemaId> {
 }
 
 fn event() -> OrderEvent {
-    OrderReturned { order_id: OrderId(Uuid::from_u128(7)), occurred_at: 1_000_000 }.into()
+    let order_id = OrderId(Uuid::from_u128(7));
+    OrderReturned { order_id, customer_id: Some("c7".to_owned()), occurred_at: 1_000_000 }.into()
 }
 
 fn encoded() -> Vec<u8> {
@@ -103,4 +104,21 @@ fn a_newer_version_of_a_record_resolves_to_ours() {
     assert_eq!(decoder.decode(&value).unwrap(), event());
     value.pop();
     assert!(matches!(decoder.decode(&value), Err(Undecodable::Truncated)));
+}
+
+#[test]
+fn an_event_from_before_a_field_was_added_decodes_with_its_default() {
+    let released = include_str!("../../../../schemas/released/order/OrderReturned.1.avsc");
+    let decoder = decoder();
+    decoder.learn(77, Some(released));
+    let value =
+        b"\0\0\0\0\x4d\x480190a1b2-c3d4-7000-8000-00000000002a\x80\x89\xbe\xa2\xdb\xff\xad\x06";
+    let order_id = "0190a1b2-c3d4-7000-8000-00000000002a".parse().unwrap();
+    let expected =
+        OrderReturned { order_id, customer_id: None, occurred_at: 1_790_000_000_123_456 };
+    assert_eq!(decoder.decode(value).unwrap(), expected.into());
+    for length in FRAME_BYTES..value.len() {
+        let error = decoder.decode(&value[..length]).unwrap_err();
+        assert!(matches!(error, Undecodable::Truncated), "{length}: {error}");
+    }
 }
