@@ -260,10 +260,10 @@ impl Fleet {
     fn program(&self, name: &str) -> Result<PathBuf> {
         let program = self.settings.programs.join(name);
         if !program.exists() {
-            let flag = if is_release(&self.settings.programs) { " --release" } else { "" };
             bail!(
-                "there is no program {}; build it: cargo build{flag} --workspace --bins",
-                program.display()
+                "there is no program {}; build it: cargo build --profile {} --workspace --bins",
+                program.display(),
+                profile_of(&self.settings.programs)
             );
         }
         Ok(program)
@@ -274,8 +274,12 @@ fn address(ports: Ports, name: &str) -> String {
     format!("127.0.0.1:{}", ports.get(name))
 }
 
-fn is_release(programs: &Path) -> bool {
-    programs.ends_with("release")
+/// The profile that cargo builds into a folder: its name, but for one.
+fn profile_of(programs: &Path) -> &str {
+    match programs.file_name().and_then(|name| name.to_str()) {
+        Some(profile) if profile != "debug" => profile,
+        _development => "dev",
+    }
 }
 
 struct Timed<'a>(Progress<'a>);

@@ -104,12 +104,12 @@ fn addresses(fleet: &Fleet, out: &Output) {
     }
     out.title("to try next");
     for command in [
-        "flotilla order place --sku tea=2 --watch",
-        "flotilla order list",
-        "flotilla events tail",
-        "flotilla stock list",
-        "flotilla dlq list",
-        "flotilla audit",
+        "./x flotilla order place --sku tea=2 --watch",
+        "./x flotilla order list",
+        "./x flotilla events tail",
+        "./x flotilla stock list",
+        "./x flotilla dlq list",
+        "./x flotilla audit",
         "./x status, ./x logs order, ./x down",
     ] {
         out.line(format_args!("  {command}"));

@@ -38,11 +38,8 @@ pub(crate) fn are_true(fleet: &Fleet) {
 fn commands_of(text: &str) -> Vec<String> {
     let blocks = text.split("```").skip(1).step_by(2);
     let lines = blocks.flat_map(str::lines).flat_map(|line| line.split("  "));
-    let ours = lines.map(str::trim).filter(|line| {
-        line.starts_with("./x")
-            || line.starts_with("target/release/")
-            || line.starts_with("flotilla")
-    });
+    let ours =
+        lines.map(str::trim).filter(|line| line.starts_with("./x") || line.starts_with("flotilla"));
     ours.map(str::to_owned).collect()
 }
 
@@ -85,7 +82,7 @@ fn mentions(text: &str) -> Vec<String> {
     let spans = joined.split('`').filter(|span| !span.contains('\n') && !span.contains('{'));
     let told = spans.map(str::to_owned).chain(commands_of(text));
     let ours = told.filter_map(|line| {
-        let line = line.trim_start_matches("target/release/");
+        let line = line.trim_start_matches("./x ");
         Some(line.strip_prefix("flotilla ")?.split_whitespace().collect::<Vec<_>>().join(" "))
     });
     ours.filter(|line| !line.is_empty()).collect()

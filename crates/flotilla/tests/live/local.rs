@@ -24,7 +24,7 @@ pub(crate) fn is_begun(fleet: &Fleet) {
     let demo = ends.iter().fold(demo, |demo, end| demo.says(end));
     let suggested = demo.stdout.lines().skip_while(|line| *line != "to try next").skip(1);
     let suggested: Vec<&str> =
-        suggested.filter_map(|l| l.trim().strip_prefix("flotilla ")).collect();
+        suggested.filter_map(|l| l.trim().strip_prefix("./x flotilla ")).collect();
     assert!(suggested.len() >= 6, "{}", demo.stdout);
     for line in suggested {
         match line {

@@ -29,10 +29,12 @@ impl Clone {
     /// With the programs of this build.
     pub(crate) fn built(fleet: &Fleet) -> Self {
         let clone = Clone::fresh(fleet.root());
-        let release = clone.folder.join("target/release");
-        fs::create_dir_all(release.parent().unwrap()).unwrap();
-        if !release.exists() {
-            symlink(programs(), release).unwrap();
+        let target = clone.folder.join("target");
+        fs::create_dir_all(&target).unwrap();
+        for profile in ["demo", "release"].map(|profile| target.join(profile)) {
+            if !profile.exists() {
+                symlink(programs(), profile).unwrap();
+            }
         }
         clone
     }
@@ -74,6 +76,8 @@ pub(crate) fn looks_at_a_fleet(fleet: &Fleet) {
     fleet.x("status").with_code(0).says("kafka");
     fleet.x("logs kafka").with_code(0).says("Kafka Server started");
     fleet.x("logs --help").with_code(0).says("--follow");
+    fleet.x("flotilla order list --customer demo").with_code(0).says("returned");
+    fleet.x("flotilla --help").with_code(0).says("stock");
     fleet.x("bench --help").with_code(0).says("SCENARIO");
     fleet.x("test --help").with_code(0).says("everything that continuous integration checks");
     fleet.x("test order").with_code(1).complains("test takes no arguments");
@@ -94,6 +98,7 @@ fn a_fresh_clone_tells_what_it_can_do_and_what_is_missing_without_building() {
         run(line, 0).says("./x demo");
     }
     run("./x doctor", 0).says("cargo").says("nothing is built yet");
+    run("./x flotilla order list", 1).complains("nothing is built yet; ./x up does it, about");
     run("./x status", 1).complains("there is no fleet in .flotilla");
     run("./x down", 0).complains("there is no fleet in .flotilla");
     assert!(!clone.has_built());
