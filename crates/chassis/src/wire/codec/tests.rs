@@ -108,7 +108,7 @@ fn a_newer_version_of_a_record_resolves_to_ours() {
 
 #[test]
 fn an_event_from_before_a_field_was_added_decodes_with_its_default() {
-    let released = include_str!("../../../../schemas/released/order/OrderReturned.1.avsc");
+    let released = include_str!("../../../../../schemas/released/order/OrderReturned.1.avsc");
     let decoder = decoder();
     decoder.learn(77, Some(released));
     let value =
