@@ -9,19 +9,11 @@ pub(crate) mod inbox;
 pub(crate) mod sweep;
 pub(crate) mod pace;
 pub(crate) mod progress;
-mod attempt;
+pub(crate) mod attempt;
 mod stuck;
 mod unit;
-mod casualties;
+pub(crate) mod casualties;
 mod connection;
-#[cfg(feature = "measuring")]
-mod hearing;
-#[cfg(feature = "measuring")]
-pub(crate) mod offline;
-#[cfg(feature = "measuring")]
-pub(crate) mod detached;
-#[cfg(feature = "testing")]
-pub(crate) mod harness;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,7 +54,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(16);
 /// How long the offset of ignored events may stay behind while nothing but ignored events comes.
 const STORE_SKIPPED_EVERY: Duration = Duration::from_secs(1);
 /// How often a batch is tried while it fails for a reason that may lie in one of its inputs.
-const TRIES: u32 = 3;
+pub(crate) const TRIES: u32 = 3;
 /// The same for lost races, which others may win several times in a row.
 const RACES: u32 = 8;
 
@@ -155,7 +147,7 @@ impl<S: Service> Executor<S> {
 
     /// Processes a batch to its end: committed, split around what cannot be, or retried for as long
     /// as it takes. `tries` is how often it may fail whole while the database answers.
-    async fn process(&mut self, mut batch: Vec<Item<S>>, tries: u32) {
+    pub(crate) async fn process(&mut self, mut batch: Vec<Item<S>>, tries: u32) {
         let mut backoff = BACKOFF_FIRST;
         let mut lost_race = false;
         let mut failed = 0;
@@ -229,7 +221,7 @@ impl<S: Service> Executor<S> {
 
     /// What was fetched under an assignment that is gone belongs to another replica now, and what is
     /// before the database's offset is done.
-    fn drop_stale(&self, batch: &mut Vec<Item<S>>) {
+    pub(crate) fn drop_stale(&self, batch: &mut Vec<Item<S>>) {
         batch.retain(|item| is_current(&self.positions, item));
     }
 
@@ -321,7 +313,7 @@ impl<S: Service> Executor<S> {
 
     /// After the commit: answer, publish, call, note offsets. None of it is needed for correctness
     /// after a crash: the relay reads rows, the sweep finds calls, callers ask again.
-    fn finish(&mut self, batch: Vec<Item<S>>, committed: Committed<S>) {
+    pub(crate) fn finish(&mut self, batch: Vec<Item<S>>, committed: Committed<S>) {
         self.progress.gets_on();
         self.stored_at = Instant::now();
         self.writer.committed();
@@ -360,7 +352,7 @@ impl<S: Service> Executor<S> {
     }
 }
 
-fn is_current<S: Service>(positions: &Positions, item: &Item<S>) -> bool {
+pub(crate) fn is_current<S: Service>(positions: &Positions, item: &Item<S>) -> bool {
     match &item.origin {
         Origin::Event(d) => positions.is_current(d.partition, d.generation, d.offset),
         Origin::Command(_) | Origin::Outcome(_) | Origin::Timer | Origin::Replay(_) => true,
@@ -380,7 +372,7 @@ fn drop_abandoned<S: Service>(batch: &mut Vec<Item<S>>) {
 
 /// How far a batch reaches in each partition. What was fetched under two assignments of one partition is
 /// never in the same batch: the older was dropped before.
-fn processed<S: Service>(batch: &[Item<S>]) -> Processed {
+pub(crate) fn processed<S: Service>(batch: &[Item<S>]) -> Processed {
     let mut processed = Processed::new();
     for item in batch {
         if let Origin::Event(delivery) = &item.origin {

@@ -1,15 +1,21 @@
 //! A service part by part, for benchmarks: by itself, with its database alone, and Kafka without it. Apart
 //! from `testing`, as what is measured must be the program that runs: nothing here changes one.
 
-pub(crate) mod row;
-pub(crate) mod settings;
+mod offline;
+pub(crate) mod detached;
+mod hearing;
+mod clearing;
+mod flushes;
+mod reader;
+mod row;
+mod settings;
 pub(crate) mod wire;
 
-pub use crate::consume::consumer::reader::Reader;
 pub use crate::consume::statistics::Told;
-pub use crate::executor::detached::Detached;
-pub use crate::executor::offline::{Batch, Offline, Written};
-pub use crate::publish::relay::flushes::Flushes;
 pub use crate::rows::rows_of;
+pub use detached::Detached;
+pub use flushes::Flushes;
+pub use offline::{Batch, Offline, Written};
+pub use reader::Reader;
 pub use row::Row;
 pub use wire::{Record, Wire, publish, records, unpacked};

@@ -1,6 +1,8 @@
 //! What tests need to reach into a running fleet, or to make its tables: putting bytes on a topic as an
 //! outside producer or a vandal would, and encoding events for it.
 
+mod harness;
+
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,11 +13,11 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use sqlx::migrate::Migrator;
 
-pub use crate::executor::harness::Harness;
 use crate::publish::outbox::{BatchWriter, EventMeta, Packed, unpack};
 use crate::wire::codec::Encoder;
 use crate::wire::limits::CLIENT_BYTES;
 use crate::wire::registry::{Registry, subject};
+pub use harness::Harness;
 
 /// How long a message may take to be acknowledged.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -20,8 +20,6 @@ mod stop;
 mod topic_id;
 mod watch;
 mod watchdog;
-#[cfg(feature = "measuring")]
-pub(crate) mod reader;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -58,7 +56,7 @@ pub(crate) use sight::Sight;
 pub(crate) use watch::Watch;
 
 /// How long one poll waits; also how quickly the thread notices that it should stop.
-const POLL: Duration = Duration::from_millis(100);
+pub(crate) const POLL: Duration = Duration::from_millis(100);
 /// The same while somebody is about to answer where a partition begins.
 const POLL_BRIEFLY: Duration = Duration::from_millis(10);
 /// How often ids that the registry did not know are asked again.

@@ -25,10 +25,10 @@ use crate::service::Service;
 use crate::wire::codec::Encoder;
 
 /// What a committed batch leaves to do.
-pub(super) struct Committed<S: Service> {
+pub(crate) struct Committed<S: Service> {
     pub(super) advances: Vec<Advance>,
-    pub(super) outbox: Option<CommittedBatch>,
-    pub(super) asked: Option<Asked<S::Call>>,
+    pub(crate) outbox: Option<CommittedBatch>,
+    pub(crate) asked: Option<Asked<S::Call>>,
     pub(super) changed: Vec<Uuid>,
     pub(super) measures: Measures,
     /// One per item, in order; none for what was no input or a duplicate.
@@ -41,7 +41,7 @@ impl<S: Service> Executor<S> {
     /// Runs the batch in one transaction. After an error nothing of it has happened, or everything
     /// (when only the answer to the commit was lost): the offsets tell which. After a lost race rows
     /// that replicas share are locked, so that it is not lost again.
-    pub(super) async fn attempt(
+    pub(crate) async fn attempt(
         &mut self,
         batch: &[Item<S>],
         lost_race: bool,
@@ -116,17 +116,17 @@ impl<S: Service> Executor<S> {
 }
 
 /// What the decisions of a batch come to, before anything is written.
-pub(super) struct Decided<S: Service> {
-    pub(super) effects: Effects<S::Call>,
+pub(crate) struct Decided<S: Service> {
+    pub(crate) effects: Effects<S::Call>,
     /// One per item, in order.
     pub(super) replies: Vec<Option<S::Reply>>,
     /// Indexes of items that their decisions refused, with the reason.
-    pub(super) refusals: Vec<(usize, String)>,
-    pub(super) writes: Writes,
+    pub(crate) refusals: Vec<(usize, String)>,
+    pub(crate) writes: Writes,
 }
 
 impl<S: Service> Decided<S> {
-    pub(super) fn none(items: usize, encoder: Arc<Encoder>, now_micros: i64) -> Self {
+    pub(crate) fn none(items: usize, encoder: Arc<Encoder>, now_micros: i64) -> Self {
         Decided {
             effects: Effects::new(now_micros, encoder, items),
             replies: std::iter::repeat_with(|| None).take(items).collect(),
@@ -137,17 +137,17 @@ impl<S: Service> Decided<S> {
 }
 
 /// The pure part of an attempt.
-pub(super) struct Decisions<'a, S: Service> {
-    pub(super) service: &'a S,
-    pub(super) telemetry: &'a Telemetry,
-    pub(super) batch: &'a [Item<S>],
+pub(crate) struct Decisions<'a, S: Service> {
+    pub(crate) service: &'a S,
+    pub(crate) telemetry: &'a Telemetry,
+    pub(crate) batch: &'a [Item<S>],
     /// One per item, in order; none for what asks for no decision.
-    pub(super) inputs: &'a [Option<&'a S::Input>],
+    pub(crate) inputs: &'a [Option<&'a S::Input>],
 }
 
 impl<S: Service> Decisions<'_, S> {
     /// Decides all inputs, and collects what is to be written.
-    pub(super) fn run(&self, rows: &mut S::Rows, decided: &mut Decided<S>) -> Result<(), Failure> {
+    pub(crate) fn run(&self, rows: &mut S::Rows, decided: &mut Decided<S>) -> Result<(), Failure> {
         // A panic is a bug in a decision, or a state that cannot be written. It would come back with the
         // same batch for ever, so it is treated like any input that cannot be processed.
         catch_unwind(AssertUnwindSafe(|| {

@@ -13,7 +13,7 @@ use crate::ops::telemetry::Telemetry;
 use crate::publish::outbox::BatchWriter;
 use crate::service::Service;
 
-pub(super) struct Casualties<'b> {
+pub(crate) struct Casualties<'b> {
     new: Vec<Casualty<'b>>,
     /// Dead letters that were replayed and processed.
     replayed: Vec<i64>,
@@ -25,7 +25,7 @@ impl<'b> Casualties<'b> {
     /// `refusals` are the indexes of items that their decisions refused, with the reason. A failure where
     /// one must not be set aside: the batch is halved until it stands alone, all that comes before it in its
     /// partition is committed, and then it holds its partition.
-    pub(super) fn of<S: Service>(
+    pub(crate) fn of<S: Service>(
         batch: &'b [Item<S>],
         refusals: &[(usize, String)],
     ) -> Result<Self, Failure> {
@@ -68,7 +68,7 @@ impl<'b> Casualties<'b> {
         Ok(Casualties { new, replayed: replayed.collect(), refused })
     }
 
-    pub(super) fn are_none(&self) -> bool {
+    pub(crate) fn are_none(&self) -> bool {
         self.new.is_empty() && self.replayed.is_empty()
     }
 

@@ -4,23 +4,19 @@
 
 mod again;
 mod apart;
-mod delivery;
+pub(crate) mod delivery;
 pub(crate) mod hand_over;
 pub(crate) mod headers;
 mod incoming;
 mod keeping;
-mod lease;
+pub(crate) mod lease;
 mod office;
-mod publisher;
+pub(crate) mod publisher;
 mod publishing;
 mod pump;
 mod refusal;
 mod republish;
 mod watch;
-#[cfg(feature = "measuring")]
-pub(crate) mod flushes;
-#[cfg(feature = "measuring")]
-pub(crate) mod clearing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -37,7 +33,6 @@ use crate::postgres::trouble::{PATIENCE, within};
 use crate::run::config::{Kept, Secret};
 use crate::run::crash;
 use hand_over::HandOver;
-#[cfg(feature = "measuring")]
 use incoming::Incoming;
 use lease::{Lease, Tenure};
 use office::Office;
@@ -49,7 +44,7 @@ use watch::Traffic;
 const POLL: Duration = Duration::from_secs(1);
 /// Published rows are cleared and the lease renewed at most this often while busy. A crash in between
 /// publishes at most this much twice.
-const CLEAR_EVERY: Duration = Duration::from_millis(200);
+pub(crate) const CLEAR_EVERY: Duration = Duration::from_millis(200);
 /// The pause after a failure of the relay itself.
 const FAILURE_PAUSE: Duration = Duration::from_millis(500);
 /// What the relay has to say of itself, and nobody else: gone when it no longer publishes.

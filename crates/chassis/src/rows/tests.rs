@@ -9,8 +9,8 @@ use sqlx::migrate::Migrator;
 
 use super::*;
 use crate::app::App;
-use crate::executor::harness::Harness;
 use crate::service::NoCall;
+use crate::testing::Harness;
 
 static NO_MIGRATIONS: Migrator = Migrator::DEFAULT;
 

@@ -71,7 +71,7 @@ pub(crate) fn subscribe<S: Service>(
 }
 
 /// The settings of a member of a service's group that hears this many topics.
-pub(super) fn settings(config: &Config, service: &str, topics: usize) -> ClientConfig {
+pub(crate) fn settings(config: &Config, service: &str, topics: usize) -> ClientConfig {
     let mut settings = ClientConfig::new();
     settings
         .set("bootstrap.servers", &config.kafka_brokers)

@@ -21,7 +21,7 @@ const RETRY_LAST: Duration = Duration::from_secs(15);
 const AGAIN: &str = "published again, as an operator asked";
 
 /// A message that waits, as it is written.
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     batch: i64,
     place: i32,
     topic: String,

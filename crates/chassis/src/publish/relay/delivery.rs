@@ -9,9 +9,9 @@ use super::publisher::Sent;
 use super::refusal::Refusal;
 use crate::publish::outbox::{Packed, unpack};
 
-pub(super) struct Delivery<'r> {
+pub(crate) struct Delivery<'r> {
     rows: &'r VecDeque<CommittedBatch>,
-    pub(super) messages: Vec<Packed<'r>>,
+    pub(crate) messages: Vec<Packed<'r>>,
     /// The number of each row's first message.
     firsts: Vec<usize>,
     /// Acknowledged, or set apart.
@@ -26,7 +26,7 @@ pub(super) struct Delivery<'r> {
 }
 
 impl<'r> Delivery<'r> {
-    pub(super) fn of(rows: &'r VecDeque<CommittedBatch>) -> Self {
+    pub(crate) fn of(rows: &'r VecDeque<CommittedBatch>) -> Self {
         let mut messages = Vec::new();
         let mut firsts = Vec::with_capacity(rows.len());
         let mut unreadable = None;

@@ -23,7 +23,7 @@ pub(crate) struct CommittedBatch {
 
 /// What both sides see.
 #[derive(Default)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     leader: AtomicBool,
     /// Whether some batch could not be handed over, so that rows have to be read.
     missed: AtomicBool,
@@ -33,7 +33,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn set_leader(&self, leader: bool) {
+    pub(crate) fn set_leader(&self, leader: bool) {
         self.leader.store(leader, Relaxed);
     }
 
@@ -55,7 +55,7 @@ pub(crate) struct HandOver {
     shared: Arc<Shared>,
 }
 
-pub(super) fn hand_over() -> (HandOver, mpsc::Receiver<CommittedBatch>, Arc<Shared>) {
+pub(crate) fn hand_over() -> (HandOver, mpsc::Receiver<CommittedBatch>, Arc<Shared>) {
     let (batches, handed_over) = mpsc::channel(BATCHES_MAX);
     let shared = Arc::new(Shared::default());
     (HandOver { batches, shared: Arc::clone(&shared) }, handed_over, shared)

@@ -16,12 +16,12 @@ pub(super) const RENEW_EVERY: Duration = Duration::from_millis(1500);
 pub(super) const RETRY: Duration = Duration::from_secs(1);
 
 /// This replica's identity.
-pub(super) struct Lease {
+pub(crate) struct Lease {
     holder: Uuid,
 }
 
 /// What a renewal comes back with.
-pub(super) struct Renewed {
+pub(crate) struct Renewed {
     /// When it was asked for.
     pub(super) at: Instant,
     /// Whether topics are to be published again from rows that are kept: none is deleted meanwhile.
@@ -29,10 +29,10 @@ pub(super) struct Renewed {
 }
 
 /// One holder's time in office.
-pub(super) struct Tenure {
+pub(crate) struct Tenure {
     pub(super) epoch: i64,
     /// The last batch known to be published.
-    pub(super) published: i64,
+    pub(crate) published: i64,
     pub(super) renewed: Instant,
 }
 
@@ -45,14 +45,14 @@ impl Tenure {
 }
 
 impl Lease {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Lease { holder: Uuid::new_v4() }
     }
 
     /// Takes the lease if nobody else holds it. Nobody writes a lease that runs for longer than a term,
     /// so one that does was written when the database's clock ran ahead: a holder that lives has
     /// renewed it since, and a dead one must not keep it until the clock gets there.
-    pub(super) async fn take(&self, db: &mut PgConnection) -> Result<Option<Tenure>, sqlx::Error> {
+    pub(crate) async fn take(&self, db: &mut PgConnection) -> Result<Option<Tenure>, sqlx::Error> {
         let asked = Instant::now();
         let taken: Option<(i64, i64)> = sqlx::query_as(
             "update flotilla.relay_lease
@@ -72,7 +72,7 @@ impl Lease {
     /// those after the first number, up to the second. `None` when somebody else holds the lease by now:
     /// then nothing of it is written. Its commit need not reach the disk: losing it only publishes once
     /// more.
-    pub(super) async fn renew(
+    pub(crate) async fn renew(
         &self,
         db: &mut PgConnection,
         tenure: &Tenure,

@@ -46,7 +46,7 @@ pub(crate) struct ProducerSettings {
 
 /// Messages under way, by their numbers.
 #[derive(Default)]
-pub(super) struct Sent {
+pub(crate) struct Sent {
     /// One more than the messages while they are handed over, so that it is not settled before the last.
     outstanding: AtomicUsize,
     acknowledged: Box<[AtomicBool]>,
@@ -82,7 +82,7 @@ impl Sent {
     }
 
     /// Resolves when the fate of each message is known.
-    pub(super) async fn settled(&self) {
+    pub(crate) async fn settled(&self) {
         while self.outstanding.load(SeqCst) > 0 {
             self.settled.notified().await;
         }
@@ -98,13 +98,13 @@ impl Sent {
     }
 
     /// Those that failed, and why.
-    pub(super) fn failures(&self) -> Vec<(usize, KafkaError)> {
+    pub(crate) fn failures(&self) -> Vec<(usize, KafkaError)> {
         std::mem::take(&mut *self.failures.lock().expect("no panic under this lock"))
     }
 }
 
-pub(super) struct Context {
-    pub(super) requests: RequestCounter,
+pub(crate) struct Context {
+    pub(crate) requests: RequestCounter,
     sent: Mutex<Arc<Sent>>,
     /// What the client said last about brokers that it cannot use.
     trouble: Arc<Mutex<Option<String>>>,
@@ -155,18 +155,18 @@ impl ProducerContext for Context {
     }
 }
 
-pub(super) struct Publisher {
+pub(crate) struct Publisher {
     settings: ProducerSettings,
     telemetry: Arc<Telemetry>,
     trouble: Arc<Mutex<Option<String>>>,
-    pub(super) prompt: Pump<Context>,
+    pub(crate) prompt: Pump<Context>,
     /// Made when there is first something for it.
-    pub(super) gathering: Option<Pump<Context>>,
+    pub(crate) gathering: Option<Pump<Context>>,
     alone: Option<Pump<Context>>,
 }
 
 impl Publisher {
-    pub(super) fn new(
+    pub(crate) fn new(
         settings: &ProducerSettings,
         telemetry: &Arc<Telemetry>,
     ) -> Result<Self, KafkaError> {
@@ -197,7 +197,7 @@ impl Publisher {
     }
 
     /// Hands over some of the messages, by their numbers and in their order.
-    pub(super) fn send(
+    pub(crate) fn send(
         &mut self,
         messages: &[Packed<'_>],
         numbers: &[usize],
@@ -244,7 +244,7 @@ impl Publisher {
     }
 
     /// All that was handed over is settled.
-    pub(super) fn rest(&self) {
+    pub(crate) fn rest(&self) {
         for pump in self.pumps() {
             pump.set_busy(false);
         }
@@ -266,7 +266,7 @@ impl Publisher {
 
     /// Lets go of the producers, and of what is still under way. Their destructors can block, so they get
     /// a thread and a deadline.
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         let closing = tokio::task::spawn_blocking(move || drop(self));
         if tokio::time::timeout(CLOSE_TIMEOUT, closing).await.is_err() {
             tracing::warn!("the producers did not close in time");

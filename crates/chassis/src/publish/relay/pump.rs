@@ -18,7 +18,7 @@ const IDLE: Duration = Duration::from_secs(1);
 const EVENTS: usize = 16;
 
 /// A producer and the thread that serves it.
-pub(super) struct Pump<C: ProducerContext + 'static> {
+pub(crate) struct Pump<C: ProducerContext + 'static> {
     producer: Arc<BaseProducer<C>>,
     signals: Arc<Signals>,
     thread: Option<JoinHandle<()>>,
@@ -43,7 +43,7 @@ impl<C: ProducerContext + 'static> Pump<C> {
         Pump { producer, signals, thread }
     }
 
-    pub(super) fn producer(&self) -> &BaseProducer<C> {
+    pub(crate) fn producer(&self) -> &BaseProducer<C> {
         &self.producer
     }
 

@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use super::attempt::{Decided, Decisions};
-use super::casualties::Casualties;
 use super::hearing::{self, Hearing};
-use super::{is_current, processed};
+use super::settings::config;
+use super::wire::{CAUSE, Record};
 use crate::app::App;
 use crate::consume::offsets;
+use crate::executor::attempt::{Decided, Decisions};
+use crate::executor::casualties::Casualties;
 use crate::executor::queue::{Item, Origin, Work};
-use crate::measuring::settings::config;
-use crate::measuring::wire::{CAUSE, Record};
+use crate::executor::{is_current, processed};
 use crate::ops::telemetry::Telemetry;
 use crate::service::Service;
 use crate::wire::codec::Encoder;

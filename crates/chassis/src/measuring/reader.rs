@@ -13,10 +13,10 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::Offset;
 use tokio::sync::{Notify, watch};
 
-use super::{POLL, client};
+use super::settings::config;
 use crate::app::App;
+use crate::consume::consumer::{POLL, client};
 use crate::consume::statistics::{RequestCounter, Statistics, Told};
-use crate::measuring::settings::config;
 use crate::ops::telemetry::Telemetry;
 use crate::service::Service;
 

@@ -6,11 +6,10 @@ use language::Events;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::oneshot;
 
-use super::detached::Parts;
-use super::{Executor, TRIES};
 use crate::app::App;
-use crate::executor::queue::Refused;
-use crate::executor::queue::{Item, Origin, Work};
+use crate::executor::queue::{Item, Origin, Refused, Work};
+use crate::executor::{Executor, TRIES};
+use crate::measuring::detached::Parts;
 use crate::measuring::wire::{Record, Wire, records};
 use crate::publish::relay::hand_over::HandOver;
 use crate::service::Service;

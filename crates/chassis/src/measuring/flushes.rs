@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use rdkafka::producer::Producer;
 
-use super::ProducerSettings;
-use super::delivery::Delivery;
-use super::publisher::Publisher;
+use super::row::Row;
+use super::settings::config;
 use crate::consume::statistics::Told;
-use crate::measuring::row::Row;
-use crate::measuring::settings::config;
 use crate::ops::telemetry::Telemetry;
+use crate::publish::relay::ProducerSettings;
+use crate::publish::relay::delivery::Delivery;
+use crate::publish::relay::publisher::Publisher;
 
 /// The publisher of a service.
 pub struct Flushes {

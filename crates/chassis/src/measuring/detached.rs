@@ -9,20 +9,21 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use tokio::sync::{broadcast, oneshot};
 
+use super::clearing::Clearing;
 use super::hearing::{self, Hearing};
-use super::{Executor, Stuck, Writer};
+use super::row::Row;
+use super::settings::config;
+use super::wire::Record;
 use crate::app::App;
 use crate::calls::{Asked, CallQueue};
 use crate::consume::consumer::OffsetHint;
 use crate::consume::offsets::{self, Partition};
 use crate::executor::pace::Replicas;
 use crate::executor::queue::{Item, Next, Origin, Senders, Work, queue};
-use crate::measuring::row::Row;
-use crate::measuring::settings::config;
-use crate::measuring::wire::Record;
+use crate::executor::{Executor, Stuck};
 use crate::ops::health::Health;
 use crate::ops::telemetry::Telemetry;
-use crate::publish::relay::clearing::Clearing;
+use crate::postgres::connection::Writer;
 use crate::publish::relay::hand_over::HandOver;
 use crate::run::config::Secret;
 use crate::service::Service;
@@ -34,8 +35,8 @@ pub struct Detached<S: Service> {
 }
 
 /// What a service is made of without Kafka, on the offsets that its database holds.
-pub(super) struct Parts<S: Service> {
-    pub(super) executor: Executor<S>,
+pub(crate) struct Parts<S: Service> {
+    pub(crate) executor: Executor<S>,
     hearing: Hearing<S>,
     /// The next offset of each topic.
     next: HashMap<Partition, i64>,
@@ -44,7 +45,7 @@ pub(super) struct Parts<S: Service> {
 }
 
 impl<S: Service> Parts<S> {
-    pub(super) async fn of(
+    pub(crate) async fn of(
         app: App<S>,
         database_url: &str,
         relay: HandOver,

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
+use super::wire::{Record, ids};
 use crate::app::App;
 use crate::consume::offsets::{Partition, Positions};
 use crate::consume::subscription::{Declared, Heard, Raw, Subscription};
 use crate::executor::queue::{Delivery, Item, Origin, Work};
-use crate::measuring::wire::{Record, ids};
 use crate::publish::outbox::pack_one;
 use crate::service::Service;
 use crate::wire::codec::{self, Encoder};

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 
-use super::CLEAR_EVERY;
-use super::hand_over::{HandOver, hand_over};
-use super::lease::{Lease, Tenure};
 use crate::postgres::connection::Writer;
+use crate::publish::relay::CLEAR_EVERY;
+use crate::publish::relay::hand_over::{HandOver, hand_over};
+use crate::publish::relay::lease::{Lease, Tenure};
 
 pub(crate) struct Clearing {
     pub(crate) writer: Writer,
