@@ -90,7 +90,7 @@ impl<S: Service> Parts<S> {
     }
 
     /// Records as they come from their topics. Those that ask nothing of the service are passed by.
-    pub(super) fn read(&mut self, records: &[Record]) -> anyhow::Result<Vec<Item<S>>> {
+    pub(crate) fn read(&mut self, records: &[Record]) -> anyhow::Result<Vec<Item<S>>> {
         let mut batch = Vec::with_capacity(records.len());
         for record in records {
             let Some(partition) = self.hearing.partition(&record.topic) else { continue };
