@@ -2,6 +2,7 @@
 //! table of contents.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use language::{Events, RecordInfo};
 use sqlx::migrate::Migrator;
@@ -10,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::calls::{self, Erased};
 use crate::consume::subscription::{self, Declared};
 use crate::executor::handle::Handle;
+use crate::executor::retention::Life;
 use crate::service::{Calls, Hears, Outside, Service};
 use crate::wire::codec::Encoder;
 
@@ -20,6 +22,7 @@ pub struct App<S: Service> {
     pub(crate) hears: Vec<Declared<S>>,
     pub(crate) publishes: Vec<Published>,
     pub(crate) calls: Option<Erased<S>>,
+    pub(crate) forgets: Vec<Life>,
     pub(crate) routes: Option<fn(Handle<S>) -> OpenApiRouter>,
     pub(crate) operator_routes: Option<fn(Handle<S>) -> OpenApiRouter>,
 }
@@ -40,6 +43,7 @@ impl<S: Service> App<S> {
             hears: Vec::new(),
             publishes: Vec::new(),
             calls: None,
+            forgets: Vec::new(),
             routes: None,
             operator_routes: None,
         }
@@ -67,6 +71,13 @@ impl<S: Service> App<S> {
         S: Calls,
     {
         self.calls = Some(calls::erase(outside));
+        self
+    }
+
+    /// Deletes the rows of a table of the service when they have been kept for so long since the time in a column of
+    /// theirs, some in each sweep. The column needs an index.
+    pub fn forgets(mut self, table: &'static str, since: &'static str, kept: Duration) -> Self {
+        self.forgets.push(Life { table, since, kept });
         self
     }
 

@@ -7,6 +7,7 @@ pub(crate) mod handle;
 pub(crate) mod clock;
 pub(crate) mod inbox;
 pub(crate) mod sweep;
+pub(crate) mod retention;
 pub(crate) mod pace;
 pub(crate) mod progress;
 pub(crate) mod attempt;

@@ -47,6 +47,9 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!();
 /// Longer than any carrier takes to accept a parcel, shorter than a customer's patience.
 const DEADLINE_SECONDS: u64 = 900;
 
+/// Queues in front of a client redeliver for two weeks at most.
+const IDEMPOTENCY_KEYS_KEEP_DAYS: u32 = 30;
+
 /// The service, as its environment wants it.
 pub fn app(env: &mut Env) -> App<Orders> {
     let deadline = env.parsed(
@@ -57,11 +60,17 @@ pub fn app(env: &mut Env) -> App<Orders> {
     if deadline == 0 {
         env.problem("FLOTILLA_ORDER_DEADLINE_SECONDS is 0: every order would be overdue at once");
     }
+    let keys_kept = env.days(
+        "IDEMPOTENCY_KEYS_KEEP_DAYS",
+        IDEMPOTENCY_KEYS_KEEP_DAYS,
+        "days within which a request that is sent again places no second order (30)",
+    );
     App::new(Orders::new(Duration::from_secs(deadline)), &MIGRATIONS)
         .hears::<InventoryEvent>()
         .hears::<PaymentEvent>()
         .hears::<ShippingEvent>()
         .hears::<CatalogueEvent>()
         .publishes::<OrderEvent>()
+        .forgets("idempotency_keys", "created_at", keys_kept)
         .serves(api::routes)
 }

@@ -1,6 +1,6 @@
 //! The sweep: every so often, timers that fell due in the database become inputs, and calls are made
 //! again whose process died between the commit of the intent and the outcome. Between sweeps the
-//! service is observed, over the same connection.
+//! service is observed and forgets what is old, over the same connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use crate::calls::CallQueue;
 use crate::consume::heard::Heard;
 use crate::executor::clock::Clock;
 use crate::executor::queue::{Item, Origin, Work};
+use crate::executor::retention::Retention;
 use crate::failure::Chain;
 use crate::failure::Failure;
 use crate::ops::health::Health;
@@ -29,14 +30,20 @@ pub(crate) struct Time {
     pub(crate) heard: Heard,
 }
 
+/// What is done between sweeps.
+pub(crate) struct Upkeep {
+    pub(crate) observer: Observer,
+    pub(crate) retention: Retention,
+}
+
 pub(crate) async fn run<S: Service>(
     service: Arc<S>,
     mut writer: Writer,
     outcomes: mpsc::WeakSender<Item<S>>,
     calls: Option<CallQueue<S>>,
     health: Arc<Health>,
-    mut observer: Observer,
     mut time: Time,
+    mut upkeep: Upkeep,
 ) {
     while !health.is_stopping() {
         crash::point("sweep");
@@ -51,8 +58,9 @@ pub(crate) async fn run<S: Service>(
                         return;
                     }
                 }
-                // Only shown: what fell due must not wait for it.
-                observe(&*service, &mut writer, &mut observer).await;
+                // What fell due must not wait for either.
+                observe(&*service, &mut writer, &mut upkeep.observer).await;
+                forget(&mut writer, &mut upkeep.retention).await;
                 S::SWEEP_EVERY
             }
             Err(failure) => {
@@ -102,6 +110,17 @@ async fn observe<S: Service>(service: &S, writer: &mut Writer, observer: &mut Ob
     if let Err(failure) = observed {
         tracing::warn!(error = %Chain(&failure), "the service cannot be observed");
         // It may be the only one who uses the connection.
+        writer.noted(&failure);
+    }
+}
+
+async fn forget(writer: &mut Writer, retention: &mut Retention) {
+    let forgotten = match writer.connection().await {
+        Ok(db) => within(PATIENCE, async { Ok(retention.sweep(db).await?) }).await,
+        Err(error) => Err(error.into()),
+    };
+    if let Err(failure) = forgotten {
+        tracing::warn!(error = %Chain(&failure), "what is old cannot be forgotten");
         writer.noted(&failure);
     }
 }

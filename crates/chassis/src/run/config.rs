@@ -26,6 +26,12 @@ const OUTBOX_KEEP_MINUTES: u32 = 60;
 /// And at most so much of them, in megabytes: at 1,000 orders/s an hour of the order service is as much.
 const OUTBOX_KEEP_MB: u32 = 4096;
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longer than a copy of an event may come after the first: see `docs/retention.md`.
+const INBOX_KEEP_DAYS: u32 = 30;
+/// As long as the dead letters' topic keeps its messages.
+const DEAD_LETTERS_KEEP_DAYS: u32 = 30;
+
 type Source = Box<dyn Fn(&str) -> Option<String>>;
 
 /// Reads settings and remembers what is wrong with them.
@@ -77,6 +83,15 @@ impl Env {
         })
     }
 
+    /// A number of days for which something is kept: one at least.
+    pub fn days(&mut self, name: &str, default: u32, what: &str) -> Duration {
+        let days = self.parsed(name, default, what);
+        if days == 0 {
+            self.problem(format!("{PREFIX}{name} is 0, and must be at least 1: {what}"));
+        }
+        DAY * days
+    }
+
     /// Records that settings contradict each other, or anything else that makes a start pointless.
     pub fn problem(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());
@@ -106,6 +121,8 @@ pub(crate) struct Config {
     pub(crate) shutdown: Duration,
     pub(crate) outbox_messages_max: i64,
     pub(crate) outbox_kept: Kept,
+    pub(crate) inbox_kept: Duration,
+    pub(crate) dead_letters_kept: Duration,
     pub(crate) otlp_endpoint: Option<String>,
     pub(crate) sampling: f64,
     pub(crate) instance: String,
@@ -163,6 +180,16 @@ impl Config {
                 "events that may wait to be published before commands are refused",
             ),
             outbox_kept: kept(env),
+            inbox_kept: env.days(
+                "INBOX_KEEP_DAYS",
+                INBOX_KEEP_DAYS,
+                "days that ids of processed events are kept, where a subscription keeps any (30)",
+            ),
+            dead_letters_kept: env.days(
+                "DEAD_LETTERS_KEEP_DAYS",
+                DEAD_LETTERS_KEEP_DAYS,
+                "days that the contents of a dead letter are kept after it was settled (30)",
+            ),
             otlp_endpoint: env.optional(
                 "OTLP_ENDPOINT",
                 "URL of a collector that takes traces and metrics by OTLP over HTTP (port 4318)",

@@ -22,6 +22,7 @@ use crate::executor::handle::{Handle, Inner};
 use crate::executor::pace::Replicas;
 use crate::executor::progress::Progress;
 use crate::executor::queue::{COMMANDS_BYTES_MAX, Queue, Senders, queue};
+use crate::executor::retention::Retention;
 use crate::executor::sweep;
 use crate::executor::{Executor, Stuck};
 use crate::http;
@@ -201,19 +202,23 @@ impl<S: Service> Starting<S> {
             clock: Arc::clone(&self.handle.inner.clock),
             heard: Heard::new(&self.config.kafka_brokers, heard),
         };
+        let upkeep = sweep::Upkeep {
+            observer: Observer::new(
+                Arc::clone(&self.health),
+                Arc::clone(&self.telemetry),
+                replicas.clone(),
+                Arc::clone(&positions),
+            ),
+            retention: Retention::new(&self.config, &self.app.forgets),
+        };
         let sweep = tokio::spawn(sweep::run(
             Arc::clone(&self.app.service),
             writer("sweep"),
             self.senders.outcomes.downgrade(),
             calls.clone(),
             Arc::clone(&self.health),
-            Observer::new(
-                Arc::clone(&self.health),
-                Arc::clone(&self.telemetry),
-                replicas.clone(),
-                Arc::clone(&positions),
-            ),
             time,
+            upkeep,
         ));
         let executor = Executor {
             service: self.app.service,

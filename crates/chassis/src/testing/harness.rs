@@ -8,16 +8,22 @@ use tokio::sync::oneshot;
 
 use crate::app::App;
 use crate::executor::queue::{Item, Origin, Refused, Work};
+use crate::executor::retention::Retention;
 use crate::executor::{Executor, TRIES};
 use crate::measuring::detached::Parts;
+use crate::measuring::settings::config;
 use crate::measuring::wire::{Record, Wire, records};
 use crate::publish::relay::hand_over::HandOver;
 use crate::service::Service;
+
+/// Rows forgotten at a time: few, so that a test sees more than one turn.
+const FORGOTTEN_MAX: i64 = 2;
 
 /// One replica.
 pub struct Harness<S: Service> {
     parts: Parts<S>,
     db: PgConnection,
+    retention: Retention,
     /// The last batch whose records were asked for.
     published: i64,
 }
@@ -27,11 +33,12 @@ impl<S: Service> Harness<S> {
     /// is all. Its tables are there.
     pub async fn start(mut app: App<S>, database_url: &str) -> anyhow::Result<Self> {
         app.calls = None;
+        let retention = Retention::new(&config(""), &app.forgets);
         let parts = Parts::of(app, database_url, HandOver::to_nobody()).await?;
         let mut db = PgConnection::connect(database_url).await?;
         let published =
             sqlx::query_scalar("select batch from flotilla.outbox_head").fetch_one(&mut db).await?;
-        Ok(Harness { parts, db, published })
+        Ok(Harness { parts, db, retention, published })
     }
 
     /// Carries out commands as one batch; returns what their callers are told.
@@ -69,6 +76,12 @@ impl<S: Service> Harness<S> {
         if !items.is_empty() {
             Box::pin(self.parts.executor.process(items, TRIES)).await;
         }
+        Ok(())
+    }
+
+    /// Forgets what is older than it is kept for, as the sweep does.
+    pub async fn forget(&mut self) -> anyhow::Result<()> {
+        while self.retention.forget(&mut self.db, FORGOTTEN_MAX).await? {}
         Ok(())
     }
 

@@ -44,7 +44,8 @@ pub(super) struct PlacedOrder<'a> {
 ///
 /// Prices come from the fleet's price list. The answer comes after the commit that holds the order;
 /// stock, payment and shipping follow by themselves. A request that is sent again with the same
-/// `Idempotency-Key` and body places no second order and gets the same answer, unless it waits.
+/// `Idempotency-Key` and body places no second order and gets the same answer, unless it waits. Keys are
+/// kept for 30 days, unless the service is told otherwise.
 ///
 /// With `wait=terminal` the answer is the order at its end (200), or, when the time is over, what was
 /// placed (202). The time that placing takes counts into `timeout_seconds`, but there is no answer before

@@ -67,6 +67,10 @@ pub(crate) struct DeadLetter {
     pub(crate) created_at: chrono::DateTime<chrono::Utc>,
     #[schema(required = true)]
     pub(crate) settled_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// When its key, headers, value and detail were forgotten; missing while they are there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) forgotten_at: Option<chrono::DateTime<chrono::Utc>>,
     #[serde(skip)]
     pub(crate) raw: RawDeadLetter,
 }
@@ -119,6 +123,7 @@ struct Row {
     state: String,
     created_at: chrono::DateTime<chrono::Utc>,
     settled_at: Option<chrono::DateTime<chrono::Utc>>,
+    forgotten_at: Option<chrono::DateTime<chrono::Utc>>,
 }
 
 impl From<Row> for DeadLetter {
@@ -138,6 +143,7 @@ impl From<Row> for DeadLetter {
             state: row.state.into(),
             created_at: row.created_at,
             settled_at: row.settled_at,
+            forgotten_at: row.forgotten_at,
             raw: RawDeadLetter { headers, payload: row.payload },
         }
     }
@@ -178,7 +184,7 @@ pub(crate) async fn list(
              select id, sum(bytes) over (order by id) - bytes as before, count(*) over () as found
              from page)
          select id, topic, partition, message_offset, message_key, headers, payload, reason, detail,
-                state, created_at, settled_at, found
+                state, created_at, settled_at, forgotten_at, found
          from flotilla.dead_letters join sized using (id)
          where before < $5 order by id",
     )
@@ -197,7 +203,7 @@ pub(crate) async fn list(
 pub(crate) async fn find(db: &PgPool, id: i64) -> Result<Option<DeadLetter>, sqlx::Error> {
     let row: Option<Row> = sqlx::query_as(
         "select id, topic, partition, message_offset, message_key, headers, payload, reason, detail,
-                state, created_at, settled_at
+                state, created_at, settled_at, forgotten_at
          from flotilla.dead_letters where id = $1",
     )
     .bind(id)

@@ -9,7 +9,7 @@ use crate::http::problem::Problem;
 
 /// The header's name.
 pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-/// The longest key. It is kept as long as what it led to.
+/// The longest key. It is kept for weeks, and looked for with each request that has it.
 const BYTES_MAX: usize = 255;
 
 /// The client's name for what a request asks for; sent again under the same name, it is done once.
