@@ -11,6 +11,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use sqlx::migrate::Migrator;
 
 pub use crate::executor::harness::Harness;
+pub use crate::measuring::wire::{Record, Wire};
 use crate::publish::outbox::{BatchWriter, EventMeta, Packed, unpack};
 use crate::wire::codec::Encoder;
 use crate::wire::limits::CLIENT_BYTES;

@@ -47,11 +47,23 @@ impl<E: Events> Wire<E> {
     /// When one does not fit its schema.
     pub fn pack(&self, events: &[E]) -> Vec<u8> {
         let mut out = BatchWriter::for_events(events.len());
-        for event in events {
-            let meta = EventMeta { sequence: 1, time_micros: 1, cause: Some(CAUSE), trace: None };
-            self.encoder.encode(event, &meta, &mut out).expect("it fits its schema");
-        }
+        events.iter().for_each(|event| self.add(event, 1, &mut out));
         out.finish()
+    }
+
+    /// The record that `service` makes of an event, the one with this number of its key.
+    ///
+    /// # Panics
+    /// When it does not fit its schema.
+    pub fn record(&self, service: &str, sequence: i64, event: &E) -> Record {
+        let mut out = BatchWriter::for_events(1);
+        self.add(event, sequence, &mut out);
+        records(service, &out.finish()).pop().expect("an event was packed")
+    }
+
+    fn add(&self, event: &E, sequence: i64, out: &mut BatchWriter) {
+        let meta = EventMeta { sequence, time_micros: 1, cause: Some(CAUSE), trace: None };
+        self.encoder.encode(event, &meta, out).expect("it fits its schema");
     }
 
     /// The event of a value.
@@ -82,7 +94,7 @@ pub fn publish(service: &str, row: &[u8]) -> usize {
 }
 
 /// A record as it stands on its topic.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Record {
     pub(crate) topic: String,
     pub(crate) key: Vec<u8>,
@@ -99,9 +111,28 @@ impl Record {
 
     /// The full name of its record: the header `ce_type`.
     pub fn event_type(&self) -> &str {
-        let header = self.headers.iter().find(|(name, _)| name == "ce_type");
+        self.header("ce_type")
+    }
+
+    /// Its number among the events of its key: the header `ce_sequence`.
+    pub fn sequence(&self) -> i64 {
+        self.header("ce_sequence").parse().unwrap_or_default()
+    }
+
+    fn header(&self, name: &str) -> &str {
+        let header = self.headers.iter().find(|(found, _)| found == name);
         let value = header.and_then(|(_, value)| value.as_deref());
         value.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default()
+    }
+
+    /// The same event as its producer would send it again without remembering that it had.
+    #[cfg(feature = "testing")]
+    pub(crate) fn under_a_fresh_id(&self) -> Self {
+        let mut again = self.clone();
+        for (_, value) in again.headers.iter_mut().filter(|(name, _)| name == "ce_id") {
+            value.get_or_insert_default().extend_from_slice(b"-again");
+        }
+        again
     }
 }
 
