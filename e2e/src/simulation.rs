@@ -1,31 +1,39 @@
-//! The saga without servers: the shipped decision functions of all four services, a bag of messages, and
-//! a seed that picks, duplicates, delays and reorders them. One seed is one run, always the same.
+//! The saga without servers: all four services as they ship, each one replica in memory, a bag of messages, and a
+//! seed that picks, duplicates, delays and reorders them. What a service publishes reaches the others through the
+//! subscriptions that they register. One seed is one run, always the same.
 
 mod exploration;
+mod fleet;
 mod judge;
 mod messages;
 mod outside;
+mod published;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use chassis::Hears;
-use events::{Money, OrderEvent, OrderId, OrderLine, Sku};
+use chassis::Service;
+use chassis::model::{Done, Fact};
+use events::{Money, OrderId, Sku, StockAdjusted, WarehouseEvent};
 use inventory::Inventory;
-use inventory::domain::Item;
-use payment::Payments;
+use order::{Place, Reply, Step, Wanted};
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
-use shipping::Shipments;
 use uuid::Uuid;
 
 pub use exploration::{Exploration, Luck, explore};
+pub use fleet::SERVICES;
+use fleet::{Fleet, Reader};
 pub use messages::Message;
-use messages::{answer_of_inventory, answer_of_payment, answer_of_shipping, lane, name};
+use messages::lane;
+use published::Published;
 
 /// All orders of a run want units of this item.
 const SKU: &str = "unit";
 const PRICE: i64 = 100;
+/// The time of every decision: none may depend on it.
+const NOW: i64 = 1_790_000_000_000_000;
 
 /// What may go wrong in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,21 +44,18 @@ pub struct Chances {
     pub duplicates_percent: u32,
 }
 
-/// The rows of one order, in all four services, and what the outside world did for it.
+/// One order, and what the outside world did for it. Its rows are in the services.
 #[derive(Debug, Clone)]
-pub struct Saga {
-    pub facts: order::domain::Facts,
-    pub order: order::domain::State,
-    pub inventory: inventory::domain::State,
-    pub payment: payment::domain::State,
-    pub shipping: shipping::domain::State,
-    /// Whether the card is good, and what the provider has done by its own books.
+struct Saga {
+    id: OrderId,
+    total: i64,
     card_is_good: bool,
     /// Whether the provider has authorised: it does so once, however often it is asked.
     authorized: bool,
-    pub held: i64,
-    pub captured: i64,
-    pub refunded: i64,
+    /// What the provider has done by its own books.
+    held: i64,
+    captured: i64,
+    refunded: i64,
     /// The carrier's word, once it has given it.
     carrier: Option<shipping::domain::Input>,
     carrier_accepts: bool,
@@ -59,22 +64,30 @@ pub struct Saga {
 /// A run.
 #[derive(Clone)]
 pub struct World {
-    pub sagas: Vec<Saga>,
-    pub shelf: BTreeMap<Sku, Item>,
+    fleet: Fleet,
+    sagas: Vec<Saga>,
+    /// What customers asked for.
+    requests: Vec<Arc<Place>>,
     units: i64,
     bag: Vec<Message>,
     random: SmallRng,
     chances: Chances,
     /// How often what happened, so that a run that proves nothing is noticed.
     pub seen: HashMap<&'static str, u64>,
+    published: Published,
     /// Everything that was delivered, but for what customers and the clock asked.
     delivered: Vec<Message>,
     /// What was wrong at the moment it happened.
-    pub violations: Vec<String>,
+    violations: Vec<String>,
 }
 
 fn sku() -> Sku {
     Sku::new(SKU.to_owned()).expect("the name is a SKU")
+}
+
+/// Numbers stand in the place of random ids.
+fn order_id(number: usize) -> OrderId {
+    OrderId(Uuid::from_u128(number as u128 + 1))
 }
 
 impl World {
@@ -82,7 +95,7 @@ impl World {
     pub fn new(seed: u64, orders: usize, chances: Chances) -> Self {
         let mut random = SmallRng::seed_from_u64(seed);
         let units = random.random_range(0..=(orders as i64 * 2));
-        let mut world = World::empty(units, random, chances);
+        let mut world = World::empty(units, orders, random, chances);
         for _order in 0..orders {
             let quantity = world.random.random_range(1..=3);
             let card_is_good = world.random.random_bool(0.8);
@@ -92,45 +105,51 @@ impl World {
         world
     }
 
-    fn empty(units: i64, random: SmallRng, chances: Chances) -> Self {
-        let item = Item {
-            name: "unit".to_owned(),
-            price: Money::new(PRICE, "EUR".parse().expect("EUR is a currency")),
-            free: units,
-            reserved: 0,
-            shipped: 0,
-        };
-        World {
+    /// An item that is listed and counted, and room for orders.
+    fn empty(units: i64, orders: usize, random: SmallRng, chances: Chances) -> Self {
+        let ids: Vec<OrderId> = (0..orders).map(order_id).collect();
+        let mut world = World {
+            fleet: Fleet::new(&ids),
             sagas: Vec::new(),
-            shelf: BTreeMap::from([(sku(), item)]),
+            requests: Vec::new(),
             units,
             bag: Vec::new(),
             random,
             chances,
             seen: HashMap::new(),
+            published: Published::default(),
             delivered: Vec::new(),
             violations: Vec::new(),
+        };
+        let price = Money::new(PRICE, "EUR".parse().expect("EUR is a currency"));
+        let listed = inventory::Input::Set { sku: sku(), name: SKU.to_owned(), price };
+        let done = world.fleet.inventory.decide(&listed);
+        world.follow(done);
+        if units > 0 {
+            world.deliver_and_keep(Message::Record(Reader::Inventory, counted(units)));
         }
+        // Order knows the price before the first customer comes.
+        while let Some(message) = world.bag.pop() {
+            world.deliver_and_keep(message);
+        }
+        world
     }
 
     fn place(&mut self, quantity: i32, card_is_good: bool, carrier_accepts: bool) {
         let number = self.sagas.len();
-        let currency = "EUR".parse().expect("EUR is a currency");
-        let order = order::domain::Order {
-            id: OrderId(Uuid::from_u128(number as u128 + 1)),
+        let place = Arc::new(Place {
+            order_id: order_id(number),
             customer_id: "c".to_owned(),
-            lines: vec![OrderLine { sku: sku(), quantity, unit_price_minor: PRICE }],
-            total: Money::new(PRICE * i64::from(quantity), currency),
+            lines: vec![Wanted { sku: sku(), quantity }],
             destination: "DE".to_owned(),
             payment_token: "tok".to_owned(),
-        };
-        let (facts, state, placed) = order::domain::place(order, 0);
+            currency: None,
+            key: number.to_string().into(),
+            fingerprint: [0; 32],
+        });
         self.sagas.push(Saga {
-            facts,
-            order: state,
-            inventory: inventory::domain::State::New,
-            payment: payment::domain::State::New,
-            shipping: shipping::domain::State::New,
+            id: order_id(number),
+            total: PRICE * i64::from(quantity),
             card_is_good,
             authorized: false,
             held: 0,
@@ -139,7 +158,16 @@ impl World {
             carrier: None,
             carrier_accepts,
         });
-        self.tell(number, &OrderEvent::from(placed));
+        self.requests.push(Arc::clone(&place));
+        self.request(place);
+    }
+
+    fn request(&mut self, place: Arc<Place>) {
+        let done = self.fleet.order.decide(&order::Input::Place(place));
+        if let Reply::Refused(refusal) = &done.reply {
+            self.violations.push(format!("an order was refused: {refusal}"));
+        }
+        self.follow(done);
     }
 
     /// Runs until nothing is under way. Customers and deadlines interfere while it lasts.
@@ -153,8 +181,7 @@ impl World {
                 true => self.bag[index].clone(),
                 false => self.bag.remove(index),
             };
-            self.delivered.push(message.clone());
-            self.deliver(message);
+            self.deliver_and_keep(message);
         }
     }
 
@@ -162,7 +189,7 @@ impl World {
     pub fn send_back(&mut self) {
         for number in 0..self.sagas.len() {
             if self.random.random_bool(0.5) {
-                self.command(number, order::domain::Input::Return);
+                self.deliver(Message::ToOrder(number, order::domain::Input::Return));
             }
         }
         self.run();
@@ -176,10 +203,6 @@ impl World {
             order::domain::Input::Return,
         ];
         let input = *inputs.choose(&mut self.random).expect("there are inputs");
-        self.command(number, input);
-    }
-
-    fn command(&mut self, number: usize, input: order::domain::Input) {
         self.deliver(Message::ToOrder(number, input));
     }
 
@@ -197,91 +220,147 @@ impl World {
             .unwrap_or(index)
     }
 
-    /// Every event reaches every service that hears its topic, by the mapping that ships.
-    fn tell(&mut self, number: usize, event: &OrderEvent) {
-        let heard = Inventory::hear(event.clone(), 0);
-        if let Some(inventory::Input::Order { step, .. }) = heard {
-            self.bag.push(Message::ToInventory(number, step));
-        }
-        if let Some(input) = Payments::hear(event.clone(), 0) {
-            self.bag.push(Message::ToPayment(number, input.input));
-        }
-        if let Some(input) = Shipments::hear(event.clone(), 0) {
-            self.bag.push(Message::ToShipping(number, input.input));
-        }
+    /// Delivers a message and keeps it, to deliver it once more after the end.
+    fn deliver_and_keep(&mut self, message: Message) {
+        self.delivered.push(message.clone());
+        self.deliver(message);
     }
 
     fn deliver(&mut self, message: Message) {
         match message {
-            Message::ToOrder(number, input) => self.order(number, input),
-            Message::ToInventory(number, input) => self.inventory(number, input),
-            Message::ToPayment(number, input) => self.payment(number, input),
-            Message::ToShipping(number, input) => self.shipping(number, input),
+            Message::Record(Reader::Order, fact) => {
+                let done = self.fleet.order.hear(&fact);
+                self.order(done);
+            }
+            Message::Record(Reader::Inventory, fact) => self.inventory(&fact),
+            Message::Record(Reader::Payment, fact) => {
+                let number = number_of(&fact).expect("it is about an order");
+                self.payment(number, |fleet| fleet.payment.hear(&fact));
+            }
+            Message::Record(Reader::Shipping, fact) => {
+                let number = number_of(&fact).expect("it is about an order");
+                let done = self.fleet.shipping.hear(&fact);
+                self.shipping(number, done);
+            }
+            Message::ToOrder(number, input) => {
+                let step = order::Input::Step(Step::of(order_id(number), input));
+                let done = self.fleet.order.decide(&step);
+                self.order(Some(done));
+            }
+            Message::ToPayment(number, input) => {
+                let input = payment::Input::to(order_id(number), input);
+                self.payment(number, |fleet| Some(fleet.payment.decide(&input)));
+            }
+            Message::ToShipping(number, input) => {
+                let input = shipping::Input::to(order_id(number), input);
+                let done = self.fleet.shipping.decide(&input);
+                self.shipping(number, Some(done));
+            }
             Message::Provider(number, call) => self.provider(number, call),
             Message::Carrier(number, call) => self.carrier(number, &call),
         }
     }
 
-    fn order(&mut self, number: usize, input: order::domain::Input) {
-        let saga = &mut self.sagas[number];
-        let Ok(decision) = order::domain::decide(&saga.facts, saga.order, input, 0) else {
-            return self.note("commands rejected");
-        };
-        saga.order = decision.state;
-        for event in &decision.events {
-            self.note(name(event));
-            self.tell(number, event);
+    fn order(&mut self, done: Option<Done<order::Orders>>) {
+        let Some(done) = done else { return };
+        if matches!(done.reply, Reply::Rejected(_)) {
+            self.note("commands rejected");
         }
+        self.follow(done);
     }
 
-    fn inventory(&mut self, number: usize, input: inventory::domain::Input) {
-        let saga = &mut self.sagas[number];
-        let (id, was_new) = (saga.facts.id, saga.inventory == inventory::domain::State::New);
-        let decision = inventory::domain::decide(id, &saga.inventory, input, &mut self.shelf, 0);
-        saga.inventory = decision.state;
-        let tombstone = was_new && saga.inventory == inventory::domain::State::Released;
-        if tombstone {
+    fn inventory(&mut self, fact: &Fact) {
+        use inventory::domain::State;
+        let order = number_of(fact).map(order_id);
+        let is = |world: &World, state| order.is_some_and(|id| *world.fleet.goods(id) == state);
+        let was_new = is(self, State::New);
+        let Some(done) = self.fleet.inventory.hear(fact) else { return };
+        if was_new && is(self, State::Released) {
             self.note("tombstones of inventory");
         }
-        for event in decision.events {
-            self.bag.push(Message::ToOrder(number, answer_of_inventory(&event)));
-        }
+        self.follow::<Inventory>(done);
     }
 
-    fn payment(&mut self, number: usize, input: payment::domain::Input) {
-        let saga = &mut self.sagas[number];
-        let was_new = saga.payment == payment::domain::State::New;
-        let decision = payment::domain::decide(saga.facts.id, &saga.payment, input, 0);
-        saga.payment = decision.state;
-        if was_new && saga.payment == payment::domain::State::Voided {
+    fn payment(
+        &mut self,
+        number: usize,
+        hear: impl FnOnce(&mut Fleet) -> Option<Done<payment::Payments>>,
+    ) {
+        use payment::domain::State;
+        let was_new = *self.fleet.money(order_id(number)) == State::New;
+        let Some(done) = hear(&mut self.fleet) else { return };
+        if was_new && *self.fleet.money(order_id(number)) == State::Voided {
             self.note("tombstones of payment");
         }
-        self.bag.extend(decision.calls.into_iter().map(|call| Message::Provider(number, call)));
-        for event in decision.events {
-            self.bag.push(Message::ToOrder(number, answer_of_payment(&event)));
-        }
+        let calls = self.follow(done);
+        self.bag.extend(calls.into_iter().map(|call| Message::Provider(number, call)));
     }
 
-    fn shipping(&mut self, number: usize, input: shipping::domain::Input) {
-        let saga = &mut self.sagas[number];
-        let decision = shipping::domain::decide(saga.facts.id, &saga.shipping, input, 0);
-        saga.shipping = decision.state;
-        self.bag.extend(decision.calls.into_iter().map(|call| Message::Carrier(number, call)));
-        for event in decision.events {
-            self.check_dispatch(number, &event);
-            self.bag.push(Message::ToOrder(number, answer_of_shipping(&event)));
+    fn shipping(&mut self, number: usize, done: Option<Done<shipping::Shipments>>) {
+        let Some(done) = done else { return };
+        let calls = self.follow(done);
+        self.bag.extend(calls.into_iter().map(|call| Message::Carrier(number, call)));
+    }
+
+    /// Publishes what a decision came to. Every fact sets out to every service that it asks something of. Returns
+    /// the calls that are to be made.
+    fn follow<S: Service>(&mut self, done: Done<S>) -> Vec<S::Call> {
+        if let Some(refusal) = done.refusal {
+            self.violations.push(format!("{} refused an event: {refusal}", S::NAME));
         }
+        for fact in done.facts {
+            self.note(fact.name());
+            if fact.name() == DISPATCHED {
+                self.check_dispatch(number_of(&fact).expect("it is about an order"));
+            }
+            let readers = self.fleet.readers(&fact);
+            self.bag.extend(readers.map(|reader| Message::Record(reader, fact.clone())));
+            self.violations.extend(self.published.add(fact));
+        }
+        done.calls
+    }
+
+    /// Whether a service has published anything in this run.
+    pub fn has_published(&self, service: &str) -> bool {
+        self.published.sources().any(|source| source == service)
     }
 
     fn note(&mut self, what: &'static str) {
         *self.seen.entry(what).or_default() += 1;
     }
 
-    /// Delivers everything once more, as a redelivery under fresh ids would.
+    /// Delivers everything once more, as a redelivery under fresh ids would, requests included, and what that
+    /// leads to.
     pub fn redeliver(&mut self) {
+        for place in self.requests.clone() {
+            self.request(place);
+        }
         for message in std::mem::take(&mut self.delivered) {
             self.deliver(message);
         }
-        self.bag.clear();
+        while let Some(message) = self.bag.pop() {
+            self.deliver(message);
+        }
     }
+}
+
+/// The record by which shipping says that the parcel is on its way.
+const DISPATCHED: &str = "ShipmentDispatched";
+
+/// The number of the order that a fact is about.
+fn number_of(fact: &Fact) -> Option<usize> {
+    let id = Uuid::parse_str(fact.key()).ok()?;
+    usize::try_from(id.as_u128()).ok()?.checked_sub(1)
+}
+
+/// A warehouse counted units.
+fn counted(units: i64) -> Fact {
+    let event = WarehouseEvent::from(StockAdjusted {
+        adjustment_id: Uuid::from_u128(1),
+        sku: sku(),
+        delta: units,
+        note: String::new(),
+        occurred_at: NOW,
+    });
+    Fact::new("warehouse", 1, &event)
 }

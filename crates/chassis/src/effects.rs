@@ -7,6 +7,8 @@ use std::time::Duration;
 use language::Events;
 use uuid::Uuid;
 
+#[cfg(feature = "model")]
+use crate::model::fact::Fact;
 use crate::ops::measures::Measures;
 use crate::publish::outbox::BatchWriter;
 use crate::wire::codec::Encoder;
@@ -25,6 +27,16 @@ pub struct Effects<C> {
     pub(crate) refusal: Option<String>,
     cause: Option<Arc<str>>,
     trace: Option<TraceContext>,
+    /// Where facts are collected, in place of the outbox.
+    #[cfg(feature = "model")]
+    facts: Option<Facts>,
+}
+
+/// What a service in memory publishes.
+#[cfg(feature = "model")]
+struct Facts {
+    source: &'static str,
+    published: Vec<Fact>,
 }
 
 /// A call to make, with what its outcome is caused by.
@@ -52,7 +64,22 @@ impl<C> Effects<C> {
             refusal: None,
             cause: None,
             trace: None,
+            #[cfg(feature = "model")]
+            facts: None,
         }
+    }
+
+    /// For a decision in memory of `source`: events are kept as they are.
+    #[cfg(feature = "model")]
+    pub(crate) fn collecting_facts(source: &'static str, now_micros: i64) -> Self {
+        let facts = Some(Facts { source, published: Vec::new() });
+        Effects { facts, ..Effects::new(now_micros, Arc::default(), 0) }
+    }
+
+    /// The facts that were collected.
+    #[cfg(feature = "model")]
+    pub(crate) fn facts(&mut self) -> Vec<Fact> {
+        self.facts.take().map_or_else(Vec::new, |facts| facts.published)
     }
 
     /// From here on, effects are those of the input with this cause and this trace.
@@ -70,6 +97,11 @@ impl<C> Effects<C> {
     /// gaps, from 1, across the life of the key: with the key it is the event's id.
     pub fn publish<E: Events>(&mut self, sequence: i64, event: &E) {
         if self.error.is_some() {
+            return;
+        }
+        #[cfg(feature = "model")]
+        if let Some(Facts { source, published }) = &mut self.facts {
+            published.push(Fact::new(source, sequence, event));
             return;
         }
         let meta = crate::publish::outbox::EventMeta {

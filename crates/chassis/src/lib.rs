@@ -34,6 +34,8 @@ mod run;
 mod ops;
 #[cfg(feature = "measuring")]
 pub mod measuring;
+#[cfg(feature = "model")]
+pub mod model;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -8,7 +8,7 @@ mod clearing;
 mod flushes;
 mod reader;
 mod row;
-mod settings;
+pub(crate) mod settings;
 pub(crate) mod wire;
 
 pub use crate::consume::statistics::Told;

@@ -69,12 +69,14 @@ pub struct Keyed<R: Stored> {
 }
 
 /// The rows that one batch of inputs touches.
+#[derive(Clone)]
 pub struct Rows<R: Stored> {
     rows: HashMap<R::Key, Row<R>>,
     sql: Sql,
 }
 
 /// One row.
+#[derive(Clone)]
 struct Row<R> {
     state: R,
     /// How many events were published about the key.
@@ -294,6 +296,15 @@ impl<R: Stored> Rows<R> {
         let row = |state| Row { sequence: 1, version: 1, ..Row::new(state, true) };
         let rows = states.into_iter().map(|(key, state)| (key, row(state))).collect();
         Rows { rows, ..Rows::default() }
+    }
+}
+
+#[cfg(feature = "model")]
+impl<R: Stored + Default> Rows<R> {
+    /// Rows of keys that have none yet, as they are loaded.
+    pub fn absent(keys: impl IntoIterator<Item = R::Key>) -> Self {
+        let row = |key| (key, Row::new(R::default(), true));
+        Rows { rows: keys.into_iter().map(row).collect(), ..Rows::default() }
     }
 }
 

@@ -13,6 +13,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use sqlx::migrate::Migrator;
 
+pub use crate::measuring::wire::{Record, Wire};
 use crate::publish::outbox::{BatchWriter, EventMeta, Packed, unpack};
 use crate::wire::codec::Encoder;
 use crate::wire::limits::CLIENT_BYTES;

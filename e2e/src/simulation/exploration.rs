@@ -92,7 +92,8 @@ impl Point {
             SmallRng::seed_from_u64(0),
             Chances { reorder_within_topic: true, duplicates_percent: 0 },
         );
-        let mut world = World::empty(i64::from(luck.in_stock), random, chances);
+        // Two units: the last one would make the catalogue part of every way.
+        let mut world = World::empty(2 * i64::from(luck.in_stock), 1, random, chances);
         world.place(1, luck.card_is_good, luck.carrier_accepts);
         Point { world, duplicates: true, interferes: true, returns: true, step: None }
     }
@@ -103,7 +104,7 @@ impl Point {
         if !self.world.bag.is_empty() {
             return self.world.violations.first().cloned();
         }
-        found.ends.insert(format!("{:?}", self.world.sagas[0].order));
+        found.ends.insert(format!("{:?}", self.order()));
         self.world.judge().into_iter().next()
     }
 
@@ -127,19 +128,30 @@ impl Point {
                 go("", &Message::ToOrder(0, input), &|next| next.interferes = false);
             }
         }
-        if self.returns && self.world.sagas[0].order == State::Completed {
+        if self.returns && self.order() == State::Completed {
             go("", &Message::ToOrder(0, Input::Return), &|next| next.returns = false);
         }
         steps
     }
 
-    /// What tells this point from others: all but how it was come by.
+    /// Where the one order stands.
+    fn order(&self) -> State {
+        self.world.fleet.order_state(self.world.sagas[0].id)
+    }
+
+    /// What tells this point from others: all but how it was come by. The order's history is such a thing: it is
+    /// judged on the first way to each point.
     fn key(&self) -> String {
         let Point { world, duplicates, interferes, returns, step: _ } = self;
         let mut bag: Vec<String> = world.bag.iter().map(|message| format!("{message:?}")).collect();
         bag.sort_unstable();
         let wrong = world.violations.len();
         let left = (duplicates, interferes, returns, wrong);
-        format!("{left:?} {:?} {:?} {bag:?}", world.sagas, world.shelf)
+        format!(
+            "{left:?} {} {:?} {:?} {bag:?}",
+            world.states(),
+            world.sagas,
+            world.published.names()
+        )
     }
 }

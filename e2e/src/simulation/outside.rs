@@ -1,6 +1,6 @@
 //! The provider and the carrier of the simulation, with books of their own.
 
-use events::{RefusalReason, ShippingEvent};
+use events::{DeclineReason, RefusalReason};
 
 use super::{Message, World};
 
@@ -8,10 +8,10 @@ impl World {
     /// The provider keeps books of its own: the same call twice moves money once.
     pub(super) fn provider(&mut self, number: usize, call: payment::domain::Call) {
         let saga = &mut self.sagas[number];
-        let total = saga.facts.total.minor;
+        let total = saga.total;
         let outcome = match call {
             payment::domain::Call::Authorize { .. } if !saga.card_is_good => {
-                payment::domain::Input::Declined { reason: events::DeclineReason::CardDeclined }
+                payment::domain::Input::Declined { reason: DeclineReason::CardDeclined }
             }
             payment::domain::Call::Authorize { .. } => {
                 if !saga.authorized {
@@ -34,8 +34,8 @@ impl World {
                 payment::domain::Input::Refunded
             }
         };
-        if saga.captured > 0 && !matches!(saga.shipping, shipping::domain::State::Dispatched { .. })
-        {
+        let parcel = self.fleet.parcel(saga.id);
+        if saga.captured > 0 && !matches!(parcel, shipping::domain::State::Dispatched { .. }) {
             self.violations.push(format!("{number}: captured without a dispatch"));
         }
         self.bag.push(Message::ToPayment(number, outcome));
@@ -61,15 +61,18 @@ impl World {
         self.bag.push(Message::ToShipping(number, word));
     }
 
-    pub(super) fn check_dispatch(&mut self, number: usize, event: &ShippingEvent) {
-        let ShippingEvent::ShipmentDispatched(_) = event else { return };
-        let saga = &self.sagas[number];
-        let authorized = matches!(saga.payment, payment::domain::State::Authorized { .. });
-        let reserved = matches!(saga.inventory, inventory::domain::State::Reserved { .. });
+    /// What must be true at the moment of a dispatch.
+    pub(super) fn check_dispatch(&mut self, number: usize) {
+        let id = self.sagas[number].id;
+        let money = self.fleet.money(id);
+        let authorized = matches!(money, payment::domain::State::Authorized { .. });
+        let goods = self.fleet.goods(id);
+        let reserved = matches!(goods, inventory::domain::State::Reserved { .. });
         if !authorized || !reserved {
             self.violations.push(format!("{number}: dispatched without authorisation or goods"));
         }
-        if matches!(saga.order, order::domain::State::CancellationRequested { .. }) {
+        let state = self.fleet.order_state(id);
+        if matches!(state, order::domain::State::CancellationRequested { .. }) {
             self.note("cancellations that lost to the carrier");
         }
     }

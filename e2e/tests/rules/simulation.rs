@@ -1,8 +1,9 @@
-//! Thousands of sagas, in every order of messages that chance comes up with.
+//! Thousands of sagas, in every order of messages that chance comes up with. A service that is not among those that
+//! run is found by the names of `e2e::simulation::SERVICES`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use e2e::simulation::{Chances, World};
+use e2e::simulation::{Chances, SERVICES, World};
 
 const RUNS: u64 = 4_000;
 const ORDERS: usize = 4;
@@ -55,7 +56,17 @@ fn every_saga_ends_well_when_messages_overtake_each_other_within_a_topic_too() {
 }
 
 #[test]
-fn hearing_everything_once_more_after_the_end_changes_nothing() {
+fn every_service_of_the_saga_takes_part_in_every_run() {
+    assert_eq!(BTreeSet::from(SERVICES), BTreeSet::from(local::SERVICES));
+    let one_kept_its_order = Chances { reorder_within_topic: false, duplicates_percent: 0 };
+    let (world, _) = run(0, one_kept_its_order);
+    for service in SERVICES {
+        assert!(world.has_published(service), "{service} publishes nothing");
+    }
+}
+
+#[test]
+fn hearing_everything_once_more_after_the_end_changes_and_publishes_nothing() {
     for seed in 0..RUNS / 4 {
         let (mut world, _) =
             run(seed, Chances { reorder_within_topic: true, duplicates_percent: 0 });

@@ -17,6 +17,7 @@ pub(crate) use save::save;
 pub use view::{Listed, find, list};
 
 /// What a batch of inputs touches.
+#[derive(Clone)]
 pub struct Rows {
     pub reservations: chassis::Rows<State>,
     pub stock: Stock,
@@ -26,6 +27,16 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// The reservations of a batch, before anything else is loaded.
+    pub fn of(reservations: chassis::Rows<State>) -> Self {
+        Rows {
+            reservations,
+            stock: Stock::default(),
+            adjustments: HashMap::new(),
+            new_adjustments: Vec::new(),
+        }
+    }
+
     /// Remembers an adjustment that was made, for the ledger and for its next delivery.
     pub fn adjusted(&mut self, adjustment: &Adjustment, now_micros: i64) {
         let Adjustment { id, sku, delta, .. } = adjustment;
@@ -36,7 +47,7 @@ impl Rows {
 }
 
 /// The items of a batch.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Stock {
     rows: BTreeMap<Sku, StockRow>,
     /// Whether nobody else can change them before this batch is committed.
@@ -44,7 +55,7 @@ pub struct Stock {
 }
 
 /// One item.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StockRow {
     item: Item,
     adjusted: i64,

@@ -102,32 +102,4 @@ impl Hears<CatalogueEvent> for Orders {
 }
 
 #[cfg(test)]
-mod tests {
-    use events::{Sku, StockItemChanged};
-
-    use super::*;
-
-    fn told(sequence: i64, occurred_at: i64) -> i64 {
-        let event = StockItemChanged {
-            sku: "tea".parse::<Sku>().unwrap(),
-            name: "Tea".to_owned(),
-            unit_price_minor: 250,
-            currency: "EUR".parse().unwrap(),
-            free_quantity: 1,
-            occurred_at,
-        };
-        match Orders::hear(CatalogueEvent::from(event), sequence) {
-            Some(Input::Price(_, price)) => price.sequence,
-            Some(Input::Place(_) | Input::Step(_)) | None => {
-                panic!("an item that changed has a price")
-            }
-        }
-    }
-
-    #[test]
-    fn a_price_is_as_new_as_its_number_says_whatever_its_stamp() {
-        const { assert!(<Orders as Hears<CatalogueEvent>>::NUMBERED) };
-        assert_eq!(told(7, i64::MAX), 7, "a clock far ahead");
-        assert_eq!(told(8, 0), 8, "a clock that stepped back");
-    }
-}
+mod tests;

@@ -38,7 +38,7 @@ use sqlx::migrate::Migrator;
 
 pub use api::document;
 pub use placement::{Place, Price, Wanted};
-pub use service::{Input, Orders};
+pub use service::{Input, Orders, Reply, Step};
 pub use store::{OrderState, Rows};
 
 /// The service's tables.

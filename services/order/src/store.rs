@@ -26,7 +26,7 @@ pub(crate) use save::save;
 pub(crate) use view::{Filter, ListedRow, OrderRow, changed_since, end_of_stride, find, page};
 
 /// Everything that a batch of inputs touches.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Rows {
     pub orders: chassis::Rows<OrderState>,
     /// What was answered under the idempotency keys of the batch.
@@ -41,14 +41,14 @@ pub struct Rows {
 }
 
 /// What was answered to a request to place an order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Answered {
     pub fingerprint: [u8; 32],
     pub placed: Arc<Placed>,
 }
 
 /// The part of the price list that a batch touches.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Prices {
     listed: HashMap<Sku, Price>,
     changed: BTreeSet<Sku>,

@@ -9,6 +9,8 @@ use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Headers};
 
 use crate::consume::dead_letters::Reason;
+#[cfg(feature = "model")]
+use crate::model::fact::Fact;
 use crate::service::{Deduplication, Hears, Service};
 use crate::wire::codec::{Datum, SchemaId, TopicDecoder};
 use crate::wire::limits::ID_BYTES_MAX;
@@ -115,6 +117,9 @@ pub(crate) enum Heard<I> {
 pub(crate) trait Subscription<S: Service>: Send + Sync {
     fn topic(&self) -> &'static str;
     fn read(&self, raw: &Raw<'_>) -> Heard<S::Input>;
+    /// The same for an event of this topic that never was a record.
+    #[cfg(feature = "model")]
+    fn hear(&self, fact: &Fact) -> Heard<S::Input>;
     fn learn(&self, id: SchemaId, schema: Option<&str>);
     fn forget_missing(&self);
 }
@@ -180,15 +185,15 @@ impl<S: Hears<E>, E: Events> Subscription<S> for Typed<E> {
             Ok(identified) => identified,
             Err(detail) => return self.poison(raw, "headers", detail),
         };
-        let Some(input) = S::hear(event, sequence) else { return Heard::Ignored };
-        Heard::Input {
-            input,
-            cause: event_id.as_str().into(),
-            inbox_id: match S::DEDUPLICATION {
-                Deduplication::Inbox => Some(event_id),
-                Deduplication::Idempotent => None,
-            },
-            never_dead_lettered: self.never_dead_lettered[record],
+        self.asked::<S>(event, record, event_id, sequence)
+    }
+
+    #[cfg(feature = "model")]
+    fn hear(&self, fact: &Fact) -> Heard<S::Input> {
+        let event: &E = fact.event().expect("the fact is of this topic");
+        match event.record() {
+            ignored if self.ignored[ignored] => Heard::Ignored,
+            record => self.asked::<S>(event.clone(), record, fact.id(), fact.sequence()),
         }
     }
 
@@ -202,6 +207,26 @@ impl<S: Hears<E>, E: Events> Subscription<S> for Typed<E> {
 }
 
 impl<E: Events> Typed<E> {
+    /// What an event with this id and this number asks of the service.
+    fn asked<S: Hears<E>>(
+        &self,
+        event: E,
+        record: usize,
+        id: String,
+        sequence: i64,
+    ) -> Heard<S::Input> {
+        let Some(input) = S::hear(event, sequence) else { return Heard::Ignored };
+        Heard::Input {
+            input,
+            cause: id.as_str().into(),
+            inbox_id: match S::DEDUPLICATION {
+                Deduplication::Inbox => Some(id),
+                Deduplication::Idempotent => None,
+            },
+            never_dead_lettered: self.never_dead_lettered[record],
+        }
+    }
+
     /// A damaged compensation is still one, whether its schema or its header tells: setting it aside
     /// would keep somebody's money or goods as surely as if it had been read.
     fn poison<I>(&self, raw: &Raw<'_>, code: &'static str, detail: String) -> Heard<I> {

@@ -33,7 +33,8 @@ impl Clock {
         Ok(now)
     }
 
-    fn set(&self, now_micros: i64) {
+    /// Sets it to this time, from which it goes on.
+    pub(crate) fn set(&self, now_micros: i64) {
         self.at_begin.store(now_micros.saturating_sub(micros(self.began)), Relaxed);
     }
 }

@@ -94,7 +94,7 @@ pub fn publish(service: &str, row: &[u8]) -> usize {
 }
 
 /// A record as it stands on its topic.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Record {
     pub(crate) topic: String,
     pub(crate) key: Vec<u8>,
@@ -111,9 +111,28 @@ impl Record {
 
     /// The full name of its record: the header `ce_type`.
     pub fn event_type(&self) -> &str {
-        let header = self.headers.iter().find(|(name, _)| name == "ce_type");
+        self.header("ce_type")
+    }
+
+    /// Its number among the events of its key: the header `ce_sequence`.
+    pub fn sequence(&self) -> i64 {
+        self.header("ce_sequence").parse().unwrap_or_default()
+    }
+
+    fn header(&self, name: &str) -> &str {
+        let header = self.headers.iter().find(|(found, _)| found == name);
         let value = header.and_then(|(_, value)| value.as_deref());
         value.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default()
+    }
+
+    /// The same event as its producer would send it again without remembering that it had.
+    #[cfg(feature = "testing")]
+    pub(crate) fn under_a_fresh_id(&self) -> Self {
+        let mut again = self.clone();
+        for (_, value) in again.headers.iter_mut().filter(|(name, _)| name == "ce_id") {
+            value.get_or_insert_default().extend_from_slice(b"-again");
+        }
+        again
     }
 }
 

@@ -139,6 +139,22 @@ pub fn rows_of<P: KeyedService>(
     Batch { rows, settled: Vec::new() }
 }
 
+#[cfg(feature = "model")]
+impl<P: KeyedService> Batch<P> {
+    /// The state of a key that was loaded.
+    pub fn get(&self, key: KeyOf<P>) -> Option<&P::State> {
+        self.rows.get(key)
+    }
+}
+
+#[cfg(feature = "model")]
+impl<P: KeyedService<State: Clone>> Clone for Batch<P> {
+    /// Without what operators said, which is only ever written.
+    fn clone(&self) -> Self {
+        Batch { rows: self.rows.clone(), settled: Vec::new() }
+    }
+}
+
 impl<P: KeyedService> Service for P {
     const NAME: &'static str = P::NAME;
     type Input = Addressed<KeyOf<P>, P::Input>;

@@ -1,6 +1,6 @@
-//! A service for tests: its tables on a real Postgres, events and commands in, replies and records out, through the
-//! executor as in a replica. Nothing comes from Kafka, nobody is called, nothing is swept, and nothing leaves the outbox.
-//! Several on one database are replicas of each other that do not know of each other.
+//! A service for tests: its tables on a real Postgres, records and commands in, replies and records out, through the
+//! executor as in a replica. Nothing comes from Kafka, nobody is called, nothing is swept, and nothing leaves the
+//! outbox. Several on one database are replicas of each other that do not know of each other.
 
 use language::Events;
 use sqlx::{Connection, PgConnection};
@@ -24,6 +24,8 @@ pub struct Harness<S: Service> {
     parts: Parts<S>,
     db: PgConnection,
     retention: Retention,
+    /// Every record that was delivered.
+    delivered: Vec<Record>,
     /// The last batch whose records were asked for.
     published: i64,
 }
@@ -38,7 +40,7 @@ impl<S: Service> Harness<S> {
         let mut db = PgConnection::connect(database_url).await?;
         let published =
             sqlx::query_scalar("select batch from flotilla.outbox_head").fetch_one(&mut db).await?;
-        Ok(Harness { parts, db, retention, published })
+        Ok(Harness { parts, db, retention, delivered: Vec::new(), published })
     }
 
     /// Carries out commands as one batch; returns what their callers are told.
@@ -53,36 +55,69 @@ impl<S: Service> Harness<S> {
             items.push(Item { work, origin, cause: None, trace: None });
             replies.push(reply);
         }
-        if !items.is_empty() {
-            let executor: &mut Executor<S> = &mut self.parts.executor;
-            Box::pin(executor.process(items, TRIES)).await;
-        }
+        self.process(items).await;
         let told = |mut reply: oneshot::Receiver<_>| {
             reply.try_recv().expect("a batch at its end has told its callers")
         };
         replies.into_iter().map(told).collect()
     }
 
+    /// Hears records as one batch, as they come from their topics. Those that ask nothing of the service are
+    /// passed by.
+    pub async fn deliver(&mut self, records: &[Record]) -> anyhow::Result<()> {
+        self.delivered.extend_from_slice(records);
+        self.hear(records).await
+    }
+
     /// Hears an event of `source` as a batch of its own, number `sequence` of its key. Under the same number it comes
     /// again with the same id, under another one with a fresh one.
-    pub async fn deliver<E: Events>(
+    pub async fn deliver_event<E: Events>(
         &mut self,
         source: &str,
         sequence: i64,
         event: &E,
     ) -> anyhow::Result<()> {
-        let record = Wire::<E>::default().record(source, sequence, event);
-        let items = self.parts.read(&[record])?;
-        if !items.is_empty() {
-            Box::pin(self.parts.executor.process(items, TRIES)).await;
-        }
-        Ok(())
+        self.deliver(&[Wire::<E>::default().record(source, sequence, event)]).await
+    }
+
+    /// Delivers records, and then each of them twice more: under its own id, as Kafka may, and under a fresh one,
+    /// as a producer that repeats itself does.
+    pub async fn deliver_twice(&mut self, records: &[Record]) -> anyhow::Result<()> {
+        self.deliver(records).await?;
+        self.hear(records).await?;
+        let fresh: Vec<Record> = records.iter().map(Record::under_a_fresh_id).collect();
+        self.hear(&fresh).await
+    }
+
+    /// Hears everything once more that was delivered, from the first record on, as after offsets that were set
+    /// back.
+    pub async fn replay(&mut self) -> anyhow::Result<()> {
+        let delivered = self.delivered.clone();
+        self.hear(&delivered).await
+    }
+
+    /// From here on it is this time, in microseconds since the Unix epoch, and time goes on from there.
+    pub fn set_clock(&mut self, now_micros: i64) {
+        self.parts.executor.clock.set(now_micros);
     }
 
     /// Forgets what is older than it is kept for, as the sweep does.
     pub async fn forget(&mut self) -> anyhow::Result<()> {
         while self.retention.forget(&mut self.db, FORGOTTEN_MAX).await? {}
         Ok(())
+    }
+
+    async fn hear(&mut self, records: &[Record]) -> anyhow::Result<()> {
+        let items = self.parts.read(records)?;
+        self.process(items).await;
+        Ok(())
+    }
+
+    async fn process(&mut self, items: Vec<Item<S>>) {
+        if !items.is_empty() {
+            let executor: &mut Executor<S> = &mut self.parts.executor;
+            Box::pin(executor.process(items, TRIES)).await;
+        }
     }
 
     /// The records that the service has published since this was last asked, whichever replica it was.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::{World, headers_of, request};
+use crate::world::{World, headers_of, headers_of_reversal, request};
 
 #[tokio::test]
 async fn every_kind_of_poison_becomes_a_dead_letter_and_its_neighbours_count() {
@@ -246,5 +246,42 @@ async fn a_dead_letter_that_asks_nothing_any_more_is_settled_by_a_retry() {
         let (status, problem) = world.admin("a", "GET", &format!("/dead-letters?{query}")).await;
         assert_eq!((status, &problem["field"]), (400, &json!(field)), "{query}: {problem}");
     }
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn a_compensation_that_fails_holds_its_partition_and_is_the_next_to_count_once_it_can() {
+    let mut world = World::enter().await;
+    let (key, witness) = (world.fresh_key("held"), world.fresh_key("witness"));
+    let id = |n: u32| format!("{key}-{n}");
+    world.start("a").await;
+    world.send(&request(&key, 1), &id(1)).await;
+    world.wait_for_total(&key, 1).await;
+    // The database refuses a total below zero.
+    let reversal = world.encode_reversal(&key, 4);
+    let held = world.send_raw(&key, &headers_of_reversal(&id(2)), Some(&reversal)).await;
+    world.send(&request(&key, 2), &id(3)).await;
+    for restarted in [false, true] {
+        let says = world.wait_until_waiting_for("a", "events").await;
+        let (partition, offset) = held;
+        let stands = format!("tally.requests/{partition} stands at offset {offset}");
+        assert!(says.contains(&stands), "{says}");
+        assert_eq!(world.total(&key).await, 1, "nothing overtakes it");
+        assert_eq!(world.dead_letters_of(held).await, 0, "it is not set aside");
+        if !restarted {
+            world.send_elsewhere(partition, &witness).await;
+            world.wait_for_total(&witness, 1).await;
+            world.stop("a").await;
+            world.start("a").await;
+        }
+    }
+    // From here on it can be carried out. It and what waits behind it are fetched again, each once.
+    assert_eq!(world.add("a", &key, 10).await, Ok(11));
+    world.wait_for_total(&key, 9).await;
+    world.wait_until_not_waiting_for("a", "events").await;
+    assert_eq!(world.additions(&key).await, 4);
+    world.wait_until_published().await;
+    let told: Vec<i64> = world.totals_told(&key).into_iter().map(|(_, total)| total).collect();
+    assert_eq!(told, [1, 11, 7, 9], "in this order");
     world.stop("a").await;
 }

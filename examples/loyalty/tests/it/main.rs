@@ -78,7 +78,7 @@ impl World {
     async fn deliver_thrice(&mut self, event: &OrderEvent) {
         self.sequence += 2;
         for sequence in [self.sequence - 1, self.sequence - 1, self.sequence] {
-            self.replica.deliver("order", sequence, event).await.unwrap();
+            self.replica.deliver_event("order", sequence, event).await.unwrap();
         }
     }
 

@@ -1,14 +1,14 @@
 //! Reads what a batch needs, in at most three statements. Stock rows come last: where they are locked,
 //! the time between lock and commit is short.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use chassis::{Failure, Keyed, Remembered, Touched};
 use events::{Currency, Money, OrderId, Sku};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Rows, Stock, StockRow};
+use super::{Rows, StockRow};
 use crate::domain::{self, Item, State};
 use crate::service::Input;
 
@@ -37,12 +37,8 @@ impl Loading<'_> {
                 State::New | State::Rejected | State::Released | State::Returned => {}
             }
         }
-        let mut rows = Rows {
-            reservations,
-            stock: Stock { is_locked: self.lock, ..Stock::default() },
-            adjustments: HashMap::new(),
-            new_adjustments: Vec::new(),
-        };
+        let mut rows = Rows::of(reservations);
+        rows.stock.is_locked = self.lock;
         if !adjustments.is_empty() {
             load_adjustments(db, &adjustments, &mut rows).await?;
         }

@@ -12,11 +12,12 @@ use sqlx::types::chrono::{DateTime, Utc};
 use super::StateColumns;
 use super::load::money;
 use crate::domain::{Facts, State};
+use crate::history;
 use crate::placement::{Place, Placed};
 use crate::service::News;
 
 /// One order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct OrderState {
     pub facts: Facts,
     pub state: State,
@@ -29,7 +30,7 @@ pub struct OrderState {
 }
 
 /// The columns of an order that are written once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct New {
     pub place: Arc<Place>,
     pub placed: Arc<Placed>,
@@ -46,6 +47,11 @@ impl OrderState {
             shortages: None,
             new: None,
         }
+    }
+
+    /// The names of the events that the batch adds to the history, oldest first.
+    pub fn history(&self) -> impl Iterator<Item = &'static str> {
+        history::entries(&self.log).map(|entry| entry.kind.event())
     }
 
     /// Keeps what an answer tells beyond the step.

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use chassis::testing::Harness;
+use chassis::testing::{Harness, Wire};
 use chassis::{App, Calls, Reply, Settlement};
-use events::{DeclineReason, Money, OrderId, PaymentEvent};
+use events::{DeclineReason, Money, OrderEvent, OrderId, OrderPlaced, OrderShipped, PaymentEvent};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use payment::domain::{Call, Input as Step, State};
@@ -136,6 +136,47 @@ async fn what_an_operator_says_is_recorded_with_its_effect_and_never_changed() {
     }
 }
 
+#[tokio::test]
+async fn what_order_says_again_under_whatever_id_is_told_once_and_at_the_time_of_its_batch() {
+    const NOW: i64 = 1_790_000_000_000_000;
+    const MINUTE: i64 = 60_000_000;
+    let tables = Tables::new().await;
+    let (mut replica, order_id) = (tables.replica().await, OrderId::now());
+    replica.set_clock(NOW);
+    let Money { minor: total_minor, currency } = amount();
+    let placed = OrderPlaced {
+        order_id,
+        customer_id: "c1".to_owned(),
+        lines: Vec::new(),
+        total_minor,
+        currency,
+        payment_token: "tok_visa".to_owned(),
+        occurred_at: 1,
+    };
+    let shipped = OrderShipped { order_id, total_minor, currency, occurred_at: 2 };
+    let wire = Wire::<OrderEvent>::default();
+    let placed = wire.record("order", 1, &placed.into());
+    let shipped = wire.record("order", 3, &shipped.into());
+
+    replica.deliver_twice(&[placed]).await.unwrap();
+    replica.submit([Input::to(order_id, authorized())]).await;
+    replica.deliver_twice(&[shipped]).await.unwrap();
+    replica.submit([Input::to(order_id, Step::Captured)]).await;
+    replica.replay().await.unwrap();
+
+    let wire = Wire::<PaymentEvent>::default();
+    let records = replica.published().await.unwrap();
+    assert_eq!(records.iter().map(|record| record.sequence()).collect::<Vec<_>>(), [1, 2]);
+    let told: Vec<_> = records.iter().map(|record| wire.decode(&record.value)).collect();
+    let [PaymentEvent::PaymentAuthorized(held), PaymentEvent::PaymentReceived(taken)] = &told[..]
+    else {
+        panic!("{told:?}")
+    };
+    for at in [held.occurred_at, taken.occurred_at] {
+        assert!((NOW..NOW + MINUTE).contains(&at), "{at}");
+    }
+}
+
 /// A database of its own, with the service's tables.
 struct Tables {
     pool: PgPool,
@@ -154,7 +195,8 @@ impl Tables {
 
     async fn replica(&self) -> Harness<Payments> {
         let app = App::new(Payments::default(), &payment::MIGRATIONS);
-        Harness::start(app.publishes::<PaymentEvent>(), &self.url).await.unwrap()
+        let app = app.hears::<OrderEvent>().publishes::<PaymentEvent>();
+        Harness::start(app, &self.url).await.unwrap()
     }
 
     async fn connect(&self) -> PgConnection {

@@ -1,0 +1,79 @@
+//! An event as it was published, without the bytes of it: what passes between services that run in memory. Separate
+//! from `model`, because effects collect facts and a model collects effects.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use language::{Events, RecordInfo};
+
+/// An event as it was published.
+#[derive(Clone)]
+pub struct Fact {
+    record: &'static RecordInfo,
+    source: &'static str,
+    key: Arc<str>,
+    sequence: i64,
+    event: Arc<dyn Event>,
+}
+
+/// An event of whichever topic.
+trait Event: Any + fmt::Debug + Send + Sync {}
+
+impl<E: Events> Event for E {}
+
+impl Fact {
+    /// An event that `source` publishes as number `sequence` of its key.
+    pub fn new<E: Events>(source: &'static str, sequence: i64, event: &E) -> Self {
+        Fact {
+            record: &E::RECORDS[event.record()],
+            source,
+            key: event.key().into(),
+            sequence,
+            event: Arc::new(event.clone()),
+        }
+    }
+
+    /// Who published it.
+    pub fn source(&self) -> &'static str {
+        self.source
+    }
+
+    /// Its topic.
+    pub fn topic(&self) -> &'static str {
+        self.record.topic
+    }
+
+    /// The name of its record, such as `OrderPlaced`.
+    pub fn name(&self) -> &'static str {
+        self.record.name
+    }
+
+    /// Whom or what it is about.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Its number among the facts of its key.
+    pub fn sequence(&self) -> i64 {
+        self.sequence
+    }
+
+    /// The event's id, as headers have it.
+    pub(crate) fn id(&self) -> String {
+        format!("{}/{}/{}", self.source, self.key, self.sequence)
+    }
+
+    /// The event, where it is one of this topic.
+    pub(crate) fn event<E: Events>(&self) -> Option<&E> {
+        let event: &dyn Any = &*self.event;
+        event.downcast_ref()
+    }
+}
+
+/// The event and its number: what tells one fact from another.
+impl fmt::Debug for Fact {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?}, number {}", self.event, self.sequence)
+    }
+}
