@@ -8,10 +8,12 @@ use language::{Events, RecordInfo};
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::calls::{self, Erased};
+use crate::calls::Adapter;
+use crate::calls::operate::{self, Settles};
 use crate::consume::subscription::{self, Declared};
 use crate::executor::handle::Handle;
 use crate::executor::retention::Life;
+use crate::rows::show::{self, Shows};
 use crate::service::{Calls, Hears, Outside, Service};
 use crate::wire::codec::Encoder;
 
@@ -21,7 +23,7 @@ pub struct App<S: Service> {
     pub(crate) migrations: &'static Migrator,
     pub(crate) hears: Vec<Declared<S>>,
     pub(crate) publishes: Vec<Published>,
-    pub(crate) calls: Option<Erased<S>>,
+    pub(crate) calls: Option<Adapter<S>>,
     pub(crate) forgets: Vec<Life>,
     pub(crate) routes: Option<fn(Handle<S>) -> OpenApiRouter>,
     pub(crate) operator_routes: Option<fn(Handle<S>) -> OpenApiRouter>,
@@ -66,11 +68,16 @@ impl<S: Service> App<S> {
     }
 
     /// Makes the calls that decisions ask for through `outside`.
-    pub fn calls<O: Outside<S>>(mut self, outside: O) -> Self
+    pub fn calls<O: Outside<S>>(self, outside: O) -> Self
     where
         S: Calls,
     {
-        self.calls = Some(calls::erase(outside));
+        self.calls_through(Some(Adapter::of(outside)))
+    }
+
+    /// The same, through the adapter that the settings chose, if they did: see [`Adapter::from_env`].
+    pub fn calls_through(mut self, adapter: Option<Adapter<S>>) -> Self {
+        self.calls = adapter;
         self
     }
 
@@ -85,6 +92,22 @@ impl<S: Service> App<S> {
     pub fn serves(mut self, routes: fn(Handle<S>) -> OpenApiRouter) -> Self {
         self.routes = Some(routes);
         self
+    }
+
+    /// Serves its rows on the public address, one by one, and nothing besides.
+    pub fn shows(self) -> Self
+    where
+        S: Shows,
+    {
+        self.serves(show::routes)
+    }
+
+    /// Lets operators settle calls, on the admin address.
+    pub fn settles(self) -> Self
+    where
+        S: Settles,
+    {
+        self.operates(operate::routes)
     }
 
     /// Serves routes on the admin address: what only operators may do.

@@ -5,10 +5,12 @@
 pub(crate) mod outside;
 pub(crate) mod intents;
 pub(crate) mod settle;
+pub(crate) mod operate;
 mod provider;
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -57,7 +59,7 @@ struct TookTooLong;
 struct Panicked;
 
 type Outcome<S> = Result<<S as Service>::Input, Unanswered>;
-type Adapter<S> =
+type Call<S> =
     dyn Fn(<S as Service>::Call, Duration) -> BoxFuture<'static, Outcome<S>> + Send + Sync;
 
 type OpenCallsOf<S> =
@@ -67,20 +69,37 @@ type OpenCallsOf<S> =
         &'a [Uuid],
     ) -> BoxFuture<'a, Result<Vec<(Uuid, <S as Service>::Call)>, Failure>>;
 
-/// An adapter and how to find what it has to do, their types erased.
-pub(crate) struct Erased<S: Service> {
+/// Who makes a service's calls, and how to find what there is to do, their types erased.
+pub struct Adapter<S: Service> {
     name: &'static str,
-    call: Arc<Adapter<S>>,
+    kind: &'static str,
+    call: Arc<Call<S>>,
     open: OpenCallsOf<S>,
 }
 
-pub(crate) fn erase<S: Calls, O: Outside<S>>(outside: O) -> Erased<S> {
-    let outside = Arc::new(outside);
-    let call = Arc::new(move |call, age| -> BoxFuture<'static, Outcome<S>> {
-        let outside = Arc::clone(&outside);
-        Box::pin(async move { outside.call(call, age).await })
-    });
-    Erased { name: O::NAME, call, open: |service, db, keys| Box::pin(service.open_calls(db, keys)) }
+impl<S: Calls> Adapter<S> {
+    /// An adapter of this kind.
+    pub fn of<O: Outside<S>>(outside: O) -> Self {
+        let outside = Arc::new(outside);
+        let call = Arc::new(move |call, age| -> BoxFuture<'static, Outcome<S>> {
+            let outside = Arc::clone(&outside);
+            Box::pin(async move { outside.call(call, age).await })
+        });
+        let (name, kind) = (O::NAME, std::any::type_name::<O>());
+        Adapter {
+            name,
+            kind,
+            call,
+            open: |service, db, keys| Box::pin(service.open_calls(db, keys)),
+        }
+    }
+}
+
+impl<S: Service> fmt::Debug for Adapter<S> {
+    /// Of the adapter itself only its type: it has a key.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} through {}", self.name, self.kind)
+    }
 }
 
 /// All calls that the decisions of one batch ask for, and the id of their intents.
@@ -128,7 +147,7 @@ struct Waiting {
 }
 
 struct Inner<S: Service> {
-    erased: Erased<S>,
+    adapter: Adapter<S>,
     places: Semaphore,
     /// Calls under way or waiting. A sweep that finds the intent of one of these must not make it a
     /// second time: in a long outage such calls would pile up.
@@ -142,15 +161,15 @@ struct Inner<S: Service> {
 
 impl<S: Service> CallQueue<S> {
     pub(crate) fn new(
-        erased: Erased<S>,
+        adapter: Adapter<S>,
         outcomes: &mpsc::Sender<Item<S>>,
         health: Arc<Health>,
         telemetry: Arc<Telemetry>,
     ) -> Self {
-        let provider = Provider::new(erased.name, health, telemetry);
+        let provider = Provider::new(adapter.name, health, telemetry);
         CallQueue {
             inner: Arc::new(Inner {
-                erased,
+                adapter,
                 places: Semaphore::new(CONCURRENT_MAX),
                 waiting: Mutex::default(),
                 admitted: AtomicU64::new(0),
@@ -197,7 +216,7 @@ impl<S: Service> CallQueue<S> {
         long.sort_unstable_by_key(|(since, ..)| *since);
         long.truncate(LOOKED_AT_MAX);
         let keys: Vec<Uuid> = long.iter().map(|(_, key, _)| *key).collect();
-        let open = (self.inner.erased.open)(service, db, &keys).await?;
+        let open = (self.inner.adapter.open)(service, db, &keys).await?;
         let open: HashSet<S::Call> = open.into_iter().map(|(_, call)| call).collect();
         let mut waiting = self.inner.waiting();
         for (_, _, call) in long.iter().filter(|(_, _, call)| !open.contains(call)) {
@@ -220,7 +239,7 @@ impl<S: Service> CallQueue<S> {
         let mut tx = db.begin().await?;
         let due = intents::take_due(&mut tx).await?;
         let keys: Vec<Uuid> = due.keys().copied().collect();
-        let open = (self.inner.erased.open)(service, &mut tx, &keys).await?;
+        let open = (self.inner.adapter.open)(service, &mut tx, &keys).await?;
         let age = |key: &Uuid| due.get(key).copied().unwrap_or_default();
         let intent = |(key, call)| Intent { age: age(&key), key, call, cause: None, trace: None };
         let mut writes = Writes::default();
@@ -298,7 +317,7 @@ impl<S: Service> Inner<S> {
         let new = intents.into_iter().filter_map(admit).collect();
         if left_out > 0 {
             tracing::warn!(
-                adapter = self.erased.name,
+                adapter = self.adapter.name,
                 calls = left_out,
                 "too many calls wait; the sweep makes these later"
             );
@@ -320,7 +339,7 @@ impl<S: Service> Inner<S> {
             let outcome = {
                 let _place = self.places.acquire().await.expect("the semaphore is never closed");
                 let age = age + begun.elapsed();
-                let attempt = async { (self.erased.call)(call.clone(), age).await };
+                let attempt = async { (self.adapter.call)(call.clone(), age).await };
                 // A panic is a bug of the adapter. It must not take the other calls of the batch with it.
                 let caught = AssertUnwindSafe(attempt).catch_unwind();
                 tokio::time::timeout(ATTEMPT_TIMEOUT, caught).await
@@ -349,7 +368,7 @@ impl<S: Service> Inner<S> {
             {
                 is_told = true;
                 tracing::error!(
-                    adapter = self.erased.name, %key, error = %Chain(&unanswered),
+                    adapter = self.adapter.name, %key, error = %Chain(&unanswered),
                     "a call is refused while others are answered; it is made again until it is settled"
                 );
             }

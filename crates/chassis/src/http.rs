@@ -4,6 +4,7 @@
 pub(crate) mod problem;
 pub(crate) mod extract;
 pub(crate) mod described;
+pub(crate) mod watch;
 pub mod openapi;
 pub(crate) mod docs_page;
 mod serving;

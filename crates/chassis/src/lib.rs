@@ -20,6 +20,7 @@
 
 mod service;
 mod app;
+mod words;
 mod effects;
 mod failure;
 mod rows;
@@ -40,9 +41,10 @@ pub mod model;
 pub mod testing;
 
 pub use app::App;
-pub use calls::intents::next_attempt_at;
-pub use calls::outside::{Api, Place, api, place_from_env, plain};
-pub use calls::settle::{OpenCall, OpenFor, Settlement};
+pub use calls::Adapter;
+pub use calls::operate::Settles;
+pub use calls::outside::{Api, api, plain};
+pub use calls::settle::Settlement;
 pub use consume::dead_letters::topic_of as dead_letter_topic;
 pub use effects::Effects;
 pub use executor::handle::Handle;
@@ -51,14 +53,18 @@ pub use failure::{Conflict, Failure};
 pub use http::described::{AnyProblem, BodyProblem};
 pub use http::extract::{IDEMPOTENCY_KEY, IdempotencyKey, Json, Limit, Page, Path, Query};
 pub use http::problem::Problem;
+pub use http::watch::follow::LastEventId;
+pub use http::watch::wait::WaitQuery;
+pub use http::watch::{Hub, TooManyWatchers, Watched};
 pub use http::{MAX_BODY_BYTES, openapi};
 pub use ops::admin::document as admin_openapi;
 pub use postgres::writes::{Columns, Writes};
 pub use rows::presumed::Presumed;
 pub use rows::remembered::Remembered;
+pub use rows::show::{OpenCall, Resource, Shows, document};
 pub use rows::{
-    Addressed, Column, Decision, Key, KeyOf, Keyed, KeyedService, Reply, Rows, Settled, Shown,
-    Stored, Table, Touched, find_row,
+    Addressed, Column, Decision, Key, KeyOf, Keyed, KeyedService, Reply, Rows, Shown, Stored,
+    Table, Touched, find_row,
 };
 pub use run::config::{EXIT_CONFIG, Env, PREFIX};
 pub use run::main;

@@ -7,6 +7,7 @@
 
 pub(crate) mod remembered;
 pub(crate) mod presumed;
+pub(crate) mod show;
 mod service;
 mod sql;
 
@@ -21,7 +22,7 @@ use uuid::Uuid;
 
 #[cfg(feature = "measuring")]
 pub use self::service::rows_of;
-pub use self::service::{Addressed, Decision, KeyOf, KeyedService, Reply, Settled};
+pub use self::service::{Addressed, Decision, KeyOf, KeyedService, Reply};
 use self::sql::Sql;
 pub use self::sql::{Column, Table};
 use crate::effects::Effects;
@@ -271,13 +272,12 @@ fn write<R: Stored>(
     let states: Vec<&R> = rows.iter().map(|(_, row, _)| &row.state).collect();
     let mut columns = writes
         .add_built(sql)
-        .column(R::TABLE.key, rows.iter().map(|(key, ..)| (*key).into()).collect::<Vec<Uuid>>())
-        .column("version", rows.iter().map(|(_, row, _)| row.version).collect::<Vec<_>>())
-        .column("sequence", rows.iter().map(|(_, row, _)| row.sequence).collect::<Vec<_>>());
+        .each(R::TABLE.key, rows, |(key, ..)| -> Uuid { (*key).into() })
+        .each("version", rows, |(_, row, _)| row.version)
+        .each("sequence", rows, |(_, row, _)| row.sequence);
     if R::TABLE.is_dated {
-        let time = |at: &i64| DateTime::from_timestamp_micros(*at).unwrap_or_default();
-        let times = rows.iter().map(|(.., at)| time(at)).collect::<Vec<DateTime<Utc>>>();
-        columns = columns.column("changed_at", times);
+        let time = |at: i64| DateTime::from_timestamp_micros(at).unwrap_or_default();
+        columns = columns.each("changed_at", rows, |(.., at)| time(*at));
     }
     add_states(columns, &states).expect(rows.len(), R::TABLE.name);
 }

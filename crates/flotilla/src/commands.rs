@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod topics;
 pub(crate) mod schema;
 pub(crate) mod order;
+pub(crate) mod calls;
 pub(crate) mod payment;
 pub(crate) mod shipment;
 pub(crate) mod stock;
@@ -26,7 +27,7 @@ use chrono::{DateTime, Utc};
 use flotilla::fleet::{Fleet, FleetSettings};
 use serde_json::Value;
 
-use crate::output::{Output, visible};
+use crate::output::visible;
 
 pub(crate) use http::{Call, Http};
 
@@ -113,38 +114,6 @@ pub(crate) fn text(value: &Value) -> String {
 pub(crate) fn time(value: &Value) -> String {
     let time = value.as_str().and_then(|time| time.parse::<DateTime<Utc>>().ok());
     time.map_or_else(|| text(value), |time| time.format(TIME).to_string())
-}
-
-/// The call that a payment or a shipment waits for, if any.
-pub(crate) fn waits(row: &Value) -> String {
-    let step = &row["open_call"]["step"];
-    if step.is_null() { String::new() } else { format!("  waits for: {}", text(step)) }
-}
-
-/// Shows the calls of a service to somebody outside that have been open for so long.
-pub(crate) async fn open_calls(
-    http: &Http,
-    service: &str,
-    outside: &str,
-    open_for_seconds: u64,
-    out: &Output,
-) -> Result<()> {
-    let call = Call::get(&admin_url(service)?, &["open-calls"])?;
-    let found = http.ask(call.query("open_for_seconds", open_for_seconds)).await?;
-    let calls = found["open_calls"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if calls.is_empty() {
-        out.line(format_args!("no call to the {outside} is open for so long"));
-    }
-    for call in calls {
-        out.line(format_args!(
-            "{}  {:10}  asked for since {}",
-            text(&call["order_id"]),
-            text(&call["step"]),
-            text(&call["asked_at"])
-        ));
-    }
-    out.document(&found);
-    Ok(())
 }
 
 /// Money for people.

@@ -100,8 +100,12 @@ async fn run(command: Commands, out: &output::Output) -> anyhow::Result<ExitCode
         Commands::Topics(command) => commands::topics::run(command, out).await,
         Commands::Schema(command) => commands::schema::run(command, out).await,
         Commands::Order(command) => commands::order::run(command, out).await,
-        Commands::Payment(command) => commands::payment::run(command, out).await,
-        Commands::Shipment(command) => commands::shipment::run(command, out).await,
+        Commands::Payment(command) => {
+            commands::calls::run(&commands::payment::CALLER, command, out).await
+        }
+        Commands::Shipment(command) => {
+            commands::calls::run(&commands::shipment::CALLER, command, out).await
+        }
         Commands::Stock(command) => commands::stock::run(command, out).await,
         Commands::Events(command) => commands::events::run(command, out).await,
         Commands::Dlq(command) => commands::dlq::run(command, out).await,

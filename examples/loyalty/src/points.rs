@@ -1,8 +1,8 @@
 //! The service in the chassis' terms: what it hears, what that asks of the domain, and how a state is stored.
 
 use chassis::{
-    Addressed, Column, Columns, Deduplication, Failure, Hears, Keyed, KeyedService, NoCall,
-    Settled, Stored, Table, Writes,
+    Addressed, Column, Columns, Deduplication, Failure, Hears, Keyed, KeyedService, NoCall, Stored,
+    Table,
 };
 use events::{OrderEvent, OrderId};
 use sqlx::postgres::PgRow;
@@ -39,8 +39,6 @@ impl KeyedService for Points {
     fn open_call(_order: OrderId, _state: &State) -> Option<NoCall> {
         None
     }
-
-    fn keep_settlements(_settled: &[Settled<OrderId, domain::Input>], _writes: &mut Writes) {}
 }
 
 /// Idempotent: `domain::decide` changes nothing when it hears a fact again.

@@ -55,7 +55,9 @@ pub struct Decision {
     pub catalogue: Vec<CatalogueEvent>,
 }
 
-/// The items that a decision may move: those of the input's lines and those of the state's.
+/// The items that a decision may move: those of the input's lines and those of the state's. They are the second
+/// kind of row: shared by all orders, where a state is of one. So a decision moves them in place, and the next
+/// one of the same batch finds them moved.
 pub trait Shelf {
     /// The item of a SKU that exists.
     fn item(&self, sku: &Sku) -> Option<&Item>;

@@ -6,30 +6,27 @@ mod list;
 mod place;
 mod read;
 mod view;
-mod wait;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use chassis::{Handle, Problem, Service};
+use chassis::{Handle, Hub, Problem, Service};
 use utoipa::{OpenApi, openapi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::service::Orders;
-use crate::watch::{Hub, TooManyWatchers};
+use crate::store::OrderRow;
 
 /// What every route holds.
 #[derive(Clone)]
 struct Api {
     handle: Handle<Orders>,
-    hub: Arc<Hub>,
+    hub: Arc<Hub<OrderRow>>,
 }
 
 /// All routes.
 pub(crate) fn routes(handle: Handle<Orders>) -> OpenApiRouter {
-    let own = handle.clone();
-    let hub = Hub::new(handle.db().clone(), move || own.changes());
+    let hub = Hub::of(&handle);
     described().with_state(Api { handle, hub })
 }
 
@@ -61,14 +58,6 @@ fn no_such_order() -> Problem {
 fn cannot_read(error: &sqlx::Error) -> Problem {
     tracing::warn!(%error, "could not read orders");
     Problem::unavailable("orders cannot be read at the moment")
-}
-
-impl From<TooManyWatchers> for Problem {
-    fn from(error: TooManyWatchers) -> Self {
-        Problem::unavailable(format!("{error}; ask for the order now and then instead"))
-            .code("too_many_watchers")
-            .retry_after(Duration::from_secs(5))
-    }
 }
 
 #[cfg(test)]

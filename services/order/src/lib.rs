@@ -28,7 +28,6 @@ mod phase;
 mod placement;
 mod service;
 mod store;
-mod watch;
 
 use std::time::Duration;
 

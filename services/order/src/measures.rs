@@ -2,11 +2,11 @@
 //! how it ended; and how the open orders are shown. docs/metrics.md says what each means.
 
 use chassis::{Effects, Reading};
-use events::{CancelReason, OrderEvent, OrderId};
+use events::{OrderEvent, OrderId};
 
 use crate::domain::State;
 use crate::phase::Phase;
-use crate::store::OpenOrders;
+use crate::store::{OpenOrders, Reason};
 
 const STEP_DURATION: &str = "flotilla_order_step_duration";
 const COMPENSATIONS: &str = "flotilla_order_compensations";
@@ -27,7 +27,7 @@ pub(crate) fn changed<C>(
             effects.observe(STEP_DURATION, ("step", step), age(order, effects.now_micros()));
         }
         if let OrderEvent::OrderCancelled(cancelled) = event {
-            effects.count(COMPENSATIONS, ("reason", reason_of(cancelled.reason)));
+            effects.count(COMPENSATIONS, ("reason", Reason::from(cancelled.reason).name()));
         }
     }
     if state.is_terminal() {
@@ -63,17 +63,6 @@ fn step_of(event: &OrderEvent) -> Option<&'static str> {
         OrderEvent::OrderReturned(_) => Some("returned"),
         // The beginning, and a question whose answer is a step of its own.
         OrderEvent::OrderPlaced(_) | OrderEvent::OrderCancellationRequested(_) => None,
-    }
-}
-
-fn reason_of(reason: CancelReason) -> &'static str {
-    match reason {
-        CancelReason::Unknown => "unknown",
-        CancelReason::OutOfStock => "out_of_stock",
-        CancelReason::PaymentDeclined => "payment_declined",
-        CancelReason::ShipmentRefused => "shipment_refused",
-        CancelReason::Customer => "customer",
-        CancelReason::Overdue => "overdue",
     }
 }
 

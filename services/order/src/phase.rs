@@ -1,50 +1,30 @@
 //! What customers and operators call the state of an order. Coarser than the domain's state, so that
 //! the saga can change inside without breaking a client: what an order waits for is told beside it.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 use crate::domain::State;
 
-/// How far an order is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = OrderState)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Phase {
-    /// Accepted; stock and payment have not both answered yet.
-    Placed,
-    /// Stock is reserved and payment authorised; the parcel is being dispatched.
-    Confirmed,
-    /// Shipping was asked whether the order can still be cancelled.
-    CancellationRequested,
-    /// The parcel is on its way; payment is being captured.
-    Shipped,
-    /// Delivered to the carrier and paid.
-    Completed,
-    /// Cancelled; what it held is being given back.
-    Cancelling,
-    /// Cancelled, and everything it held has been given back.
-    Cancelled,
-    /// Sent back by the customer; goods and money are on their way back.
-    Returning,
-    /// Sent back, refunded and in stock again.
-    Returned,
-}
-
-impl Phase {
-    /// As it stands in JSON.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Phase::Placed => "placed",
-            Phase::Confirmed => "confirmed",
-            Phase::CancellationRequested => "cancellation_requested",
-            Phase::Shipped => "shipped",
-            Phase::Completed => "completed",
-            Phase::Cancelling => "cancelling",
-            Phase::Cancelled => "cancelled",
-            Phase::Returning => "returning",
-            Phase::Returned => "returned",
-        }
+chassis::words! {
+    /// How far an order is.
+    #[schema(as = OrderState)]
+    pub(crate) enum Phase {
+        /// Accepted; stock and payment have not both answered yet.
+        Placed = "placed";
+        /// Stock is reserved and payment authorised; the parcel is being dispatched.
+        Confirmed = "confirmed";
+        /// Shipping was asked whether the order can still be cancelled.
+        CancellationRequested = "cancellation_requested";
+        /// The parcel is on its way; payment is being captured.
+        Shipped = "shipped";
+        /// Delivered to the carrier and paid.
+        Completed = "completed";
+        /// Cancelled; what it held is being given back.
+        Cancelling = "cancelling";
+        /// Cancelled, and everything it held has been given back.
+        Cancelled = "cancelled";
+        /// Sent back by the customer; goods and money are on their way back.
+        Returning = "returning";
+        /// Sent back, refunded and in stock again.
+        Returned = "returned";
     }
 }
 

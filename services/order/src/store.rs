@@ -16,7 +16,7 @@ use events::{OrderId, Sku};
 
 use crate::placement::{Placed, Price};
 
-pub(crate) use columns::{StateColumns, codes_of};
+pub(crate) use columns::{Reason, StateColumns, codes_of};
 pub(crate) use load::load;
 pub(crate) use open::{OpenOrders, OpenSearch};
 pub(crate) use orders::New;

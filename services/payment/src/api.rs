@@ -1,44 +1,29 @@
-//! The payment of an order, for those who ask. Nothing can be done to a payment here: it follows its
-//! order, and what operators may do has an address of its own.
+//! The payment of an order over HTTP: as anybody may look at it, and what operators may say became of a call
+//! to the provider.
 
-pub(crate) mod operate;
-
-use axum::extract::State;
-use chassis::{AnyProblem, Handle, Json, KeyedService, Path, Problem, Shown};
+use chassis::{OpenCall, Problem, Resource, Settlement, Settles, Shown, Shows};
 use chrono::{DateTime, Utc};
 use events::{Currency, OrderId};
-use serde::Serialize;
-use sqlx::Row;
-use utoipa::{OpenApi, ToSchema, openapi};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use utoipa::{ToSchema, openapi};
 use uuid::Uuid;
 
-use crate::domain::{self, Call};
+use crate::domain::{self, Call, Step};
 use crate::payments::Payments;
-use crate::rows;
+use crate::rows::{self, DeclineReason, Outcome, PaymentState, Row};
 
-/// The routes of the service.
-pub fn routes(handle: Handle<Payments>) -> OpenApiRouter {
-    described().with_state(handle)
-}
+/// The longest id.
+const ID_MAX: usize = 255;
 
 /// What the routes are, as an OpenAPI document.
 pub fn document() -> openapi::OpenApi {
-    chassis::openapi::documented(Payments::NAME, described().into_openapi())
+    chassis::document::<Payments>()
 }
-
-fn described() -> OpenApiRouter<Handle<Payments>> {
-    OpenApiRouter::with_openapi(Tags::openapi()).routes(routes!(show))
-}
-
-#[derive(OpenApi)]
-#[openapi(tags((name = "payments", description = "where the money of an order is")))]
-struct Tags;
 
 /// The payment of an order.
 #[derive(Debug, Serialize, ToSchema)]
-struct Payment {
+pub struct Payment {
     order_id: Uuid,
     state: PaymentState,
     /// Since when it is in this state.
@@ -61,152 +46,133 @@ struct Payment {
     /// The call to the provider whose outcome is not known yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    open_call: Option<OpenCall>,
+    open_call: Option<OpenPaymentCall>,
 }
 
-/// A call whose outcome is not known yet.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = OpenPaymentCall)]
-struct OpenCall {
-    step: Step,
-    /// When the call is made again at the latest, should its outcome not have come back.
-    #[schema(required = true)]
-    next_attempt_at: Option<DateTime<Utc>>,
-}
+type OpenPaymentCall = OpenCall<Step>;
 
-/// Where the money is.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum PaymentState {
-    Authorizing,
-    Authorized,
-    Declined,
-    /// The order is cancelled; what the authorisation may turn out to hold will be voided.
-    VoidAfterAuthorizing,
-    Voiding,
-    Voided,
-    Capturing,
-    Received,
-    Refunding,
-    Refunded,
-}
+impl Shows for Payments {
+    const RESOURCE: Resource = Resource {
+        one: "payment",
+        many: "payments",
+        about: "where the money of an order is",
+        not_found: "payment_not_found",
+        absent: "no order with this id was heard of; one that was just placed takes a moment",
+    };
+    type View = Payment;
+    type Step = Step;
 
-/// Why the money was refused.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum DeclineReason {
-    Unknown,
-    CardDeclined,
-    InsufficientFunds,
-    ExpiredCard,
-}
+    fn step(call: &Call) -> Step {
+        call.step()
+    }
 
-/// What the provider is asked to do.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = PaymentStep)]
-#[serde(rename_all = "snake_case")]
-enum Step {
-    Authorize,
-    Capture,
-    Void,
-    Refund,
-}
-
-impl Step {
-    fn of(call: &Call) -> Self {
-        match call {
-            Call::Authorize { .. } => Step::Authorize,
-            Call::Capture { .. } => Step::Capture,
-            Call::Void { .. } => Step::Void,
-            Call::Refund { .. } => Step::Refund,
-        }
+    fn view(
+        order: OrderId,
+        shown: Shown<domain::State>,
+        open_call: Option<OpenPaymentCall>,
+    ) -> Result<Payment, sqlx::Error> {
+        let Row { state, decline, .. } = Row::of(&shown.state);
+        let amount = rows::amount_of(&shown.row)?;
+        Ok(Payment {
+            order_id: order.0,
+            state,
+            since: shown.since.unwrap_or_default(),
+            amount_minor: amount.map(|amount| amount.minor),
+            currency: amount.map(|amount| amount.currency),
+            authorization_id: shown.row.try_get("authorization_id")?,
+            decline_reason: decline,
+            open_call,
+        })
     }
 }
 
-/// Show the payment of an order
-///
-/// It follows its order; nothing can be done to it here.
-#[utoipa::path(
-    get,
-    path = "/payments/{order_id}",
-    tag = "payments",
-    operation_id = "get_payment",
-    params(("order_id" = Uuid, Path, description = "the order")),
-    responses(
-        (status = OK, description = "the payment", body = Payment),
-        (status = NOT_FOUND, description = "no such order was heard of, or not yet",
-            body = Problem, content_type = "application/problem+json"),
-        AnyProblem,
-    )
-)]
-async fn show(
-    State(handle): State<Handle<Payments>>,
-    Path(order_id): Path<Uuid>,
-) -> Result<Json<Payment>, Problem> {
-    show_payment(&handle, order_id).await.map(Json)
+/// What became of a call.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSettlement {
+    outcome: Outcome,
+    /// The provider's id of what it holds, with `authorized` only.
+    #[serde(default)]
+    authorization_id: Option<String>,
+    /// Who says so.
+    settled_by: String,
+    /// How they know.
+    reason: String,
 }
 
-/// The payment as it is, or why it cannot be shown.
-async fn show_payment(handle: &Handle<Payments>, order_id: Uuid) -> Result<Payment, Problem> {
-    let shown = chassis::find_row(handle.db(), OrderId(order_id)).await;
-    let Some(shown) = shown.map_err(|error| unavailable(&error))? else {
-        let detail = "no order with this id was heard of; one that was just placed takes a moment";
-        return Err(Problem::not_found("payment_not_found", "there is no such payment", detail));
-    };
-    payment(handle, order_id, shown).await.map_err(|error| unavailable(&error))
+impl Settles for Payments {
+    const OUTSIDE: &'static str = "provider";
+    type NewSettlement = NewSettlement;
+
+    fn check(said: NewSettlement) -> Result<(domain::Input, Settlement), Problem> {
+        let NewSettlement { outcome, authorization_id, settled_by, reason } = said;
+        let settlement = Settlement::new(settled_by, reason)?;
+        let input = match (outcome, authorization_id) {
+            (Outcome::Authorized, Some(authorization)) => {
+                let visible = authorization.bytes().all(|byte| byte.is_ascii_graphic());
+                if !visible || !(1..=ID_MAX).contains(&authorization.len()) {
+                    return Err(invalid("must be 1 to 255 visible ASCII characters"));
+                }
+                domain::Input::Authorized { authorization }
+            }
+            (Outcome::Authorized, None) => {
+                return Err(invalid("is needed: it is what is captured later"));
+            }
+            (_other, Some(_)) => {
+                return Err(invalid("belongs to the outcome authorized only"));
+            }
+            (Outcome::Declined, None) => {
+                domain::Input::Declined { reason: events::DeclineReason::Unknown }
+            }
+            (Outcome::Voided, None) => domain::Input::Voided,
+            (Outcome::Captured, None) => domain::Input::Captured,
+            (Outcome::Refunded, None) => domain::Input::Refunded,
+        };
+        Ok((input, settlement))
+    }
 }
 
-/// Logs why, which is not the caller's business.
-fn unavailable(error: &dyn std::error::Error) -> Problem {
-    tracing::error!(error = %error, "payments cannot be read");
-    Problem::unavailable("the payment cannot be read now")
+fn invalid(rule: &str) -> Problem {
+    Problem::invalid_field("authorization_id", format!("authorization_id {rule}"))
 }
 
-async fn payment(
-    handle: &Handle<Payments>,
-    order_id: Uuid,
-    shown: Shown<domain::State>,
-) -> Result<Payment, sqlx::Error> {
-    let open_call = match shown.state.open_call(OrderId(order_id)) {
-        Some(call) => {
-            let next_attempt_at = chassis::next_attempt_at(handle.db(), order_id).await?;
-            Some(OpenCall { step: Step::of(&call), next_attempt_at })
-        }
-        None => None,
-    };
-    let (state, decline_reason) = match shown.state {
-        domain::State::New => unreachable!("a payment that was never heard of has no row"),
-        domain::State::Authorizing { .. } => (PaymentState::Authorizing, None),
-        domain::State::Authorized { .. } => (PaymentState::Authorized, None),
-        domain::State::Declined { reason } => (PaymentState::Declined, Some(reason.into())),
-        domain::State::VoidAfterAuthorizing { .. } => (PaymentState::VoidAfterAuthorizing, None),
-        domain::State::Voiding { .. } => (PaymentState::Voiding, None),
-        domain::State::Voided => (PaymentState::Voided, None),
-        domain::State::Capturing { .. } => (PaymentState::Capturing, None),
-        domain::State::Received { .. } => (PaymentState::Received, None),
-        domain::State::Refunding { .. } => (PaymentState::Refunding, None),
-        domain::State::Refunded { .. } => (PaymentState::Refunded, None),
-    };
-    let amount = rows::amount_of(&shown.row)?;
-    Ok(Payment {
-        order_id,
-        state,
-        since: shown.since.unwrap_or_default(),
-        amount_minor: amount.map(|amount| amount.minor),
-        currency: amount.map(|amount| amount.currency),
-        authorization_id: shown.row.try_get("authorization_id")?,
-        decline_reason,
-        open_call,
-    })
-}
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
 
-impl From<events::DeclineReason> for DeclineReason {
-    fn from(reason: events::DeclineReason) -> Self {
-        match reason {
-            events::DeclineReason::Unknown => DeclineReason::Unknown,
-            events::DeclineReason::CardDeclined => DeclineReason::CardDeclined,
-            events::DeclineReason::InsufficientFunds => DeclineReason::InsufficientFunds,
-            events::DeclineReason::ExpiredCard => DeclineReason::ExpiredCard,
+    use super::*;
+
+    fn settlement(outcome: Outcome, authorization_id: Option<&str>, reason: &str) -> NewSettlement {
+        let authorization_id = authorization_id.map(str::to_owned);
+        let (settled_by, reason) = ("ada".to_owned(), reason.to_owned());
+        NewSettlement { outcome, authorization_id, settled_by, reason }
+    }
+
+    #[test]
+    fn a_settlement_says_what_the_provider_would_have_said() {
+        let (step, kept) =
+            Payments::check(settlement(Outcome::Captured, None, "by transfer")).unwrap();
+        assert_eq!(step, domain::Input::Captured);
+        assert_eq!(kept, Settlement { by: "ada".into(), reason: "by transfer".into() });
+        let (step, _) =
+            Payments::check(settlement(Outcome::Authorized, Some("pi_1"), "seen")).unwrap();
+        assert_eq!(step, domain::Input::Authorized { authorization: "pi_1".into() });
+    }
+
+    #[test]
+    fn a_hold_without_its_id_an_id_without_a_hold_and_an_empty_reason_are_refused() {
+        for wrong in [
+            settlement(Outcome::Authorized, None, "seen"),
+            settlement(Outcome::Authorized, Some("pi 1"), "seen"),
+            settlement(Outcome::Captured, Some("pi_1"), "seen"),
+            settlement(Outcome::Captured, None, ""),
+        ] {
+            let said = format!("{wrong:?}");
+            assert_eq!(
+                Payments::check(wrong).unwrap_err().status(),
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "{said}"
+            );
         }
     }
 }

@@ -7,7 +7,7 @@ mod heard;
 
 use events::{DeclineReason, Money, OrderId, PaymentEvent};
 
-pub use calls::Call;
+pub use calls::{Call, Step};
 
 /// Where the money is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -21,9 +21,7 @@ mod rows;
 use chassis::{App, Env};
 use events::{OrderEvent, PaymentEvent};
 
-use provider::{Calls, Configured};
-
-pub use api::{document, routes};
+pub use api::document;
 pub use payments::{Input, Payments};
 
 /// The tables of the service.
@@ -31,17 +29,10 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// The service, wired: what it hears, says, calls and serves.
 pub fn app(env: &mut Env) -> App<Payments> {
-    let provider = provider::from_env(env);
-    let app = App::new(Payments::default(), &MIGRATIONS)
+    App::new(Payments::default(), &MIGRATIONS)
         .hears::<OrderEvent>()
         .publishes::<PaymentEvent>()
-        .serves(routes)
-        .operates(api::operate::routes);
-    match provider {
-        Some(Configured::Http(provider)) => app.calls(Calls(provider)),
-        #[cfg(feature = "in-process")]
-        Some(Configured::InProcess(provider)) => app.calls(Calls(provider)),
-        // The settings have said why: it will not start.
-        None => app,
-    }
+        .calls_through(provider::from_env(env))
+        .shows()
+        .settles()
 }

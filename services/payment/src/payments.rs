@@ -1,7 +1,7 @@
 //! The service in the chassis' terms: what it hears, what that asks of the domain, and which calls it has
 //! open. The rules are in `domain`, the columns in `rows`.
 
-use chassis::{Addressed, Deduplication, Hears, Keyed, KeyedService, Settled, Writes};
+use chassis::{Addressed, Deduplication, Hears, Keyed, KeyedService};
 use events::{Money, OrderEvent, OrderId, PaymentEvent};
 
 use crate::domain::{self, Call, Decision, State};
@@ -40,8 +40,10 @@ impl KeyedService for Payments {
         state.open_call(order)
     }
 
-    fn keep_settlements(settled: &[Settled<OrderId, domain::Input>], writes: &mut Writes) {
-        rows::keep_settlements(settled, writes);
+    const SETTLED: &'static [&'static str] = rows::SETTLED;
+
+    fn settled(input: &domain::Input) -> Vec<Option<&str>> {
+        rows::settled(input)
     }
 }
 

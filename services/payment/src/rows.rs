@@ -1,26 +1,43 @@
-//! How a payment is stored: a number for its state, and the columns that the state needs. The numbers are in
-//! every database there is; a state that goes away leaves a gap. And the record of what operators said in place
-//! of the provider.
+//! How a payment is stored: a number for its state, and the columns that the state needs. And the record of
+//! what operators said in place of the provider.
 
-use chassis::{Column, Columns, Failure, Settled, Stored, Table, Writes};
-use chrono::{DateTime, Utc};
-use events::{DeclineReason, Money, OrderId};
-use sqlx::Row;
+use chassis::{Column, Columns, Failure, Stored, Table};
+use events::{Money, OrderId};
+use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use uuid::Uuid;
 
 use crate::domain::{Input, State};
 
-const AUTHORIZING: i16 = 1;
-const AUTHORIZED: i16 = 2;
-const DECLINED: i16 = 3;
-const VOID_AFTER_AUTHORIZING: i16 = 4;
-const VOIDING: i16 = 5;
-const VOIDED: i16 = 6;
-const CAPTURING: i16 = 7;
-const RECEIVED: i16 = 8;
-const REFUNDING: i16 = 9;
-const REFUNDED: i16 = 10;
+chassis::words! {
+    /// Where the money is.
+    pub(crate) enum PaymentState {
+        1 Authorizing = "authorizing";
+        2 Authorized = "authorized";
+        3 Declined = "declined";
+        /// The order is cancelled; what the authorisation may turn out to hold will be voided.
+        4 VoidAfterAuthorizing = "void_after_authorizing";
+        5 Voiding = "voiding";
+        6 Voided = "voided";
+        7 Capturing = "capturing";
+        8 Received = "received";
+        9 Refunding = "refunding";
+        10 Refunded = "refunded";
+    }
+}
+
+chassis::words! {
+    /// Why the money was refused.
+    pub(crate) enum DeclineReason {
+        0 Unknown = "unknown";
+        1 CardDeclined = "card_declined";
+        2 InsufficientFunds = "insufficient_funds";
+        3 ExpiredCard = "expired_card";
+    }
+}
+
+chassis::same_words! {
+    DeclineReason = events::DeclineReason { Unknown, CardDeclined, InsufficientFunds, ExpiredCard }
+}
 
 impl Stored for State {
     type Key = OrderId;
@@ -41,45 +58,53 @@ impl Stored for State {
     };
 
     fn read(row: &PgRow) -> Result<Self, Failure> {
-        let state = row.try_get("state")?;
-        let unreadable = |column| Failure::permanent(Unreadable { state, column });
+        let code: i16 = row.try_get("state")?;
+        let unreadable = |column| Failure::permanent(Unreadable { state: code, column });
         let text = |column| -> Result<String, Failure> {
             let found: Option<String> = row.try_get(column)?;
             found.ok_or_else(|| unreadable(column))
         };
         let amount = || amount_of(row)?.ok_or_else(|| unreadable("amount"));
         let (token, authorization) = (|| text("payment_token"), || text("authorization_id"));
+        let state = PaymentState::of_code(code).ok_or_else(|| unreadable("state"))?;
         Ok(match state {
-            AUTHORIZING => State::Authorizing { amount: amount()?, token: token()? },
-            AUTHORIZED => State::Authorized { amount: amount()?, authorization: authorization()? },
-            DECLINED => {
-                let code: Option<i16> = row.try_get("decline_reason")?;
-                let reason = code.and_then(reason_of);
-                State::Declined { reason: reason.ok_or_else(|| unreadable("decline_reason"))? }
+            PaymentState::Authorizing => State::Authorizing { amount: amount()?, token: token()? },
+            PaymentState::Authorized => {
+                State::Authorized { amount: amount()?, authorization: authorization()? }
             }
-            VOID_AFTER_AUTHORIZING => {
+            PaymentState::Declined => {
+                let code: Option<i16> = row.try_get("decline_reason")?;
+                let reason = code.and_then(DeclineReason::of_code);
+                let reason = reason.ok_or_else(|| unreadable("decline_reason"))?;
+                State::Declined { reason: reason.into() }
+            }
+            PaymentState::VoidAfterAuthorizing => {
                 State::VoidAfterAuthorizing { amount: amount()?, token: token()? }
             }
-            VOIDING => State::Voiding { authorization: authorization()? },
-            VOIDED => State::Voided,
-            CAPTURING => State::Capturing { amount: amount()?, authorization: authorization()? },
-            RECEIVED => State::Received { amount: amount()?, authorization: authorization()? },
-            REFUNDING => State::Refunding { amount: amount()?, authorization: authorization()? },
-            REFUNDED => State::Refunded { amount: amount()? },
-            _unknown => return Err(unreadable("state")),
+            PaymentState::Voiding => State::Voiding { authorization: authorization()? },
+            PaymentState::Voided => State::Voided,
+            PaymentState::Capturing => {
+                State::Capturing { amount: amount()?, authorization: authorization()? }
+            }
+            PaymentState::Received => {
+                State::Received { amount: amount()?, authorization: authorization()? }
+            }
+            PaymentState::Refunding => {
+                State::Refunding { amount: amount()?, authorization: authorization()? }
+            }
+            PaymentState::Refunded => State::Refunded { amount: amount()? },
         })
     }
 
     fn write<'w>(columns: Columns<'w>, states: &[&Self]) -> Columns<'w> {
-        let mut values = Values::default();
-        states.iter().for_each(|state| values.push(state));
+        let rows: Vec<Row<'_>> = states.iter().map(|state| Row::of(state)).collect();
         columns
-            .column("state", values.states)
-            .column("amount_minor", values.amounts)
-            .column("currency", values.currencies)
-            .column("payment_token", values.tokens)
-            .column("authorization_id", values.authorizations)
-            .column("decline_reason", values.reasons)
+            .each("state", &rows, |row| row.state.code())
+            .each("amount_minor", &rows, |row| row.amount.map(|amount| amount.minor))
+            .each("currency", &rows, |row| row.amount.map(|amount| amount.currency.as_str()))
+            .each("payment_token", &rows, |row| row.token)
+            .each("authorization_id", &rows, |row| row.authorization)
+            .each("decline_reason", &rows, |row| row.decline.map(DeclineReason::code))
     }
 
     fn remembered(self) -> Option<Self> {
@@ -116,99 +141,89 @@ struct Unreadable {
     column: &'static str,
 }
 
-/// States column by column.
-#[derive(Default)]
-struct Values<'a> {
-    states: Vec<i16>,
-    amounts: Vec<Option<i64>>,
-    currencies: Vec<Option<&'a str>>,
-    tokens: Vec<Option<&'a str>>,
-    authorizations: Vec<Option<&'a str>>,
-    reasons: Vec<Option<i16>>,
+/// The columns of a state.
+pub(crate) struct Row<'a> {
+    pub state: PaymentState,
+    pub amount: Option<&'a Money>,
+    pub token: Option<&'a str>,
+    pub authorization: Option<&'a str>,
+    pub decline: Option<DeclineReason>,
 }
 
-impl<'a> Values<'a> {
-    fn push(&mut self, state: &'a State) {
-        let (code, amount, token, authorization, reason) = match state {
+impl<'a> Row<'a> {
+    pub(crate) fn of(state: &'a State) -> Self {
+        use PaymentState as Is;
+        let plain =
+            |state| Row { state, amount: None, token: None, authorization: None, decline: None };
+        let asked = |state, amount, token: &'a String| Row {
+            amount: Some(amount),
+            token: Some(token),
+            ..plain(state)
+        };
+        let held = |state, amount, authorization: &'a String| Row {
+            amount: Some(amount),
+            authorization: Some(authorization),
+            ..plain(state)
+        };
+        match state {
             State::New => unreachable!("nothing leads back to a state without a row"),
-            State::Authorizing { amount, token } => {
-                (AUTHORIZING, Some(amount), Some(token), None, None)
-            }
+            State::Authorizing { amount, token } => asked(Is::Authorizing, amount, token),
             State::VoidAfterAuthorizing { amount, token } => {
-                (VOID_AFTER_AUTHORIZING, Some(amount), Some(token), None, None)
+                asked(Is::VoidAfterAuthorizing, amount, token)
             }
             State::Authorized { amount, authorization } => {
-                (AUTHORIZED, Some(amount), None, Some(authorization), None)
+                held(Is::Authorized, amount, authorization)
             }
             State::Capturing { amount, authorization } => {
-                (CAPTURING, Some(amount), None, Some(authorization), None)
+                held(Is::Capturing, amount, authorization)
             }
-            State::Received { amount, authorization } => {
-                (RECEIVED, Some(amount), None, Some(authorization), None)
-            }
+            State::Received { amount, authorization } => held(Is::Received, amount, authorization),
             State::Refunding { amount, authorization } => {
-                (REFUNDING, Some(amount), None, Some(authorization), None)
+                held(Is::Refunding, amount, authorization)
             }
-            State::Declined { reason } => (DECLINED, None, None, None, Some(code_of(*reason))),
-            State::Voiding { authorization } => (VOIDING, None, None, Some(authorization), None),
-            State::Voided => (VOIDED, None, None, None, None),
-            State::Refunded { amount } => (REFUNDED, Some(amount), None, None, None),
-        };
-        self.states.push(code);
-        self.amounts.push(amount.map(|amount| amount.minor));
-        self.currencies.push(amount.map(|amount| amount.currency.as_str()));
-        self.tokens.push(token.map(String::as_str));
-        self.authorizations.push(authorization.map(String::as_str));
-        self.reasons.push(reason);
+            State::Declined { reason } => {
+                Row { decline: Some((*reason).into()), ..plain(Is::Declined) }
+            }
+            State::Voiding { authorization } => {
+                Row { authorization: Some(authorization), ..plain(Is::Voiding) }
+            }
+            State::Voided => plain(Is::Voided),
+            State::Refunded { amount } => Row { amount: Some(amount), ..plain(Is::Refunded) },
+        }
     }
 }
 
-fn code_of(reason: DeclineReason) -> i16 {
-    match reason {
-        DeclineReason::Unknown => 0,
-        DeclineReason::CardDeclined => 1,
-        DeclineReason::InsufficientFunds => 2,
-        DeclineReason::ExpiredCard => 3,
+chassis::words! {
+    /// What the provider would have answered.
+    #[schema(as = SettlementOutcome)]
+    pub(crate) enum Outcome {
+        /// The amount is held.
+        Authorized = "authorized";
+        /// Nothing is held, and never will be.
+        Declined = "declined";
+        /// What was held is let go.
+        Voided = "voided";
+        /// The money is ours, from this provider or by another way.
+        Captured = "captured";
+        /// The customer has the money back.
+        Refunded = "refunded";
     }
 }
 
-fn reason_of(code: i16) -> Option<DeclineReason> {
-    match code {
-        0 => Some(DeclineReason::Unknown),
-        1 => Some(DeclineReason::CardDeclined),
-        2 => Some(DeclineReason::InsufficientFunds),
-        3 => Some(DeclineReason::ExpiredCard),
-        _unknown => None,
-    }
-}
+/// What operators said is recorded by these columns of `settlements`.
+pub(crate) const SETTLED: &[&str] = &["outcome", "authorization_id"];
 
-/// Records what operators said. The table is only ever added to.
-pub(crate) fn keep_settlements(settled: &[Settled<OrderId, Input>], writes: &mut Writes) {
-    writes
-        .add(
-            "insert into settlements \
-                    (order_id, outcome, authorization_id, settled_by, reason, settled_at) \
-             select * from {rows} v",
-        )
-        .column("order_id", settled.iter().map(|s| s.key.0).collect::<Vec<Uuid>>())
-        .column("outcome", settled.iter().map(|s| said(s).0).collect::<Vec<_>>())
-        .column("authorization_id", settled.iter().map(|s| said(s).1).collect::<Vec<_>>())
-        .column("settled_by", settled.iter().map(|s| &*s.settlement.by).collect::<Vec<_>>())
-        .column("reason", settled.iter().map(|s| &*s.settlement.reason).collect::<Vec<_>>())
-        .column("settled_at", settled.iter().map(Settled::at).collect::<Vec<DateTime<Utc>>>())
-        .expect(settled.len(), "settlements");
-}
-
-/// The outcome, and the provider's id of what it holds.
-fn said(settled: &Settled<OrderId, Input>) -> (&'static str, Option<&str>) {
-    match &settled.input {
-        Input::Authorized { authorization } => ("authorized", Some(authorization)),
-        Input::Declined { .. } => ("declined", None),
-        Input::Voided => ("voided", None),
-        Input::Captured => ("captured", None),
-        Input::Refunded => ("refunded", None),
+/// Their values.
+pub(crate) fn settled(input: &Input) -> Vec<Option<&str>> {
+    let (outcome, authorization): (Outcome, Option<&str>) = match input {
+        Input::Authorized { authorization } => (Outcome::Authorized, Some(authorization)),
+        Input::Declined { .. } => (Outcome::Declined, None),
+        Input::Voided => (Outcome::Voided, None),
+        Input::Captured => (Outcome::Captured, None),
+        Input::Refunded => (Outcome::Refunded, None),
         Input::Placed { .. } | Input::Cancelled | Input::Shipped | Input::Returned => {
             unreachable!("an operator says what the provider would")
         }
-    }
+    };
+    vec![Some(outcome.name()), authorization]
 }

@@ -1,43 +1,26 @@
-//! The shipment of an order, for those who ask. Nothing can be done to a shipment here: it follows its
-//! order, and what operators may do has an address of its own.
+//! The shipment of an order over HTTP: as anybody may look at it, and what operators may say became of a call
+//! to the carrier.
 
-pub(crate) mod operate;
-
-use axum::extract::State;
-use chassis::{AnyProblem, Handle, Json, KeyedService, Path, Problem, Shown};
+use chassis::{OpenCall, Problem, Resource, Settlement, Settles, Shown, Shows};
 use chrono::{DateTime, Utc};
 use events::OrderId;
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
-use utoipa::{OpenApi, ToSchema, openapi};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use sqlx::Row as _;
+use utoipa::{ToSchema, openapi};
 use uuid::Uuid;
 
-use crate::domain::{self, Call};
+use crate::domain::{self, Call, Step};
+use crate::rows::{Outcome, RefusalReason, Row, ShipmentState};
 use crate::shipments::Shipments;
-
-/// The routes of the service.
-pub fn routes(handle: Handle<Shipments>) -> OpenApiRouter {
-    described().with_state(handle)
-}
 
 /// What the routes are, as an OpenAPI document.
 pub fn document() -> openapi::OpenApi {
-    chassis::openapi::documented(Shipments::NAME, described().into_openapi())
+    chassis::document::<Shipments>()
 }
-
-fn described() -> OpenApiRouter<Handle<Shipments>> {
-    OpenApiRouter::with_openapi(Tags::openapi()).routes(routes!(show))
-}
-
-#[derive(OpenApi)]
-#[openapi(tags((name = "shipments", description = "where the parcel of an order is")))]
-struct Tags;
 
 /// The shipment of an order.
 #[derive(Debug, Serialize, ToSchema)]
-struct Shipment {
+pub struct Shipment {
     order_id: Uuid,
     state: ShipmentState,
     /// Since when it is in this state.
@@ -56,138 +39,153 @@ struct Shipment {
     /// The call to the carrier whose outcome is not known yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    open_call: Option<OpenCall>,
+    open_call: Option<OpenShipmentCall>,
 }
 
-/// A call whose outcome is not known yet.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = OpenShipmentCall)]
-struct OpenCall {
-    step: Step,
-    /// When the call is made again at the latest, should its outcome not have come back.
-    #[schema(required = true)]
-    next_attempt_at: Option<DateTime<Utc>>,
-}
+type OpenShipmentCall = OpenCall<Step>;
 
-/// Where the parcel is.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum ShipmentState {
-    Booking,
-    /// The order is to be cancelled; what comes first at the carrier decides.
-    CancelAsked,
-    Dispatched,
-    Refused,
-    Cancelled,
-}
+impl Shows for Shipments {
+    const RESOURCE: Resource = Resource {
+        one: "shipment",
+        many: "shipments",
+        about: "where the parcel of an order is",
+        not_found: "shipment_not_found",
+        absent: "no order with this id was confirmed; one that was just placed takes a moment",
+    };
+    type View = Shipment;
+    type Step = Step;
 
-/// Why the carrier does not deliver.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum RefusalReason {
-    Unknown,
-    DestinationNotServed,
-    GoodsNotAccepted,
-}
+    fn step(call: &Call) -> Step {
+        call.step()
+    }
 
-/// What the carrier is asked to do.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ShipmentStep)]
-#[serde(rename_all = "snake_case")]
-enum Step {
-    Book,
-    Cancel,
-}
-
-impl Step {
-    fn of(call: &Call) -> Self {
-        match call {
-            Call::Book { .. } => Step::Book,
-            Call::Cancel { .. } => Step::Cancel,
-        }
+    fn view(
+        order: OrderId,
+        shown: Shown<domain::State>,
+        open_call: Option<OpenShipmentCall>,
+    ) -> Result<Shipment, sqlx::Error> {
+        let Row { state, tracking, refusal, .. } = Row::of(&shown.state);
+        Ok(Shipment {
+            order_id: order.0,
+            state,
+            since: shown.since.unwrap_or_default(),
+            destination: shown.row.try_get("destination")?,
+            tracking_code: tracking.map(str::to_owned),
+            refusal_reason: refusal,
+            open_call,
+        })
     }
 }
 
-/// Show the shipment of an order
-///
-/// It follows its order; nothing can be done to it here.
-#[utoipa::path(
-    get,
-    path = "/shipments/{order_id}",
-    tag = "shipments",
-    operation_id = "get_shipment",
-    params(("order_id" = Uuid, Path, description = "the order")),
-    responses(
-        (status = OK, description = "the shipment", body = Shipment),
-        (status = NOT_FOUND, description = "no such order was heard of, or it is not confirmed yet",
-            body = Problem, content_type = "application/problem+json"),
-        AnyProblem,
-    )
-)]
-async fn show(
-    State(handle): State<Handle<Shipments>>,
-    Path(order_id): Path<Uuid>,
-) -> Result<Json<Shipment>, Problem> {
-    show_shipment(&handle, order_id).await.map(Json)
+/// What became of a call.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSettlement {
+    outcome: Outcome,
+    /// Under which code the parcel is tracked, with `dispatched` only.
+    #[serde(default)]
+    tracking_code: Option<String>,
+    /// Why the carrier does not deliver, with `refused` only; `unknown` when left out.
+    #[serde(default)]
+    refusal_reason: Option<RefusalReason>,
+    /// Who says so.
+    settled_by: String,
+    /// How they know.
+    reason: String,
 }
 
-/// The shipment as it is, or why it cannot be shown.
-async fn show_shipment(handle: &Handle<Shipments>, order_id: Uuid) -> Result<Shipment, Problem> {
-    let shown = chassis::find_row(handle.db(), OrderId(order_id)).await;
-    let Some(shown) = shown.map_err(|error| unavailable(&error))? else {
-        let detail = "no order with this id was confirmed; one that was just placed takes a moment";
-        return Err(Problem::not_found("shipment_not_found", "there is no such shipment", detail));
-    };
-    shipment(handle, order_id, shown).await.map_err(|error| unavailable(&error))
-}
+impl Settles for Shipments {
+    const OUTSIDE: &'static str = "carrier";
+    type NewSettlement = NewSettlement;
 
-/// Logs why, which is not the caller's business.
-fn unavailable(error: &dyn std::error::Error) -> Problem {
-    tracing::error!(error = %error, "shipments cannot be read");
-    Problem::unavailable("the shipment cannot be read now")
-}
-
-async fn shipment(
-    handle: &Handle<Shipments>,
-    order_id: Uuid,
-    shown: Shown<domain::State>,
-) -> Result<Shipment, sqlx::Error> {
-    let open_call = match shown.state.open_call(OrderId(order_id)) {
-        Some(call) => {
-            let next_attempt_at = chassis::next_attempt_at(handle.db(), order_id).await?;
-            Some(OpenCall { step: Step::of(&call), next_attempt_at })
-        }
-        None => None,
-    };
-    let (state, tracking_code, refusal_reason) = match shown.state {
-        domain::State::New => unreachable!("a shipment that was never heard of has no row"),
-        domain::State::Booking { .. } => (ShipmentState::Booking, None, None),
-        domain::State::CancelAsked { .. } => (ShipmentState::CancelAsked, None, None),
-        domain::State::Dispatched { tracking } => (ShipmentState::Dispatched, Some(tracking), None),
-        domain::State::Refused { reason } => (ShipmentState::Refused, None, Some(reason.into())),
-        domain::State::Cancelled => (ShipmentState::Cancelled, None, None),
-    };
-    let since = shown.since.unwrap_or_default();
-    let destination = shown.row.try_get("destination")?;
-    Ok(Shipment { order_id, state, since, destination, tracking_code, refusal_reason, open_call })
-}
-
-impl From<events::RefusalReason> for RefusalReason {
-    fn from(reason: events::RefusalReason) -> Self {
-        match reason {
-            events::RefusalReason::Unknown => RefusalReason::Unknown,
-            events::RefusalReason::DestinationNotServed => RefusalReason::DestinationNotServed,
-            events::RefusalReason::GoodsNotAccepted => RefusalReason::GoodsNotAccepted,
-        }
+    fn check(said: NewSettlement) -> Result<(domain::Input, Settlement), Problem> {
+        let NewSettlement { outcome, tracking_code, refusal_reason, settled_by, reason } = said;
+        let settlement = Settlement::new(settled_by, reason)?;
+        let input = match (outcome, tracking_code, refusal_reason) {
+            (Outcome::Dispatched, Some(tracking), None) => {
+                Settlement::check_text("tracking_code", &tracking)?;
+                domain::Input::Dispatched { tracking }
+            }
+            (Outcome::Dispatched, None, None) => {
+                return Err(invalid("tracking_code", "is needed: it is what the customer is told"));
+            }
+            (Outcome::Refused, None, reason) => {
+                domain::Input::Refused { reason: reason.unwrap_or(RefusalReason::Unknown).into() }
+            }
+            (Outcome::Cancelled, None, None) => domain::Input::Cancelled,
+            (Outcome::Refused | Outcome::Cancelled, Some(_), _) => {
+                return Err(invalid("tracking_code", "belongs to the outcome dispatched only"));
+            }
+            (Outcome::Dispatched | Outcome::Cancelled, _, Some(_)) => {
+                return Err(invalid("refusal_reason", "belongs to the outcome refused only"));
+            }
+        };
+        Ok((input, settlement))
     }
 }
 
-impl From<RefusalReason> for events::RefusalReason {
-    fn from(reason: RefusalReason) -> Self {
-        match reason {
-            RefusalReason::Unknown => events::RefusalReason::Unknown,
-            RefusalReason::DestinationNotServed => events::RefusalReason::DestinationNotServed,
-            RefusalReason::GoodsNotAccepted => events::RefusalReason::GoodsNotAccepted,
+fn invalid(field: &'static str, rule: &str) -> Problem {
+    Problem::invalid_field(field, format!("{field} {rule}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+
+    use super::*;
+
+    fn settlement(
+        outcome: Outcome,
+        tracking_code: Option<&str>,
+        refusal_reason: Option<RefusalReason>,
+        reason: &str,
+    ) -> NewSettlement {
+        let tracking_code = tracking_code.map(str::to_owned);
+        let (settled_by, reason) = ("ada".to_owned(), reason.to_owned());
+        NewSettlement { outcome, tracking_code, refusal_reason, settled_by, reason }
+    }
+
+    #[test]
+    fn a_settlement_says_what_the_carrier_would_have_said() {
+        let goods = Some(RefusalReason::GoodsNotAccepted);
+        for (said, expected) in [
+            (
+                settlement(Outcome::Dispatched, Some("T 1"), None, "by courier"),
+                domain::Input::Dispatched { tracking: "T 1".into() },
+            ),
+            (
+                settlement(Outcome::Refused, None, goods, "by courier"),
+                domain::Input::Refused { reason: events::RefusalReason::GoodsNotAccepted },
+            ),
+            (
+                settlement(Outcome::Refused, None, None, "by courier"),
+                domain::Input::Refused { reason: events::RefusalReason::Unknown },
+            ),
+            (settlement(Outcome::Cancelled, None, None, "by courier"), domain::Input::Cancelled),
+        ] {
+            let (step, kept) = Shipments::check(said).unwrap();
+            assert_eq!(step, expected);
+            assert_eq!(kept, Settlement { by: "ada".into(), reason: "by courier".into() });
+        }
+    }
+
+    #[test]
+    fn a_parcel_without_its_code_a_code_without_a_parcel_and_an_empty_reason_are_refused() {
+        let unknown = Some(RefusalReason::Unknown);
+        for (field, wrong) in [
+            ("tracking_code", settlement(Outcome::Dispatched, None, None, "seen")),
+            ("tracking_code", settlement(Outcome::Dispatched, Some(""), None, "seen")),
+            ("tracking_code", settlement(Outcome::Dispatched, Some("a\0b"), None, "seen")),
+            ("tracking_code", settlement(Outcome::Refused, Some("T1"), None, "seen")),
+            ("tracking_code", settlement(Outcome::Cancelled, Some("T1"), None, "seen")),
+            ("refusal_reason", settlement(Outcome::Dispatched, Some("T1"), unknown, "seen")),
+            ("refusal_reason", settlement(Outcome::Cancelled, None, unknown, "seen")),
+            ("reason", settlement(Outcome::Cancelled, None, None, "")),
+        ] {
+            let said = format!("{wrong:?}");
+            let refused = Shipments::check(wrong).unwrap_err();
+            assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY, "{said}");
+            assert!(format!("{refused:?}").contains(&format!("{field:?}")), "{said}: {refused:?}");
         }
     }
 }

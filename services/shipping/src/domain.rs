@@ -46,6 +46,32 @@ pub enum Call {
     Cancel { order: OrderId },
 }
 
+chassis::words! {
+    /// What the carrier is asked to do. With the order it is the idempotency key of a call.
+    #[schema(as = ShipmentStep)]
+    pub enum Step {
+        Book = "book";
+        Cancel = "cancel";
+    }
+}
+
+impl Call {
+    /// The order that it is about.
+    pub fn order(&self) -> OrderId {
+        match self {
+            Call::Book { order, .. } | Call::Cancel { order } => *order,
+        }
+    }
+
+    /// What it asks for.
+    pub fn step(&self) -> Step {
+        match self {
+            Call::Book { .. } => Step::Book,
+            Call::Cancel { .. } => Step::Cancel,
+        }
+    }
+}
+
 /// The next state, what to tell the fleet and what to ask of the carrier.
 pub type Decision = chassis::Decision<State, ShippingEvent, Call>;
 

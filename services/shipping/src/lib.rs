@@ -19,9 +19,7 @@ mod shipments;
 use chassis::{App, Env};
 use events::{OrderEvent, ShippingEvent};
 
-use carrier::{Calls, Configured};
-
-pub use api::{document, routes};
+pub use api::document;
 pub use shipments::{Input, Shipments};
 
 /// The tables of the service.
@@ -29,17 +27,10 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// The service, wired: what it hears, says, calls and serves.
 pub fn app(env: &mut Env) -> App<Shipments> {
-    let carrier = carrier::from_env(env);
-    let app = App::new(Shipments::default(), &MIGRATIONS)
+    App::new(Shipments::default(), &MIGRATIONS)
         .hears::<OrderEvent>()
         .publishes::<ShippingEvent>()
-        .serves(routes)
-        .operates(api::operate::routes);
-    match carrier {
-        Some(Configured::Http(carrier)) => app.calls(Calls(carrier)),
-        #[cfg(feature = "in-process")]
-        Some(Configured::InProcess(carrier)) => app.calls(Calls(carrier)),
-        // The settings have said why: it will not start.
-        None => app,
-    }
+        .calls_through(carrier::from_env(env))
+        .shows()
+        .settles()
 }

@@ -1,21 +1,37 @@
-//! How a shipment is stored: a number for its state, and the columns that the state needs. The numbers are in
-//! every database there is; a state that goes away leaves a gap. And the record of what operators said in place
-//! of the carrier.
+//! How a shipment is stored: a number for its state, and the columns that the state needs. And the record of
+//! what operators said in place of the carrier.
 
-use chassis::{Column, Columns, Failure, Settled, Stored, Table, Writes};
-use chrono::{DateTime, Utc};
-use events::{OrderId, RefusalReason};
-use sqlx::Row;
+use chassis::{Column, Columns, Failure, Stored, Table};
+use events::OrderId;
+use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use uuid::Uuid;
 
 use crate::domain::{Input, State};
 
-const BOOKING: i16 = 1;
-const CANCEL_ASKED: i16 = 2;
-const DISPATCHED: i16 = 3;
-const REFUSED: i16 = 4;
-const CANCELLED: i16 = 5;
+chassis::words! {
+    /// Where the parcel is.
+    pub(crate) enum ShipmentState {
+        1 Booking = "booking";
+        /// The order is to be cancelled; what comes first at the carrier decides.
+        2 CancelAsked = "cancel_asked";
+        3 Dispatched = "dispatched";
+        4 Refused = "refused";
+        5 Cancelled = "cancelled";
+    }
+}
+
+chassis::words! {
+    /// Why the carrier does not deliver.
+    pub(crate) enum RefusalReason {
+        0 Unknown = "unknown";
+        1 DestinationNotServed = "destination_not_served";
+        2 GoodsNotAccepted = "goods_not_accepted";
+    }
+}
+
+chassis::same_words! {
+    RefusalReason = events::RefusalReason { Unknown, DestinationNotServed, GoodsNotAccepted }
+}
 
 impl Stored for State {
     type Key = OrderId;
@@ -33,34 +49,36 @@ impl Stored for State {
     };
 
     fn read(row: &PgRow) -> Result<Self, Failure> {
-        let state = row.try_get("state")?;
-        let unreadable = |column| Failure::permanent(Unreadable { state, column });
+        let code: i16 = row.try_get("state")?;
+        let unreadable = |column| Failure::permanent(Unreadable { state: code, column });
         let needed = |column| {
             let found: Option<String> = row.try_get(column)?;
             found.ok_or_else(|| unreadable(column))
         };
+        let state = ShipmentState::of_code(code).ok_or_else(|| unreadable("state"))?;
         Ok(match state {
-            BOOKING => State::Booking { destination: needed("destination")? },
-            CANCEL_ASKED => State::CancelAsked { destination: needed("destination")? },
-            DISPATCHED => State::Dispatched { tracking: needed("tracking_code")? },
-            REFUSED => {
-                let code: Option<i16> = row.try_get("refusal_reason")?;
-                let reason = code.and_then(reason_of);
-                State::Refused { reason: reason.ok_or_else(|| unreadable("refusal_reason"))? }
+            ShipmentState::Booking => State::Booking { destination: needed("destination")? },
+            ShipmentState::CancelAsked => {
+                State::CancelAsked { destination: needed("destination")? }
             }
-            CANCELLED => State::Cancelled,
-            _unknown => return Err(unreadable("state")),
+            ShipmentState::Dispatched => State::Dispatched { tracking: needed("tracking_code")? },
+            ShipmentState::Refused => {
+                let code: Option<i16> = row.try_get("refusal_reason")?;
+                let reason = code.and_then(RefusalReason::of_code);
+                let reason = reason.ok_or_else(|| unreadable("refusal_reason"))?;
+                State::Refused { reason: reason.into() }
+            }
+            ShipmentState::Cancelled => State::Cancelled,
         })
     }
 
     fn write<'w>(columns: Columns<'w>, states: &[&Self]) -> Columns<'w> {
-        let mut values = Values::default();
-        states.iter().for_each(|state| values.push(state));
+        let rows: Vec<Row<'_>> = states.iter().map(|state| Row::of(state)).collect();
         columns
-            .column("state", values.states)
-            .column("destination", values.destinations)
-            .column("tracking_code", values.trackings)
-            .column("refusal_reason", values.reasons)
+            .each("state", &rows, |row| row.state.code())
+            .each("destination", &rows, |row| row.destination)
+            .each("tracking_code", &rows, |row| row.tracking)
+            .each("refusal_reason", &rows, |row| row.refusal.map(RefusalReason::code))
     }
 
     fn remembered(self) -> Option<Self> {
@@ -82,83 +100,63 @@ struct Unreadable {
     column: &'static str,
 }
 
-/// States column by column.
-#[derive(Default)]
-struct Values<'a> {
-    states: Vec<i16>,
-    destinations: Vec<Option<&'a str>>,
-    trackings: Vec<Option<&'a str>>,
-    reasons: Vec<Option<i16>>,
+/// The columns of a state.
+pub(crate) struct Row<'a> {
+    pub state: ShipmentState,
+    pub destination: Option<&'a str>,
+    pub tracking: Option<&'a str>,
+    pub refusal: Option<RefusalReason>,
 }
 
-impl<'a> Values<'a> {
-    fn push(&mut self, state: &'a State) {
-        let (code, destination, tracking, reason) = match state {
+impl<'a> Row<'a> {
+    pub(crate) fn of(state: &'a State) -> Self {
+        let plain = |state| Row { state, destination: None, tracking: None, refusal: None };
+        match state {
             State::New => unreachable!("nothing leads back to a state without a row"),
-            State::Booking { destination } => (BOOKING, Some(&**destination), None, None),
-            State::CancelAsked { destination } => (CANCEL_ASKED, Some(&**destination), None, None),
-            State::Dispatched { tracking } => (DISPATCHED, None, Some(&**tracking), None),
-            State::Refused { reason } => (REFUSED, None, None, Some(code_of(*reason))),
-            State::Cancelled => (CANCELLED, None, None, None),
-        };
-        self.states.push(code);
-        self.destinations.push(destination);
-        self.trackings.push(tracking);
-        self.reasons.push(reason);
-    }
-}
-
-fn code_of(reason: RefusalReason) -> i16 {
-    match reason {
-        RefusalReason::Unknown => 0,
-        RefusalReason::DestinationNotServed => 1,
-        RefusalReason::GoodsNotAccepted => 2,
-    }
-}
-
-fn reason_of(code: i16) -> Option<RefusalReason> {
-    match code {
-        0 => Some(RefusalReason::Unknown),
-        1 => Some(RefusalReason::DestinationNotServed),
-        2 => Some(RefusalReason::GoodsNotAccepted),
-        _unknown => None,
-    }
-}
-
-/// Records what operators said. The table is only ever added to.
-pub(crate) fn keep_settlements(settled: &[Settled<OrderId, Input>], writes: &mut Writes) {
-    writes
-        .add(
-            "insert into settlements (order_id, outcome, tracking_code, refusal_reason, \
-                    settled_by, reason, settled_at) \
-             select * from {rows} v",
-        )
-        .column("order_id", settled.iter().map(|s| s.key.0).collect::<Vec<Uuid>>())
-        .column("outcome", settled.iter().map(|s| said(s).0).collect::<Vec<_>>())
-        .column("tracking_code", settled.iter().map(|s| said(s).1).collect::<Vec<_>>())
-        .column("refusal_reason", settled.iter().map(|s| said(s).2).collect::<Vec<_>>())
-        .column("settled_by", settled.iter().map(|s| &*s.settlement.by).collect::<Vec<_>>())
-        .column("reason", settled.iter().map(|s| &*s.settlement.reason).collect::<Vec<_>>())
-        .column("settled_at", settled.iter().map(Settled::at).collect::<Vec<DateTime<Utc>>>())
-        .expect(settled.len(), "settlements");
-}
-
-/// The outcome, the tracking code and the reason of a refusal.
-fn said(settled: &Settled<OrderId, Input>) -> (&'static str, Option<&str>, Option<&'static str>) {
-    match &settled.input {
-        Input::Dispatched { tracking } => ("dispatched", Some(tracking), None),
-        Input::Refused { reason } => ("refused", None, Some(name_of(*reason))),
-        Input::Cancelled => ("cancelled", None, None),
-        Input::Confirmed { .. } | Input::CancellationRequested => {
-            unreachable!("an operator says what the carrier would")
+            State::Booking { destination } => {
+                Row { destination: Some(destination), ..plain(ShipmentState::Booking) }
+            }
+            State::CancelAsked { destination } => {
+                Row { destination: Some(destination), ..plain(ShipmentState::CancelAsked) }
+            }
+            State::Dispatched { tracking } => {
+                Row { tracking: Some(tracking), ..plain(ShipmentState::Dispatched) }
+            }
+            State::Refused { reason } => {
+                Row { refusal: Some((*reason).into()), ..plain(ShipmentState::Refused) }
+            }
+            State::Cancelled => plain(ShipmentState::Cancelled),
         }
     }
 }
 
-fn name_of(reason: RefusalReason) -> &'static str {
-    match reason {
-        RefusalReason::Unknown => "unknown",
-        RefusalReason::DestinationNotServed => "destination_not_served",
-        RefusalReason::GoodsNotAccepted => "goods_not_accepted",
+chassis::words! {
+    /// What the carrier would have answered.
+    #[schema(as = SettlementOutcome)]
+    pub(crate) enum Outcome {
+        /// The parcel is under way, with this carrier or by another way.
+        Dispatched = "dispatched";
+        /// It is not delivered, and never will be.
+        Refused = "refused";
+        /// It will not be dispatched, as was asked.
+        Cancelled = "cancelled";
     }
+}
+
+/// What operators said is recorded by these columns of `settlements`.
+pub(crate) const SETTLED: &[&str] = &["outcome", "tracking_code", "refusal_reason"];
+
+/// Their values.
+pub(crate) fn settled(input: &Input) -> Vec<Option<&str>> {
+    let (outcome, tracking, refusal): (Outcome, Option<&str>, Option<&str>) = match input {
+        Input::Dispatched { tracking } => (Outcome::Dispatched, Some(tracking), None),
+        Input::Refused { reason } => {
+            (Outcome::Refused, None, Some(RefusalReason::from(*reason).name()))
+        }
+        Input::Cancelled => (Outcome::Cancelled, None, None),
+        Input::Confirmed { .. } | Input::CancellationRequested => {
+            unreachable!("an operator says what the carrier would")
+        }
+    };
+    vec![Some(outcome.name()), tracking, refusal]
 }

@@ -17,7 +17,7 @@ const DUE_MAX: i64 = 512;
 
 /// When the call of a row is made again, should its outcome not have come by then. `None` where the
 /// row has no open call. It searches all open calls: for a look at one row, not for a batch.
-pub async fn next_attempt_at(
+pub(crate) async fn next_attempt_at(
     db: impl PgExecutor<'_>,
     key: Uuid,
 ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {

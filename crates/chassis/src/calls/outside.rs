@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use reqwest::Url;
 
+use super::Adapter;
 use crate::run::config::{Env, PREFIX};
+use crate::service::{Calls, Outside};
 
 /// How long a call may take unless the setting says otherwise.
 const TIMEOUT_MS: u64 = 5_000;
@@ -16,7 +18,7 @@ const TIMEOUT_MS_MAX: u64 = 25_000;
 
 /// Whom to call.
 #[derive(Debug)]
-pub enum Place {
+enum Place {
     /// An adapter of the service's own.
     InProcess,
     /// An API over HTTP.
@@ -43,7 +45,7 @@ impl std::fmt::Debug for Api {
 /// Reads `NAME` (an http(s) URL, or `in-process`), `NAME_KEY` or `NAME_KEY_FILE`, and `NAME_TIMEOUT_MS`.
 /// `what` says in a few words what is called; `in_process`, whether the service was built with an adapter
 /// of its own. Returns nothing after a problem that leaves nobody to call.
-pub fn place_from_env(env: &mut Env, name: &str, what: &str, in_process: bool) -> Option<Place> {
+fn place_from_env(env: &mut Env, name: &str, what: &str, in_process: bool) -> Option<Place> {
     let values = if in_process { "its http(s) URL, or in-process" } else { "its http(s) URL" };
     let place = env.required(name, &format!("{what}: {values}"));
     let key = env.optional(&format!("{name}_KEY"), &format!("secret key of {what}'s API"));
@@ -138,6 +140,30 @@ fn secret(
         return None;
     }
     Some(key.to_owned())
+}
+
+impl<S: Calls> Adapter<S> {
+    /// The adapter that the settings choose: over HTTP, or, where the service was built with one, that in the
+    /// process. The settings are `NAME`, `NAME_KEY` or
+    /// `NAME_KEY_FILE`, and `NAME_TIMEOUT_MS`; `what` says in a few words who is called. Returns nothing after a problem.
+    pub fn from_env<O: Outside<S>>(
+        env: &mut Env,
+        name: &str,
+        what: &str,
+        in_process: Option<Self>,
+        http: impl FnOnce(Api) -> Result<O, api::Unusable>,
+    ) -> Option<Self> {
+        match place_from_env(env, name, what, in_process.is_some())? {
+            Place::InProcess => in_process,
+            Place::Api(api) => match http(api) {
+                Ok(adapter) => Some(Adapter::of(adapter)),
+                Err(error) => {
+                    env.problem(format!("{what}'s client cannot be made: {error}"));
+                    None
+                }
+            },
+        }
+    }
 }
 
 /// Text from outside as it can be stored, shown and logged: without control characters, which Postgres or

@@ -38,7 +38,7 @@ impl OpenFor {
 
 /// A call whose outcome has been waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenCall<C> {
+pub struct LongCall<C> {
     /// Of the row that waits for it.
     pub key: Uuid,
     /// What was asked for.

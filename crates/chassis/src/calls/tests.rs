@@ -62,7 +62,7 @@ impl Rig {
         let config = Config::read(&mut Env::from_fn(|_unset| None));
         let telemetry = Arc::new(Telemetry::start(Asking::NAME, &config).unwrap());
         let health = Arc::new(Health::new(1));
-        let calls = CallQueue::new(erase(outside), &senders.outcomes, health, telemetry);
+        let calls = CallQueue::new(Adapter::of(outside), &senders.outcomes, health, telemetry);
         Rig { calls, queue, senders }
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, broadcast, mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::calls::intents;
-use crate::calls::settle::{OpenCall, OpenFor};
+use crate::calls::settle::{LongCall, OpenFor};
 use crate::executor::clock::Clock;
 use crate::executor::queue::{Item, Origin, Refused, Work};
 use crate::failure::Failure;
@@ -212,7 +212,7 @@ impl<S: Service> Handle<S> {
 
     /// The calls to the outside whose outcome has not been known for so long, those that were asked for
     /// first at the beginning, and not more than a page of them. For those who look.
-    pub async fn open_calls(&self, longer_than: &OpenFor) -> Result<Vec<OpenCall<S::Call>>, Failure>
+    pub async fn open_calls(&self, longer_than: &OpenFor) -> Result<Vec<LongCall<S::Call>>, Failure>
     where
         S: Calls,
     {
@@ -221,7 +221,7 @@ impl<S: Service> Handle<S> {
         let keys: Vec<Uuid> = waiting.iter().map(|(key, _)| *key).collect();
         let open = self.inner.service.open_calls(&mut db, &keys).await?;
         let mut open: HashMap<Uuid, S::Call> = open.into_iter().collect();
-        let still = |(key, asked_at)| Some(OpenCall { key, call: open.remove(&key)?, asked_at });
+        let still = |(key, asked_at)| Some(LongCall { key, call: open.remove(&key)?, asked_at });
         Ok(waiting.into_iter().filter_map(still).collect())
     }
 

@@ -1,11 +1,18 @@
-//! Problems that a route may answer with whatever it is about, for its OpenAPI description.
+//! Routes in OpenAPI: the problems that each may answer with whatever it is about, and those routes that are
+//! the same for several services, which no attribute can describe as their types are the services'.
 
 use std::collections::BTreeMap;
 
-use utoipa::IntoResponses;
+use axum::routing::MethodRouter;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::openapi::{
+    Content, ContentBuilder, HttpMethod, Paths, Ref, RefOr, Required, Response, ResponseBuilder,
+};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
+use utoipa_axum::router::UtoipaMethodRouter;
 
 /// Problems that every route may answer with.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +47,109 @@ impl IntoResponses for BodyProblem {
         .map(problem)
         .into()
     }
+}
+
+/// The description of a route whose types are a service's.
+pub(crate) struct Described {
+    operation: OperationBuilder,
+    responses: Responses,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Described {
+    pub(crate) fn new(tag: &str, id: String, summary: String) -> Self {
+        let operation =
+            OperationBuilder::new().tag(tag).operation_id(Some(id)).summary(Some(summary));
+        Described { operation, responses: Responses::new(), schemas: Vec::new() }
+    }
+
+    pub(crate) fn text(mut self, text: &str) -> Self {
+        self.operation = self.operation.description(Some(text));
+        self
+    }
+
+    /// The key is in the path, under the name of its column.
+    pub(crate) fn key(mut self, name: &str) -> Self {
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(Some("whose it is"))
+            .schema(Some(uuid()));
+        self.operation = self.operation.parameter(parameter);
+        self
+    }
+
+    pub(crate) fn query<T: IntoParams>(mut self) -> Self {
+        let parameters = T::into_params(|| Some(ParameterIn::Query));
+        self.operation = self.operation.parameters(Some(parameters));
+        self
+    }
+
+    /// The body, with the problems that one may have.
+    pub(crate) fn takes<T: ToSchema>(mut self) -> Self {
+        let body = RequestBodyBuilder::new().content("application/json", self.json::<T>());
+        let body = body.required(Some(Required::True)).build();
+        self.operation = self.operation.request_body(Some(body));
+        self.responses.extend(BodyProblem::responses());
+        self
+    }
+
+    pub(crate) fn answers<T: ToSchema>(mut self, text: &str) -> Self {
+        let content = self.json::<T>();
+        let response = ResponseBuilder::new().description(text);
+        let response = response.content("application/json", content).build();
+        self.responses.insert("200".to_owned(), RefOr::T(response));
+        self
+    }
+
+    pub(crate) fn refuses(mut self, status: &str, text: &str) -> Self {
+        self.responses.extend([problem((status, text, false))]);
+        self
+    }
+
+    pub(crate) fn of_any_problem(mut self) -> Self {
+        self.responses.extend(AnyProblem::responses());
+        self
+    }
+
+    /// The route, for a router.
+    pub(crate) fn at<S>(
+        self,
+        method: HttpMethod,
+        path: &str,
+        route: MethodRouter<S>,
+    ) -> UtoipaMethodRouter<S> {
+        let operation = self
+            .responses
+            .into_iter()
+            .fold(self.operation, |operation, (status, r)| operation.response(status, r));
+        let mut paths = Paths::new();
+        paths.add_path_operation(path, vec![method], operation);
+        (self.schemas, paths, route)
+    }
+
+    /// A type by reference, with its schema among those of the route.
+    fn json<T: ToSchema>(&mut self) -> Content {
+        self.schemas.push((T::name().into(), T::schema()));
+        T::schemas(&mut self.schemas);
+        ContentBuilder::new().schema(Some(Ref::from_schema_name(T::name()))).build()
+    }
+}
+
+/// An id in JSON.
+pub(crate) fn uuid() -> ObjectBuilder {
+    text(KnownFormat::Uuid)
+}
+
+/// A time in JSON.
+pub(crate) fn time() -> ObjectBuilder {
+    text(KnownFormat::DateTime)
+}
+
+fn text(format: KnownFormat) -> ObjectBuilder {
+    let format = SchemaFormat::KnownFormat(format);
+    ObjectBuilder::new().schema_type(Type::String).format(Some(format))
 }
 
 /// A problem by reference: one type in a generated client, however many routes answer with it.

@@ -100,6 +100,11 @@ impl Problem {
             .retry_after(Duration::from_secs(1))
     }
 
+    /// The database is slower than the caller may wait.
+    pub(crate) fn not_read_in_time() -> Self {
+        Problem::unavailable("it could not be read in time")
+    }
+
     /// What was asked for may still be carried out, or already is; the detail says how to find out.
     pub(crate) fn outcome_unknown(detail: impl Into<String>) -> Self {
         Problem::unavailable(detail).code("outcome_unknown")

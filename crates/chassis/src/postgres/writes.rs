@@ -209,6 +209,19 @@ impl Columns<'_> {
         self
     }
 
+    /// The next column, of rows that hold several: what `value` takes out of each.
+    pub fn each<'r, R, T>(
+        self,
+        name: &'static str,
+        rows: &'r [R],
+        value: impl Fn(&'r R) -> T,
+    ) -> Self
+    where
+        T: Encode<'r, Postgres> + Type<Postgres> + PgHasArrayType,
+    {
+        self.column(name, rows.iter().map(value).collect::<Vec<T>>())
+    }
+
     /// This many rows must be written. Fewer mean that another transaction changed one of them since it
     /// was read: nothing of the batch is written, and it runs again. `what` names the rows.
     pub fn expect(self, rows: usize, what: &'static str) {

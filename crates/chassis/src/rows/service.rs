@@ -65,8 +65,14 @@ pub trait KeyedService: Send + Sync + Sized + 'static {
     /// The call whose outcome a state waits for.
     fn open_call(key: KeyOf<Self>, state: &Self::State) -> Option<Self::Call>;
 
-    /// Keeps what operators said in place of the outside, for good. Nothing to do where they cannot.
-    fn keep_settlements(settled: &[Settled<KeyOf<Self>, Self::Input>], writes: &mut Writes);
+    /// The service's own columns of its table `settlements`, texts all of them. None where operators settle
+    /// nothing. Besides these the table has the key, `settled_by`, `reason` and `settled_at`.
+    const SETTLED: &'static [&'static str] = &[];
+
+    /// The values of these columns: what an input says that an operator gave in place of the outside.
+    fn settled(_input: &Self::Input) -> Vec<Option<&str>> {
+        Vec::new()
+    }
 }
 
 /// The key of such a service's state.
@@ -90,22 +96,12 @@ impl<K, I> Addressed<K, I> {
     }
 }
 
-/// What an operator said.
-pub struct Settled<K, I> {
-    /// Of which key.
-    pub key: K,
-    /// What the outside would have said.
-    pub input: I,
-    /// Who said so and why.
-    pub settlement: Arc<Settlement>,
-    at_micros: i64,
-}
-
-impl<K, I> Settled<K, I> {
-    /// When it took effect.
-    pub fn at(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(self.at_micros).unwrap_or_default()
-    }
+/// What an operator said, of which key and when.
+struct Settled<P: KeyedService> {
+    key: KeyOf<P>,
+    input: P::Input,
+    settlement: Arc<Settlement>,
+    at: DateTime<Utc>,
 }
 
 /// What the caller of a command is told.
@@ -122,7 +118,7 @@ pub enum Reply<S> {
 /// What a batch touches.
 pub struct Batch<P: KeyedService> {
     rows: Rows<P::State>,
-    settled: Vec<Settled<KeyOf<P>, P::Input>>,
+    settled: Vec<Settled<P>>,
 }
 
 /// The rows of a batch as they were read, for benchmarks.
@@ -194,21 +190,42 @@ impl<P: KeyedService> Service for P {
         calls.into_iter().for_each(|call| effects.call((*key).into(), call));
         let Some(settlement) = settled.clone() else { return Reply::Noted };
         let input = input.clone();
-        batch.settled.push(Settled { key: *key, input, settlement, at_micros: now });
+        let at = DateTime::from_timestamp_micros(now).unwrap_or_default();
+        batch.settled.push(Settled { key: *key, input, settlement, at });
         Reply::Settled
     }
 
     fn save(&self, batch: &Batch<P>, writes: &mut Writes) -> Result<(), Failure> {
         batch.rows.save(writes)?;
-        if !batch.settled.is_empty() {
-            P::keep_settlements(&batch.settled, writes);
-        }
+        keep(&batch.settled, writes);
         Ok(())
     }
 
     fn committed(&self, batch: Batch<P>) {
         self.rows().committed(batch.rows);
     }
+}
+
+/// Records what operators said, for good: the table is only ever added to.
+fn keep<P: KeyedService>(settled: &[Settled<P>], writes: &mut Writes) {
+    if settled.is_empty() || P::SETTLED.is_empty() {
+        return;
+    }
+    let (key, own) = (P::State::TABLE.key, P::SETTLED.join(", "));
+    let said: Vec<Vec<Option<&str>>> = settled.iter().map(|s| P::settled(&s.input)).collect();
+    let mut columns = writes
+        .add_built(format!(
+            "insert into settlements ({key}, settled_by, reason, settled_at, {own}) \
+             select * from {{rows}} v"
+        ))
+        .each(key, settled, |s| -> Uuid { s.key.into() })
+        .each("settled_by", settled, |s| &*s.settlement.by)
+        .each("reason", settled, |s| &*s.settlement.reason)
+        .each("settled_at", settled, |s| s.at);
+    for (nth, name) in P::SETTLED.iter().enumerate() {
+        columns = columns.each(name, &said, |said| said[nth]);
+    }
+    columns.expect(settled.len(), "settlements");
 }
 
 impl<P: KeyedService> Calls for P {

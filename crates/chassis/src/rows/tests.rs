@@ -92,8 +92,6 @@ impl KeyedService for Counts {
     fn open_call(_: OrderId, _: &Count) -> Option<NoCall> {
         None
     }
-
-    fn keep_settlements(_: &[Settled<OrderId, Input>], _: &mut Writes) {}
 }
 
 /// A database of its own.

@@ -18,7 +18,7 @@ pub(crate) fn are_shown_and_settled_where_the_carrier_refuses(fleet: &Fleet) {
     settle(&unknown, "cancelled --by ada").with_code(1).complains("no such shipment");
     settle(&sent, "dispatched --tracking T1 --by ada").with_code(0).says("dispatched, T1");
     fleet.ok(&format!("order watch {sent}")).says("OrderCompleted");
-    settle(&sent, "cancelled --by ada").with_code(1).complains("does not wait for an outcome");
+    settle(&sent, "cancelled --by ada").with_code(1).complains("does not wait for this outcome");
 
     let refused = stuck(fleet);
     let why = "refused --refusal goods_not_accepted --by ada";

@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chassis::{AnyProblem, BodyProblem, IdempotencyKey, Json, Problem, Query};
+use chassis::{AnyProblem, BodyProblem, IdempotencyKey, Json, Problem, Query, WaitQuery, Watched};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,7 +15,6 @@ use uuid::Uuid;
 
 use super::Api;
 use super::view::{self, LineView, Links, OrderView, location};
-use super::wait::WaitQuery;
 use crate::phase::Phase;
 use crate::placement::{Placed, Refusal};
 use crate::service::{Input, Reply};
@@ -99,8 +98,9 @@ pub(super) async fn place_order(
         None => (StatusCode::CREATED, Json(answer(&placed))).into_response(),
         // What the command took is a part of it: no caller waits for the end longer than was asked for.
         Some(patience) => {
-            match api.wait_for_end(order, patience.saturating_sub(began.elapsed())).await {
-                Ok(Some(row)) if row.state.is_terminal() => view::json(&row).into_response(),
+            let patience = patience.saturating_sub(began.elapsed());
+            match api.hub.wait_for_end(&api.handle, order, patience).await {
+                Ok(Some(row)) if row.has_ended() => view::json(&row).into_response(),
                 // The order is committed, whatever keeps us from watching it: a failure here would hide its id
                 // from a caller who has it.
                 Ok(_) | Err(_) => (StatusCode::ACCEPTED, Json(answer(&placed))).into_response(),

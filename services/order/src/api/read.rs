@@ -2,11 +2,10 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use chassis::{AnyProblem, Path, Problem, Query};
+use chassis::{AnyProblem, Path, Problem, Query, WaitQuery};
 use uuid::Uuid;
 
 use super::view::{self, OrderView};
-use super::wait::WaitQuery;
 use super::{Api, cannot_read, no_such_order};
 use crate::store;
 
@@ -32,7 +31,8 @@ pub(super) async fn get_order(
     Query(query): Query<WaitQuery>,
 ) -> Result<Response, Problem> {
     if let Some(patience) = query.duration()? {
-        let row = api.wait_for_end(order, patience).await?.ok_or_else(no_such_order)?;
+        let found = api.hub.wait_for_end(&api.handle, order, patience).await?;
+        let row = found.ok_or_else(no_such_order)?;
         return Ok(view::json(&row).into_response());
     }
     let found = store::find(api.handle.db(), order).await.map_err(|error| cannot_read(&error))?;

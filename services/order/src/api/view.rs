@@ -1,17 +1,18 @@
 //! An order as JSON.
 
-use chassis::Json;
+use chassis::{Json, Watched};
 use chrono::{DateTime, Utc};
 use events::{CancelReason, CancellationCause, Shortage};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use sqlx::PgPool;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::State;
 use crate::history::{self, Entry, Kind};
 use crate::phase::Phase;
-use crate::store::OrderRow;
+use crate::store::{self, OrderRow};
 
 /// An order with its history.
 #[derive(Debug, Serialize, ToSchema)]
@@ -86,7 +87,7 @@ pub(super) struct WaitsForView {
 /// Something that happened to the order.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HistoryEntry)]
-pub(super) struct EntryView {
+pub(crate) struct EntryView {
     pub(super) at: DateTime<Utc>,
     /// The name of the event, of order itself or of the service that answered.
     #[schema(example = "PaymentAuthorized")]
@@ -155,6 +156,35 @@ impl<'a> OrderView<'a> {
                 .collect(),
             links: Links::of(row.order_id),
         }
+    }
+}
+
+impl Watched for OrderRow {
+    type Entry = EntryView;
+
+    fn key(&self) -> Uuid {
+        self.order_id
+    }
+
+    fn version(&self) -> i64 {
+        self.version
+    }
+
+    fn has_ended(&self) -> bool {
+        self.state.is_terminal()
+    }
+
+    fn entry(&self, nth: usize) -> Option<(&'static str, EntryView)> {
+        let entry = history::entries(&self.history).nth(nth)?;
+        Some((entry.kind.event(), EntryView::of(entry, self)))
+    }
+
+    async fn newer(
+        db: &PgPool,
+        orders: &[Uuid],
+        versions: &[i64],
+    ) -> Result<Vec<Self>, sqlx::Error> {
+        store::changed_since(db, orders, versions).await
     }
 }
 

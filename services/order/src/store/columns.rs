@@ -1,7 +1,6 @@
 //! The state of an order as columns. Numbers are never given another meaning; the migration names
 //! them for those who look into the table.
 
-use chassis::Failure;
 use events::{CancelReason, CancellationCause};
 
 use crate::domain::{Hold, State};
@@ -26,12 +25,12 @@ pub(super) const CANCELLABLE: &[i16] =
     &[AWAITING_BOTH, AWAITING_STOCK, AWAITING_PAYMENT, CONFIRMED];
 
 /// The columns that hold a state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
 pub(crate) struct StateColumns {
     pub state: i16,
     pub reason: Option<i16>,
-    pub stock: Option<i16>,
-    pub payment: Option<i16>,
+    pub stock_hold: Option<i16>,
+    pub payment_hold: Option<i16>,
 }
 
 /// Columns that no release has written.
@@ -39,34 +38,37 @@ pub(crate) struct StateColumns {
 #[error("{0:?} is no state of an order")]
 pub struct UnknownState(StateColumns);
 
-impl From<UnknownState> for Failure {
+impl From<UnknownState> for sqlx::Error {
     fn from(error: UnknownState) -> Self {
-        Failure::permanent(error)
+        sqlx::Error::Decode(error.into())
     }
 }
 
 impl StateColumns {
     pub(crate) fn of(state: &State) -> Self {
-        let plain = |state| StateColumns { state, reason: None, stock: None, payment: None };
+        let plain =
+            |state| StateColumns { state, reason: None, stock_hold: None, payment_hold: None };
+        let because = |reason, state| StateColumns {
+            reason: Some(Reason::from(reason).code()),
+            ..plain(state)
+        };
         match *state {
             State::AwaitingBoth => plain(AWAITING_BOTH),
             State::AwaitingStock => plain(AWAITING_STOCK),
             State::AwaitingPayment => plain(AWAITING_PAYMENT),
             State::Confirmed => plain(CONFIRMED),
-            State::CancellationRequested { cause } => {
-                StateColumns { reason: Some(cause_code(cause)), ..plain(CANCELLATION_REQUESTED) }
-            }
+            State::CancellationRequested { cause } => StateColumns {
+                reason: Some(Cause::from(cause).code()),
+                ..plain(CANCELLATION_REQUESTED)
+            },
             State::Shipped => plain(SHIPPED),
             State::Completed => plain(COMPLETED),
             State::Cancelling { reason, stock, payment } => StateColumns {
-                state: CANCELLING,
-                reason: Some(reason_code(reason)),
-                stock: Some(hold_code(stock)),
-                payment: Some(hold_code(payment)),
+                stock_hold: Some(Holding::from(stock).code()),
+                payment_hold: Some(Holding::from(payment).code()),
+                ..because(reason, CANCELLING)
             },
-            State::Cancelled { reason } => {
-                StateColumns { reason: Some(reason_code(reason)), ..plain(CANCELLED) }
-            }
+            State::Cancelled { reason } => because(reason, CANCELLED),
             State::ReturningBoth => plain(RETURNING_BOTH),
             State::ReturningGoods => plain(RETURNING_GOODS),
             State::ReturningMoney => plain(RETURNING_MONEY),
@@ -75,34 +77,34 @@ impl StateColumns {
     }
 
     pub(crate) fn state(self) -> Result<State, UnknownState> {
-        let state = match (self.state, self.reason, self.stock, self.payment) {
-            (AWAITING_BOTH, None, None, None) => Some(State::AwaitingBoth),
-            (AWAITING_STOCK, None, None, None) => Some(State::AwaitingStock),
-            (AWAITING_PAYMENT, None, None, None) => Some(State::AwaitingPayment),
-            (CONFIRMED, None, None, None) => Some(State::Confirmed),
-            (CANCELLATION_REQUESTED, Some(reason), None, None) => {
-                cause(reason).map(|cause| State::CancellationRequested { cause })
+        self.known().ok_or(UnknownState(self))
+    }
+
+    fn known(self) -> Option<State> {
+        let reason = |code| Reason::of_code(code).map(CancelReason::from);
+        let hold = |code| Holding::of_code(code).map(Hold::from);
+        Some(match (self.state, self.reason, self.stock_hold, self.payment_hold) {
+            (AWAITING_BOTH, None, None, None) => State::AwaitingBoth,
+            (AWAITING_STOCK, None, None, None) => State::AwaitingStock,
+            (AWAITING_PAYMENT, None, None, None) => State::AwaitingPayment,
+            (CONFIRMED, None, None, None) => State::Confirmed,
+            (CANCELLATION_REQUESTED, Some(cause), None, None) => {
+                State::CancellationRequested { cause: Cause::of_code(cause)?.into() }
             }
-            (SHIPPED, None, None, None) => Some(State::Shipped),
-            (COMPLETED, None, None, None) => Some(State::Completed),
-            (CANCELLING, Some(code), Some(stock), Some(payment)) => {
-                match (reason(code), hold(stock), hold(payment)) {
-                    (Some(reason), Some(stock), Some(payment)) => {
-                        Some(State::Cancelling { reason, stock, payment })
-                    }
-                    _unknown => None,
-                }
-            }
-            (CANCELLED, Some(code), None, None) => {
-                reason(code).map(|reason| State::Cancelled { reason })
-            }
-            (RETURNING_BOTH, None, None, None) => Some(State::ReturningBoth),
-            (RETURNING_GOODS, None, None, None) => Some(State::ReturningGoods),
-            (RETURNING_MONEY, None, None, None) => Some(State::ReturningMoney),
-            (RETURNED, None, None, None) => Some(State::Returned),
-            _unknown => None,
-        };
-        state.ok_or(UnknownState(self))
+            (SHIPPED, None, None, None) => State::Shipped,
+            (COMPLETED, None, None, None) => State::Completed,
+            (CANCELLING, Some(code), Some(stock), Some(payment)) => State::Cancelling {
+                reason: reason(code)?,
+                stock: hold(stock)?,
+                payment: hold(payment)?,
+            },
+            (CANCELLED, Some(code), None, None) => State::Cancelled { reason: reason(code)? },
+            (RETURNING_BOTH, None, None, None) => State::ReturningBoth,
+            (RETURNING_GOODS, None, None, None) => State::ReturningGoods,
+            (RETURNING_MONEY, None, None, None) => State::ReturningMoney,
+            (RETURNED, None, None, None) => State::Returned,
+            _unknown => return None,
+        })
     }
 }
 
@@ -122,63 +124,45 @@ pub(crate) fn codes_of(phase: Option<Phase>) -> &'static [i16] {
     }
 }
 
-fn reason_code(reason: CancelReason) -> i16 {
-    match reason {
-        CancelReason::Unknown => 0,
-        CancelReason::OutOfStock => 1,
-        CancelReason::PaymentDeclined => 2,
-        CancelReason::ShipmentRefused => 3,
-        CancelReason::Customer => 4,
-        CancelReason::Overdue => 5,
+chassis::words! {
+    /// Why an order is being or was cancelled.
+    pub(crate) enum Reason {
+        0 Unknown = "unknown";
+        1 OutOfStock = "out_of_stock";
+        2 PaymentDeclined = "payment_declined";
+        3 ShipmentRefused = "shipment_refused";
+        4 Customer = "customer";
+        5 Overdue = "overdue";
     }
 }
 
-fn reason(code: i16) -> Option<CancelReason> {
-    match code {
-        0 => Some(CancelReason::Unknown),
-        1 => Some(CancelReason::OutOfStock),
-        2 => Some(CancelReason::PaymentDeclined),
-        3 => Some(CancelReason::ShipmentRefused),
-        4 => Some(CancelReason::Customer),
-        5 => Some(CancelReason::Overdue),
-        _unknown => None,
+chassis::same_words! {
+    Reason = CancelReason {
+        Unknown, OutOfStock, PaymentDeclined, ShipmentRefused, Customer, Overdue,
     }
 }
 
-/// A cause is one of the reasons and has its number.
-fn cause_code(cause: CancellationCause) -> i16 {
-    match cause {
-        CancellationCause::Unknown => 0,
-        CancellationCause::Customer => 4,
-        CancellationCause::Overdue => 5,
+chassis::words! {
+    /// Who asks to cancel. A cause is one of the reasons and has its number.
+    enum Cause {
+        0 Unknown = "unknown";
+        4 Customer = "customer";
+        5 Overdue = "overdue";
     }
 }
 
-fn cause(code: i16) -> Option<CancellationCause> {
-    match code {
-        0 => Some(CancellationCause::Unknown),
-        4 => Some(CancellationCause::Customer),
-        5 => Some(CancellationCause::Overdue),
-        _unknown => None,
+chassis::same_words! { Cause = CancellationCause { Unknown, Customer, Overdue } }
+
+chassis::words! {
+    /// What a participant holds.
+    enum Holding {
+        0 Unknown = "unknown";
+        1 Held = "held";
+        2 Free = "free";
     }
 }
 
-fn hold_code(hold: Hold) -> i16 {
-    match hold {
-        Hold::Unknown => 0,
-        Hold::Held => 1,
-        Hold::Free => 2,
-    }
-}
-
-fn hold(code: i16) -> Option<Hold> {
-    match code {
-        0 => Some(Hold::Unknown),
-        1 => Some(Hold::Held),
-        2 => Some(Hold::Free),
-        _unknown => None,
-    }
-}
+chassis::same_words! { Holding = Hold { Unknown, Held, Free } }
 
 #[cfg(test)]
 mod tests;

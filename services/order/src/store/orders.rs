@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use chassis::{Column, Columns, Failure, Stored, Table};
-use events::{OrderId, OrderLine, Shortage};
-use sqlx::Row;
+use events::{OrderId, Shortage};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::types::chrono::{DateTime, Utc};
+use sqlx::{FromRow as _, Row as _};
 
 use super::StateColumns;
 use super::load::money;
@@ -36,6 +36,12 @@ pub(crate) struct New {
     pub placed: Arc<Placed>,
 }
 
+impl New {
+    fn placed_at(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.placed.placed_at_micros).expect("the time of a batch")
+    }
+}
+
 impl OrderState {
     /// An order as it is read.
     pub fn read(facts: Facts, state: State) -> Self {
@@ -52,6 +58,10 @@ impl OrderState {
     /// The names of the events that the batch adds to the history, oldest first.
     pub fn history(&self) -> impl Iterator<Item = &'static str> {
         history::entries(&self.log).map(|entry| entry.kind.event())
+    }
+
+    fn placing(&self) -> &New {
+        self.new.as_ref().expect("an order begins by being placed")
     }
 
     /// Keeps what an answer tells beyond the step.
@@ -89,97 +99,40 @@ impl Stored for OrderState {
     };
 
     fn read(row: &PgRow) -> Result<Self, Failure> {
-        let columns = StateColumns {
-            state: row.try_get("state")?,
-            reason: row.try_get("reason")?,
-            stock: row.try_get("stock_hold")?,
-            payment: row.try_get("payment_hold")?,
-        };
+        let state = StateColumns::from_row(row)?.state().map_err(Failure::permanent)?;
         let facts = Facts {
             id: OrderId(row.try_get("order_id")?),
             customer_id: row.try_get("customer_id")?,
             total: money(row.try_get("total_minor")?, row.try_get("currency")?)?,
             destination: row.try_get("destination")?,
         };
-        Ok(OrderState::read(facts, columns.state()?))
+        Ok(OrderState::read(facts, state))
     }
 
     fn write<'w>(columns: Columns<'w>, orders: &[&Self]) -> Columns<'w> {
-        let mut values = Values::default();
-        orders.iter().for_each(|order| values.push(order));
+        let states: Vec<_> = orders.iter().map(|order| StateColumns::of(&order.state)).collect();
         columns
-            .column("state", values.states)
-            .column("reason", values.reasons)
-            .column("stock_hold", values.stock_holds)
-            .column("payment_hold", values.payment_holds)
-            .column("history", values.histories)
-            .column("tracking_code", values.tracking_codes)
-            .column("shortages", values.shortages)
+            .each("state", &states, |state| state.state)
+            .each("reason", &states, |state| state.reason)
+            .each("stock_hold", &states, |state| state.stock_hold)
+            .each("payment_hold", &states, |state| state.payment_hold)
+            .each("history", orders, |order| &*order.log)
+            .each("tracking_code", orders, |order| order.tracking_code.as_deref())
+            .each("shortages", orders, |order| order.shortages.as_deref().map(Json))
     }
 
     fn write_new<'w>(columns: Columns<'w>, orders: &[&Self]) -> Columns<'w> {
-        let mut once = Once::default();
-        orders.iter().for_each(|order| once.push(order));
         Self::write(columns, orders)
-            .column("total_minor", once.totals)
-            .column("currency", once.currencies)
-            .column("destination", once.destinations)
-            .column("placed_at", once.placed_at)
-            .column("customer_id", once.customers)
-            .column("lines", once.lines)
+            .each("total_minor", orders, |order| order.facts.total.minor)
+            .each("currency", orders, |order| order.facts.total.currency.as_str())
+            .each("destination", orders, |order| &*order.facts.destination)
+            .each("placed_at", orders, |order| order.placing().placed_at())
+            .each("customer_id", orders, |order| &*order.placing().place.customer_id)
+            .each("lines", orders, |order| Json(&*order.placing().placed.lines))
     }
 
     fn remembered(self) -> Option<Self> {
         let OrderState { facts, state, .. } = self;
         (!state.is_terminal()).then(|| OrderState::read(facts, state))
-    }
-}
-
-/// The columns that every write of an order sets, column by column.
-#[derive(Default)]
-struct Values<'a> {
-    states: Vec<i16>,
-    reasons: Vec<Option<i16>>,
-    stock_holds: Vec<Option<i16>>,
-    payment_holds: Vec<Option<i16>>,
-    histories: Vec<&'a [u8]>,
-    tracking_codes: Vec<Option<&'a str>>,
-    shortages: Vec<Option<Json<&'a [Shortage]>>>,
-}
-
-impl<'a> Values<'a> {
-    fn push(&mut self, order: &'a OrderState) {
-        let columns = StateColumns::of(&order.state);
-        self.states.push(columns.state);
-        self.reasons.push(columns.reason);
-        self.stock_holds.push(columns.stock);
-        self.payment_holds.push(columns.payment);
-        self.histories.push(&order.log);
-        self.tracking_codes.push(order.tracking_code.as_deref());
-        self.shortages.push(order.shortages.as_deref().map(Json));
-    }
-}
-
-/// The columns that are written once.
-#[derive(Default)]
-struct Once<'a> {
-    totals: Vec<i64>,
-    currencies: Vec<&'a str>,
-    destinations: Vec<&'a str>,
-    placed_at: Vec<DateTime<Utc>>,
-    customers: Vec<&'a str>,
-    lines: Vec<Json<&'a [OrderLine]>>,
-}
-
-impl<'a> Once<'a> {
-    fn push(&mut self, order: &'a OrderState) {
-        let New { place, placed } = order.new.as_ref().expect("an order begins by being placed");
-        let placed_at = DateTime::from_timestamp_micros(placed.placed_at_micros);
-        self.totals.push(placed.total.minor);
-        self.currencies.push(placed.total.currency.as_str());
-        self.destinations.push(&order.facts.destination);
-        self.placed_at.push(placed_at.expect("the time of a batch"));
-        self.customers.push(&place.customer_id);
-        self.lines.push(Json(&placed.lines));
     }
 }

@@ -15,6 +15,39 @@ pub enum Call {
     Refund { order: OrderId, authorization: String, amount: Money },
 }
 
+chassis::words! {
+    /// What the provider is asked to do. With the order it is the idempotency key of a call.
+    #[schema(as = PaymentStep)]
+    pub enum Step {
+        Authorize = "authorize";
+        Capture = "capture";
+        Void = "void";
+        Refund = "refund";
+    }
+}
+
+impl Call {
+    /// The order that it is about.
+    pub fn order(&self) -> OrderId {
+        match self {
+            Call::Authorize { order, .. }
+            | Call::Capture { order, .. }
+            | Call::Void { order, .. }
+            | Call::Refund { order, .. } => *order,
+        }
+    }
+
+    /// What it asks for.
+    pub fn step(&self) -> Step {
+        match self {
+            Call::Authorize { .. } => Step::Authorize,
+            Call::Capture { .. } => Step::Capture,
+            Call::Void { .. } => Step::Void,
+            Call::Refund { .. } => Step::Refund,
+        }
+    }
+}
+
 impl State {
     /// The call whose outcome the state waits for.
     pub fn open_call(&self, order: OrderId) -> Option<Call> {

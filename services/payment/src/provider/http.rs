@@ -5,16 +5,17 @@
 mod answer;
 mod authorize;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chassis::{Unanswered, api};
+use chassis::{Outside, Remembered, Unanswered, api};
 use events::{Money, OrderId};
-use reqwest::{Client, Url};
-use sandbox::recent::Recent;
+use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 
-use super::{Authorization, Provider, Step};
+use super::NAME;
+use crate::domain::{self, Call, Step};
+use crate::payments::{Input, Payments};
 use answer::{Answer, Body, Found, Refusal};
 
 /// Keys under which a step is tried, where the provider keeps answering one with a server error.
@@ -24,13 +25,12 @@ const KEYS_MAX: u32 = 5;
 const REFUNDS_MAX: &str = "100";
 
 /// A payment provider behind a URL.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Http {
-    client: Client,
-    base: Url,
+    api: api::Client,
     memory: Memory,
     /// Since when the first key of an order's authorisation is known to be answered with a server error.
-    failed: Arc<Mutex<Recent<Instant>>>,
+    failed: Arc<Remembered<OrderId, Instant>>,
 }
 
 /// How long a provider knows what it was asked, and how soon it is found.
@@ -54,26 +54,122 @@ impl Default for Memory {
 impl Http {
     /// A provider at `base`, whose API is used with `key`; each call is given up after `timeout`.
     pub fn new(base: Url, key: &str, timeout: Duration) -> Result<Self, api::Unusable> {
-        let client = api::client(&base, key, timeout)?;
-        Ok(Http { client, base, memory: Memory::default(), failed: Arc::default() })
+        let api = api::Client::new(base, key, timeout)?;
+        Ok(Http { api, memory: Memory::default(), failed: Arc::default() })
     }
 
     /// The same, with another memory.
     pub fn with_memory(self, memory: Memory) -> Self {
         Http { memory, ..self }
     }
+}
 
+impl Outside<Payments> for Http {
+    const NAME: &'static str = NAME;
+
+    async fn call(&self, call: Call, age: Duration) -> Result<Input, Unanswered> {
+        let order = call.order();
+        let input = match call {
+            Call::Authorize { amount, token, .. } => {
+                self.authorize(order, amount, &token, age).await?
+            }
+            Call::Capture { authorization, amount, .. } => {
+                self.capture(order, &authorization, amount).await?;
+                domain::Input::Captured
+            }
+            Call::Void { authorization, .. } => {
+                self.void(order, &authorization).await?;
+                domain::Input::Voided
+            }
+            Call::Refund { authorization, amount, .. } => {
+                self.refund(order, &authorization, amount).await?;
+                domain::Input::Refunded
+            }
+        };
+        Ok(Input::to(order, input))
+    }
+}
+
+impl Http {
+    /// Holds the amount, without taking it. The first time it was asked to is an `age` ago, or less.
+    async fn authorize(
+        &self,
+        order: OrderId,
+        amount: Money,
+        token: &str,
+        age: Duration,
+    ) -> Result<domain::Input, Unanswered> {
+        // The key no longer protects from a second hold.
+        if age >= self.memory.keys_kept
+            && let Some(found) = self.find(order).await?
+        {
+            return Ok(found);
+        }
+        let (minor, currency) = (amount.minor.to_string(), lowercase(amount));
+        let form = [
+            ("amount", minor.as_str()),
+            ("currency", &currency),
+            ("payment_method", token),
+            ("payment_method_types[]", "card"),
+            ("capture_method", "manual"),
+            ("confirm", "true"),
+            // There is no customer at hand whom the bank could ask for a confirmation.
+            ("error_on_requires_action", "true"),
+            ("metadata[order_id]", &order.to_string()),
+        ];
+        self.hold(order, &form).await
+    }
+
+    /// Takes what is held.
+    async fn capture(
+        &self,
+        order: OrderId,
+        authorization: &str,
+        amount: Money,
+    ) -> Result<(), Unanswered> {
+        let path = ["v1", "payment_intents", authorization, "capture"];
+        let form = [("amount_to_capture", amount.minor.to_string())];
+        let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let done = |body: &Body| body.is("succeeded");
+        self.insist(&path, order, Step::Capture, &form, done).await.map(drop)
+    }
+
+    /// Lets go what is held.
+    async fn void(&self, order: OrderId, authorization: &str) -> Result<(), Unanswered> {
+        let path = ["v1", "payment_intents", authorization, "cancel"];
+        self.insist(&path, order, Step::Void, &[], |body| body.is("canceled")).await.map(drop)
+    }
+
+    /// Gives back what was taken.
+    async fn refund(
+        &self,
+        order: OrderId,
+        authorization: &str,
+        amount: Money,
+    ) -> Result<(), Unanswered> {
+        let minor = amount.minor.to_string();
+        let form = [("payment_intent", authorization), ("amount", minor.as_str())];
+        // The intent stays `succeeded` when it is refunded, so its status tells nothing here.
+        let done = |body: &Body| body.is_refund() && (body.is("succeeded") || body.is("pending"));
+        let path = ["v1", "refunds"];
+        let refund = self.insist(&path, order, Step::Refund, &form, done).await?;
+        match refund {
+            // On its way to the bank, which may send it back.
+            Some(pending) if pending.is("pending") => self.settled(order, pending).await,
+            Some(_) => Ok(()),
+            None => self.refunded_before(order, authorization, amount).await,
+        }
+    }
+}
+
+impl Http {
     /// Asks for something that changes nothing.
     async fn get<T: DeserializeOwned>(
         &self,
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<T, Unanswered> {
-        let mut url = api::url(&self.base, path);
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        api::read_found(api::send(self.client.get(url)).await?).await
+        api::read_found(api::send(self.api.get(path, query)).await?).await
     }
 
     async fn post(
@@ -82,7 +178,7 @@ impl Http {
         key: &str,
         form: &[(&str, &str)],
     ) -> Result<Answer, Unanswered> {
-        let request = self.client.post(api::url(&self.base, path));
+        let request = self.api.request(Method::POST, path);
         let request = request.header("Idempotency-Key", key).form(form);
         answer::read(api::send(request).await?).await
     }
@@ -163,74 +259,6 @@ impl Http {
 #[derive(Debug, thiserror::Error)]
 #[error("the refund is on its way to the bank")]
 struct Pending;
-
-impl Provider for Http {
-    async fn authorize(
-        &self,
-        order: OrderId,
-        amount: Money,
-        token: &str,
-        age: Duration,
-    ) -> Result<Authorization, Unanswered> {
-        // The key no longer protects from a second hold.
-        if age >= self.memory.keys_kept
-            && let Some(found) = self.find(order).await?
-        {
-            return Ok(found);
-        }
-        let (minor, currency) = (amount.minor.to_string(), lowercase(amount));
-        let form = [
-            ("amount", minor.as_str()),
-            ("currency", &currency),
-            ("payment_method", token),
-            ("payment_method_types[]", "card"),
-            ("capture_method", "manual"),
-            ("confirm", "true"),
-            // There is no customer at hand whom the bank could ask for a confirmation.
-            ("error_on_requires_action", "true"),
-            ("metadata[order_id]", &order.to_string()),
-        ];
-        self.hold(order, &form).await
-    }
-
-    async fn capture(
-        &self,
-        order: OrderId,
-        authorization: &str,
-        amount: Money,
-    ) -> Result<(), Unanswered> {
-        let path = ["v1", "payment_intents", authorization, "capture"];
-        let form = [("amount_to_capture", amount.minor.to_string())];
-        let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
-        let done = |body: &Body| body.is("succeeded");
-        self.insist(&path, order, Step::Capture, &form, done).await.map(drop)
-    }
-
-    async fn void(&self, order: OrderId, authorization: &str) -> Result<(), Unanswered> {
-        let path = ["v1", "payment_intents", authorization, "cancel"];
-        self.insist(&path, order, Step::Void, &[], |body| body.is("canceled")).await.map(drop)
-    }
-
-    async fn refund(
-        &self,
-        order: OrderId,
-        authorization: &str,
-        amount: Money,
-    ) -> Result<(), Unanswered> {
-        let minor = amount.minor.to_string();
-        let form = [("payment_intent", authorization), ("amount", minor.as_str())];
-        // The intent stays `succeeded` when it is refunded, so its status tells nothing here.
-        let done = |body: &Body| body.is_refund() && (body.is("succeeded") || body.is("pending"));
-        let path = ["v1", "refunds"];
-        let refund = self.insist(&path, order, Step::Refund, &form, done).await?;
-        match refund {
-            // On its way to the bank, which may send it back.
-            Some(pending) if pending.is("pending") => self.settled(order, pending).await,
-            Some(_) => Ok(()),
-            None => self.refunded_before(order, authorization, amount).await,
-        }
-    }
-}
 
 /// The idempotency key of a step: the same however often it is asked for, and another one where the
 /// first stands for a server error.

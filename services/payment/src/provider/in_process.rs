@@ -6,14 +6,16 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use chassis::Unanswered;
+use chassis::{Outside, Unanswered};
 use events::{DeclineReason, Money, OrderId};
 use sandbox::conduct::Settings;
 use sandbox::manner::Manner;
 use sandbox::payment::{Account, Decline, IntentId, Status, manner};
 use sandbox::recent::Recent;
 
-use super::{Authorization, Provider, Step};
+use super::NAME;
+use crate::domain::{self, Call, Step};
+use crate::payments::{Input, Payments};
 
 /// A provider without money.
 #[derive(Debug, Default)]
@@ -70,57 +72,46 @@ impl InProcess {
     }
 }
 
-impl Provider for InProcess {
-    async fn authorize(
-        &self,
-        order: OrderId,
-        amount: Money,
-        token: &str,
-        _age: Duration,
-    ) -> Result<Authorization, Unanswered> {
-        match manner(token) {
-            Manner::Prompt => {}
-            own @ (Manner::Slow | Manner::LosesAnswer | Manner::FailsAfter) => {
-                self.remember(order, own);
-            }
+impl Outside<Payments> for InProcess {
+    const NAME: &'static str = NAME;
+
+    async fn call(&self, call: Call, _age: Duration) -> Result<Input, Unanswered> {
+        let (order, step) = (call.order(), call.step());
+        let known = |authorization| known(order, step, authorization);
+        match &call {
+            Call::Authorize { token, .. } => match manner(token) {
+                Manner::Prompt => {}
+                own @ (Manner::Slow | Manner::LosesAnswer | Manner::FailsAfter) => {
+                    self.remember(order, own);
+                }
+            },
+            Call::Capture { authorization, .. }
+            | Call::Void { authorization, .. }
+            | Call::Refund { authorization, .. } => known(authorization)?,
         }
-        self.behave(order, Step::Authorize).await?;
-        let currency = amount.currency.as_str().parse().expect("both are three letters");
-        let Ok(account) = Account::authorise(token, amount.minor, currency) else {
-            // An amount that nobody can hold: the same refusal as over HTTP.
-            return Ok(Authorization::Declined(DeclineReason::Unknown));
+        self.behave(order, step).await?;
+        let input = match call {
+            Call::Authorize { amount, token, .. } => authorize(order, amount, &token),
+            Call::Capture { .. } => domain::Input::Captured,
+            Call::Void { .. } => domain::Input::Voided,
+            Call::Refund { .. } => domain::Input::Refunded,
         };
-        Ok(match account.status {
-            Status::RequiresPaymentMethod(decline) => Authorization::Declined(reason(decline)),
-            Status::RequiresCapture | Status::Succeeded | Status::Canceled => {
-                Authorization::Authorized { id: IntentId::first(order.0).to_string() }
-            }
-        })
+        Ok(Input::to(order, input))
     }
+}
 
-    async fn capture(
-        &self,
-        order: OrderId,
-        authorization: &str,
-        _amount: Money,
-    ) -> Result<(), Unanswered> {
-        known(order, Step::Capture, authorization)?;
-        self.behave(order, Step::Capture).await
-    }
-
-    async fn void(&self, order: OrderId, authorization: &str) -> Result<(), Unanswered> {
-        known(order, Step::Void, authorization)?;
-        self.behave(order, Step::Void).await
-    }
-
-    async fn refund(
-        &self,
-        order: OrderId,
-        authorization: &str,
-        _amount: Money,
-    ) -> Result<(), Unanswered> {
-        known(order, Step::Refund, authorization)?;
-        self.behave(order, Step::Refund).await
+fn authorize(order: OrderId, amount: Money, token: &str) -> domain::Input {
+    let declined = |reason| domain::Input::Declined { reason };
+    let currency = amount.currency.as_str().parse().expect("both are three letters");
+    let Ok(account) = Account::authorise(token, amount.minor, currency) else {
+        // An amount that nobody can hold: the same refusal as over HTTP.
+        return declined(DeclineReason::Unknown);
+    };
+    match account.status {
+        Status::RequiresPaymentMethod(decline) => declined(reason(decline)),
+        Status::RequiresCapture | Status::Succeeded | Status::Canceled => {
+            domain::Input::Authorized { authorization: IntentId::first(order.0).to_string() }
+        }
     }
 }
 

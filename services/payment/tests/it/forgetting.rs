@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use events::{DeclineReason, OrderId};
-use payment::provider::{Authorization, Http, Memory, Provider as _};
+use payment::domain::Input;
+use payment::provider::{Http, Memory};
 use sandbox::conduct::Change;
 
+use crate::asked::Provider as _;
 use crate::simulator::{self, FRESH, OLD, Provider, eur};
 
 /// A provider that knows no key a moment later.
@@ -30,7 +32,7 @@ async fn a_hold_whose_answer_was_lost_and_whose_key_is_forgotten_is_found_by_its
     client.authorize(order, eur(700), "tok_timeout", FRESH).await.unwrap_err();
     let id = provider.payments(order).await[0].id.to_string();
     let answer = client.authorize(order, eur(700), "tok_timeout", OLD).await.unwrap();
-    assert_eq!(answer, Authorization::Authorized { id });
+    assert_eq!(answer, Input::Authorized { authorization: id });
     assert_eq!(holds(&provider, order).await, [700]);
 }
 
@@ -39,7 +41,7 @@ async fn an_old_authorisation_that_the_provider_never_heard_of_is_asked_for() {
     let provider = forgetful().await;
     let (client, order) = (provider.client(), OrderId::now());
     let answer = client.authorize(order, eur(700), "tok_visa", OLD).await.unwrap();
-    assert!(matches!(answer, Authorization::Authorized { .. }), "{answer:?}");
+    assert!(matches!(answer, Input::Authorized { .. }), "{answer:?}");
     assert_eq!(holds(&provider, order).await, [700]);
 }
 
@@ -47,7 +49,7 @@ async fn an_old_authorisation_that_the_provider_never_heard_of_is_asked_for() {
 async fn a_decline_whose_key_is_forgotten_is_no_second_attempt() {
     let provider = forgetful().await;
     let (client, order) = (provider.client(), OrderId::now());
-    let declined = Authorization::Declined(DeclineReason::InsufficientFunds);
+    let declined = Input::Declined { reason: DeclineReason::InsufficientFunds };
     for age in [FRESH, OLD] {
         let answer = client.authorize(order, eur(700), "tok_insufficient_funds", age).await;
         assert_eq!(answer.unwrap(), declined);
@@ -78,7 +80,7 @@ async fn a_server_error_that_stands_under_a_key_is_asked_round_by_another_key() 
     client.authorize(order, eur(700), "tok_broken", FRESH).await.unwrap_err();
     for _ in 0..2 {
         let answer = client.authorize(order, eur(700), "tok_broken", FRESH).await.unwrap();
-        assert!(matches!(answer, Authorization::Authorized { .. }), "{answer:?}");
+        assert!(matches!(answer, Input::Authorized { .. }), "{answer:?}");
     }
     assert_eq!(holds(&provider, order).await, [700]);
 }
@@ -90,7 +92,7 @@ async fn a_hold_behind_a_server_error_is_found_and_not_made_again() {
     client.authorize(order, eur(700), "tok_broken_after", FRESH).await.unwrap_err();
     let id = provider.payments(order).await[0].id.to_string();
     let answer = client.authorize(order, eur(700), "tok_broken_after", FRESH).await.unwrap();
-    assert_eq!(answer, Authorization::Authorized { id });
+    assert_eq!(answer, Input::Authorized { authorization: id });
     assert_eq!(holds(&provider, order).await, [700]);
 }
 

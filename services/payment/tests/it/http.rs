@@ -11,9 +11,11 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use chassis::Unanswered;
 use events::{DeclineReason, OrderId};
-use payment::provider::{Authorization, Http, Provider};
+use payment::domain::Input;
+use payment::provider::Http;
 use tokio::net::{TcpListener, TcpSocket};
 
+use crate::asked::Provider as _;
 use crate::simulator::{self, FRESH, eur};
 
 const KEY: &str = "sk_test_do_not_tell";
@@ -139,7 +141,7 @@ async fn an_answer_that_says_nothing_is_no_outcome() {
         let fake = Fake::start(StatusCode::from_u16(status).unwrap(), body).await;
         let (client, order) = (fake.client(), OrderId::now());
         let answers = [
-            client.authorize(order, eur(100), TOKEN, FRESH).await.map(|_| ()),
+            client.authorize(order, eur(100), TOKEN, FRESH).await,
             client.capture(order, "pi_1", eur(100)).await,
             client.void(order, "pi_1").await,
             client.refund(order, "pi_1", eur(100)).await,
@@ -166,7 +168,7 @@ async fn what_the_customer_sent_is_declined_when_the_provider_does_not_know_it()
     ] {
         let fake = Fake::start(StatusCode::from_u16(status).unwrap(), body).await;
         let answer = fake.client().authorize(OrderId::now(), eur(100), TOKEN, FRESH).await.unwrap();
-        assert_eq!(answer, Authorization::Declined(DeclineReason::Unknown), "{body}");
+        assert_eq!(answer, Input::Declined { reason: DeclineReason::Unknown }, "{body}");
     }
 }
 

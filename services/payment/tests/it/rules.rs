@@ -3,8 +3,10 @@
 
 use chassis::Unanswered;
 use events::{DeclineReason, OrderId};
-use payment::provider::{Authorization, InProcess, Provider};
+use payment::domain::Input;
+use payment::provider::InProcess;
 
+use crate::asked::Provider;
 use crate::simulator::{self, FRESH, eur};
 
 /// Makes a call again until it is answered, as the chassis does.
@@ -17,20 +19,13 @@ async fn insist<T, F: Future<Output = Result<T, Unanswered>>>(call: impl Fn() ->
     panic!("never answered");
 }
 
-async fn authorize(
-    provider: &impl Provider,
-    order: OrderId,
-    minor: i64,
-    token: &str,
-) -> Authorization {
+async fn authorize(provider: &impl Provider, order: OrderId, minor: i64, token: &str) -> Input {
     insist(|| provider.authorize(order, eur(minor), token, FRESH)).await
 }
 
-fn id(authorization: Authorization) -> String {
-    match authorization {
-        Authorization::Authorized { id } => id,
-        Authorization::Declined(reason) => panic!("declined: {reason:?}"),
-    }
+fn id(answer: Input) -> String {
+    let Input::Authorized { authorization } = answer else { panic!("not held: {answer:?}") };
+    authorization
 }
 
 async fn outcomes_follow_from_the_card(provider: &impl Provider) {
@@ -43,7 +38,7 @@ async fn outcomes_follow_from_the_card(provider: &impl Provider) {
         ("tok_visa", 0, DeclineReason::Unknown),
     ] {
         let answer = authorize(provider, OrderId::now(), minor, token).await;
-        assert_eq!(answer, Authorization::Declined(reason), "{token} {minor}");
+        assert_eq!(answer, Input::Declined { reason }, "{token} {minor}");
     }
     for token in ["tok_visa", "tok_timeout", "tok_error", "tok_slow"] {
         id(authorize(provider, OrderId::now(), 100, token).await);

@@ -2,17 +2,18 @@
 //! cancels, both answer the shipment as it is. The order is what makes a repeated call the same call.
 //! The key of the API appears in no log and no error.
 
-mod answer;
-
 use std::time::Duration;
 
-use chassis::{Unanswered, api, plain};
+use chassis::api::{self, Answer, Refusal};
+use chassis::{Outside, Unanswered, plain};
 use events::OrderId;
-use reqwest::{Client, Method, RequestBuilder, Url};
-use serde::Serialize;
+use reqwest::{Method, Url};
+use serde::{Deserialize, Serialize};
 
-use super::{Carrier, Shipment, Step};
-use answer::{Answer, Refusal};
+use super::NAME;
+use crate::domain::{self, Call};
+use crate::rows::RefusalReason;
+use crate::shipments::{Input, Shipments};
 
 /// The longest tracking code that is kept; those of carriers have some twenty characters.
 const TRACKING_CHARACTERS_MAX: usize = 255;
@@ -22,53 +23,61 @@ const UNTRACKED: &str = "untracked";
 /// A carrier behind a URL.
 #[derive(Debug, Clone)]
 pub struct Http {
-    client: Client,
-    base: Url,
+    api: api::Client,
+}
+
+/// The shipment as the carrier writes it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "status")]
+enum Shipment {
+    Dispatched { tracking_code: String },
+    Refused { reason: String },
+    Cancelled,
 }
 
 impl Http {
     /// A carrier at `base`, whose API is used with `key`; each call is given up after `timeout`.
     pub fn new(base: Url, key: &str, timeout: Duration) -> Result<Self, api::Unusable> {
-        let client = api::client(&base, key, timeout)?;
-        Ok(Http { client, base })
-    }
-
-    fn request(&self, method: Method, order: OrderId, step: Step, path: &[&str]) -> RequestBuilder {
-        let request = self.client.request(method, api::url(&self.base, path));
-        request.header("Idempotency-Key", format!("{order}:{step}"))
-    }
-
-    async fn send(
-        &self,
-        order: OrderId,
-        step: Step,
-        request: RequestBuilder,
-    ) -> Result<Shipment, Unanswered> {
-        match answer::read(api::send(request).await?).await? {
-            Answer::Done(Shipment::Dispatched { tracking }) => {
-                Ok(Shipment::Dispatched { tracking: kept(order, tracking) })
-            }
-            Answer::Done(shipment @ (Shipment::Refused(_) | Shipment::Cancelled)) => Ok(shipment),
-            Answer::Refused(refusal) => Err(stuck(order, step, refusal)),
-        }
+        Ok(Http { api: api::Client::new(base, key, timeout)? })
     }
 }
 
-impl Carrier for Http {
-    async fn book(&self, order: OrderId, destination: &str) -> Result<Shipment, Unanswered> {
-        #[derive(Serialize)]
-        struct Booking<'a> {
-            destination: &'a str,
-        }
-        let path = ["v1", "shipments", &order.to_string()];
-        let request = self.request(Method::PUT, order, Step::Book, &path);
-        self.send(order, Step::Book, request.json(&Booking { destination })).await
-    }
+impl Outside<Shipments> for Http {
+    const NAME: &'static str = NAME;
 
-    async fn cancel(&self, order: OrderId) -> Result<Shipment, Unanswered> {
+    async fn call(&self, call: Call, _age: Duration) -> Result<Input, Unanswered> {
+        #[derive(Serialize)]
+        struct Booking {
+            destination: String,
+        }
+        let (order, step) = (call.order(), call.step());
         let path = ["v1", "shipments", &order.to_string(), "cancel"];
-        let request = self.request(Method::POST, order, Step::Cancel, &path);
-        self.send(order, Step::Cancel, request).await
+        let request = match call {
+            Call::Book { destination, .. } => {
+                self.api.request(Method::PUT, &path[..3]).json(&Booking { destination })
+            }
+            Call::Cancel { .. } => self.api.request(Method::POST, &path),
+        };
+        let request = request.header("Idempotency-Key", format!("{order}:{step}"));
+        let input = match api::read(api::send(request).await?).await? {
+            Answer::Done(Shipment::Dispatched { tracking_code }) => {
+                domain::Input::Dispatched { tracking: kept(order, tracking_code) }
+            }
+            Answer::Done(Shipment::Refused { reason }) => {
+                // A reason that came later refuses all the same.
+                let reason = RefusalReason::of_name(&reason).unwrap_or(RefusalReason::Unknown);
+                domain::Input::Refused { reason: reason.into() }
+            }
+            Answer::Done(Shipment::Cancelled) => domain::Input::Cancelled,
+            // Goods and money are held until the carrier says how the shipment ended; somebody has to look
+            // at it.
+            Answer::Refused { status, error: codes } => {
+                let refusal = Refusal { status, codes };
+                tracing::debug!(%order, %step, error = %refusal, "the carrier refuses a step");
+                return Err(Unanswered::refused(refusal));
+            }
+        };
+        Ok(Input::to(order, input))
     }
 }
 
@@ -84,10 +93,4 @@ fn kept(order: OrderId, tracking: String) -> String {
         tracing::warn!(%order, bytes, code, "the carrier's tracking code cannot be kept as it is");
     }
     kept
-}
-
-/// Goods and money are held until the carrier says how the shipment ended; somebody has to look at it.
-fn stuck(order: OrderId, step: Step, refusal: Refusal) -> Unanswered {
-    tracing::debug!(%order, %step, error = %refusal, "the carrier refuses a step");
-    Unanswered::refused(refusal)
 }

@@ -4,15 +4,18 @@
 //! and the service's own row says which.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use chassis::Unanswered;
+use chassis::{Outside, Unanswered};
 use events::{OrderId, RefusalReason};
 use sandbox::carrier::{Parcel, Reason, RefusedCall, manner, tracking_code};
 use sandbox::conduct::Settings;
 use sandbox::manner::Manner;
 use sandbox::recent::Recent;
 
-use super::{Carrier, Shipment};
+use super::NAME;
+use crate::domain::{self, Call};
+use crate::shipments::{Input, Shipments};
 
 /// A carrier without parcels.
 #[derive(Debug, Default)]
@@ -47,13 +50,7 @@ impl InProcess {
         Ok((parcel, first))
     }
 
-    fn knows(&self, order: OrderId) -> bool {
-        self.parcels.lock().unwrap_or_else(PoisonError::into_inner).get(order.0).is_some()
-    }
-}
-
-impl Carrier for InProcess {
-    async fn book(&self, order: OrderId, destination: &str) -> Result<Shipment, Unanswered> {
+    async fn book(&self, order: OrderId, destination: &str) -> Result<Parcel, Unanswered> {
         let manner = manner(destination);
         if manner == Manner::Slow && !self.knows(order) {
             tokio::time::sleep(Settings::default().slow()).await;
@@ -62,28 +59,39 @@ impl Carrier for InProcess {
         match manner {
             Manner::LosesAnswer if first => Err(Unanswered::new(Why::Lost)),
             Manner::FailsAfter if first => Err(Unanswered::new(Why::Failed)),
-            Manner::Prompt | Manner::Slow | Manner::LosesAnswer | Manner::FailsAfter => {
-                Ok(shipment(order, &parcel))
-            }
+            Manner::Prompt | Manner::Slow | Manner::LosesAnswer | Manner::FailsAfter => Ok(parcel),
         }
     }
 
-    /// Never slow, so that it can overtake a slow booking.
-    async fn cancel(&self, order: OrderId) -> Result<Shipment, Unanswered> {
-        let (parcel, _first) = self.step(order, |known| Ok(Parcel::cancel(known)))?;
-        Ok(shipment(order, &parcel))
+    fn knows(&self, order: OrderId) -> bool {
+        self.parcels.lock().unwrap_or_else(PoisonError::into_inner).get(order.0).is_some()
     }
 }
 
-fn shipment(order: OrderId, parcel: &Parcel) -> Shipment {
+impl Outside<Shipments> for InProcess {
+    const NAME: &'static str = NAME;
+
+    async fn call(&self, call: Call, _age: Duration) -> Result<Input, Unanswered> {
+        let order = call.order();
+        let parcel = match call {
+            Call::Book { destination, .. } => self.book(order, &destination).await?,
+            // Never slow, so that it can overtake a slow booking.
+            Call::Cancel { .. } => self.step(order, |known| Ok(Parcel::cancel(known)))?.0,
+        };
+        Ok(Input::to(order, outcome(order, &parcel)))
+    }
+}
+
+fn outcome(order: OrderId, parcel: &Parcel) -> domain::Input {
+    let refused = |reason| domain::Input::Refused { reason };
     match parcel {
-        Parcel::Dispatched { .. } => Shipment::Dispatched { tracking: tracking_code(order.0) },
+        Parcel::Dispatched { .. } => domain::Input::Dispatched { tracking: tracking_code(order.0) },
         Parcel::Refused { reason: Reason::DestinationNotServed, .. } => {
-            Shipment::Refused(RefusalReason::DestinationNotServed)
+            refused(RefusalReason::DestinationNotServed)
         }
         Parcel::Refused { reason: Reason::GoodsNotAccepted, .. } => {
-            Shipment::Refused(RefusalReason::GoodsNotAccepted)
+            refused(RefusalReason::GoodsNotAccepted)
         }
-        Parcel::Cancelled => Shipment::Cancelled,
+        Parcel::Cancelled => domain::Input::Cancelled,
     }
 }

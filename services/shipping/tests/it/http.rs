@@ -12,9 +12,11 @@ use axum::response::{IntoResponse, Redirect, Response};
 use chassis::Unanswered;
 use events::{OrderId, RefusalReason};
 use sandbox::ledger::ShipmentFigures;
-use shipping::carrier::{Carrier, Http, Shipment};
+use shipping::carrier::Http;
+use shipping::domain::Input;
 use tokio::net::{TcpListener, TcpSocket};
 
+use crate::asked::Carrier as _;
 use crate::simulator;
 
 const KEY: &str = "sk_test_do_not_tell";
@@ -25,7 +27,7 @@ async fn a_parcel_that_is_under_way_cannot_be_cancelled() {
     let (client, order) = (carrier.client(), OrderId::now());
     // The booking is carried out and its answer lost; asking to cancel brings it to light.
     client.book(order, "TT").await.unwrap_err();
-    let Shipment::Dispatched { tracking } = client.cancel(order).await.unwrap() else {
+    let Input::Dispatched { tracking } = client.cancel(order).await.unwrap() else {
         panic!("cancelled although it was dispatched")
     };
     let Some(ShipmentFigures::Dispatched { tracking_code }) = carrier.shipment(order).await else {
@@ -38,8 +40,8 @@ async fn a_parcel_that_is_under_way_cannot_be_cancelled() {
 async fn a_shipment_that_was_cancelled_is_not_booked() {
     let carrier = simulator::start().await;
     let (client, order) = (carrier.client(), OrderId::now());
-    assert_eq!(client.cancel(order).await.unwrap(), Shipment::Cancelled);
-    assert_eq!(client.book(order, "DE").await.unwrap(), Shipment::Cancelled);
+    assert_eq!(client.cancel(order).await.unwrap(), Input::Cancelled);
+    assert_eq!(client.book(order, "DE").await.unwrap(), Input::Cancelled);
     assert_eq!(carrier.shipment(order).await, Some(ShipmentFigures::Cancelled));
 }
 
@@ -48,8 +50,8 @@ async fn a_slow_booking_loses_to_a_cancellation() {
     let carrier = simulator::start().await;
     let (client, order) = (carrier.client(), OrderId::now());
     client.book(order, "NZ").await.unwrap_err();
-    assert_eq!(client.cancel(order).await.unwrap(), Shipment::Cancelled);
-    assert_eq!(client.book(order, "NZ").await.unwrap(), Shipment::Cancelled);
+    assert_eq!(client.cancel(order).await.unwrap(), Input::Cancelled);
+    assert_eq!(client.book(order, "NZ").await.unwrap(), Input::Cancelled);
 }
 
 #[tokio::test]
@@ -65,7 +67,7 @@ async fn goods_that_are_gone_are_dispatched_whatever_their_tracking_code_looks_l
         let body = format!(r#"{{"status":"dispatched","tracking_code":"{sent}"}}"#);
         let fake = Fake::start(StatusCode::OK, &body).await;
         let shipment = fake.client().book(OrderId::now(), "DE").await.unwrap();
-        assert_eq!(shipment, Shipment::Dispatched { tracking: kept.to_owned() });
+        assert_eq!(shipment, Input::Dispatched { tracking: kept.to_owned() });
     }
 }
 
@@ -148,7 +150,7 @@ async fn a_reason_that_is_not_known_refuses_all_the_same() {
     let body = r#"{"status":"refused","reason":"new_since_yesterday"}"#;
     let fake = Fake::start(StatusCode::OK, body).await;
     let shipment = fake.client().book(OrderId::now(), "DE").await.unwrap();
-    assert_eq!(shipment, Shipment::Refused(RefusalReason::Unknown));
+    assert_eq!(shipment, Input::Refused { reason: RefusalReason::Unknown });
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests take the time from wherever they like")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands, in its helpers too")]
 
+mod asked;
 mod handlers;
 mod http;
 mod rules;

@@ -5,8 +5,10 @@ use std::future::Future;
 
 use chassis::Unanswered;
 use events::{OrderId, RefusalReason};
-use shipping::carrier::{Carrier, InProcess, Shipment};
+use shipping::carrier::InProcess;
+use shipping::domain::Input;
 
+use crate::asked::Carrier;
 use crate::simulator;
 
 /// Makes a call again until it is answered, as the chassis does.
@@ -20,12 +22,13 @@ async fn insist<T, F: Future<Output = Result<T, Unanswered>>>(call: impl Fn() ->
 }
 
 async fn outcomes_follow_from_the_destination(carrier: &impl Carrier) {
-    let not_served = Shipment::Refused(RefusalReason::DestinationNotServed);
+    let refused = |reason| Input::Refused { reason };
+    let not_served = refused(RefusalReason::DestinationNotServed);
     for (destination, refused) in [
         ("AQ", not_served.clone()),
         ("somewhere", not_served.clone()),
         ("../DE?", not_served),
-        ("XX", Shipment::Refused(RefusalReason::GoodsNotAccepted)),
+        ("XX", refused(RefusalReason::GoodsNotAccepted)),
     ] {
         let order = OrderId::now();
         assert_eq!(insist(|| carrier.book(order, destination)).await, refused, "{destination}");
@@ -33,7 +36,7 @@ async fn outcomes_follow_from_the_destination(carrier: &impl Carrier) {
     for destination in ["DE", "TT", "NZ"] {
         let order = OrderId::now();
         let shipment = insist(|| carrier.book(order, destination)).await;
-        assert!(matches!(shipment, Shipment::Dispatched { .. }), "{destination}: {shipment:?}");
+        assert!(matches!(shipment, Input::Dispatched { .. }), "{destination}: {shipment:?}");
     }
 }
 
@@ -42,7 +45,7 @@ async fn a_call_made_again_is_answered_as_the_first_time(carrier: &impl Carrier)
     let first = carrier.book(booked, "DE").await.unwrap();
     assert_eq!(carrier.book(booked, "DE").await.unwrap(), first);
     for _time in 0..2 {
-        assert_eq!(carrier.cancel(cancelled).await.unwrap(), Shipment::Cancelled);
+        assert_eq!(carrier.cancel(cancelled).await.unwrap(), Input::Cancelled);
     }
 }
 
@@ -50,7 +53,7 @@ async fn a_lost_answer_is_no_outcome(carrier: &impl Carrier) {
     let order = OrderId::now();
     carrier.book(order, "TT").await.unwrap_err();
     let shipment = carrier.book(order, "TT").await.unwrap();
-    assert!(matches!(shipment, Shipment::Dispatched { .. }), "{shipment:?}");
+    assert!(matches!(shipment, Input::Dispatched { .. }), "{shipment:?}");
 }
 
 async fn a_booking_that_is_not_understood_is_no_outcome(carrier: &impl Carrier) {
@@ -58,14 +61,14 @@ async fn a_booking_that_is_not_understood_is_no_outcome(carrier: &impl Carrier) 
     for _time in 0..2 {
         carrier.book(order, "ZZ").await.unwrap_err();
     }
-    assert_eq!(carrier.cancel(order).await.unwrap(), Shipment::Cancelled);
+    assert_eq!(carrier.cancel(order).await.unwrap(), Input::Cancelled);
 }
 
 async fn a_cancellation_overtakes_a_slow_booking(carrier: &impl Carrier) {
     let order = OrderId::now();
     let (cancelled, _slow) = tokio::join!(carrier.cancel(order), carrier.book(order, "NZ"));
-    assert_eq!(cancelled.unwrap(), Shipment::Cancelled);
-    assert_eq!(insist(|| carrier.book(order, "NZ")).await, Shipment::Cancelled);
+    assert_eq!(cancelled.unwrap(), Input::Cancelled);
+    assert_eq!(insist(|| carrier.book(order, "NZ")).await, Input::Cancelled);
 }
 
 async fn a_cancellation_that_comes_late_is_told_what_has_become_of_the_shipment(
@@ -74,7 +77,7 @@ async fn a_cancellation_that_comes_late_is_told_what_has_become_of_the_shipment(
     for destination in ["DE", "TT", "AQ"] {
         let order = OrderId::now();
         let booked = insist(|| carrier.book(order, destination)).await;
-        assert_ne!(booked, Shipment::Cancelled);
+        assert_ne!(booked, Input::Cancelled);
         for _time in 0..2 {
             assert_eq!(carrier.cancel(order).await.unwrap(), booked, "{destination}");
         }

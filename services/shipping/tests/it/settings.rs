@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use chassis::Env;
-use shipping::carrier::{Configured, from_env};
+use chassis::{Adapter, Env};
+use shipping::Shipments;
+use shipping::carrier::from_env;
 
-fn read(settings: &[(&'static str, &str)]) -> (Option<Configured>, Vec<String>) {
+fn read(settings: &[(&'static str, &str)]) -> (Option<Adapter<Shipments>>, Vec<String>) {
     let settings: HashMap<_, _> = settings
         .iter()
         .map(|(name, value)| (format!("FLOTILLA_{name}"), (*value).to_owned()))
@@ -19,12 +20,12 @@ fn read(settings: &[(&'static str, &str)]) -> (Option<Configured>, Vec<String>) 
 #[test]
 fn settings_choose_the_carrier() {
     let (configured, problems) = read(&[("CARRIER", "in-process")]);
-    assert!(matches!(configured, Some(Configured::InProcess(_))));
+    assert!(format!("{configured:?}").ends_with("::InProcess)"), "{configured:?}");
     assert_eq!(problems, [""; 0]);
 
     let url = ("CARRIER", "https://api.example.org/base");
     let (configured, problems) = read(&[url, ("CARRIER_KEY", "sk_test_do_not_tell")]);
-    assert!(matches!(configured, Some(Configured::Http(_))));
+    assert!(format!("{configured:?}").ends_with("::Http)"), "{configured:?}");
     assert!(!format!("{configured:?}").contains("do_not_tell"));
     assert_eq!(problems, [""; 0]);
 }
@@ -36,7 +37,7 @@ fn a_key_is_read_from_a_file() {
     let path = file.path().to_str().unwrap();
     let url = ("CARRIER", "http://localhost:8099");
     let (configured, problems) = read(&[url, ("CARRIER_KEY_FILE", path)]);
-    assert!(matches!(configured, Some(Configured::Http(_))));
+    assert!(format!("{configured:?}").ends_with("::Http)"), "{configured:?}");
     assert_eq!(problems, [""; 0]);
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, InvalidHeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -56,28 +56,69 @@ pub enum Answer<T, E> {
     },
 }
 
-/// A client of the API at `base`, which is used with `key`; each call is given up after `timeout`.
-pub fn client(base: &Url, key: &str, timeout: Duration) -> Result<Client, Unusable> {
-    let mut bearer = HeaderValue::try_from(format!("Bearer {key}")).map_err(Unusable::Key)?;
-    bearer.set_sensitive(true);
-    let mut builder = Client::builder()
-        .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
-        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-        .timeout(timeout)
-        // Whoever answers in the API's place must not learn the key by sending us elsewhere.
-        .redirect(Policy::none());
-    if matches!(base.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
-        // A proxy for the outside world does not know our own machine.
-        builder = builder.no_proxy();
-    }
-    builder.build().map_err(Unusable::Client)
+/// A client of one API.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
 }
 
-/// The URL of what stands at `path` below `base`. A segment stays one, whatever it holds.
-pub fn url(base: &Url, path: &[&str]) -> Url {
-    let mut url = base.clone();
-    url.path_segments_mut().expect("an http URL has a path").pop_if_empty().extend(path);
-    url
+impl Client {
+    /// A client of the API at `base`, which is used with `key`; each call is given up after `timeout`.
+    pub fn new(base: Url, key: &str, timeout: Duration) -> Result<Self, Unusable> {
+        let mut bearer = HeaderValue::try_from(format!("Bearer {key}")).map_err(Unusable::Key)?;
+        bearer.set_sensitive(true);
+        let mut builder = reqwest::Client::builder()
+            .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
+            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+            .timeout(timeout)
+            // Whoever answers in the API's place must not learn the key by sending us elsewhere.
+            .redirect(Policy::none());
+        if matches!(base.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
+            // A proxy for the outside world does not know our own machine.
+            builder = builder.no_proxy();
+        }
+        Ok(Client { http: builder.build().map_err(Unusable::Client)?, base })
+    }
+
+    /// A request of what stands at `path` below the base. A segment stays one, whatever it holds.
+    pub fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
+    /// A question about it, which changes nothing.
+    pub fn get(&self, path: &[&str], query: &[(&str, &str)]) -> RequestBuilder {
+        let mut url = self.url(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.http.get(url)
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        url.path_segments_mut().expect("an http URL has a path").pop_if_empty().extend(path);
+        url
+    }
+}
+
+/// What most APIs say in `error` of a call that they refuse: codes only, as a message may repeat what was sent.
+#[derive(Debug, Deserialize)]
+pub struct Codes {
+    #[serde(rename = "type", default, deserialize_with = "code")]
+    kind: Option<String>,
+    #[serde(default, deserialize_with = "code")]
+    code: Option<String>,
+}
+
+/// A call is refused, for what is in [`Codes`].
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is {status} (type {kind:?}, code {code:?})", kind = self.codes.kind, code = self.codes.code)]
+pub struct Refusal {
+    /// A client error.
+    pub status: StatusCode,
+    /// What it says of itself.
+    pub codes: Codes,
 }
 
 /// Sends a request. The URL, which may hold what is nobody's business, is in no error.

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::*;
-use crate::calls::{Asked, CallQueue, erase};
+use crate::calls::{Adapter, Asked, CallQueue};
 use crate::effects::{Effects, Intent};
 use crate::executor::queue::queue;
 use crate::failure::Failure;
@@ -90,7 +90,7 @@ async fn a_provider_that_is_away_is_told_of_once_with_what_is_open_and_since_whe
     let (senders, _queue) = queue::<Caller>();
     let oracle = Oracle::default();
     let calls = CallQueue::new(
-        erase::<Caller, _>(oracle.clone()),
+        Adapter::<Caller>::of(oracle.clone()),
         &senders.outcomes,
         Arc::clone(&health),
         Arc::clone(&telemetry),

@@ -10,10 +10,13 @@ use events::{DeclineReason, OrderId};
 
 use super::answer::{Answer, Body, ErrorBody, Found, Refusal};
 use super::{Http, KEYS_MAX, key, stuck};
-use crate::provider::{Authorization, Step};
+use crate::domain::{Input, Step};
 
 /// The longest id that is kept; the convention's have some thirty.
 const ID_BYTES_MAX: usize = 255;
+
+/// Nothing is held, and the provider does not say why.
+const DECLINED: Input = Input::Declined { reason: DeclineReason::Unknown };
 
 impl Http {
     /// Asks for a hold, under as many keys as it takes.
@@ -21,7 +24,7 @@ impl Http {
         &self,
         order: OrderId,
         form: &[(&str, &str)],
-    ) -> Result<Authorization, Unanswered> {
+    ) -> Result<Input, Unanswered> {
         let mut last = None;
         for nth in 1..=KEYS_MAX {
             let key = key(order, Step::Authorize, nth);
@@ -44,7 +47,7 @@ impl Http {
 
     /// What the provider has of an order, by the metadata of its intents; nothing where it was never asked
     /// for a hold.
-    pub(super) async fn find(&self, order: OrderId) -> Result<Option<Authorization>, Unanswered> {
+    pub(super) async fn find(&self, order: OrderId) -> Result<Option<Input>, Unanswered> {
         let query = format!("metadata['order_id']:'{order}'");
         let path = ["v1", "payment_intents", "search"];
         let Found { data } = self.get(&path, &[("query", &query)]).await?;
@@ -62,45 +65,43 @@ impl Http {
         match others.into_iter().find(|body| !body.holds_nothing()) {
             // It is still to be seen what comes of it.
             Some(body) => Err(stuck(order, Step::Authorize, Refusal::unexpected(body))),
-            None => Ok(Some(Authorization::Declined(reason))),
+            None => Ok(Some(Input::Declined { reason })),
         }
     }
 
     /// Whether a hold that came of a failed call would be found by now. Since when the call is known to
-    /// have failed is forgotten with the process: then it takes as long again.
+    /// have failed is forgotten with the process, as everything that is remembered: then it takes as long again.
     fn would_be_found(&self, order: OrderId) -> bool {
-        let mut failed = self.failed.lock().expect("no panic under this lock");
-        if failed.get(order.0).is_none() {
-            failed.put(order.0, Instant::now());
-        }
-        let since = failed.get(order.0).map(|since| since.elapsed()).unwrap_or_default();
-        since >= self.memory.search_settles
+        let known = self.failed.take(&mut vec![order]).remove(&order);
+        let since = known.unwrap_or_else(Instant::now);
+        self.failed.put([(order, since)]);
+        since.elapsed() >= self.memory.search_settles
     }
 }
 
 /// What an intent says that a call came back with, or that a search found.
-fn authorized(order: OrderId, body: Body) -> Result<Authorization, Unanswered> {
+fn authorized(order: OrderId, body: Body) -> Result<Input, Unanswered> {
     if body.holds_nothing() {
-        return Ok(Authorization::Declined(DeclineReason::Unknown));
+        return Ok(DECLINED);
     }
     let holds = body.holds();
     match body.id {
         Some(id) if holds => match kept(&id) {
-            Ok(()) => Ok(Authorization::Authorized { id }),
+            Ok(()) => Ok(Input::Authorized { authorization: id }),
             Err(why) => Err(unkept(order, why)),
         },
         id => Err(stuck(order, Step::Authorize, Refusal::unexpected(Body { id, ..body }))),
     }
 }
 
-fn refused(order: OrderId, refusal: Refusal) -> Result<Authorization, Unanswered> {
+fn refused(order: OrderId, refusal: Refusal) -> Result<Input, Unanswered> {
     if refusal.is_declined() {
-        return Ok(Authorization::Declined(refusal.error().reason()));
+        return Ok(Input::Declined { reason: refusal.error().reason() });
     }
     // Nobody can pay with a card that does not exist: an order must not hang on it.
     if refusal.is_about_the_order() {
         tracing::warn!(%order, error = %refusal, "the provider does not accept an authorisation");
-        return Ok(Authorization::Declined(DeclineReason::Unknown));
+        return Ok(DECLINED);
     }
     Err(stuck(order, Step::Authorize, refusal))
 }

@@ -1,16 +1,17 @@
-//! `?wait=terminal`: the answer comes when the order has come to an end, or when the time is over.
+//! `?wait=terminal`: the answer comes when a row has come to its end, or when the time is over.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::Problem;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::Api;
-use crate::store::OrderRow;
+use super::{Hub, Watched};
+use crate::executor::handle::Handle;
+use crate::http::problem::Problem;
+use crate::service::Service;
 
 /// How long to wait when the request does not say.
 const DEFAULT_SECONDS: u64 = 30;
@@ -21,9 +22,8 @@ const SECONDS_MAX: u64 = 55;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WaitQuery {
-    /// `terminal`: answer when the order is completed, cancelled or returned, or when the time is
-    /// over.
+pub struct WaitQuery {
+    /// `terminal`: answer when it has come to its end, or when the time is over.
     #[param(inline, nullable = false)]
     wait: Option<Until>,
     /// How long the whole request may wait, 1 to 55; 30 when left out.
@@ -39,7 +39,7 @@ enum Until {
 
 impl WaitQuery {
     /// How long to wait, if at all.
-    pub(super) fn duration(&self) -> Result<Option<Duration>, Problem> {
+    pub fn duration(&self) -> Result<Option<Duration>, Problem> {
         let seconds = self.timeout_seconds.unwrap_or(DEFAULT_SECONDS);
         if !(1..=SECONDS_MAX).contains(&seconds) {
             let rule = format!("must be 1 to {SECONDS_MAX}");
@@ -49,25 +49,26 @@ impl WaitQuery {
     }
 }
 
-impl Api {
-    /// The order at its end, or as it is when the time is over or the service stops. `None` when there
-    /// is no such order.
-    pub(super) async fn wait_for_end(
-        &self,
-        order: Uuid,
+impl<W: Watched> Hub<W> {
+    /// A row at its end, or as it is when the time is over or the service stops. `None` when there is no
+    /// such row.
+    pub async fn wait_for_end<S: Service>(
+        self: &Arc<Self>,
+        handle: &Handle<S>,
+        key: Uuid,
         patience: Duration,
-    ) -> Result<Option<Arc<OrderRow>>, Problem> {
+    ) -> Result<Option<Arc<W>>, Problem> {
         let deadline = Instant::now() + patience;
-        let mut watcher = self.hub.watch(order)?;
+        let mut watcher = self.watch(key)?;
         let first = timeout_at(deadline, watcher.first()).await;
-        let first =
-            first.map_err(|_| Problem::unavailable("the order could not be read in time"))?;
-        let Some(mut row) = first else { return Ok(None) };
-        while !row.state.is_terminal() {
+        let Some(mut row) = first.map_err(|_elapsed| Problem::not_read_in_time())? else {
+            return Ok(None);
+        };
+        while !row.has_ended() {
             tokio::select! {
                 newer = watcher.next() => row = newer,
                 () = sleep_until(deadline) => break,
-                () = self.handle.shutting_down() => break,
+                () = handle.shutting_down() => break,
             }
         }
         Ok(Some(row))

@@ -1,21 +1,53 @@
-//! Tells those who watch an order what becomes of it: one hub per replica. Steps of this replica wake
-//! it at once; steps of other replicas are found by one statement for all watched orders, four times
+//! Tells those who watch a row what becomes of it: one hub per replica. Steps of this replica wake
+//! it at once; steps of other replicas are found by one statement for all watched rows, four times
 //! a second and only while somebody watches. However many watch, the database sees one reader.
 
+pub(crate) mod follow;
+pub(crate) mod wait;
+
 use std::collections::{HashMap, HashSet};
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use uuid::Uuid;
 
-use crate::store::{self, OrderRow};
+use crate::executor::handle::Handle;
+use crate::http::problem::Problem;
+use crate::service::Service;
 
-/// Watchers a replica serves at once; each holds a connection and the latest row of its order.
-pub(crate) const WATCHERS_MAX: usize = 4_096;
+/// A row that can be watched: it has a history that only grows, and an end.
+pub trait Watched: Sized + Send + Sync + 'static {
+    /// Something that happened to it, as it is told.
+    type Entry: Serialize;
+
+    /// What it is found by, and what decisions name with [`Effects::changed`](crate::Effects::changed).
+    fn key(&self) -> Uuid;
+
+    /// Of the row: every write counts it up.
+    fn version(&self) -> i64;
+
+    /// Whether nothing is to be waited for any more.
+    fn has_ended(&self) -> bool;
+
+    /// An entry of its history, counted from 0, and the entry's name.
+    fn entry(&self, nth: usize) -> Option<(&'static str, Self::Entry)>;
+
+    /// Those of the rows with these keys that are newer than the version known of each.
+    fn newer(
+        db: &PgPool,
+        keys: &[Uuid],
+        versions: &[i64],
+    ) -> impl Future<Output = Result<Vec<Self>, sqlx::Error>> + Send;
+}
+
+/// Watchers a replica serves at once; each holds a connection and the latest row.
+const WATCHERS_MAX: usize = 4_096;
 /// How late a step of another replica may be noticed.
 const POLL_EVERY: Duration = Duration::from_millis(250);
 /// Reads follow each other at this distance at least: one by one they would cost more than all else.
@@ -23,33 +55,39 @@ const PACE: Duration = Duration::from_millis(5);
 /// How long a round waits for a database that is silent. Then its connection is given up.
 const READ_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The latest reading of a watched order.
-#[derive(Debug, Clone, Default)]
-struct Reading {
+/// The latest reading of a watched row.
+struct Reading<W> {
     /// The hub's round that read it; 0 before the first.
     round: u64,
-    /// `None` when there is no such order.
-    row: Option<Arc<OrderRow>>,
+    /// `None` when there is no such row.
+    row: Option<Arc<W>>,
 }
 
 /// As many watch as may watch.
 #[derive(Debug, thiserror::Error)]
-#[error("too many requests watch orders")]
+#[error("too many requests watch; ask now and then instead")]
 pub struct TooManyWatchers;
 
-/// The orders that are watched in this replica.
-pub(crate) struct Hub {
+impl From<TooManyWatchers> for Problem {
+    fn from(error: TooManyWatchers) -> Self {
+        Problem::unavailable(error.to_string())
+            .code("too_many_watchers")
+            .retry_after(Duration::from_secs(5))
+    }
+}
+
+/// The rows that are watched in this replica.
+pub struct Hub<W: Watched> {
     db: PgPool,
     /// Subscribes to the changes of this replica; holds their sender.
     changes: Box<dyn Fn() -> broadcast::Receiver<Uuid> + Send + Sync>,
-    state: Mutex<State>,
+    state: Mutex<State<W>>,
     /// Somebody began to watch.
     joined: Notify,
 }
 
-#[derive(Default)]
-struct State {
-    watched: HashMap<Uuid, Watched>,
+struct State<W> {
+    watched: HashMap<Uuid, Readers<W>>,
     watchers: usize,
     /// To be read in the next round, whether or not it is time to read all.
     due: HashSet<Uuid>,
@@ -58,34 +96,42 @@ struct State {
     running: bool,
 }
 
-struct Watched {
-    reading: watch::Sender<Reading>,
+struct Readers<W> {
+    reading: watch::Sender<Reading<W>>,
     watchers: usize,
     /// The first round that began after the latest watcher joined.
     awaited: u64,
 }
 
-impl Hub {
-    pub(crate) fn new(
+impl<W: Watched> Hub<W> {
+    /// Of the rows of a service.
+    pub fn of<S: Service>(handle: &Handle<S>) -> Arc<Self> {
+        let own = handle.clone();
+        Hub::new(handle.db().clone(), move || own.changes())
+    }
+
+    fn new(
         db: PgPool,
         changes: impl Fn() -> broadcast::Receiver<Uuid> + Send + Sync + 'static,
     ) -> Arc<Self> {
         let changes = Box::new(changes);
-        Arc::new(Hub { db, changes, state: Mutex::default(), joined: Notify::new() })
+        let (watched, due) = (HashMap::new(), HashSet::new());
+        let state = State { watched, watchers: 0, due, round: 0, running: false };
+        Arc::new(Hub { db, changes, state: Mutex::new(state), joined: Notify::new() })
     }
 
-    /// Watches an order until the watcher is dropped. Its first news is the order as it is now, read
+    /// Watches a row until the watcher is dropped. Its first news is the row as it is now, read
     /// after this call: no step can fall between.
-    pub(crate) fn watch(self: &Arc<Self>, order: Uuid) -> Result<Watcher, TooManyWatchers> {
+    fn watch(self: &Arc<Self>, key: Uuid) -> Result<Watcher<W>, TooManyWatchers> {
         let mut state = self.lock();
         if state.watchers >= WATCHERS_MAX {
             return Err(TooManyWatchers);
         }
         state.watchers += 1;
-        state.due.insert(order);
+        state.due.insert(key);
         let awaited = state.round + 1;
-        let watched = state.watched.entry(order).or_insert_with(|| Watched {
-            reading: watch::channel(Reading::default()).0,
+        let watched = state.watched.entry(key).or_insert_with(|| Readers {
+            reading: watch::channel(Reading { round: 0, row: None }).0,
             watchers: 0,
             awaited,
         });
@@ -100,7 +146,7 @@ impl Hub {
         }
         drop(state);
         self.joined.notify_one();
-        Ok(Watcher { hub: Arc::clone(self), order, reading, awaited, version: 0 })
+        Ok(Watcher { hub: Arc::clone(self), key, reading, awaited, version: 0 })
     }
 
     /// Runs while somebody watches.
@@ -116,28 +162,30 @@ impl Hub {
             };
             sleep_until(not_before).await;
             let all = self.drain(&mut changes) || all;
-            let Some((orders, versions)) = self.begin_round(all) else { return };
-            if orders.is_empty() {
+            let Some((keys, versions)) = self.begin_round(all) else { return };
+            if keys.is_empty() {
                 continue;
             }
             not_before = Instant::now() + PACE;
-            let read = store::changed_since(&self.db, &orders, &versions);
+            let read = W::newer(&self.db, &keys, &versions);
             match timeout(READ_PATIENCE, read).await {
-                Ok(Ok(rows)) => self.end_round(&orders, rows),
+                Ok(Ok(rows)) => self.end_round(&keys, rows),
                 // The next poll asks again; until then watchers see what they saw.
-                Ok(Err(error)) => tracing::warn!(%error, "could not read the watched orders"),
-                Err(_elapsed) => tracing::warn!("the database does not answer about orders"),
+                Ok(Err(error)) => tracing::warn!(%error, "could not read the watched rows"),
+                Err(_elapsed) => {
+                    tracing::warn!("the database does not answer about the watched rows")
+                }
             }
         }
     }
 
-    /// Notes a change; `true` when changes were missed, so that every order has to be read.
+    /// Notes a change; `true` when changes were missed, so that every row has to be read.
     fn heard(&self, change: Result<Uuid, RecvError>) -> bool {
         match change {
-            Ok(order) => {
+            Ok(key) => {
                 let mut state = self.lock();
-                if state.watched.contains_key(&order) {
-                    state.due.insert(order);
+                if state.watched.contains_key(&key) {
+                    state.due.insert(key);
                 }
                 false
             }
@@ -151,7 +199,7 @@ impl Hub {
         let mut missed = false;
         loop {
             let change = match changes.try_recv() {
-                Ok(order) => Ok(order),
+                Ok(key) => Ok(key),
                 Err(broadcast::error::TryRecvError::Lagged(count)) => Err(RecvError::Lagged(count)),
                 Err(broadcast::error::TryRecvError::Empty) => return missed,
                 Err(broadcast::error::TryRecvError::Closed) => return missed,
@@ -173,24 +221,24 @@ impl Hub {
             return Some(Default::default());
         }
         state.round += 1;
-        let known =
-            |watched: &Watched| watched.reading.borrow().row.as_ref().map_or(0, |row| row.version);
+        let known = |readers: &Readers<W>| {
+            readers.reading.borrow().row.as_ref().map_or(0, |row| row.version())
+        };
         Some(if all {
-            state.watched.iter().map(|(order, watched)| (*order, known(watched))).unzip()
+            state.watched.iter().map(|(key, readers)| (*key, known(readers))).unzip()
         } else {
-            due.iter().filter_map(|order| Some((*order, known(state.watched.get(order)?)))).unzip()
+            due.iter().filter_map(|key| Some((*key, known(state.watched.get(key)?)))).unzip()
         })
     }
 
     /// Passes on what the round read: to all watchers of a row that is new, and to those who wait for
     /// their first reading whatever it was.
-    fn end_round(&self, asked: &[Uuid], rows: Vec<OrderRow>) {
+    fn end_round(&self, asked: &[Uuid], rows: Vec<W>) {
         let state = self.lock();
-        let mut rows: HashMap<Uuid, OrderRow> =
-            rows.into_iter().map(|row| (row.order_id, row)).collect();
-        for order in asked {
-            let Some(watched) = state.watched.get(order) else { continue };
-            let row = rows.remove(order);
+        let mut rows: HashMap<Uuid, W> = rows.into_iter().map(|row| (row.key(), row)).collect();
+        for key in asked {
+            let Some(watched) = state.watched.get(key) else { continue };
+            let row = rows.remove(key);
             watched.reading.send_if_modified(|reading| {
                 let awaited = reading.round < watched.awaited;
                 let changed = row.is_some();
@@ -203,54 +251,54 @@ impl Hub {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<W>> {
         self.state.lock().expect("no panic under this lock")
     }
 }
 
-/// Somebody who watches one order.
-pub(crate) struct Watcher {
-    hub: Arc<Hub>,
-    order: Uuid,
-    reading: watch::Receiver<Reading>,
+/// Somebody who watches one row.
+struct Watcher<W: Watched> {
+    hub: Arc<Hub<W>>,
+    key: Uuid,
+    reading: watch::Receiver<Reading<W>>,
     awaited: u64,
     /// The version handed out last.
     version: i64,
 }
 
-impl Watcher {
-    /// The order as it was after the watching began, `None` when there is none.
-    pub(crate) async fn first(&mut self) -> Option<Arc<OrderRow>> {
+impl<W: Watched> Watcher<W> {
+    /// The row as it was after the watching began, `None` when there is none.
+    async fn first(&mut self) -> Option<Arc<W>> {
         let awaited = self.awaited;
         let reading = self.reading.wait_for(|reading| reading.round >= awaited).await;
         let row = reading.expect(SENDER_LIVES).row.clone()?;
-        self.version = row.version;
+        self.version = row.version();
         Some(row)
     }
 
-    /// The order once it is newer than what was handed out last.
-    pub(crate) async fn next(&mut self) -> Arc<OrderRow> {
+    /// The row once it is newer than what was handed out last.
+    async fn next(&mut self) -> Arc<W> {
         let known = self.version;
-        let newer = |row: &Arc<OrderRow>| row.version > known;
+        let newer = |row: &Arc<W>| row.version() > known;
         let reading =
             self.reading.wait_for(|reading| reading.row.as_ref().is_some_and(newer)).await;
         let row = reading.expect(SENDER_LIVES).row.clone().expect("waited for a row");
-        self.version = row.version;
+        self.version = row.version();
         row
     }
 }
 
 const SENDER_LIVES: &str = "the hub keeps the sender while there are watchers";
 
-impl Drop for Watcher {
+impl<W: Watched> Drop for Watcher<W> {
     fn drop(&mut self) {
         let mut state = self.hub.lock();
         state.watchers -= 1;
-        if let Some(watched) = state.watched.get_mut(&self.order) {
+        if let Some(watched) = state.watched.get_mut(&self.key) {
             watched.watchers -= 1;
             if watched.watchers == 0 {
-                state.watched.remove(&self.order);
-                state.due.remove(&self.order);
+                state.watched.remove(&self.key);
+                state.due.remove(&self.key);
             }
         }
     }
