@@ -22,6 +22,7 @@ mod service;
 mod app;
 mod effects;
 mod failure;
+mod backoff;
 mod rows;
 mod executor;
 mod postgres;
