@@ -19,12 +19,12 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use rand::Rng;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
 
 use self::intents::{Answered, OpenCalls};
+use crate::backoff::Backoff;
 use crate::effects::Intent;
 use crate::executor::queue::{Item, Origin, Work};
 use crate::failure::Chain;
@@ -45,6 +45,7 @@ const LONG: Duration = Duration::from_secs(30);
 const LOOKED_AT_MAX: usize = 512;
 /// The longest one attempt may take; an adapter's own deadline should be shorter.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The pauses between attempts at a call, from the first to the last.
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_LAST: Duration = Duration::from_secs(30);
 
@@ -334,7 +335,7 @@ impl<S: Service> Inner<S> {
         let Intent { call, cause, trace, age, key } = intent;
         let (begun, answers) = (Instant::now(), self.provider.answers());
         let mut is_told = false;
-        let mut backoff = BACKOFF_FIRST;
+        let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_LAST);
         loop {
             let outcome = {
                 let _place = self.places.acquire().await.expect("the semaphore is never closed");
@@ -372,10 +373,7 @@ impl<S: Service> Inner<S> {
                     "a call is refused while others are answered; it is made again until it is settled"
                 );
             }
-            // Full jitter, so that callers do not come back in step after an outage.
-            let jitter = rand::rng().random_range(0.1..1.0);
-            tokio::time::sleep(backoff.mul_f64(jitter)).await;
-            backoff = (backoff * 2).min(BACKOFF_LAST);
+            backoff.pause().await;
             if !under_way.is_wanted() {
                 return;
             }

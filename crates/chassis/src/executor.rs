@@ -20,10 +20,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
-use rand::Rng;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+use crate::backoff::Backoff;
 use crate::calls::CallQueue;
 use crate::consume::consumer::client::OffsetHint;
 use crate::consume::consumer::flow::Flow;
@@ -38,13 +38,12 @@ use crate::ops::telemetry::Telemetry;
 use crate::postgres::connection::Writer;
 use crate::postgres::trouble::{PATIENCE, within};
 use crate::publish::relay::hand_over::HandOver;
-use crate::run::crash;
 use crate::service::Service;
 use crate::wire::codec::Encoder;
 use attempt::Committed;
 pub(crate) use stuck::Stuck;
 
-/// The first pause after a transient failure; it doubles, with jitter, up to the last.
+/// The pauses after transient failures, from the first to the last.
 const BACKOFF_FIRST: Duration = Duration::from_millis(20);
 const BACKOFF_LAST: Duration = Duration::from_secs(5);
 /// A batch of this size is full enough; pausing for more would only cost throughput.
@@ -89,7 +88,6 @@ impl<S: Service> Executor<S> {
             tracing::warn!(error = %error, "the executor has no connection yet");
         }
         loop {
-            crash::point("executor");
             match self.queue.next().await {
                 Next::Batch(mut batch) => {
                     if self.queue.waiting() < FULL_ENOUGH {
@@ -149,7 +147,7 @@ impl<S: Service> Executor<S> {
     /// Processes a batch to its end: committed, split around what cannot be, or retried for as long
     /// as it takes. `tries` is how often it may fail whole while the database answers.
     pub(crate) async fn process(&mut self, mut batch: Vec<Item<S>>, tries: u32) {
-        let mut backoff = BACKOFF_FIRST;
+        let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_LAST);
         let mut lost_race = false;
         let mut failed = 0;
         loop {
@@ -251,21 +249,19 @@ impl<S: Service> Executor<S> {
         }
     }
 
-    async fn wait_to_retry(&mut self, failure: &Failure, backoff: &mut Duration) {
+    async fn wait_to_retry(&mut self, failure: &Failure, backoff: &mut Backoff) {
         if failure.is_conflict() {
             self.telemetry.metrics.retries.add(1, &[KeyValue::new("reason", "conflict")]);
             tracing::debug!(error = %Chain(failure), "a batch lost a race and runs again");
         } else {
             self.telemetry.metrics.retries.add(1, &[KeyValue::new("reason", "failure")]);
             // The first time only: `/readyz` says what lasts.
-            match *backoff {
-                BACKOFF_FIRST => tracing::warn!(error = %Chain(failure), "a batch runs again"),
-                _ => tracing::debug!(error = %Chain(failure), "a batch runs again"),
+            match backoff.is_fresh() {
+                true => tracing::warn!(error = %Chain(failure), "a batch runs again"),
+                false => tracing::debug!(error = %Chain(failure), "a batch runs again"),
             }
         }
-        let jitter = rand::rng().random_range(0.5..1.0);
-        tokio::time::sleep(backoff.mul_f64(jitter)).await;
-        *backoff = (*backoff * 2).min(BACKOFF_LAST);
+        backoff.pause().await;
     }
 
     /// An input that stands alone and cannot be processed. Returns it as poison where it is to be

@@ -41,18 +41,26 @@ pub(crate) const CONNECTIONS_MAX: usize = REQUESTS_MAX + 2_048;
 /// Connections to the admin port at once: probes, collectors and a few people.
 pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 256;
 
+/// Keeps callers out until the service is ready, and those beyond as many as it can serve.
 struct Gate {
     places: Semaphore,
+    patience: Duration,
     health: Arc<Health>,
+}
+
+impl Gate {
+    fn in_front_of(self, routes: Router) -> Router {
+        routes
+            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+            .layer(middleware::from_fn_with_state(Arc::new(self), admit))
+    }
 }
 
 /// Wraps a service's routes.
 pub(crate) fn public(service: &'static str, routes: OpenApiRouter, health: Arc<Health>) -> Router {
     let (routes, described) = routes.split_for_parts();
-    let gate = Arc::new(Gate { places: Semaphore::new(REQUESTS_MAX), health });
-    let router = routes
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn_with_state(gate, admit));
+    let gate = Gate { places: Semaphore::new(REQUESTS_MAX), patience: ANSWER_TIMEOUT, health };
+    let router = gate.in_front_of(routes);
     let router = openapi::serve(router, service, openapi::documented(service, described));
     with_problems(router, "/docs lists the routes")
 }
@@ -90,16 +98,20 @@ async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> R
             .retry_after(Duration::from_secs(1))
             .into_response();
     };
-    in_time(request, next).await
+    answer_within(gate.patience, request, next).await
 }
 
 /// Bounds how long a request takes to come, and its answer to begin.
 pub(crate) async fn in_time(request: Request, next: Next) -> Response {
+    answer_within(ANSWER_TIMEOUT, request, next).await
+}
+
+async fn answer_within(patience: Duration, request: Request, next: Next) -> Response {
     let request = match with_body(request).await {
         Ok(request) => request,
         Err(problem) => return problem.into_response(),
     };
-    match tokio::time::timeout(ANSWER_TIMEOUT, next.run(request)).await {
+    match tokio::time::timeout(patience, next.run(request)).await {
         Ok(response) => response,
         Err(_elapsed) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no answer in time")
             .code("timeout")
@@ -126,3 +138,6 @@ fn panicked(_panic: Box<dyn std::any::Any + Send>) -> Response {
         .detail("a bug; the service's log says where")
         .into_response()
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,7 @@ mod app;
 mod words;
 mod effects;
 mod failure;
+mod backoff;
 mod rows;
 mod executor;
 mod postgres;

@@ -5,18 +5,16 @@ pub(crate) mod config;
 pub(crate) mod crash;
 mod safety;
 mod start;
+mod stop;
+mod tasks;
 mod wait;
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 
 use self::config::{Config, EXIT_CONFIG, Env, PREFIX};
 use crate::app::App;
@@ -24,7 +22,9 @@ use crate::consume::consumer;
 use crate::postgres::database;
 use crate::service::Service;
 use crate::wire::codec;
-use start::{Poller, Running};
+use start::Running;
+use stop::share;
+use tasks::Part;
 
 /// Worker threads. The executor, the relay and HTTP are one task each at any moment of load; a third
 /// thread was not seen to help.
@@ -131,48 +131,50 @@ async fn run<S: Service>(app: App<S>, config: Config) -> anyhow::Result<()> {
     };
     let public = bind(config.http_address).await?;
     let admin = bind(config.admin_address).await?;
-    let mut stop = Stop::new()?;
-    let starting = start::Starting::new(app, config, public, admin)?;
-    let health = Arc::clone(&starting.health);
-    let running = tokio::select! {
-        running = starting.run() => running?,
-        () = stop.requested() => {
+    let mut signals = Signals::new()?;
+    let (mut starting, mut tasks) = start::Starting::new(app, config, public, admin)?;
+    let ids = tokio::select! {
+        ids = starting.dependencies() => ids,
+        () = signals.stop() => {
             tracing::info!("stopped while starting");
             return Ok(());
         }
+        ended = tasks.ended() => return Err(ended.into()),
     };
-    health.set_started();
+    let mut running = starting.start(&ids, tasks)?;
+    running.health.set_started();
     tracing::info!(after_ms = began.elapsed().as_millis() as u64, "ready");
-    tokio::select! {
-        () = stop.requested() => {}
-        part = running.failed() => anyhow::bail!("{part} ended unexpectedly; what it said is logged above"),
-    }
+    let ended = tokio::select! {
+        () = signals.stop() => None,
+        ended = running.tasks.ended() => Some(ended),
+    };
     tracing::info!("stopping");
-    health.begin_stop();
     let limit = running.shutdown_timeout;
     match tokio::time::timeout(limit, running.stop()).await {
         Ok(()) => tracing::info!("stopped"),
         // Nothing is lost: what was not committed runs again, what was not published is in its row.
         Err(_elapsed) => tracing::warn!("the stop took too long and was cut short"),
     }
-    Ok(())
+    // The others have stopped in good order. Whoever starts the process anew learns why it ended.
+    ended.map_or(Ok(()), |ended| Err(ended.into()))
 }
 
 /// SIGTERM or SIGINT. A second one changes nothing: the stop is under way and bounded.
-struct Stop {
+struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
-impl Stop {
+impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Stop {
+        Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
     }
 
-    async fn requested(&mut self) {
+    /// Resolves when the process is told to stop.
+    async fn stop(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -181,92 +183,34 @@ impl Stop {
 }
 
 impl Running {
-    /// Resolves with the part that ended although nobody told it to. From then on callers are sent elsewhere.
-    async fn failed(&self) -> &'static str {
-        loop {
-            self.progress.judge(&self.health);
-            if let Some(part) = self.ended() {
-                self.health
-                    .blocked("process", format!("{part} has ended, and the process ends with it"));
-                return part;
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-    }
-
-    fn ended(&self) -> Option<&'static str> {
-        let tasks = [
-            ("HTTP", &self.http),
-            ("the admin port", &self.admin),
-            ("the executor", &self.executor),
-            ("the relay", &self.relay),
-            ("the sweep", &self.sweep),
-        ];
-        let watch = self.poller.as_ref().map(|poller| ("the watch over the group", &poller.watch));
-        let task = tasks.into_iter().chain(watch).find(|(_, task)| task.is_finished());
-        let thread = self.poller.as_ref().filter(|poller| poller.thread.is_finished());
-        task.map(|(part, _)| part).or(thread.map(|_| "the consumer"))
-    }
-
     /// Stops in the order in which nothing is lost: accept nothing, fetch nothing, finish what waits,
     /// publish what is committed, leave. Each has a share of the time, so that one that hangs does not
     /// keep the others from giving back the lease and leaving the group.
     async fn stop(self) {
         let share = share(self.shutdown_timeout);
-        let Running { http, poller, stop_polling, senders, executor, relay, .. } = self;
+        let Running { mut tasks, stop, seat, senders, telemetry, .. } = self;
+        stop.accepting.cancel();
         // It bounds itself by one share.
-        join("HTTP", http, share * 2).await;
-        stop_polling.store(true, Relaxed);
-        let seat = match poller {
-            Some(Poller { thread, seat, .. }) => {
-                let joined = tokio::task::spawn_blocking(move || thread.join());
-                match tokio::time::timeout(share, joined).await {
-                    Ok(Ok(Ok(()))) => {}
-                    Ok(_) => tracing::warn!("the consumer's thread panicked"),
-                    Err(_elapsed) => tracing::warn!("the consumer's thread is left behind"),
-                }
-                Some(seat)
-            }
-            None => None,
-        };
+        tasks.join(Part::Http, share * 2).await;
+        stop.fetching.cancel();
+        tasks.join(Part::Consumer, share).await;
         // The executor ends when nobody can send it anything more and its queue is empty.
         drop(senders);
-        join("the executor", executor, share).await;
-        self.stop_relay.0.store(true, Relaxed);
-        self.stop_relay.1.notify_one();
-        self.wake_relay.notify_one();
-        join("the relay", relay, share).await;
+        tasks.join(Part::Executor, share).await;
+        stop.publishing.cancel();
+        tasks.join(Part::Relay, share).await;
         if let Some(seat) = seat {
             let left = tokio::task::spawn_blocking(move || consumer::leave(&seat));
             if !matches!(tokio::time::timeout(share, left).await, Ok(Ok(()))) {
                 tracing::warn!("leaving the group failed; it notices by itself");
             }
         }
-        join("the sweep", self.sweep, share).await;
-        self.admin.abort();
-        let telemetry = self.telemetry;
+        tasks.join(Part::Sweep, share).await;
+        // What only looks, and the admin port, which has told of the stop until here.
+        drop(tasks);
         let _flushed = tokio::task::spawn_blocking(move || telemetry.shutdown()).await;
     }
 }
-
-/// Of the time that a stop may take, so much is for each of its steps that may hang.
-fn share(shutdown: Duration) -> Duration {
-    shutdown / 5
-}
-
-async fn join(part: &str, mut task: JoinHandle<()>, patience: Duration) {
-    match tokio::time::timeout(patience, &mut task).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(error = %error, "{part} did not end well"),
-        Err(_elapsed) => {
-            tracing::warn!("{part} took too long and is cut short");
-            task.abort();
-        }
-    }
-}
-
-/// Told to stop, and the bell that tells it.
-type StopBell = (Arc<AtomicBool>, Arc<Notify>);
 
 #[expect(clippy::print_stdout, reason = "the answer of a command that a person typed")]
 fn print_line(text: &str) {

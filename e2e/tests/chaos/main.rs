@@ -5,6 +5,7 @@
 mod rig;
 
 mod kills;
+mod crashes;
 mod providers;
 mod away;
 mod set_back;

@@ -7,20 +7,13 @@ use flotilla::audit;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::rig::{REST, TURN, open};
+use crate::rig::{REST, TURN, captured, open};
 
 /// Changes how the sandbox behaves.
 async fn control(shop: &Shop, change: Value) {
     let url = format!("{}/control", shop.fleet.url("sandbox"));
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     expect(200, send(http.post(url).json(&change)).await.unwrap()).unwrap();
-}
-
-/// What the provider has taken of an order, payment by payment.
-async fn captured(shop: &Shop, order: Uuid) -> Vec<Value> {
-    let books = shop.get("sandbox", &format!("/ledger/{order}")).await.unwrap();
-    let payments = expect(200, books).unwrap()["payments"].as_array().cloned().unwrap_or_default();
-    payments.into_iter().map(|payment| payment["captured_minor"].clone()).collect()
 }
 
 #[tokio::test]

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use e2e::shop::Shop;
+use e2e::shop::{Shop, expect};
 use local::SERVICES;
+use serde_json::Value;
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 /// How long the fleet may take to come to rest after the last restart.
 pub(crate) const REST: Duration = Duration::from_secs(120);
@@ -21,4 +23,11 @@ pub(crate) async fn open() -> Shop {
         shop.fleet.start_service(service).await.unwrap();
     }
     shop
+}
+
+/// What the provider has taken of an order, payment by payment.
+pub(crate) async fn captured(shop: &Shop, order: Uuid) -> Vec<Value> {
+    let books = shop.get("sandbox", &format!("/ledger/{order}")).await.unwrap();
+    let payments = expect(200, books).unwrap()["payments"].as_array().cloned().unwrap_or_default();
+    payments.into_iter().map(|payment| payment["captured_minor"].clone()).collect()
 }

@@ -102,6 +102,48 @@ async fn a_call_whose_adapter_panics_is_made_again_and_so_are_those_that_were_as
     until("nothing to wait", || calls.inner.waiting().is_empty()).await;
 }
 
+/// Answers when it is told to.
+struct Crowded {
+    under_way: AtomicU32,
+    most: AtomicU32,
+    answers: Semaphore,
+}
+
+impl Outside<Asking> for Arc<Crowded> {
+    const NAME: &'static str = "crowded";
+
+    async fn call(&self, _: u32, _: Duration) -> Result<&'static str, Unanswered> {
+        let under_way = self.under_way.fetch_add(1, SeqCst) + 1;
+        self.most.fetch_max(under_way, SeqCst);
+        self.answers.acquire().await.unwrap().forget();
+        self.under_way.fetch_sub(1, SeqCst);
+        Ok("answered")
+    }
+}
+
+#[tokio::test]
+async fn no_more_calls_are_under_way_than_the_bulkhead_has_places_and_all_get_their_turn() {
+    let (under_way, most, answers) = (AtomicU32::new(0), AtomicU32::new(0), Semaphore::new(0));
+    let crowded = Arc::new(Crowded { under_way, most, answers });
+    let Rig { calls, mut queue, senders: _senders } = Rig::of(Arc::clone(&crowded));
+    let (places, all) = (CONCURRENT_MAX as u32, 2 * CONCURRENT_MAX);
+    let intent =
+        |call| Intent { age: Duration::ZERO, key: Uuid::nil(), call, cause: None, trace: None };
+    calls.make(Asked { id: Uuid::nil(), calls: (0..2 * places).map(intent).collect() });
+    until("every place to be taken", || crowded.under_way.load(SeqCst) == places).await;
+    assert_eq!(calls.inner.waiting().len(), all);
+    crowded.answers.add_permits(all);
+    let mut answered = 0;
+    while answered < all {
+        match tokio::time::timeout(PATIENCE, queue.next()).await.expect("all are answered") {
+            Next::Batch(batch) => answered += batch.len(),
+            Next::Idle => {}
+            Next::Closed => panic!("the senders live"),
+        }
+    }
+    assert_eq!(crowded.most.load(SeqCst), places);
+}
+
 /// Never answers.
 #[derive(Default)]
 struct Silent {

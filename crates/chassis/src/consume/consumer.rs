@@ -32,6 +32,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::runtime::Handle as Runtime;
+use tokio_util::sync::CancellationToken;
 
 use crate::consume::brokers::Brokers;
 use crate::consume::offsets::{Partition, Positions};
@@ -41,7 +42,6 @@ use crate::ops::health::Health;
 use crate::ops::telemetry::Telemetry;
 use crate::publish::outbox::pack_one;
 use crate::run::config::Config;
-use crate::run::crash;
 use crate::service::Service;
 use crate::wire::registry::Registry;
 use client::Client;
@@ -79,7 +79,7 @@ pub(crate) struct Consuming<S: Service> {
     pub(crate) positions: Arc<Positions>,
     pub(crate) health: Arc<Health>,
     pub(crate) telemetry: Arc<Telemetry>,
-    pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) stop: CancellationToken,
     /// Set where the member of the group is to be replaced by a new one.
     pub(crate) rejoin: Arc<AtomicBool>,
     pub(crate) complaint: Arc<Complaint>,
@@ -96,7 +96,6 @@ impl<S: Service> Consuming<S> {
 /// Polls until told to stop, with one member of the group after the other where one cannot go on. Runs on
 /// a thread of its own, as librdkafka's polls block.
 pub(crate) fn run<S: Service>(seat: &Seat, consuming: &Consuming<S>) {
-    crash::point("consumer");
     let placing = Arc::new(Placing {
         database_url: consuming.config.database_url.clone(),
         bootstrap: consuming.config.kafka_brokers.clone(),
@@ -106,7 +105,7 @@ pub(crate) fn run<S: Service>(seat: &Seat, consuming: &Consuming<S>) {
         turn: tokio::sync::Mutex::default(),
     });
     let mut seated = Instant::now();
-    while !consuming.stop.load(Relaxed) {
+    while !consuming.stop.is_cancelled() {
         let Some(client) = seat.client() else {
             if let Err(error) = subscribe(seat, consuming) {
                 tracing::warn!(error = %error, "the group cannot be joined; trying again");
@@ -143,7 +142,7 @@ impl<S: Service> Polling<'_, S> {
     fn run(mut self, seated: Instant) {
         let mut last_forget = Instant::now();
         let is_replaced = || self.consuming.rejoin.load(Relaxed) && seated.elapsed() >= STAY_MIN;
-        while !self.consuming.stop.load(Relaxed) && !is_replaced() {
+        while !self.consuming.stop.is_cancelled() && !is_replaced() {
             let patience = match self.consuming.positions.are_open() {
                 true => POLL_BRIEFLY,
                 false => POLL,

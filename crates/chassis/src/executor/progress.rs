@@ -2,7 +2,7 @@
 //! replica that commits nothing while inputs wait should be sent no callers, and one whose loop no longer
 //! turns at all should be started anew.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::ops::health::Health;
@@ -12,6 +12,9 @@ use crate::postgres::trouble::PATIENCE;
 const STALLED: Duration = Duration::from_secs(10);
 /// How long an attempt may take before the loop counts as hung: beyond what all deadlines of one come to.
 const HUNG: Duration = Duration::from_secs(4 * PATIENCE.as_secs());
+
+/// How often it is looked at.
+const EVERY: Duration = Duration::from_millis(500);
 
 /// What the executor is at.
 #[derive(Default)]
@@ -49,8 +52,15 @@ impl Progress {
         *self.lock() = None;
     }
 
-    /// Tells whether callers should be sent here.
-    pub(crate) fn judge(&self, health: &Health) {
+    /// Tells whether callers should be sent here, until the service stops.
+    pub(crate) async fn watch(self: Arc<Self>, health: Arc<Health>) {
+        while !health.is_stopping() {
+            self.judge(&health);
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    fn judge(&self, health: &Health) {
         let work = self.lock();
         match work.as_ref().filter(|work| work.since.elapsed() >= STALLED) {
             Some(Work { trouble, .. }) => {

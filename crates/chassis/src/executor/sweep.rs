@@ -18,7 +18,6 @@ use crate::ops::health::Health;
 use crate::ops::observe::Observer;
 use crate::postgres::connection::Writer;
 use crate::postgres::trouble::{PATIENCE, within};
-use crate::run::crash;
 use crate::service::Service;
 
 /// The pause after a sweep that failed.
@@ -46,7 +45,6 @@ pub(crate) async fn run<S: Service>(
     mut upkeep: Upkeep,
 ) {
     while !health.is_stopping() {
-        crash::point("sweep");
         let pause = match sweep(&*service, calls.as_ref(), &mut writer, &mut time).await {
             Ok(due) => {
                 health.has("sweep");

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// How much of the service a part takes down with it while it is unwell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,12 +37,17 @@ pub(crate) struct Health {
     database_up: AtomicBool,
     outbox_messages: AtomicI64,
     outbox_messages_max: i64,
-    stop: watch::Sender<bool>,
+    stop: CancellationToken,
 }
 
 impl Health {
     /// `outbox_messages_max` is the watermark beyond which commands are refused.
     pub(crate) fn new(outbox_messages_max: i64) -> Self {
+        Health::told_by(CancellationToken::new(), outbox_messages_max)
+    }
+
+    /// Of a process that stops when it is told by this token.
+    pub(crate) fn told_by(stop: CancellationToken, outbox_messages_max: i64) -> Self {
         Health {
             conditions: Mutex::default(),
             moved: Mutex::default(),
@@ -50,7 +55,7 @@ impl Health {
             database_up: AtomicBool::new(false),
             outbox_messages: AtomicI64::new(0),
             outbox_messages_max,
-            stop: watch::channel(false).0,
+            stop,
         }
     }
 
@@ -158,17 +163,11 @@ impl Health {
         }
     }
 
-    pub(crate) fn begin_stop(&self) {
-        self.stop.send_replace(true);
-    }
-
     pub(crate) fn is_stopping(&self) -> bool {
-        *self.stop.borrow()
+        self.stop.is_cancelled()
     }
 
     pub(crate) async fn stopping(&self) {
-        let mut stop = self.stop.subscribe();
-        // The sender lives in `self`, so waiting can only end with the value.
-        let _never_closed = stop.wait_for(|stop| *stop).await;
+        self.stop.cancelled().await;
     }
 }

@@ -19,10 +19,9 @@ mod republish;
 mod watch;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::executor::pace::Replicas;
 use crate::failure::Chain;
@@ -31,7 +30,6 @@ use crate::ops::telemetry::Telemetry;
 use crate::postgres::connection::Writer;
 use crate::postgres::trouble::{PATIENCE, within};
 use crate::run::config::{Kept, Secret};
-use crate::run::crash;
 use hand_over::HandOver;
 use incoming::Incoming;
 use lease::{Lease, Tenure};
@@ -61,7 +59,7 @@ pub(crate) struct Relay {
     incoming: Incoming,
     lease: Lease,
     traffic: Arc<Traffic>,
-    stopping: Arc<AtomicBool>,
+    stopping: CancellationToken,
 }
 
 /// Why a tenure ended.
@@ -82,7 +80,7 @@ impl Relay {
         replicas: Replicas,
     ) -> (Self, HandOver) {
         let (incoming, hand_over) = Incoming::new(replicas);
-        let (lease, traffic, stopping) = (Lease::new(), Arc::default(), Arc::default());
+        let (lease, traffic, stopping) = (Lease::new(), Arc::default(), CancellationToken::new());
         let relay = Relay {
             writer,
             database_url,
@@ -100,11 +98,10 @@ impl Relay {
 
     /// Stands by, publishes while it holds the lease, and gives the lease back when told to stop and
     /// everything handed over is published, or cannot be.
-    pub(crate) async fn run(mut self, stop: Arc<Notify>, stopping: Arc<AtomicBool>) {
+    pub(crate) async fn run(mut self, stopping: CancellationToken) {
         self.stopping = stopping;
         let mut first = true;
-        while !self.stopping.load(Relaxed) {
-            crash::point("relay");
+        while !self.stopping.is_cancelled() {
             match self.take().await {
                 Ok(Some(tenure)) => {
                     first = false;
@@ -119,7 +116,7 @@ impl Relay {
                             if let Some(error) = error.downcast_ref::<sqlx::Error>() {
                                 self.writer.failed(error);
                             }
-                            tokio::time::sleep(FAILURE_PAUSE).await;
+                            self.pause(FAILURE_PAUSE).await;
                         }
                     }
                 }
@@ -129,14 +126,14 @@ impl Relay {
                         tracing::info!("another replica publishes; standing by");
                         first = false;
                     }
-                    self.stand_by(&stop).await;
+                    self.stand_by().await;
                 }
                 Err(error) => {
                     self.writer.failed(&error);
                     let reason =
                         format!("nothing is published, no lease can be had: {}", Chain(&error));
                     self.health.waits_for("relay", reason);
-                    self.stand_by(&stop).await;
+                    self.stand_by().await;
                 }
             }
         }
@@ -148,12 +145,14 @@ impl Relay {
         within(PATIENCE, self.lease.take(db)).await
     }
 
-    async fn stand_by(&mut self, stop: &Notify) {
+    async fn stand_by(&mut self) {
         self.incoming.discard();
-        tokio::select! {
-            () = tokio::time::sleep(lease::RETRY) => {}
-            () = stop.notified() => {}
-        }
+        self.pause(lease::RETRY).await;
+    }
+
+    /// Cut short by a stop.
+    async fn pause(&self, time: Duration) {
+        self.stopping.run_until_cancelled(tokio::time::sleep(time)).await;
     }
 
     /// A tenure, from its first look at the outbox to the end of its producers.
@@ -165,14 +164,16 @@ impl Relay {
         self.telemetry.metrics.relay_leader.record(1, &[]);
         let (epoch, published) = (office.tenure.epoch, office.tenure.published);
         tracing::info!(epoch, published, "this replica publishes");
-        let watch = watch::start(self);
-        let end = self.govern(&mut office).await;
-        drop(watch);
+        let watch = watch::run(self);
+        let end = tokio::select! {
+            end = self.govern(&mut office) => end,
+            never = watch => match never {},
+        };
         let given_back = match end {
             Ok(End::Stopping) => self.give_back(&mut office).await,
             Ok(End::LeaseLost) | Err(_) => Ok(()),
         };
-        // Whatever failed: dropped here, they would hold up a thread that others need.
+        // Whatever failed: whoever publishes next should not meet messages of theirs.
         office.publisher.close().await;
         given_back?;
         end
@@ -184,9 +185,14 @@ impl Relay {
         within(PATIENCE, self.lease.release(db, office.tenure.epoch)).await
     }
 
-    /// Whoever publishes next says how that goes.
     async fn resign(&mut self) {
+        self.retire();
         self.incoming.close().await;
+    }
+
+    /// Nothing is handed over to this relay any more. Whoever publishes next says how that goes.
+    fn retire(&self) {
+        self.incoming.shared.set_leader(false);
         self.traffic.rest();
         self.telemetry.metrics.relay_leader.record(0, &[]);
         PARTS.iter().for_each(|part| self.health.has(part));
@@ -195,7 +201,7 @@ impl Relay {
     async fn govern(&mut self, office: &mut Office) -> anyhow::Result<End> {
         loop {
             let rows = self.incoming.next(&mut self.writer, office.tenure.published).await?;
-            if rows.is_empty() && self.stopping.load(Relaxed) {
+            if rows.is_empty() && self.stopping.is_cancelled() {
                 return Ok(End::Stopping);
             }
             // Before publishing: whoever took over publishes the same batches. And over the connection of
@@ -219,7 +225,7 @@ impl Relay {
                 }
             }
             self.tell_of_the_outbox(unreadable);
-            if unreadable.is_some() && self.stopping.load(Relaxed) {
+            if unreadable.is_some() && self.stopping.is_cancelled() {
                 return Ok(End::Stopping);
             }
             if office.is_note_due() && !self.note(office).await? {
@@ -229,7 +235,8 @@ impl Relay {
                 return Ok(end);
             }
             if rows.is_empty() || unreadable.is_some() {
-                self.incoming.wait(office.patience()).await;
+                let patience = office.patience();
+                self.stopping.run_until_cancelled(self.incoming.wait(patience)).await;
             }
         }
     }
@@ -252,5 +259,13 @@ impl Relay {
             (None, None) => return self.health.has("outbox"),
         };
         self.health.waits_for("outbox", reason);
+    }
+}
+
+impl Drop for Relay {
+    /// Also where its task is cancelled or panics. Its listener ends with it, and its producers close on
+    /// threads of their own.
+    fn drop(&mut self) {
+        self.retire();
     }
 }

@@ -1,17 +1,16 @@
 //! The start: wait for each dependency, naming it, then build the parts and connect them.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore, broadcast, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::{Semaphore, broadcast, watch};
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use super::{StopBell, safety, share};
+use super::safety;
+use super::stop::{Stop, share};
+use super::tasks::{Part, Tasks};
 use crate::app::App;
 use crate::calls::CallQueue;
 use crate::consume::consumer::{self, Consuming, Flow, OffsetHint, Seat, Sight, Watch};
@@ -38,7 +37,7 @@ use crate::publish::relay::{ProducerSettings, Relay};
 use crate::run::config::Config;
 use crate::service::Service;
 use crate::wire::codec::Encoder;
-use crate::wire::registry::{self, Registry};
+use crate::wire::registry::{self, Ids, Registry};
 
 /// Changes that a slow watcher may be behind before it has to look for itself.
 const CHANGES_MAX: usize = 4096;
@@ -55,45 +54,33 @@ pub(super) struct Starting<S: Service> {
     queue: Queue<S>,
     replays: watch::Sender<Option<Arc<Replays<S>>>>,
     sight: Arc<Sight>,
-    http: JoinHandle<()>,
-    admin: JoinHandle<()>,
+    stop: Stop,
 }
 
 /// Everything that runs, and how to stop it.
 pub(super) struct Running {
-    pub(super) http: JoinHandle<()>,
-    pub(super) admin: JoinHandle<()>,
-    pub(super) executor: JoinHandle<()>,
-    pub(super) relay: JoinHandle<()>,
-    pub(super) sweep: JoinHandle<()>,
-    pub(super) poller: Option<Poller>,
-    pub(super) stop_polling: Arc<AtomicBool>,
-    pub(super) stop_relay: StopBell,
-    pub(super) wake_relay: Arc<Notify>,
+    pub(super) tasks: Tasks,
+    pub(super) stop: Stop,
+    /// Where the member of the group sits that the consumer polls, if the service hears anything.
+    pub(super) seat: Option<Arc<Seat>>,
     pub(super) senders: Box<dyn std::any::Any + Send>,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) health: Arc<Health>,
-    pub(super) progress: Arc<Progress>,
     pub(super) shutdown_timeout: Duration,
 }
 
-/// What hears: the polling thread, where the member of the group sits that it polls, and the look at the whole
-/// group.
-pub(super) struct Poller {
-    pub(super) thread: thread::JoinHandle<()>,
-    pub(super) seat: Arc<Seat>,
-    pub(super) watch: JoinHandle<()>,
-}
-
 impl<S: Service> Starting<S> {
+    /// Opens the ports. Of the parts, these alone run from here on.
     pub(super) fn new(
         mut app: App<S>,
         config: Config,
         public: TcpListener,
         admin: TcpListener,
-    ) -> anyhow::Result<Self> {
+    ) -> anyhow::Result<(Self, Tasks)> {
         let telemetry = Arc::new(Telemetry::start(S::NAME, &config)?);
-        let health = Arc::new(Health::new(config.outbox_messages_max));
+        let stop = Stop::new();
+        let health = Health::told_by(stop.accepting.clone(), config.outbox_messages_max);
+        let health = Arc::new(health);
         let db = database::readers(&config.database_url.0, S::NAME)?;
         let (senders, queue) = queue::<S>();
         let (changes, _) = broadcast::channel(CHANGES_MAX);
@@ -129,13 +116,15 @@ impl<S: Service> Starting<S> {
         );
         let routes = app.routes.take().map_or_else(OpenApiRouter::new, |r| r(handle.clone()));
         let public_router = http::public(S::NAME, routes, Arc::clone(&health));
-        let stopping = Arc::clone(&health);
-        let stop = async move { stopping.stopping().await };
+        let mut tasks = Tasks::new(Arc::clone(&health));
+        let stopping = stop.accepting.clone().cancelled_owned();
         let bounds = Bounds { connections: http::CONNECTIONS_MAX, stop: share(config.shutdown) };
-        let http = tokio::spawn(http::serve(public, public_router, bounds, stop));
+        tasks.spawn(Part::Http, http::serve(public, public_router, bounds, stopping));
         let bounds = Bounds { connections: http::ADMIN_CONNECTIONS_MAX, ..bounds };
-        let admin = tokio::spawn(http::serve(admin, admin_router, bounds, std::future::pending()));
-        Ok(Starting {
+        // It tells of the stop until the end.
+        let never = std::future::pending();
+        tasks.spawn(Part::Admin, http::serve(admin, admin_router, bounds, never));
+        let starting = Starting {
             app,
             config,
             health,
@@ -146,18 +135,20 @@ impl<S: Service> Starting<S> {
             queue,
             replays,
             sight,
-            http,
-            admin,
-        })
+            stop,
+        };
+        Ok((starting, tasks))
     }
 
-    /// Waits for the dependencies, then starts the parts.
-    pub(super) async fn run(mut self) -> anyhow::Result<Running> {
+    /// Waits for what the service needs; returns the ids of its schemas.
+    pub(super) async fn dependencies(&mut self) -> Ids {
         let ids = self.wait_for_database_and_schemas().await;
         self.wait_for_topics().await;
-        let (brokers, topics) = (self.config.kafka_brokers.clone(), self.app.topics());
-        // It ends with the process.
-        tokio::spawn(safety::run(brokers, topics, Arc::clone(&self.health)));
+        ids
+    }
+
+    /// Starts the parts.
+    pub(super) fn start(self, ids: &Ids, tasks: Tasks) -> anyhow::Result<Running> {
         let ids_of = |records: &'static [language::RecordInfo]| -> Vec<u32> {
             records.iter().map(|record| ids[&registry::subject(record)]).collect()
         };
@@ -174,22 +165,21 @@ impl<S: Service> Starting<S> {
         let registry = Registry::new(&self.config.registry_url);
         let replays = Replays { subscriptions: for_replays, items, registry };
         self.replays.send_replace(Some(Arc::new(replays)));
-        self.assemble(encoder, for_consumer)
+        self.assemble(tasks, encoder, for_consumer)
     }
 
     fn assemble(
         self,
+        mut tasks: Tasks,
         encoder: Encoder,
         subscriptions: Vec<Box<dyn Subscription<S>>>,
     ) -> anyhow::Result<Running> {
+        let topics = self.app.topics();
         let positions = Arc::new(Positions::default());
-        let stop_polling = Arc::new(AtomicBool::new(false));
         let flow = Arc::<Flow>::default();
-        let (poller, hint) = self.start_polling(subscriptions, &positions, &flow, &stop_polling)?;
+        let seat = self.start_polling(&mut tasks, subscriptions, &positions, &flow)?;
         let replicas = Replicas::default();
         let (relay, hand_over) = self.relay(replicas.clone());
-        let stop_relay: StopBell = (Arc::default(), Arc::default());
-        let wake_relay = hand_over.bell();
         let calls = self.app.calls.map(|erased| {
             let (health, telemetry) = (Arc::clone(&self.health), Arc::clone(&self.telemetry));
             CallQueue::new(erased, &self.senders.outcomes, health, telemetry)
@@ -211,7 +201,7 @@ impl<S: Service> Starting<S> {
             ),
             retention: Retention::new(&self.config, &self.app.forgets),
         };
-        let sweep = tokio::spawn(sweep::run(
+        let sweep = sweep::run(
             Arc::clone(&self.app.service),
             writer("sweep"),
             self.senders.outcomes.downgrade(),
@@ -219,14 +209,14 @@ impl<S: Service> Starting<S> {
             Arc::clone(&self.health),
             time,
             upkeep,
-        ));
+        );
         let executor = Executor {
             service: self.app.service,
             writer: writer("executor"),
             queue: self.queue,
             encoder: Arc::new(encoder),
             positions,
-            hint,
+            hint: seat.as_ref().map_or_else(OffsetHint::none, OffsetHint::of),
             relay: hand_over,
             calls,
             changes: self.handle.inner.changes.clone(),
@@ -238,20 +228,19 @@ impl<S: Service> Starting<S> {
             stored_at: Instant::now(),
             stuck: Stuck::new(Arc::clone(&self.health)),
         };
+        let (brokers, topics) = (self.config.kafka_brokers, topics);
+        tasks.spawn(Part::Executor, executor.run());
+        tasks.spawn(Part::Relay, relay.run(self.stop.publishing.clone()));
+        tasks.spawn(Part::Sweep, sweep);
+        tasks.spawn(Part::Progress, self.progress.watch(Arc::clone(&self.health)));
+        tasks.spawn(Part::Topics, safety::run(brokers, topics, Arc::clone(&self.health)));
         Ok(Running {
-            http: self.http,
-            admin: self.admin,
-            executor: tokio::spawn(executor.run()),
-            relay: tokio::spawn(relay.run(Arc::clone(&stop_relay.1), Arc::clone(&stop_relay.0))),
-            sweep,
-            poller,
-            stop_polling,
-            stop_relay,
-            wake_relay,
+            tasks,
+            stop: self.stop,
+            seat,
             senders: Box::new(self.senders),
             telemetry: self.telemetry,
             health: self.health,
-            progress: self.progress,
             shutdown_timeout: self.config.shutdown,
         })
     }
@@ -272,15 +261,16 @@ impl<S: Service> Starting<S> {
         )
     }
 
+    /// Returns where the member of the group sits, unless there is nothing to hear.
     fn start_polling(
         &self,
+        tasks: &mut Tasks,
         subscriptions: Vec<Box<dyn Subscription<S>>>,
         positions: &Arc<Positions>,
         flow: &Arc<Flow>,
-        stop: &Arc<AtomicBool>,
-    ) -> anyhow::Result<(Option<Poller>, OffsetHint)> {
+    ) -> anyhow::Result<Option<Arc<Seat>>> {
         if subscriptions.is_empty() {
-            return Ok((None, OffsetHint::none()));
+            return Ok(None);
         }
         let consuming = Consuming {
             config: self.config.clone(),
@@ -290,7 +280,7 @@ impl<S: Service> Starting<S> {
             positions: Arc::clone(positions),
             health: Arc::clone(&self.health),
             telemetry: Arc::clone(&self.telemetry),
-            stop: Arc::clone(stop),
+            stop: self.stop.fetching.clone(),
             rejoin: Arc::default(),
             complaint: Arc::default(),
             flow: Arc::clone(flow),
@@ -299,10 +289,9 @@ impl<S: Service> Starting<S> {
         let watch = Watch::of(&consuming, Arc::clone(&self.sight)).run();
         let seat = Arc::new(Seat::default());
         consumer::subscribe(&seat, &consuming)?;
-        let (polled, hint) = (Arc::clone(&seat), OffsetHint::of(&seat));
-        let thread = thread::Builder::new()
-            .name("consumer".to_owned())
-            .spawn(move || consumer::run(&polled, &consuming))?;
-        Ok((Some(Poller { thread, seat, watch: tokio::spawn(watch) }), hint))
+        let polled = Arc::clone(&seat);
+        tasks.spawn(Part::Watch, watch);
+        tasks.spawn_blocking(Part::Consumer, move || consumer::run(&polled, &consuming));
+        Ok(Some(seat))
     }
 }

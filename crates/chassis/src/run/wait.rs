@@ -4,36 +4,17 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use rand::Rng;
-
 use super::start::Starting;
+use crate::backoff::Backoff;
 use crate::failure::Chain;
 use crate::postgres::database;
 use crate::service::Service;
 use crate::wire::registry::{self, Ids, Registry};
 use crate::wire::topics;
 
-/// The first pause after a failed attempt; it doubles, with jitter, up to the last. The last is short
-/// enough that nobody waits noticeably longer for the service than for what it waits for.
+/// The pauses after failed attempts, from the first to the last. The last is short enough that nobody waits noticeably longer for the service than for what it waits for.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_LAST: Duration = Duration::from_secs(3);
-
-struct Backoff {
-    next: Duration,
-}
-
-impl Backoff {
-    fn new() -> Self {
-        Backoff { next: PAUSE_FIRST }
-    }
-
-    async fn pause(&mut self) {
-        // Replicas that lost the same server do not come back to it in the same moment.
-        let jitter = rand::rng().random_range(0.5..1.0);
-        tokio::time::sleep(self.next.mul_f64(jitter)).await;
-        self.next = (self.next * 2).min(PAUSE_LAST);
-    }
-}
 
 impl<S: Service> Starting<S> {
     /// The ids of all schemas compiled in: from the database where an earlier start left them, else
@@ -41,7 +22,7 @@ impl<S: Service> Starting<S> {
     pub(super) async fn wait_for_database_and_schemas(&mut self) -> Ids {
         let records = self.app.records();
         let registry = Registry::new(&self.config.registry_url);
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(PAUSE_FIRST, PAUSE_LAST);
         loop {
             match self.try_schemas(&records, &registry).await {
                 Ok(Some(ids)) => {
@@ -105,7 +86,7 @@ impl<S: Service> Starting<S> {
 
     pub(super) async fn wait_for_topics(&self) {
         let wanted = self.app.topics();
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(PAUSE_FIRST, PAUSE_LAST);
         loop {
             let brokers = self.config.kafka_brokers.clone();
             let existing = tokio::task::spawn_blocking(move || topics::existing(&brokers)).await;

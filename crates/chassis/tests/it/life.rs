@@ -241,17 +241,61 @@ async fn a_stop_gives_back_the_lease_although_kafka_does_not_answer() {
     world.stop("a").await;
 }
 
+/// What ends a service when it ends, of what starts once the dependencies are there.
+const PARTS: [&str; 7] = ["executor", "relay", "consumer", "watch", "sweep", "progress", "topics"];
+
 #[tokio::test]
-async fn the_end_of_any_part_ends_the_process() {
+async fn the_end_of_any_part_ends_the_process_with_its_reason() {
     let mut world = World::enter().await;
-    for part in ["executor", "relay", "sweep", "consumer", "watch"] {
-        world.spawn("a", &[("FLOTILLA_PANIC_AT", part)]).await;
-        assert_eq!(world.wait_for_exit("a").await, Some(1), "{part}");
+    for part in ["http", "admin"].into_iter().chain(PARTS) {
+        let (code, said) = world.run_to_its_end(&[("FLOTILLA_PANIC_AT", part)]).await;
+        assert_eq!(code, Some(1), "{part}: {said}");
+        let reason = format!("it panicked: told to panic at {part}");
+        assert!(said.contains(&reason), "{part}: {said}");
     }
     // What they left behind hinders nobody.
     world.start("a").await;
     let key = world.fresh_key("after");
     world.send(&request(&key, 1), &key).await;
     world.wait_for_total(&key, 1).await;
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn a_service_is_unready_before_the_end_of_a_part_ends_its_process() {
+    let mut world = World::enter().await;
+    for part in PARTS {
+        world.forget_schema_ids().await;
+        let detour = Detour::to(&world.urls.registry);
+        let variables = [("FLOTILLA_PANIC_AT", part), ("FLOTILLA_REGISTRY_URL", &detour.url)];
+        world.spawn("a", &variables).await;
+        world.wait_until_waiting_for("a", "registry").await;
+        // The stop waits for the rest of it, so that there is time to look.
+        let half = world.send_half("a", "POST /additions HT").await;
+        let _open = detour.open().await;
+        let says = world.wait_until_waiting_for("a", "process").await;
+        assert!(says.contains(&format!("`{part}` has ended")), "{says}");
+        let (status, answer) = world.admin("a", "GET", "/readyz").await;
+        assert_eq!(status, 503, "{answer}");
+        drop(half);
+        assert_eq!(world.wait_for_exit("a").await, Some(1), "{part}");
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_panics_while_it_publishes_leaves_no_listener_and_loses_nothing() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("panicked");
+    world.start_with("a", &[("FLOTILLA_PANIC_AT", "relay.before_publish")]).await;
+    let half = world.send_half("a", "POST /additions HT").await;
+    assert_eq!(world.add("a", &key, 1).await, Ok(1));
+    world.wait_until_waiting_for("a", "process").await;
+    // The process still waits for the rest of a request.
+    world.wait_for_listeners(0).await;
+    drop(half);
+    assert_eq!(world.wait_for_exit("a").await, Some(1));
+    world.start("a").await;
+    world.wait_until_published().await;
+    assert_eq!(world.totals_told(&key), [(1, 1)]);
     world.stop("a").await;
 }

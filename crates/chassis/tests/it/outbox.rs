@@ -95,6 +95,37 @@ async fn a_row_that_cannot_be_read_stops_publishing_before_it_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_gap_in_the_outbox_makes_the_service_unready_until_it_is_filled_and_says_so() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("gap");
+    let lease = world.take_lease().await;
+    world.start("a").await;
+    for n in 1..=2 {
+        assert_eq!(world.add("a", &key, 1).await, Ok(n));
+    }
+    let lost = world.lose_last_row().await;
+    assert_eq!(world.add("a", &key, 1).await, Ok(3));
+    drop(lease);
+    world.give_lease_back().await;
+    let says = world.wait_until_waiting_for("a", "outbox").await;
+    assert!(says.contains(&format!("batch {lost} is not in flotilla.outbox")), "{says}");
+    let (status, answer) = world.admin("a", "GET", "/readyz").await;
+    assert_eq!(status, 503, "{answer}");
+    assert_eq!(world.totals_told(&key), [(1, 1)], "nothing overtakes it");
+    world
+        .operate(
+            "insert into flotilla.outbox (batch, message_count, messages) values (",
+            lost,
+            ", 0, '\\x01000000000000');",
+        )
+        .await;
+    world.wait_until_ready("a").await;
+    world.wait_until_published().await;
+    assert_eq!(world.totals_told(&key), [(1, 1), (3, 3)]);
+    world.stop("a").await;
+}
+
+#[tokio::test]
 async fn an_operator_gives_up_a_row_that_is_lost_or_unreadable_as_the_runbook_says() {
     let mut world = World::enter().await;
     let key = world.fresh_key("given_up");

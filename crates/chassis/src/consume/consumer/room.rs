@@ -5,7 +5,6 @@ use std::time::Duration;
 use rdkafka::Message;
 use rdkafka::consumer::Consumer;
 use rdkafka::topic_partition_list::TopicPartitionList;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::client::Client;
 use super::{POLL, Polling};
@@ -59,7 +58,7 @@ impl<S: Service> Polling<'_, S> {
             }
             Some(Err(error)) => self.report(&error),
         }
-        !self.consuming.stop.load(Relaxed)
+        !self.consuming.stop.is_cancelled()
     }
 }
 

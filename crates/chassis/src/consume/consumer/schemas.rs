@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::passed::Place;
+use crate::backoff::Backoff;
 use crate::consume::offsets::{Partition, Positions};
 use crate::failure::Chain;
 use crate::ops::health::Health;
 use crate::wire::codec::SchemaId;
 use crate::wire::registry::Registry;
 
-/// The pause between questions to a registry that does not answer; it doubles up to the last.
+/// The pauses between questions to a registry that does not answer, from the first to the last.
 const PAUSE_FIRST: Duration = Duration::from_millis(250);
 const PAUSE_LAST: Duration = Duration::from_secs(4);
 
@@ -113,7 +114,7 @@ impl Asking {
     /// Asks until there is an answer, or nobody waits for one of this task.
     async fn ask(self: Arc<Self>, wanted: Wanted, task: u64) {
         let (topic, id) = wanted;
-        let mut pause = PAUSE_FIRST;
+        let mut backoff = Backoff::new(PAUSE_FIRST, PAUSE_LAST);
         while lock(&self.wanted).get(&wanted) == Some(&task) {
             match self.registry.schema(id).await {
                 Ok(schema) => {
@@ -137,8 +138,7 @@ impl Asking {
                     }
                 }
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_LAST);
+            backoff.pause().await;
         }
     }
 }

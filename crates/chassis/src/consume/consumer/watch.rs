@@ -20,7 +20,6 @@ use crate::consume::brokers::Brokers;
 use crate::consume::offsets::{Partition, Positions};
 use crate::ops::health::Health;
 use crate::ops::telemetry::Telemetry;
-use crate::run::crash;
 use crate::service::Service;
 
 /// The pause between looks.
@@ -70,7 +69,6 @@ impl Watch {
                 () = self.health.stopping() => return,
                 () = tokio::time::sleep(EVERY) => {}
             }
-            crash::point("watch");
             let look = self.look(&mut watchdog, &mut standstill);
             match tokio::time::timeout(LOOK_MAX, look).await {
                 Ok(Ok(())) => {}

@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     missed: AtomicBool,
     /// Whether numbers may have begun again from an earlier one.
     doubt: AtomicBool,
-    pub(super) wake: Arc<Notify>,
+    pub(super) wake: Notify,
 }
 
 impl Shared {
@@ -66,11 +66,6 @@ impl HandOver {
     #[cfg(feature = "testing")]
     pub(crate) fn to_nobody() -> Self {
         hand_over().0
-    }
-
-    /// Wakes the relay.
-    pub(crate) fn bell(&self) -> Arc<Notify> {
-        Arc::clone(&self.shared.wake)
     }
 
     pub(crate) fn is_leader(&self) -> bool {

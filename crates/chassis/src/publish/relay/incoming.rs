@@ -101,9 +101,8 @@ impl Incoming {
         self.gap
     }
 
-    /// The tenure is over, however it ended.
+    /// The tenure is over, however it ended. Returns when nobody listens any more.
     pub(super) async fn close(&mut self) {
-        self.shared.set_leader(false);
         self.listening.shutdown().await;
     }
 

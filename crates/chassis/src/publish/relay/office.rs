@@ -8,7 +8,12 @@ use super::keeping::Keeping;
 use super::lease::{RENEW_EVERY, Tenure};
 use super::publisher::Publisher;
 use super::{CLEAR_EVERY, POLL, Relay};
+use crate::backoff::Backoff;
 use crate::postgres::trouble::{PATIENCE, within};
+
+/// The pauses after attempts that failed for a passing reason, from the first to the last.
+const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+const BACKOFF_LAST: Duration = Duration::from_secs(10);
 
 pub(super) struct Office {
     pub(super) tenure: Tenure,
@@ -17,8 +22,8 @@ pub(super) struct Office {
     pub(super) keeping: Keeping,
     /// Whether an operator asked for a topic to be published again, as far as we know.
     pub(super) is_asked_to_republish: bool,
-    /// Attempts in a row that failed for a passing reason.
-    pub(super) failures: u32,
+    /// After attempts that failed for a passing reason.
+    pub(super) backoff: Backoff,
     /// The last batch that is noted as published, and when it was.
     noted: i64,
     noted_at: Instant,
@@ -64,7 +69,7 @@ impl Relay {
             apart,
             keeping,
             is_asked_to_republish,
-            failures: 0,
+            backoff: Backoff::new(BACKOFF_FIRST, BACKOFF_LAST),
             noted,
             noted_at,
         }))

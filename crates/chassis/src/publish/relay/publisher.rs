@@ -264,10 +264,19 @@ impl Publisher {
         self.prompt.handle()
     }
 
-    /// Lets go of the producers, and of what is still under way. Their destructors can block, so they get
-    /// a thread and a deadline.
+    /// Lets go of the producers, and of what is still under way. Returns when they are gone, or do not
+    /// come to an end: their destructors can block.
     pub(crate) async fn close(self) {
-        let closing = tokio::task::spawn_blocking(move || drop(self));
+        let Publisher { prompt, gathering, alone, .. } = self;
+        let pumps = std::iter::once(prompt).chain(gathering).chain(alone);
+        let threads: Vec<_> = pumps.map(Pump::close).collect();
+        let closing = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                if thread.join().is_err() {
+                    tracing::error!("the thread of a producer panicked");
+                }
+            }
+        });
         if tokio::time::timeout(CLOSE_TIMEOUT, closing).await.is_err() {
             tracing::warn!("the producers did not close in time");
         }

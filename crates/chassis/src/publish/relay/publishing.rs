@@ -2,7 +2,6 @@
 //! lease is renewed meanwhile and progress noted, so that no other replica begins with the same rows.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::delivery::Delivery;
@@ -20,9 +19,6 @@ const SLOW: Duration = Duration::from_secs(5);
 const STALLED: Duration = Duration::from_secs(30);
 /// How long a stop waits for a Kafka that does not acknowledge. What is not published is in its rows.
 const STOP_PATIENCE: Duration = Duration::from_secs(1);
-/// The pause after an attempt that failed for a passing reason; it doubles up to the last.
-const BACKOFF_FIRST: Duration = Duration::from_millis(500);
-const BACKOFF_LAST: Duration = Duration::from_secs(10);
 
 /// How far publishing came.
 pub(super) enum Published {
@@ -85,7 +81,7 @@ impl Relay {
         if let Some(end) = ended {
             return Ok(Published::Ended(end));
         }
-        office.failures = 0;
+        office.backoff.reset();
         let published = rows.iter().filter(|row| row.number <= office.tenure.published);
         let bytes = published.map(|row| row.row.len()).sum();
         office.keeping.published(office.tenure.published, bytes);
@@ -215,7 +211,7 @@ impl Relay {
             if moved.0.elapsed() >= STALLED {
                 return Ok(Waited::Stalled);
             }
-            if self.stopping.load(Relaxed)
+            if self.stopping.is_cancelled()
                 && stopping.get_or_insert_with(Instant::now).elapsed() >= STOP_PATIENCE
             {
                 return Ok(Waited::Ended(End::Stopping));
@@ -241,11 +237,9 @@ impl Relay {
     }
 
     async fn back_off(&mut self, office: &mut Office) -> Result<Option<End>, sqlx::Error> {
-        let pause = (BACKOFF_FIRST * 2_u32.saturating_pow(office.failures)).min(BACKOFF_LAST);
-        office.failures = office.failures.saturating_add(1);
-        let until = Instant::now() + pause;
+        let until = Instant::now() + office.backoff.next_pause();
         while Instant::now() < until {
-            if self.stopping.load(Relaxed) {
+            if self.stopping.is_cancelled() {
                 return Ok(Some(End::Stopping));
             }
             if !self.note(office).await? {

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext, PurgeConfig};
@@ -17,11 +17,19 @@ const IDLE: Duration = Duration::from_secs(1);
 /// Events served at one look: its statistics, and what a broken connection reports.
 const EVENTS: usize = 16;
 
-/// A producer and the thread that serves it.
+/// A producer and the thread that serves it. Dropping it, on whatever path, blocks nobody: the thread is the
+/// last to let go of the producer, whose destructor can block.
 pub(crate) struct Pump<C: ProducerContext + 'static> {
+    // Dropped before the thread is told to stop.
     producer: Arc<BaseProducer<C>>,
+    bell: Bell,
+    thread: JoinHandle<()>,
+}
+
+/// Tells the thread what to do, and to stop when this is dropped.
+struct Bell {
     signals: Arc<Signals>,
-    thread: Option<JoinHandle<()>>,
+    thread: Thread,
 }
 
 #[derive(Default)]
@@ -39,8 +47,16 @@ impl<C: ProducerContext + 'static> Pump<C> {
             move || serve(&producer, &signals)
         };
         let thread = thread::Builder::new().name("producer".to_owned()).spawn(serve);
-        let thread = Some(thread.expect("threads can be started"));
-        Pump { producer, signals, thread }
+        let thread = thread.expect("threads can be started");
+        Pump { producer, bell: Bell { signals, thread: thread.thread().clone() }, thread }
+    }
+
+    /// Lets go of the producer. It is gone when the thread has ended.
+    pub(super) fn close(self) -> JoinHandle<()> {
+        let Pump { producer, bell, thread } = self;
+        drop(producer);
+        drop(bell);
+        thread
     }
 
     pub(crate) fn producer(&self) -> &BaseProducer<C> {
@@ -54,10 +70,10 @@ impl<C: ProducerContext + 'static> Pump<C> {
 
     /// Acknowledgements are outstanding from now on, or none is any more.
     pub(super) fn set_busy(&self, busy: bool) {
-        self.signals.busy.store(busy, Relaxed);
-        if busy && let Some(thread) = &self.thread {
+        self.bell.signals.busy.store(busy, Relaxed);
+        if busy {
             // Kept when the thread is just about to wait, so that it does not.
-            thread.thread().unpark();
+            self.bell.thread.unpark();
         }
     }
 }
@@ -71,18 +87,13 @@ fn serve<C: ProducerContext>(producer: &BaseProducer<C>, signals: &Signals) {
             thread::park_timeout(IDLE);
         }
     }
+    // Nothing of it is sent any more, whoever else still holds the producer.
+    producer.purge(PurgeConfig::default().queue().inflight());
 }
 
-impl<C: ProducerContext + 'static> Drop for Pump<C> {
+impl Drop for Bell {
     fn drop(&mut self) {
-        // Nothing of it is sent any more, whoever else still holds the producer.
-        self.producer.purge(PurgeConfig::default().queue().inflight());
         self.signals.stop.store(true, Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            if thread.join().is_err() {
-                tracing::error!("the thread of the producer panicked");
-            }
-        }
+        self.thread.unpark();
     }
 }

@@ -1,13 +1,13 @@
 //! Whether Kafka answers while there is nothing to publish. Without it a broker that is away shows only
 //! with the first event that it does not take.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer};
-use tokio::task::JoinSet;
 
 use super::Relay;
 use super::publisher::{Context, Publisher};
@@ -48,13 +48,12 @@ impl Traffic {
     }
 }
 
-/// Asks for as long as the answer lives.
-pub(super) fn start(relay: &Relay) -> JoinSet<()> {
+/// Asks for as long as it is polled. It holds nothing of the relay's, which publishes meanwhile.
+pub(super) fn run(relay: &Relay) -> impl Future<Output = Infallible> + use<> {
     let (health, brokers) = (Arc::clone(&relay.health), relay.producer.brokers.clone());
     let topic = crate::consume::dead_letters::topic_of(relay.producer.service);
     let traffic = Arc::clone(&relay.traffic);
-    let mut watch = JoinSet::new();
-    watch.spawn(async move {
+    async move {
         let mut pause = EVERY;
         loop {
             tokio::time::sleep(pause).await;
@@ -81,6 +80,5 @@ pub(super) fn start(relay: &Relay) -> JoinSet<()> {
                 }
             };
         }
-    });
-    watch
+    }
 }

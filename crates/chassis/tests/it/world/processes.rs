@@ -97,6 +97,20 @@ impl World {
     /// Starts a replica without waiting for it.
     pub(crate) async fn spawn(&mut self, name: &'static str, extra: &[(&str, &str)]) {
         let (public, admin) = (free_port(), free_port());
+        let child = self.replica(public, admin, extra).spawn().unwrap();
+        self.processes.running.insert(name, Process { child, public, admin });
+    }
+
+    /// Runs a replica until it ends by itself; returns exit code and what it said.
+    pub(crate) async fn run_to_its_end(&self, extra: &[(&str, &str)]) -> (Option<i32>, String) {
+        let mut replica = self.replica(free_port(), free_port(), extra);
+        let ended = tokio::time::timeout(PATIENCE, replica.output()).await;
+        let ended = ended.expect("the process should have ended").unwrap();
+        let said = [ended.stdout, ended.stderr].concat();
+        (ended.status.code(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    fn replica(&self, public: u16, admin: u16, extra: &[(&str, &str)]) -> Command {
         let urls = &self.processes.urls;
         let mut command = Command::new(example());
         command
@@ -111,8 +125,7 @@ impl World {
             .envs(extra.iter().copied())
             .stdin(Stdio::null())
             .kill_on_drop(true);
-        let child = command.spawn().unwrap();
-        self.processes.running.insert(name, Process { child, public, admin });
+        command
     }
 
     pub(crate) async fn start(&mut self, name: &'static str) {
