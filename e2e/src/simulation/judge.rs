@@ -68,8 +68,9 @@ impl World {
             self.published.about(topic, &key).iter().map(Fact::name).collect();
         let is_own = |name: &&str| OrderEvent::RECORDS.iter().any(|record| record.name == *name);
         let own: Vec<&str> = history.iter().copied().filter(is_own).collect();
-        let about = || self.published.all().filter(|fact| **fact.key() == *key);
-        let is_told = |name: &&'static str| about().any(|fact| fact.name() == *name);
+        let about = self.published.all().filter(|fact| **fact.key() == *key);
+        let told: Vec<&str> = about.map(Fact::name).collect();
+        let is_told = |name: &&'static str| told.contains(name);
         let once = history.iter().collect::<BTreeSet<_>>().len() == history.len();
         let agree = own == published && once && history.iter().all(is_told);
         (!agree).then(|| format!("{key}: the history is {history:?}, published was {published:?}"))

@@ -32,7 +32,7 @@ impl Published {
 
     /// The facts about a key on a topic, in their order.
     pub(super) fn about(&self, topic: &'static str, key: &str) -> &[Fact] {
-        self.facts.get(&(topic, Arc::from(key))).map_or(&[], Vec::as_slice)
+        self.facts.get(&(topic, Arc::from(key))).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// All facts.
