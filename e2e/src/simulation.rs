@@ -10,7 +10,7 @@ mod outside;
 mod published;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use chassis::Service;
 use chassis::model::{Done, Fact};
@@ -34,6 +34,13 @@ const SKU: &str = "unit";
 const PRICE: i64 = 100;
 /// The time of every decision: none may depend on it.
 const NOW: i64 = 1_790_000_000_000_000;
+
+/// The most orders of one run: more would only make each run longer.
+const ORDERS_MAX: usize = 8;
+
+/// The fleet before anything happens. Every run begins with a copy.
+static FLEET: LazyLock<Fleet> =
+    LazyLock::new(|| Fleet::new(&(0..ORDERS_MAX).map(order_id).collect::<Vec<_>>()));
 
 /// What may go wrong in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,9 +114,9 @@ impl World {
 
     /// An item that is listed and counted, and room for orders.
     fn empty(units: i64, orders: usize, random: SmallRng, chances: Chances) -> Self {
-        let ids: Vec<OrderId> = (0..orders).map(order_id).collect();
+        assert!(orders <= ORDERS_MAX, "a run has at most {ORDERS_MAX} orders");
         let mut world = World {
-            fleet: Fleet::new(&ids),
+            fleet: FLEET.clone(),
             sagas: Vec::new(),
             requests: Vec::new(),
             units,
@@ -322,7 +329,7 @@ impl World {
 
     /// Whether a service has published anything in this run.
     pub fn has_published(&self, service: &str) -> bool {
-        self.published.sources().any(|source| source == service)
+        self.published.all().any(|fact| fact.source() == service)
     }
 
     fn note(&mut self, what: &'static str) {
@@ -347,10 +354,13 @@ impl World {
 /// The record by which shipping says that the parcel is on its way.
 const DISPATCHED: &str = "ShipmentDispatched";
 
+/// The keys of all orders that there may be.
+static KEYS: LazyLock<Vec<String>> =
+    LazyLock::new(|| (0..ORDERS_MAX).map(|number| order_id(number).to_string()).collect());
+
 /// The number of the order that a fact is about.
 fn number_of(fact: &Fact) -> Option<usize> {
-    let id = Uuid::parse_str(fact.key()).ok()?;
-    usize::try_from(id.as_u128()).ok()?.checked_sub(1)
+    KEYS.iter().position(|key| **key == **fact.key())
 }
 
 /// A warehouse counted units.

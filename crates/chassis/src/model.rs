@@ -1,5 +1,4 @@
-//! Services in memory, without servers: what a simulation of a fleet runs, thousands of times a second. A fact is
-//! heard through the subscription that the service registered, and decided by the shipped [`Service::decide`], so
+//! Services in memory, without servers: what a simulation of a fleet runs by the thousand. A fact is heard through the subscription that the service registered, and decided by the shipped [`Service::decide`], so
 //! that what is ignored, how an event becomes an input, the numbers of what is published and all that a decision
 //! writes down are the service's own. What is left out is what one batch needs of the outside: bytes and SQL.
 
@@ -10,7 +9,7 @@ use std::sync::Arc;
 
 pub use self::fact::Fact;
 use crate::app::App;
-use crate::consume::subscription::{Heard, Subscription};
+use crate::consume::subscription::{Declared, Heard, Subscription};
 use crate::effects::Effects;
 use crate::measuring::wire::ids;
 use crate::service::Service;
@@ -50,9 +49,8 @@ impl<S: Service> Model<S> {
     /// # Panics
     /// When a schema that it hears is not Avro.
     pub fn new(app: App<S>) -> Arc<Self> {
-        let build = |heard: &crate::consume::subscription::Declared<S>| {
-            (heard.build)(&ids(heard.records)).expect("schemas are Avro")
-        };
+        let build =
+            |heard: &Declared<S>| (heard.build)(&ids(heard.records)).expect("schemas are Avro");
         Arc::new(Model {
             subscriptions: app.hears.iter().map(build).collect(),
             publishes: app.publishes.iter().map(|published| published.topic).collect(),

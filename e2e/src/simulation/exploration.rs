@@ -147,11 +147,6 @@ impl Point {
         bag.sort_unstable();
         let wrong = world.violations.len();
         let left = (duplicates, interferes, returns, wrong);
-        format!(
-            "{left:?} {} {:?} {:?} {bag:?}",
-            world.states(),
-            world.sagas,
-            world.published.names()
-        )
+        format!("{left:?} {} {:?} {bag:?}", world.states(), world.sagas)
     }
 }

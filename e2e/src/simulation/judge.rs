@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use chassis::model::Fact;
 use events::{CatalogueEvent, Events, OrderEvent};
 
 use super::{Saga, World, sku};
@@ -63,11 +64,13 @@ impl World {
         let order = self.fleet.order.rows().orders.get(saga.id).expect("it was placed");
         let history: Vec<&'static str> = order.history().collect();
         let (key, topic) = (saga.id.to_string(), OrderEvent::TOPIC);
-        let published: Vec<&str> = self.published.about(topic, &key).map(|f| f.name()).collect();
+        let published: Vec<&str> =
+            self.published.about(topic, &key).iter().map(Fact::name).collect();
         let is_own = |name: &&str| OrderEvent::RECORDS.iter().any(|record| record.name == *name);
         let own: Vec<&str> = history.iter().copied().filter(is_own).collect();
-        let told = self.published.names();
-        let is_told = |name: &&'static str| told.contains(&(key.as_str(), *name));
+        let about = self.published.all().filter(|fact| **fact.key() == *key);
+        let told: Vec<&str> = about.map(Fact::name).collect();
+        let is_told = |name: &&'static str| told.contains(name);
         let once = history.iter().collect::<BTreeSet<_>>().len() == history.len();
         let agree = own == published && once && history.iter().all(is_told);
         (!agree).then(|| format!("{key}: the history is {history:?}, published was {published:?}"))
@@ -82,8 +85,8 @@ impl World {
         }
         // Whichever came last, and however late: the newest price stands.
         let facts = self.published.about(CatalogueEvent::TOPIC, sku.as_str());
-        let prices = facts.filter(|fact| fact.name() == "StockItemChanged");
-        let newest = prices.map(|fact| fact.sequence()).max();
+        let newest = facts.iter().rfind(|fact| fact.name() == "StockItemChanged");
+        let newest = newest.map(Fact::sequence);
         let listed = self.fleet.order.rows().prices.listed().get(&sku).map(|price| price.sequence);
         (listed != newest).then(|| format!("order has price {listed:?}, the newest is {newest:?}"))
     }
@@ -94,6 +97,6 @@ impl World {
             format!("{} {} {}\n", self.fleet.states(saga.id), saga.captured, saga.refunded)
         });
         let shelf = self.fleet.inventory.rows().stock.get(&sku());
-        format!("{}{shelf:?}\n{:?}", states.collect::<String>(), self.published.counts())
+        format!("{}{shelf:?}\n{}", states.collect::<String>(), self.published.told())
     }
 }

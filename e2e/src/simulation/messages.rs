@@ -22,7 +22,7 @@ pub enum Message {
 /// Who keeps a message in its place: the reader, the topic and the key. Calls and their outcomes keep no order.
 pub(super) fn lane(message: &Message) -> Option<(Reader, &str, &str)> {
     match message {
-        Message::Record(reader, fact) => Some((*reader, fact.topic(), fact.key())),
+        Message::Record(reader, fact) => Some((*reader, fact.topic(), &**fact.key())),
         Message::ToOrder(..)
         | Message::Provider(..)
         | Message::Carrier(..)

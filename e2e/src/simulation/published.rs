@@ -1,57 +1,57 @@
 //! What all services have published, and what must be true of it at every moment: facts of a key are numbered
 //! without gaps, and what happens once is told once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chassis::model::Fact;
 use events::TOPICS;
 
-/// Every fact that was published.
+/// Every fact that was published, by topic and key.
 #[derive(Clone, Default)]
 pub(super) struct Published {
-    facts: Vec<Fact>,
+    facts: BTreeMap<(&'static str, Arc<str>), Vec<Fact>>,
 }
 
 impl Published {
     /// Adds a fact; returns what is wrong with it.
     pub(super) fn add(&mut self, fact: Fact) -> Option<String> {
-        let wrong = self.wrong_with(&fact);
-        self.facts.push(fact);
+        let earlier = self.facts.entry((fact.topic(), Arc::clone(fact.key()))).or_default();
+        let expected = earlier.len() as i64 + 1;
+        let is_again = earlier.iter().any(|earlier| earlier.name() == fact.name());
+        let wrong = if fact.sequence() != expected {
+            Some(format!("{}: {fact:?}, expected number {expected}", fact.key()))
+        } else if is_again && !is_compacted(&fact) {
+            Some(format!("{}: {} is told again", fact.key(), fact.name()))
+        } else {
+            None
+        };
+        earlier.push(fact);
         wrong
     }
 
-    fn wrong_with(&self, fact: &Fact) -> Option<String> {
-        let earlier = || self.about(fact.topic(), fact.key());
-        let expected = earlier().map(Fact::sequence).max().unwrap_or(0) + 1;
-        if fact.sequence() != expected {
-            return Some(format!("{}: {fact:?}, expected number {expected}", fact.key()));
-        }
-        let told_before = !is_compacted(fact) && earlier().any(|told| told.name() == fact.name());
-        told_before.then(|| format!("{}: {} is told again", fact.key(), fact.name()))
-    }
-
     /// The facts about a key on a topic, in their order.
-    pub(super) fn about(&self, topic: &str, key: &str) -> impl Iterator<Item = &Fact> {
-        self.facts.iter().filter(move |fact| fact.topic() == topic && fact.key() == key)
+    pub(super) fn about(&self, topic: &'static str, key: &str) -> &[Fact] {
+        self.facts.get(&(topic, Arc::from(key))).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Which facts there are, whatever their order among topics.
-    pub(super) fn names(&self) -> BTreeSet<(&str, &'static str)> {
-        self.facts.iter().map(|fact| (fact.key(), fact.name())).collect()
+    /// All facts.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Fact> {
+        self.facts.values().flatten()
     }
 
-    /// Who published each fact.
-    pub(super) fn sources(&self) -> impl Iterator<Item = &'static str> {
-        self.facts.iter().map(Fact::source)
-    }
-
-    /// How many facts there are of each topic and key.
-    pub(super) fn counts(&self) -> BTreeMap<(&'static str, &str), usize> {
-        let mut counts = BTreeMap::new();
-        for fact in &self.facts {
-            *counts.entry((fact.topic(), fact.key())).or_default() += 1;
+    /// What was told of each key, in its order.
+    pub(super) fn told(&self) -> String {
+        let mut told = String::new();
+        for ((_, key), facts) in &self.facts {
+            told.push_str(key);
+            for fact in facts {
+                told.push(' ');
+                told.push_str(fact.name());
+            }
+            told.push('\n');
         }
-        counts
+        told
     }
 }
 

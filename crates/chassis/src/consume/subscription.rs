@@ -185,15 +185,34 @@ impl<S: Hears<E>, E: Events> Subscription<S> for Typed<E> {
             Ok(identified) => identified,
             Err(detail) => return self.poison(raw, "headers", detail),
         };
-        self.asked::<S>(event, record, event_id, sequence)
+        let Some(input) = S::hear(event, sequence) else { return Heard::Ignored };
+        Heard::Input {
+            input,
+            cause: event_id.as_str().into(),
+            inbox_id: match S::DEDUPLICATION {
+                Deduplication::Inbox => Some(event_id),
+                Deduplication::Idempotent => None,
+            },
+            never_dead_lettered: self.never_dead_lettered[record],
+        }
     }
 
     #[cfg(feature = "model")]
     fn hear(&self, fact: &Fact) -> Heard<S::Input> {
         let event: &E = fact.event().expect("the fact is of this topic");
-        match event.record() {
-            ignored if self.ignored[ignored] => Heard::Ignored,
-            record => self.asked::<S>(event.clone(), record, fact.id(), fact.sequence()),
+        let record = event.record();
+        if self.ignored[record] {
+            return Heard::Ignored;
+        }
+        let Some(input) = S::hear(event.clone(), fact.sequence()) else { return Heard::Ignored };
+        Heard::Input {
+            input,
+            cause: Arc::clone(fact.id()),
+            inbox_id: match S::DEDUPLICATION {
+                Deduplication::Inbox => Some(fact.id().as_ref().to_owned()),
+                Deduplication::Idempotent => None,
+            },
+            never_dead_lettered: self.never_dead_lettered[record],
         }
     }
 
@@ -207,26 +226,6 @@ impl<S: Hears<E>, E: Events> Subscription<S> for Typed<E> {
 }
 
 impl<E: Events> Typed<E> {
-    /// What an event with this id and this number asks of the service.
-    fn asked<S: Hears<E>>(
-        &self,
-        event: E,
-        record: usize,
-        id: String,
-        sequence: i64,
-    ) -> Heard<S::Input> {
-        let Some(input) = S::hear(event, sequence) else { return Heard::Ignored };
-        Heard::Input {
-            input,
-            cause: id.as_str().into(),
-            inbox_id: match S::DEDUPLICATION {
-                Deduplication::Inbox => Some(id),
-                Deduplication::Idempotent => None,
-            },
-            never_dead_lettered: self.never_dead_lettered[record],
-        }
-    }
-
     /// A damaged compensation is still one, whether its schema or its header tells: setting it aside
     /// would keep somebody's money or goods as surely as if it had been read.
     fn poison<I>(&self, raw: &Raw<'_>, code: &'static str, detail: String) -> Heard<I> {

@@ -13,6 +13,7 @@ pub struct Fact {
     record: &'static RecordInfo,
     source: &'static str,
     key: Arc<str>,
+    id: Arc<str>,
     sequence: i64,
     event: Arc<dyn Event>,
 }
@@ -25,10 +26,12 @@ impl<E: Events> Event for E {}
 impl Fact {
     /// An event that `source` publishes as number `sequence` of its key.
     pub fn new<E: Events>(source: &'static str, sequence: i64, event: &E) -> Self {
+        let key: Arc<str> = event.key().into();
         Fact {
             record: &E::RECORDS[event.record()],
             source,
-            key: event.key().into(),
+            id: format!("{source}/{key}/{sequence}").into(),
+            key,
             sequence,
             event: Arc::new(event.clone()),
         }
@@ -50,7 +53,7 @@ impl Fact {
     }
 
     /// Whom or what it is about.
-    pub fn key(&self) -> &str {
+    pub fn key(&self) -> &Arc<str> {
         &self.key
     }
 
@@ -60,8 +63,8 @@ impl Fact {
     }
 
     /// The event's id, as headers have it.
-    pub(crate) fn id(&self) -> String {
-        format!("{}/{}/{}", self.source, self.key, self.sequence)
+    pub(crate) fn id(&self) -> &Arc<str> {
+        &self.id
     }
 
     /// The event, where it is one of this topic.

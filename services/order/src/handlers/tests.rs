@@ -43,10 +43,8 @@ where
     for (event, asks, kind, loss) in table {
         let name = E::RECORDS[event.record()].name;
         heard.insert(name);
-        let step = match <Orders as Hears<E>>::hear(event, 3) {
-            Some(Input::Step(step)) => step,
-            other => panic!("{name} is a step of its order, not {other:?}"),
-        };
+        let asked = <Orders as Hears<E>>::hear(event, 3);
+        let Some(Input::Step(step)) = asked else { panic!("{name} is no step, but {asked:?}") };
         assert_eq!((step.order, step.input, step.heard), (order(), asks, Some(kind)), "{name}");
         let held = <Orders as Hears<E>>::NEVER_DEAD_LETTERED.contains(&name);
         assert_eq!(held, matches!(loss, NeverEnds), "{name}");
@@ -152,9 +150,9 @@ fn what_an_answer_tells_beyond_its_step_is_kept_for_those_who_ask() {
     let (order_id, occurred_at) = (order(), OCCURRED_AT);
     let shortages = vec![Shortage { sku: sku(), requested: 2, available: 1 }];
     let rejected = StockRejected { order_id, shortages: shortages.clone(), occurred_at };
-    let news = |input| match input {
-        Some(Input::Step(step)) => step.news,
-        other => panic!("{other:?} is no step"),
+    let news = |asked: Option<Input>| {
+        let Some(Input::Step(step)) = asked else { panic!("no step, but {asked:?}") };
+        step.news
     };
     let told = news(Orders::hear(InventoryEvent::from(rejected), 1));
     assert!(matches!(told, News::Shortages(told) if told == shortages));
@@ -192,8 +190,8 @@ fn price_told(sequence: i64, occurred_at: i64) -> Arc<Price> {
         free_quantity: 1,
         occurred_at,
     };
-    match Orders::hear(CatalogueEvent::from(event), sequence) {
-        Some(Input::Price(item, price)) if item == sku() => price,
-        other => panic!("an item that changed has a price, not {other:?}"),
-    }
+    let asked = Orders::hear(CatalogueEvent::from(event), sequence);
+    let Some(Input::Price(item, price)) = asked else { panic!("no price, but {asked:?}") };
+    assert_eq!(item, sku());
+    price
 }
