@@ -10,6 +10,7 @@ mod stop;
 mod tasks;
 mod wait;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -70,15 +71,11 @@ pub fn main<S: Service>(app: fn(&mut Env) -> App<S>) -> ExitCode {
         Command::Describe { json } => {
             let (own, of_every_service) = (describe::describe(app), describe::of_every_service());
             let whole = describe::Whole { own, of_every_service };
-            print_line(
-                match json {
-                    true => {
-                        serde_json::to_string_pretty(&whole).expect("a description is plain data")
-                    }
-                    false => whole.to_string(),
-                }
-                .trim_end(),
-            );
+            let text = match json {
+                true => serde_json::to_string_pretty(&whole).expect("a description is plain data"),
+                false => whole.to_string(),
+            };
+            print_line(text.trim_end());
             ExitCode::SUCCESS
         }
     }
@@ -232,9 +229,9 @@ impl Running {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of a command that a person typed")]
+/// What a command has to say. A reader that has seen enough (`| head`) is no failure.
 fn print_line(text: &str) {
-    println!("{text}");
+    writeln!(std::io::stdout(), "{text}").ok();
 }
 
 #[expect(clippy::print_stderr, reason = "logs are not started yet, and a person reads this")]

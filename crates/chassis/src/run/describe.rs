@@ -142,7 +142,7 @@ impl fmt::Display for Whole {
                     writeln!(f, "  {what} {}", names.join(", "))?;
                 }
             }
-            writeln!(f, "  tells a redelivery by: {}", heard.deduplication)?;
+            writeln!(f, "  a redelivery has no effect: {}", heard.deduplication)?;
         }
         for published in &own.publishes {
             writeln!(f, "\npublishes {}: {}", published.topic, published.records.join(", "))?;
