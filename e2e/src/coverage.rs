@@ -102,8 +102,11 @@ fn described(member: &Member, evidence: &Evidence) -> Vec<String> {
             lacks.push(format!("does not ask for {}, where its neighbour is", outside.setting));
         }
     }
-    for topic in member.owns.iter().filter(|name| TOPICS.iter().all(|known| known.name != **name)) {
-        lacks.push(format!("owns {topic}, which is no topic of crates/events"));
+    // A service on request brings its language along.
+    let in_language = |name: &str| TOPICS.iter().any(|known| known.name == name);
+    if member.starts == Starts::WithTheFleet {
+        let strange = member.owns.iter().filter(|name| !in_language(name));
+        lacks.extend(strange.map(|topic| format!("owns {topic}, no topic of crates/events")));
     }
     lacks
 }

@@ -69,8 +69,7 @@ pub fn main<S: Service>(app: fn(&mut Env) -> App<S>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Describe { json } => {
-            let (own, of_every_service) = (describe::describe(app), describe::of_every_service());
-            let whole = describe::Whole { own, of_every_service };
+            let whole = describe::Whole::of(app);
             let text = match json {
                 true => serde_json::to_string_pretty(&whole).expect("a description is plain data"),
                 false => whole.to_string(),

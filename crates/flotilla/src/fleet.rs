@@ -1,5 +1,6 @@
 //! A whole fleet on this machine: servers, topics, schemas, migrations, the sandbox, the services.
 
+mod language;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -147,12 +148,16 @@ impl Fleet {
     }
 
     async fn prepare(&self) -> Result<()> {
-        let plan = topics::plan(TOPICS, self.settings.partitions, &self.services());
+        let mut language = TOPICS.to_vec();
+        for service in &self.settings.settings.with {
+            language.extend(language::of(&self.program(service)?)?);
+        }
+        let plan = topics::plan(&language, self.settings.partitions, &self.services());
         topics::apply(&self.environment.kafka_brokers(), &plan, 1)
             .await
             .context("topics cannot be created")?;
         let registry = Registry::new(&self.environment.registry_url());
-        for record in TOPICS.iter().flat_map(|topic| topic.records) {
+        for record in language.iter().flat_map(|topic| topic.records) {
             let subject = chassis::subject(record);
             if registry.id_of(&subject, record.schema).await?.is_none() {
                 registry

@@ -49,7 +49,7 @@ fn a_roster_that_says_something_else_than_the_code_is_found() {
         r#"owns {"loyalty.events"} on the roster, {"shipping.events"} by its code"#,
         r#"calls {"printer"} on the roster, {"carrier"} by its code"#,
         "does not ask for FLOTILLA_PRINTER",
-        "owns loyalty.events, which is no topic of crates/events",
+        "owns loyalty.events, no topic of crates/events",
     ] {
         finds(&evidence, &LOYALTY, expected);
     }

@@ -2,6 +2,7 @@
 //! its metrics. All of it is compiled in; `<service> describe` prints it, and tools that are not written in Rust
 //! read the file that a test makes of all services. Apart from `run`, which starts what this describes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use language::RecordInfo;
@@ -125,13 +126,27 @@ pub fn of_every_service() -> OfEveryService {
 pub(crate) struct Whole {
     #[serde(flatten)]
     pub(crate) own: Description,
+    /// The schemas of what it publishes, by their full names.
+    pub(crate) schemas: BTreeMap<&'static str, &'static str>,
     pub(crate) of_every_service: OfEveryService,
+}
+
+impl Whole {
+    pub(crate) fn of<S: Service>(app: fn(&mut Env) -> App<S>) -> Self {
+        let published = app(&mut Env::from_fn(|_| None)).publishes;
+        let records = published.iter().flat_map(|published| published.records);
+        Whole {
+            own: describe(app),
+            schemas: records.map(|record| (record.full_name, record.schema)).collect(),
+            of_every_service: of_every_service(),
+        }
+    }
 }
 
 impl fmt::Display for Whole {
     /// For people: what is empty is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Whole { own, of_every_service: common } = self;
+        let Whole { own, of_every_service: common, .. } = self;
         writeln!(f, "{}", own.service)?;
         for heard in &own.hears {
             writeln!(f, "\nhears {}: {}", heard.topic, heard.hears.join(", "))?;
