@@ -2,21 +2,22 @@
 //! `docs/openapi-admin.json` what operators ask each of them.
 
 use chassis::openapi;
+use local::{DEFAULT_BASE_PORT, Ports};
+use roster::SERVICES;
 use serde_json::Value;
 
-/// The ports of a local fleet, which the document of a whole fleet names as its servers.
-const SERVERS: [&str; 4] = [
-    "http://127.0.0.1:7400",
-    "http://127.0.0.1:7402",
-    "http://127.0.0.1:7404",
-    "http://127.0.0.1:7406",
-];
+use crate::members::code_of;
 
-/// Each document with the file that holds it, under `docs`.
+/// Each document with the file that holds it, under `docs`. As servers it names the ports of a local fleet.
 pub fn all() -> [(&'static str, String); 2] {
-    let services =
-        [order::document(), payment::document(), inventory::document(), shipping::document()];
-    let fleet = openapi::fleet(SERVERS.into_iter().zip(services).collect());
+    let ports = Ports::from_base(DEFAULT_BASE_PORT);
+    let services: Vec<_> = SERVICES.iter().filter_map(|name| code_of(name)).collect();
+    let urls: Vec<String> = services
+        .iter()
+        .map(|service| format!("http://127.0.0.1:{}", ports.get(service.name)))
+        .collect();
+    let documents = services.iter().map(|service| (service.document)());
+    let fleet = openapi::fleet(urls.iter().map(String::as_str).zip(documents).collect());
     [("openapi.json", text(&fleet)), ("openapi-admin.json", text(&chassis::admin_openapi()))]
 }
 

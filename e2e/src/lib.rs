@@ -1,7 +1,9 @@
 //! The fleet as a whole: the rules without servers (`simulation`, `transitions`), a shop on a running fleet
-//! (`shop`), and what it says of itself (`documents`).
+//! (`shop`), what it says of itself (`members`, `documents`), and what every service needs (`coverage`).
 
+pub mod coverage;
 pub mod documents;
+pub mod members;
 pub mod shop;
 pub mod simulation;
 pub mod transitions;

@@ -135,10 +135,7 @@ impl Shop {
     pub async fn published(&self, service: &'static str) -> Result<()> {
         let mut db = self.database(service).await?;
         self.wait(&format!("{service} to publish"), async || {
-            let done = sqlx::query_scalar(
-                "select l.published_batch >= h.batch
-                 from flotilla.outbox_head h, flotilla.relay_lease l",
-            );
+            let done = sqlx::query_scalar("select published >= head from audit.outbox");
             let done: bool = done.fetch_one(&mut db).await?;
             Ok(done.then_some(()))
         })

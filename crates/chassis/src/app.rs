@@ -13,6 +13,7 @@ use crate::calls::operate::{self, Settles};
 use crate::consume::subscription::{self, Declared};
 use crate::executor::handle::Handle;
 use crate::executor::retention::Life;
+use crate::ops::telemetry::Metric;
 use crate::rows::show::{self, Shows};
 use crate::service::{Calls, Hears, Outside, Service};
 use crate::wire::codec::Encoder;
@@ -25,6 +26,7 @@ pub struct App<S: Service> {
     pub(crate) publishes: Vec<Published>,
     pub(crate) calls: Option<Adapter<S>>,
     pub(crate) forgets: Vec<Life>,
+    pub(crate) metrics: Vec<Metric>,
     pub(crate) routes: Option<fn(Handle<S>) -> OpenApiRouter>,
     pub(crate) operator_routes: Option<fn(Handle<S>) -> OpenApiRouter>,
 }
@@ -44,6 +46,7 @@ impl<S: Service> App<S> {
             migrations,
             hears: Vec::new(),
             publishes: Vec::new(),
+            metrics: Vec::new(),
             calls: None,
             forgets: Vec::new(),
             routes: None,
@@ -64,6 +67,12 @@ impl<S: Service> App<S> {
     pub fn publishes<E: Events>(mut self) -> Self {
         let add = |encoder: &mut Encoder, ids: &[u32]| encoder.add::<E>(ids);
         self.publishes.push(Published { topic: E::TOPIC, records: E::RECORDS, add });
+        self
+    }
+
+    /// Says what the service measures besides the chassis, for those who look at it.
+    pub fn measures(mut self, metrics: impl IntoIterator<Item = Metric>) -> Self {
+        self.metrics.extend(metrics);
         self
     }
 

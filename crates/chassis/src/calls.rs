@@ -72,7 +72,7 @@ type OpenCallsOf<S> =
 
 /// Who makes a service's calls, and how to find what there is to do, their types erased.
 pub struct Adapter<S: Service> {
-    name: &'static str,
+    pub(crate) name: &'static str,
     kind: &'static str,
     call: Arc<Call<S>>,
     open: OpenCallsOf<S>,

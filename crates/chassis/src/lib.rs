@@ -59,6 +59,7 @@ pub use http::watch::wait::WaitQuery;
 pub use http::watch::{Hub, TooManyWatchers, Watched};
 pub use http::{MAX_BODY_BYTES, openapi};
 pub use ops::admin::document as admin_openapi;
+pub use ops::telemetry::{Kind, Metric};
 pub use postgres::writes::{Columns, Writes};
 pub use rows::presumed::Presumed;
 pub use rows::remembered::Remembered;
@@ -67,7 +68,10 @@ pub use rows::{
     Addressed, Column, Decision, Key, KeyOf, Keyed, KeyedService, Reply, Rows, Shown, Stored,
     Table, Touched, find_row,
 };
-pub use run::config::{EXIT_CONFIG, Env, PREFIX};
+pub use run::config::{EXIT_CONFIG, Env, PREFIX, Setting};
+pub use run::describe::{
+    Description, HeardTopic, OfEveryService, PublishedTopic, describe, of_every_service,
+};
 pub use run::main;
 pub use service::{Calls, Deduplication, Hears, NoCall, Outside, Reading, Service, Unanswered};
 /// The allocator for the program of a service. It costs an eighth less CPU than the system's at full load,

@@ -3,12 +3,14 @@
 
 pub(crate) mod config;
 pub(crate) mod crash;
+pub(crate) mod describe;
 mod safety;
 mod start;
 mod stop;
 mod tasks;
 mod wait;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -45,6 +47,12 @@ enum Command {
     Migrate,
     /// List every environment variable that is read
     Settings,
+    /// Say what the service hears, publishes, calls and measures, and its settings
+    Describe {
+        /// As one JSON document
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// The whole of a service's `main`.
@@ -57,7 +65,16 @@ pub fn main<S: Service>(app: fn(&mut Env) -> App<S>) -> ExitCode {
         Command::Settings => {
             app(&mut env);
             Config::read(&mut env);
-            env.known().iter().for_each(|(name, what)| print_line(&format!("{name:36} {what}")));
+            env.known().iter().for_each(|setting| print_line(&setting.to_string()));
+            ExitCode::SUCCESS
+        }
+        Command::Describe { json } => {
+            let whole = describe::Whole::of(app);
+            let text = match json {
+                true => serde_json::to_string_pretty(&whole).expect("a description is plain data"),
+                false => whole.to_string(),
+            };
+            print_line(text.trim_end());
             ExitCode::SUCCESS
         }
     }
@@ -94,8 +111,7 @@ fn serve<S: Service>(app: fn(&mut Env) -> App<S>, mut env: Env) -> ExitCode {
 fn migrate<S: Service>(app: fn(&mut Env) -> App<S>, mut env: Env) -> ExitCode {
     // Only the migrations are of interest; the service's own settings need not be there.
     let app = app(&mut Env::from_fn(|_| None));
-    let url = config::database_url(&mut env, "OWNER_DATABASE_URL");
-    let role = env.optional("APP_ROLE", "role that gets to read and write rows");
+    let (url, role) = config::migration(&mut env);
     if !env.problems().is_empty() {
         return refuse(&env);
     }
@@ -212,9 +228,9 @@ impl Running {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of a command that a person typed")]
+/// What a command has to say. A reader that has seen enough (`| head`) is no failure.
 fn print_line(text: &str) {
-    println!("{text}");
+    writeln!(std::io::stdout(), "{text}").ok();
 }
 
 #[expect(clippy::print_stderr, reason = "logs are not started yet, and a person reads this")]

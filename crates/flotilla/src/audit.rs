@@ -1,5 +1,8 @@
-//! The rules that the saga promises, checked from outside: by the tables of all four services, the
-//! topics, and the ledger of the sandbox. No code of any service takes part.
+//! The rules that the saga promises, checked from outside: by what each service says in its audit views, by the
+//! topics, and by the ledger of the sandbox. No code of any service takes part.
+//!
+//! Whatever a service on the roster publishes is audited without a word about it here: each of its topics against
+//! its view `audit.published`, its outbox, its dead letters. Only rules that join several services know them.
 
 pub mod facts;
 pub mod rules;
@@ -9,11 +12,31 @@ mod rest;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use events::TOPICS;
+use roster::ROSTER;
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::fleet::Fleet;
 use facts::Facts;
+
+/// The one topic that is compacted: only the last record of a key counts, so it is read in a way of its own.
+pub(crate) const CATALOGUE: &str = "inventory.catalogue";
+
+/// The topics of a service that are read event by event, and compared with what it says it has published.
+pub(crate) fn topics_of(service: &str) -> impl Iterator<Item = &'static str> + use<> {
+    let owned = roster::find(service).map_or(&[][..], |member| member.owns);
+    owned.iter().copied().filter(|topic| !is_compacted(topic))
+}
+
+fn is_compacted(topic: &str) -> bool {
+    TOPICS.iter().any(|info| info.name == topic && info.compacted)
+}
+
+/// The topics that an audit looks at, whatever fleet it is.
+pub fn audited_topics() -> impl Iterator<Item = &'static str> {
+    ROSTER.iter().flat_map(|member| topics_of(member.name)).chain([CATALOGUE])
+}
 
 /// How often a fleet that is not at rest is looked at again.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

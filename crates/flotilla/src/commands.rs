@@ -19,7 +19,7 @@ pub(crate) mod audit;
 use std::ffi::OsString;
 
 use ::local::process::surroundings;
-use ::local::settings::root_from_env;
+use ::local::settings::{root_from_env, services_with, with_from_env};
 use ::local::{Lifetime, Settings, known_service};
 use anyhow::{Context, Result, anyhow};
 use chassis::RegistryError;
@@ -48,6 +48,20 @@ pub(crate) fn fleet() -> Result<Fleet> {
         )
     })?;
     Ok(Fleet::attach(FleetSettings::new(settings, Lifetime::UntilStopped)?))
+}
+
+/// The services of the fleet: of the local one, or, where its addresses are in the environment, those that every
+/// fleet has and those that `FLOTILLA_WITH` names.
+pub(crate) fn services() -> Result<Vec<&'static str>> {
+    Ok(match Settings::of_fleet()? {
+        Some(settings) => settings.services(),
+        None => services_with(&with_from_env()?.unwrap_or_default()),
+    })
+}
+
+/// Those of the services that somebody asks about: one, or all.
+pub(crate) fn services_asked(asked: Option<&str>) -> Result<Vec<&'static str>> {
+    asked.map_or_else(services, |service| Ok(vec![known_service(service)?]))
 }
 
 /// The public address of a service: `FLOTILLA_ORDER_URL` and so on, else the local fleet's.

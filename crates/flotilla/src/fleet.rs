@@ -1,5 +1,6 @@
-//! A whole fleet on this machine: servers, topics, schemas, migrations, the sandbox, four services.
+//! A whole fleet on this machine: servers, topics, schemas, migrations, the sandbox, the services.
 
+mod language;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -8,7 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use chassis::{Registry, topics};
 use events::TOPICS;
-use local::{Environment, Ports, Process, ProcessSpec, Progress, SERVICES, answer, errand};
+use local::{Environment, Ports, Process, ProcessSpec, Progress, answer, errand};
+use roster::Neighbour;
 
 pub use settings::{FleetSettings, Providers};
 
@@ -41,7 +43,7 @@ impl Fleet {
         fleet.environment.start(progress).await?;
         let timed = Timed(progress);
         timed.step("create topics and register schemas", fleet.prepare()).await?;
-        timed.step("migrate four databases", fleet.migrate()).await?;
+        timed.step("migrate the databases", fleet.migrate()).await?;
         timed.step("start the services", fleet.start_programs()).await?;
         Ok(fleet)
     }
@@ -56,6 +58,11 @@ impl Fleet {
     /// The servers.
     pub fn environment(&self) -> &Environment {
         &self.environment
+    }
+
+    /// The services that this fleet has, in the roster's order.
+    pub fn services(&self) -> Vec<&'static str> {
+        self.settings.settings.services()
     }
 
     /// The public address of a service.
@@ -128,8 +135,8 @@ impl Fleet {
         if self.settings.providers == Providers::Sandbox {
             self.check_ports_of("sandbox", &["sandbox"])?;
         }
-        SERVICES.iter().try_for_each(|service| {
-            self.check_ports_of(service, &[*service, &format!("{service}-admin")])
+        self.services().into_iter().try_for_each(|service| {
+            self.check_ports_of(service, &[service, &format!("{service}-admin")])
         })
     }
 
@@ -141,12 +148,16 @@ impl Fleet {
     }
 
     async fn prepare(&self) -> Result<()> {
-        let plan = topics::plan(TOPICS, self.settings.partitions, &SERVICES);
+        let mut language = TOPICS.to_vec();
+        for service in &self.settings.settings.with {
+            language.extend(language::of(&self.program(service)?)?);
+        }
+        let plan = topics::plan(&language, self.settings.partitions, &self.services());
         topics::apply(&self.environment.kafka_brokers(), &plan, 1)
             .await
             .context("topics cannot be created")?;
         let registry = Registry::new(&self.environment.registry_url());
-        for record in TOPICS.iter().flat_map(|topic| topic.records) {
+        for record in language.iter().flat_map(|topic| topic.records) {
             let subject = chassis::subject(record);
             if registry.id_of(&subject, record.schema).await?.is_none() {
                 registry
@@ -159,7 +170,7 @@ impl Fleet {
     }
 
     async fn migrate(&self) -> Result<()> {
-        for service in SERVICES {
+        for service in self.services() {
             let database = self.environment.database(service).await?;
             let program = self.program(service)?;
             let migrated = errand(&program)
@@ -179,10 +190,11 @@ impl Fleet {
         if self.settings.providers == Providers::Sandbox {
             self.start_sandbox().await?;
         }
-        for service in SERVICES {
+        let services = self.services();
+        for service in &services {
             self.spawn_service(service).await?;
         }
-        let ready = SERVICES.map(|service| self.wait_ready(service, service, self.ports()));
+        let ready = services.iter().map(|service| self.wait_ready(service, service, self.ports()));
         futures::future::try_join_all(ready).await?;
         Ok(())
     }
@@ -227,20 +239,17 @@ impl Fleet {
         Process::start(&self.settings.settings, &spec, self.settings.lifetime)
     }
 
-    /// Whom a service calls, as its variables.
+    /// Whom a service calls, as its variables. The sandbox plays all of them.
     fn outside(&self, service: &str) -> Vec<(String, String)> {
-        let name = match service {
-            "payment" => "FLOTILLA_PROVIDER",
-            "shipping" => "FLOTILLA_CARRIER",
-            _calls_nobody => return Vec::new(),
-        };
-        match self.settings.providers {
-            Providers::InProcess => vec![(name.to_owned(), "in-process".to_owned())],
+        let neighbours = roster::find(service).map_or(&[][..], |member| member.neighbours);
+        let place = |Neighbour { setting, .. }: &Neighbour| match self.settings.providers {
+            Providers::InProcess => vec![((*setting).to_owned(), "in-process".to_owned())],
             Providers::Sandbox => vec![
-                (name.to_owned(), self.url("sandbox")),
-                (format!("{name}_KEY"), SANDBOX_KEY.to_owned()),
+                ((*setting).to_owned(), self.url("sandbox")),
+                (format!("{setting}_KEY"), SANDBOX_KEY.to_owned()),
             ],
-        }
+        };
+        neighbours.iter().flat_map(place).collect()
     }
 
     async fn wait_ready(&self, service: &str, name: &str, ports: Ports) -> Result<()> {

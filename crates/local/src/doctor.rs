@@ -4,8 +4,9 @@ use std::process::Command;
 
 use serde::Serialize;
 
+use crate::ports::{DEFAULT_BASE_PORT, Ports};
 use crate::process::{Process, surroundings};
-use crate::settings::{DEFAULT_BASE_PORT, Ports, Settings, base_from_env};
+use crate::settings::{Settings, base_from_env};
 use crate::{cache, java, postgres};
 
 /// One thing that is needed.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::claim::Claim;
 use crate::postgres::{self, Cluster, Database, DatabasePlace};
 use crate::process::{Lifetime, Process};
-use crate::settings::{SERVICES, Settings};
+use crate::settings::Settings;
 use crate::{answer, java, kafka, registry};
 
 /// Told what is being done and, when it is done, how long it took.
@@ -25,12 +25,8 @@ const SERVICE_STOP: Duration = Duration::from_secs(25);
 /// How long another command's start or stop is waited for; a first start downloads.
 const TURN: Duration = Duration::from_secs(300);
 
-/// Every server with the ports that it listens on.
-const SERVERS: [(&str, &[&str]); 7] = [
-    ("postgres-order", &["postgres-order"]),
-    ("postgres-payment", &["postgres-payment"]),
-    ("postgres-inventory", &["postgres-inventory"]),
-    ("postgres-shipping", &["postgres-shipping"]),
+/// The servers that every fleet has once, with the ports that each listens on.
+const SHARED_SERVERS: [(&str, &[&str]); 3] = [
     ("postgres-registry", &["postgres-registry"]),
     ("kafka", &["kafka", "kafka-controller"]),
     ("registry", &["registry", "registry-management"]),
@@ -77,7 +73,8 @@ impl Environment {
         // Frozen, it runs and would never be ready.
         Process::all(&self.settings).iter().try_for_each(Process::thaw)?;
         self.download(progress).await?;
-        let clusters = try_join_all(SERVICES.map(|name| self.start_cluster(name)));
+        let services = self.settings.services();
+        let clusters = try_join_all(services.into_iter().map(|name| self.start_cluster(name)));
         let registry = async {
             self.start_cluster("registry").await?;
             registry::start(&self.settings, self.lifetime).await
@@ -113,18 +110,23 @@ impl Environment {
                 "the servers in {root} run on ports from {base} on; stop them before you start them on \
                  ports from {wanted} on, or leave FLOTILLA_BASE_PORT away"
             ),
-            Some(_) | None => self.settings.remember_base(),
+            Some(_) | None => self.settings.remember(),
         }
     }
 
     /// Before anything is started, so that nothing is half started.
     fn check_ports(&self) -> Result<()> {
-        for (name, parts) in SERVERS {
-            if Process::find(&self.settings, name).is_none() {
-                parts.iter().try_for_each(|port| self.settings.ports.check_free(port))?;
-            }
-        }
-        Ok(())
+        let check = |name: &str, ports: &[&str]| match Process::find(&self.settings, name) {
+            Some(_) => Ok(()),
+            None => ports.iter().try_for_each(|port| self.settings.ports.check_free(port)),
+        };
+        self.databases().iter().try_for_each(|name| check(name, &[name]))?;
+        SHARED_SERVERS.iter().try_for_each(|(name, ports)| check(name, ports))
+    }
+
+    /// The servers of the services' databases.
+    fn databases(&self) -> Vec<String> {
+        self.settings.services().iter().map(|service| format!("postgres-{service}")).collect()
     }
 
     async fn download(&self, progress: Progress<'_>) -> Result<()> {
@@ -144,9 +146,9 @@ impl Environment {
 
     async fn start_cluster(&self, name: &'static str) -> Result<()> {
         let cluster = Cluster::new(&self.settings, name);
-        // On the heap: five of these are part of one future.
+        // On the heap: as many of these as there are databases are part of one future.
         Box::pin(cluster.start(self.lifetime)).await?;
-        if SERVICES.contains(&name) {
+        if name != "registry" {
             cluster.database(name).await?;
         }
         Ok(())
@@ -186,15 +188,16 @@ impl Environment {
                     .with_context(|| format!("cannot remove {}", folder.display()))?;
             }
         }
-        fs::remove_file(self.settings.root.join("base-port")).ok();
+        self.settings.forget();
         Ok(())
     }
 
     /// Every server, and every process of ours beside them, running or not.
     pub fn status(&self) -> Vec<ServerStatus> {
-        let servers = SERVERS.iter().map(|(name, _)| *name);
-        let ours = ["sandbox"].into_iter().chain(SERVICES);
-        servers.chain(ours).map(|name| self.status_of(name)).collect()
+        let (databases, services) = (self.databases(), self.settings.services());
+        let shared = SHARED_SERVERS.iter().map(|(name, _)| *name).chain(["sandbox"]);
+        let names = databases.iter().map(String::as_str).chain(shared).chain(services);
+        names.map(|name| self.status_of(name)).collect()
     }
 
     fn status_of(&self, name: &str) -> ServerStatus {
@@ -262,7 +265,7 @@ impl Environment {
 }
 
 fn is_server(name: &str) -> bool {
-    SERVERS.iter().any(|(server, _)| *server == name)
+    name.starts_with("postgres-") || SHARED_SERVERS.iter().any(|(server, _)| *server == name)
 }
 
 async fn blocking<T: Send + 'static>(work: fn() -> Result<T>) -> Result<()> {

@@ -1,32 +1,33 @@
-//! Where everything is: one state folder, and ports counted from one base.
+//! Where everything is: one state folder, ports counted from one base, and which services there are.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use uuid::Uuid;
+use roster::{Member, ROSTER, Starts};
 
+use crate::ports::{BASES, DEFAULT_BASE_PORT, Ports};
 use crate::process::surroundings;
 
-/// The services of the fleet.
-pub const SERVICES: [&str; 4] = ["order", "payment", "inventory", "shipping"];
-
-/// The service that somebody named, or an error that tells which there are.
+/// The service that somebody named, or an error that says which there are.
 pub fn known_service(name: &str) -> Result<&'static str> {
-    let found = SERVICES.into_iter().find(|service| *service == name);
-    found
-        .with_context(|| format!("no service is called {name}; there are: {}", SERVICES.join(", ")))
+    let found = roster::find(name).map(|member| member.name);
+    found.with_context(|| format!("no service is called {name}; there are: {}", names(ROSTER)))
 }
 
-/// The first port, unless `FLOTILLA_BASE_PORT` says otherwise.
-pub const DEFAULT_BASE_PORT: u16 = 7400;
+fn names<'a>(members: impl IntoIterator<Item = &'a Member>) -> String {
+    members.into_iter().map(|member| member.name).collect::<Vec<_>>().join(", ")
+}
 
 /// The folder for everything that is kept, unless `FLOTILLA_STATE` says otherwise.
 pub const DEFAULT_STATE: &str = ".flotilla";
 
 /// The file that says where a fleet was started last; there is one wherever there is a fleet.
 const BASE_FILE: &str = "base-port";
+/// The file that says which services on request it was started with last.
+const WITH_FILE: &str = "with";
+/// What `FLOTILLA_WITH` says for no service on request: an empty variable counts as not set.
+const WITH_NONE: &str = "none";
 
 /// Which folder, which ports.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct Settings {
     pub root: PathBuf,
     /// The ports.
     pub ports: Ports,
+    /// Services on request that this fleet has.
+    pub with: Vec<&'static str>,
     /// How Kafka's code is compiled.
     pub kafka_compiler: Compiler,
 }
@@ -49,42 +52,6 @@ pub enum Compiler {
     Thorough,
 }
 
-/// Every port of an environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ports {
-    base: u16,
-}
-
-/// Name and distance from the base of each port.
-const PLAN: [(&str, u16); 18] = [
-    ("order", 0),
-    ("order-admin", 1),
-    ("payment", 2),
-    ("payment-admin", 3),
-    ("inventory", 4),
-    ("inventory-admin", 5),
-    ("shipping", 6),
-    ("shipping-admin", 7),
-    ("sandbox", 8),
-    ("kafka", 10),
-    ("kafka-controller", 11),
-    ("registry", 12),
-    ("registry-management", 13),
-    ("postgres-order", 20),
-    ("postgres-payment", 21),
-    ("postgres-inventory", 22),
-    ("postgres-shipping", 23),
-    ("postgres-registry", 24),
-];
-
-/// How many ports an environment spans, with room for what comes later.
-const SPAN: u16 = 32;
-/// The bases that may be asked for.
-const BASES: std::ops::RangeInclusive<u16> = 1024..=65_000;
-/// Where free ports are looked for: above what is well known, and below what the kernel gives to outgoing
-/// connections, one of which could otherwise take the port of a server that is being restarted.
-const FREE: std::ops::Range<u16> = 10_000..32_000;
-
 impl Settings {
     /// An environment in `root` with ports from `base` on.
     pub fn new(root: &Path, base: u16) -> Result<Self> {
@@ -96,15 +63,22 @@ impl Settings {
         }
         fs::create_dir_all(root).with_context(|| format!("cannot create {}", root.display()))?;
         let root = root.canonicalize()?;
-        Ok(Settings { root, ports: Ports { base }, kafka_compiler: Compiler::Quick })
+        let ports = Ports::from_base(base);
+        Ok(Settings { root, ports, with: Vec::new(), kafka_compiler: Compiler::Quick })
     }
 
-    /// The settings that the variables `FLOTILLA_STATE` and `FLOTILLA_BASE_PORT` ask for. Without the
-    /// second, an environment stays on the ports that it was started on last.
+    /// The settings that the variables `FLOTILLA_STATE`, `FLOTILLA_BASE_PORT` and `FLOTILLA_WITH` ask for.
+    /// Without the last two, an environment stays on the ports and has the services that it was started
+    /// with last.
     pub fn from_env() -> Result<Self> {
         let asked = base_from_env()?;
         let mut settings = Settings::new(&root_from_env(), DEFAULT_BASE_PORT)?;
-        settings.ports.base = asked.or_else(|| settings.last_base()).unwrap_or(DEFAULT_BASE_PORT);
+        let base = asked.or_else(|| settings.last_base()).unwrap_or(DEFAULT_BASE_PORT);
+        settings.ports = Ports::from_base(base);
+        settings.with = match with_from_env()? {
+            Some(asked) => asked,
+            None => settings.last_with(),
+        };
         Ok(settings)
     }
 
@@ -118,10 +92,10 @@ impl Settings {
         }
         let settings = Settings::from_env()?;
         match settings.last_base() {
-            Some(base) if base != settings.ports.base => bail!(
+            Some(base) if base != settings.ports.base() => bail!(
                 "FLOTILLA_BASE_PORT={}, but the fleet in {} has its ports from {base} on: leave the \
                  variable away, or name the folder of the other fleet in FLOTILLA_STATE",
-                settings.ports.base,
+                settings.ports.base(),
                 settings.root.display()
             ),
             Some(_) | None => Ok(Some(settings)),
@@ -130,7 +104,7 @@ impl Settings {
 
     /// An environment in `root` on ports that are free now.
     pub fn on_free_ports(root: &Path) -> Result<Self> {
-        Settings::new(root, Ports::free()?.base)
+        Settings::new(root, Ports::free()?.base())
     }
 
     /// Where the log of a process is.
@@ -144,11 +118,61 @@ impl Settings {
         text.trim().parse().ok().filter(|base| BASES.contains(base))
     }
 
-    /// Remembers the base for the commands that follow.
-    pub(crate) fn remember_base(&self) -> Result<()> {
-        fs::write(self.root.join(BASE_FILE), format!("{}\n", self.ports.base))?;
+    /// The services that this folder's fleet had last. Names that are on the roster no more are left out.
+    fn last_with(&self) -> Vec<&'static str> {
+        let text = fs::read_to_string(self.root.join(WITH_FILE)).unwrap_or_default();
+        text.split_whitespace().filter_map(|name| on_request(name).ok()).collect()
+    }
+
+    /// The services of this fleet, in the roster's order.
+    pub fn services(&self) -> Vec<&'static str> {
+        services_with(&self.with)
+    }
+
+    /// Remembers ports and services for the commands that follow.
+    pub(crate) fn remember(&self) -> Result<()> {
+        fs::write(self.root.join(BASE_FILE), format!("{}\n", self.ports.base()))?;
+        fs::write(self.root.join(WITH_FILE), format!("{}\n", self.with.join(" ")))?;
         Ok(())
     }
+
+    /// Forgets them.
+    pub(crate) fn forget(&self) {
+        for file in [BASE_FILE, WITH_FILE] {
+            fs::remove_file(self.root.join(file)).ok();
+        }
+    }
+}
+
+/// The services of a fleet that has these besides those that every fleet has.
+pub fn services_with(with: &[&str]) -> Vec<&'static str> {
+    let is_there =
+        |member: &&Member| member.starts == Starts::WithTheFleet || with.contains(&member.name);
+    ROSTER.iter().filter(is_there).map(|member| member.name).collect()
+}
+
+/// A service that is started where somebody asks for it, by its name.
+fn on_request(name: &str) -> Result<&'static str> {
+    let all = || ROSTER.iter().filter(|member| member.starts == Starts::OnRequest);
+    match all().find(|member| member.name == name) {
+        Some(member) => Ok(member.name),
+        None if all().next().is_none() => bail!("{name} is not started on request; no service is"),
+        None => bail!("{name} is not started on request; these are: {}", names(all())),
+    }
+}
+
+/// The services on request that the environment asks for, separated by commas, if it asks for any or for none.
+pub fn with_from_env() -> Result<Option<Vec<&'static str>>> {
+    let Some(text) = surroundings::variable("FLOTILLA_WITH") else { return Ok(None) };
+    let text = text.to_string_lossy();
+    let asked = all_on_request(text.split(','));
+    asked.with_context(|| format!("FLOTILLA_WITH={text}")).map(Some)
+}
+
+/// Services on request by their names, or `none`.
+pub fn all_on_request<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Vec<&'static str>> {
+    let names = names.into_iter().map(str::trim).filter(|name| *name != WITH_NONE);
+    names.map(on_request).collect()
 }
 
 /// The state folder that the environment asks for; it need not exist. A relative one is absolute here:
@@ -168,62 +192,25 @@ pub fn base_from_env() -> Result<Option<u16>> {
     base.context(wanted).map(Some)
 }
 
-impl Ports {
-    /// Ports from `base` on, which need not belong to a folder.
-    pub fn from_base(base: u16) -> Self {
-        Ports { base }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// A block of ports that nobody listens on. It starts anywhere, so that two programs that choose at
-    /// the same moment choose apart.
-    fn free() -> Result<Self> {
-        let blocks = u128::from((FREE.end - FREE.start) / SPAN);
-        let first = Uuid::new_v4().as_u128() % blocks;
-        for step in 0..blocks {
-            let block = u16::try_from((first + step) % blocks)?;
-            let ports = Ports { base: FREE.start + block * SPAN };
-            if PLAN.iter().all(|(name, _)| bind(ports.get(name)).is_ok()) {
-                return Ok(ports);
-            }
+    #[test]
+    fn a_fleet_has_the_services_that_start_with_it_and_those_that_were_asked_for() {
+        assert_eq!(services_with(&[]), roster::SERVICES);
+        let on_request = ROSTER.iter().filter(|member| member.starts == Starts::OnRequest);
+        for member in on_request {
+            assert!(!services_with(&[]).contains(&member.name));
+            assert!(services_with(&[member.name]).contains(&member.name));
         }
-        bail!("no {SPAN} ports in a row are free from {} to {}", FREE.start, FREE.end)
     }
 
-    /// The first port.
-    pub fn base(&self) -> u16 {
-        self.base
-    }
-
-    /// Every port with the name of who listens there.
-    pub fn all(&self) -> impl Iterator<Item = (&'static str, u16)> {
-        let base = self.base;
-        PLAN.iter().map(move |(name, distance)| (*name, base + distance))
-    }
-
-    /// The port of that name.
-    ///
-    /// # Panics
-    ///
-    /// When there is none: names that people type are checked with [`known_service`] before.
-    pub fn get(&self, name: &str) -> u16 {
-        let found = self.all().find(|(known, _)| *known == name);
-        found.unwrap_or_else(|| panic!("no port is called {name}")).1
-    }
-
-    /// Fails when somebody else listens on a port that is needed, and says who needs it.
-    pub fn check_free(&self, name: &str) -> Result<()> {
-        let port = self.get(name);
-        if let Err(error) = bind(port) {
-            let other = if self.base > 40_000 { DEFAULT_BASE_PORT } else { self.base + 1000 };
-            bail!(
-                "port {port}, which {name} needs, cannot be used: {error}; stop what listens there \
-                 (`ss -ltnp 'sport = :{port}'` names it), or choose other ports: FLOTILLA_BASE_PORT={other}"
-            );
+    #[test]
+    fn a_service_that_starts_with_the_fleet_or_is_unknown_cannot_be_asked_for() {
+        assert!(all_on_request([" none "]).unwrap().is_empty());
+        for name in ["order", "nobody", ""] {
+            all_on_request([name]).unwrap_err();
         }
-        Ok(())
     }
-}
-
-fn bind(port: u16) -> std::io::Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
 }

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use e2e::documents::all;
 use e2e::shop::Shop;
+use roster::SERVICES;
 use tools::Tools;
 
-const SERVICES: [&str; 4] = ["order", "payment", "inventory", "shipping"];
 /// How many seconds what is sent at random to one port may take.
 const SECONDS_AT_RANDOM: u32 = 12;
 

@@ -22,10 +22,10 @@ async fn the_audit_of_a_fleet_that_moves_says_what_moves_and_judges_what_does_no
     shop.wait_for_units(&sku, (2, 2, 1)).await.unwrap();
 
     let moving = audit::run(&shop.fleet, Duration::ZERO).await.unwrap();
-    let steal = format!("update payments set state = 10 where order_id = '{ended}'");
-    execute(&shop, "payment", &steal).await;
+    let moved_to = |money| state_of("payments", "money", money).replace('#', &ended.to_string());
+    execute(&shop, "payment", &moved_to("refunded")).await;
     let robbed = audit::run(&shop.fleet, Duration::ZERO).await.unwrap();
-    execute(&shop, "payment", &steal.replace("10", "8")).await;
+    execute(&shop, "payment", &moved_to("captured")).await;
     shop.fleet.start_service("shipping").await.unwrap();
     assert!(!moving.is_broken() && !moving.is_clean(), "{moving:?}");
     assert!(moving.broken().contains(&order.to_string()), "{}", moving.broken());
@@ -75,8 +75,8 @@ async fn the_audit_finds_faults_that_were_planted_in_the_tables() {
     for (service, plant, undo, rule) in [
         (
             "payment",
-            "update payments set state = 10 where order_id = '#'",
-            "update payments set state = 8 where order_id = '#'",
+            &*state_of("payments", "money", "refunded"),
+            &*state_of("payments", "money", "captured"),
             "money",
         ),
         (
@@ -93,8 +93,8 @@ async fn the_audit_finds_faults_that_were_planted_in_the_tables() {
         ),
         (
             "inventory",
-            "update reservations set state = 3 where order_id = '#'",
-            "update reservations set state = 4 where order_id = '#'",
+            &*state_of("reservations", "goods", "nothing"),
+            &*state_of("reservations", "goods", "deducted"),
             "goods",
         ),
         (
@@ -157,6 +157,14 @@ async fn a_price_that_order_has_passed_without_hearing_it_is_a_fault_and_its_ite
     assert!(report.moving.contains(&moving), "{:?}", report.moving);
     let clean = audit::run(&shop.fleet, REST).await.unwrap();
     assert!(clean.is_clean(), "{}", clean.broken());
+}
+
+/// The statement that moves the row of order # to a state that its service's audit view has this word for.
+fn state_of(table: &str, function: &str, word: &str) -> String {
+    format!(
+        "update {table} set state = (select min(code) from generate_series(1, 99) code
+             where audit.{function}(code::smallint) = '{word}') where order_id = '#'"
+    )
 }
 
 async fn execute(shop: &Shop, service: &'static str, statement: &str) {

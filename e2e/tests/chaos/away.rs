@@ -48,9 +48,9 @@ async fn an_answer_that_came_while_order_was_away_is_heard_before_its_order_is_o
     shop.fleet.start_service("shipping").await.unwrap();
     let mut db = shop.database("shipping").await.unwrap();
     shop.wait("the parcel to be dispatched", async || {
-        let state = sqlx::query_scalar("select state from shipments where order_id = $1");
-        let state: Option<i16> = state.bind(order).fetch_optional(&mut db).await?;
-        Ok((state == Some(3)).then_some(()))
+        let parcel = sqlx::query_scalar("select parcel from audit.shipments where order_id = $1");
+        let parcel: Option<String> = parcel.bind(order).fetch_optional(&mut db).await?;
+        Ok((parcel.as_deref() == Some("dispatched")).then_some(()))
     })
     .await
     .unwrap();

@@ -181,7 +181,7 @@ async fn recover_orders(shop: &Shop) -> Vec<Uuid> {
         .env("FLOTILLA_BASE_PORT", settings.ports.base().to_string())
         .output();
     std::fs::write(&file, said(tail.unwrap())).unwrap();
-    let script = format!("{root}/docs/recover-orders.sql");
+    let script = format!("{root}/services/order/recover-orders.sql");
     let input = Stdio::from(std::fs::File::open(&file).unwrap());
     let text = psql(shop, "order", &["-q", "-f", &script], input).await;
     let last = text.rsplit("where it was to go:").next().unwrap();

@@ -9,17 +9,21 @@ use serde_json::Value;
 #[test]
 fn the_documents_are_what_the_code_describes() {
     for (name, current) in all() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
-        let found = std::fs::read_to_string(&file).unwrap_or_default();
-        if found == current {
-            continue;
-        }
-        if std::env::var_os("UPDATE_GENERATED").is_some() {
-            std::fs::write(&file, current).unwrap();
-            continue;
-        }
-        panic!("docs/{name} is stale: UPDATE_GENERATED=1 cargo test -p e2e --test rules");
+        is_current(name, &current);
     }
+}
+
+/// That a file in `docs` says this. With `UPDATE_GENERATED` it is written instead.
+pub(crate) fn is_current(name: &str, current: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
+    let found = std::fs::read_to_string(&file).unwrap_or_default();
+    if found == current {
+        return;
+    }
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        return std::fs::write(&file, current).unwrap();
+    }
+    panic!("docs/{name} is stale: UPDATE_GENERATED=1 cargo test -p e2e --test rules");
 }
 
 #[test]

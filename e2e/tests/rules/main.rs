@@ -7,6 +7,7 @@ mod exploration;
 mod files;
 mod markdown;
 mod metrics;
+mod roster;
 mod shipped;
 mod simulation;
 mod transitions;

@@ -1,22 +1,12 @@
 //! The table of transitions: it is current, and it says what the saga relies on.
 
-use std::path::Path;
-
 use e2e::transitions::{all, document};
+
+use crate::documents::is_current;
 
 #[test]
 fn the_document_is_what_the_functions_decide() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/transitions.md");
-    let found = std::fs::read_to_string(&file).unwrap_or_default();
-    let current = document();
-    if found == current {
-        return;
-    }
-    if std::env::var_os("UPDATE_GENERATED").is_some() {
-        std::fs::write(&file, current).unwrap();
-        return;
-    }
-    panic!("docs/transitions.md is stale: UPDATE_GENERATED=1 cargo test -p e2e --test rules");
+    is_current("transitions.md", &document());
 }
 
 #[test]

@@ -71,5 +71,6 @@ pub fn app(env: &mut Env) -> App<Orders> {
         .hears::<CatalogueEvent>()
         .publishes::<OrderEvent>()
         .forgets("idempotency_keys", "created_at", keys_kept)
+        .measures(measures::described())
         .serves(api::routes)
 }

@@ -1,7 +1,7 @@
 //! What is measured when an order changes: how long it took from its placing, why it was compensated,
 //! how it ended; and how the open orders are shown. docs/metrics.md says what each means.
 
-use chassis::{Effects, Reading};
+use chassis::{Effects, Metric, Reading};
 use events::{OrderEvent, OrderId};
 
 use crate::domain::State;
@@ -13,6 +13,17 @@ const COMPENSATIONS: &str = "flotilla_order_compensations";
 const ENDED: &str = "flotilla_orders_ended";
 const OPEN: &str = "flotilla_orders_open";
 const OLDEST_OPEN: &str = "flotilla_orders_oldest_open_age_seconds";
+
+/// All of them, for the service's description.
+pub(crate) fn described() -> [Metric; 5] {
+    [
+        Metric::duration(STEP_DURATION, "From placing an order to each step"),
+        Metric::counter(COMPENSATIONS, "Orders that were cancelled, by reason"),
+        Metric::counter(ENDED, "Orders that came to an end, by state"),
+        Metric::gauge(OPEN, "Orders that are neither completed nor cancelled, by state"),
+        Metric::gauge(OLDEST_OPEN, "Time since the oldest of them was placed"),
+    ]
+}
 
 /// Measures a change of an order from one state to another, with the events that it led to. Never
 /// called for an input that changed nothing: a redelivery is no second step.

@@ -48,7 +48,7 @@ impl std::fmt::Debug for Api {
 fn place_from_env(env: &mut Env, name: &str, what: &str, in_process: bool) -> Option<Place> {
     let values = if in_process { "its http(s) URL, or in-process" } else { "its http(s) URL" };
     let place = env.required(name, &format!("{what}: {values}"));
-    let key = env.optional(&format!("{name}_KEY"), &format!("secret key of {what}'s API"));
+    let key = env.secret(&format!("{name}_KEY"), &format!("secret key of {what}'s API"), false);
     let key_file = env.optional(
         &format!("{name}_KEY_FILE"),
         "a file that holds the key, in place of the variable",

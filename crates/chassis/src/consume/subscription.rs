@@ -131,6 +131,10 @@ type Build<S> = fn(&[SchemaId]) -> Built<S>;
 pub(crate) struct Declared<S: Service> {
     pub(crate) topic: &'static str,
     pub(crate) records: &'static [RecordInfo],
+    pub(crate) ignores: &'static [&'static str],
+    pub(crate) never_dead_lettered: &'static [&'static str],
+    pub(crate) deduplication: Deduplication,
+    pub(crate) is_numbered: bool,
     pub(crate) unknown_names: Vec<&'static str>,
     pub(crate) build: Build<S>,
 }
@@ -141,6 +145,10 @@ pub(crate) fn declare<S: Hears<E>, E: Events>() -> Declared<S> {
     Declared {
         topic: E::TOPIC,
         records: E::RECORDS,
+        ignores: S::IGNORES,
+        never_dead_lettered: S::NEVER_DEAD_LETTERED,
+        deduplication: S::DEDUPLICATION,
+        is_numbered: S::NUMBERED,
         unknown_names: names.filter(|name| !known(name)).collect(),
         build: |ids| {
             let mark = |names: &[&str]| {

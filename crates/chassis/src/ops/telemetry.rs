@@ -1,6 +1,7 @@
 //! Logs, metrics and traces. Metrics always exist, for `/metrics`; export over OTLP only where an
 //! endpoint is configured. Counted per batch, not per message, so that the hot path hardly notices.
 
+mod metric;
 mod metrics;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use crate::ops::measures::{Group, Measured, Measures};
 use crate::run::config::Config;
 use crate::service::Reading;
 use crate::wire::trace::TraceContext;
+pub use metric::{Kind, Metric};
 pub(crate) use metrics::Metrics;
 
 /// Starts JSON logs on stdout, or plain ones where a person reads them on a terminal.

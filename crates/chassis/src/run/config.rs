@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::Serialize;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
@@ -34,10 +35,37 @@ const DEAD_LETTERS_KEEP_DAYS: u32 = 30;
 
 type Source = Box<dyn Fn(&str) -> Option<String>>;
 
+/// A setting, as a service describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// The variable.
+    pub name: String,
+    /// What it says.
+    pub meaning: String,
+    /// What holds where it is left out, if that is one fixed value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    /// Whether no service starts without it. A secret may be given as a file instead (`NAME_FILE`).
+    pub required: bool,
+    /// Whether it must not be seen.
+    pub secret: bool,
+}
+
+impl std::fmt::Display for Setting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:36} {}", self.name, self.meaning)?;
+        match &self.default {
+            Some(default) => write!(f, " (default {default})"),
+            None if self.required => write!(f, " (required)"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Reads settings and remembers what is wrong with them.
 pub struct Env {
     read: Source,
-    known: Vec<(String, String)>,
+    known: Vec<Setting>,
     problems: Vec<String>,
 }
 
@@ -55,7 +83,8 @@ impl Env {
     /// A setting that has no default. When it is missing, the problem is recorded and the answer is
     /// empty.
     pub fn required(&mut self, name: &str, what: &str) -> String {
-        self.optional(name, what).unwrap_or_else(|| {
+        let value = self.ask(Setting { required: true, ..setting(name, what) });
+        value.unwrap_or_else(|| {
             self.problem(format!("{PREFIX}{name} is not set: {what}"));
             String::new()
         })
@@ -63,9 +92,17 @@ impl Env {
 
     /// A setting that may be left out. An empty value counts as left out.
     pub fn optional(&mut self, name: &str, what: &str) -> Option<String> {
-        let name = format!("{PREFIX}{name}");
-        let value = (self.read)(&name).filter(|value| !value.trim().is_empty());
-        self.known.push((name, what.to_owned()));
+        self.ask(setting(name, what))
+    }
+
+    /// A setting that may be left out, or given as a file, and must not be seen.
+    pub(crate) fn secret(&mut self, name: &str, what: &str, required: bool) -> Option<String> {
+        self.ask(Setting { required, secret: true, ..setting(name, what) })
+    }
+
+    fn ask(&mut self, setting: Setting) -> Option<String> {
+        let value = (self.read)(&setting.name).filter(|value| !value.trim().is_empty());
+        self.known.push(setting);
         value
     }
 
@@ -73,10 +110,11 @@ impl Env {
     /// answered.
     pub fn parsed<T>(&mut self, name: &str, default: T, what: &str) -> T
     where
-        T: FromStr,
+        T: FromStr + Display,
         T::Err: Display,
     {
-        let Some(value) = self.optional(name, what) else { return default };
+        let described = Setting { default: Some(default.to_string()), ..setting(name, what) };
+        let Some(value) = self.ask(described) else { return default };
         value.parse().unwrap_or_else(|error: T::Err| {
             self.problem(format!("{PREFIX}{name} is malformed ({error}): {what}"));
             default
@@ -102,9 +140,19 @@ impl Env {
         &self.problems
     }
 
-    /// Every variable that was asked for, with its meaning: the text of `--help`.
-    pub fn known(&self) -> &[(String, String)] {
+    /// Every variable that was asked for.
+    pub fn known(&self) -> &[Setting] {
         &self.known
+    }
+}
+
+fn setting(name: &str, what: &str) -> Setting {
+    Setting {
+        name: format!("{PREFIX}{name}"),
+        meaning: what.to_owned(),
+        default: None,
+        required: false,
+        secret: false,
     }
 }
 
@@ -161,9 +209,7 @@ impl Config {
                 loopback(9090),
                 "address of health, readiness, metrics and dead letters",
             ),
-            compression: env
-                .optional("KAFKA_COMPRESSION", "none (default), lz4 or zstd")
-                .unwrap_or_else(|| "none".to_owned()),
+            compression: env.parsed("KAFKA_COMPRESSION", "none".to_owned(), "none, lz4 or zstd"),
             session: Duration::from_millis(env.parsed(
                 "KAFKA_SESSION_TIMEOUT_MS",
                 10_000,
@@ -194,18 +240,14 @@ impl Config {
                 "OTLP_ENDPOINT",
                 "URL of a collector that takes traces and metrics by OTLP over HTTP (port 4318)",
             ),
-            sampling: env.parsed(
-                "TRACE_SAMPLING",
-                0.01,
-                "share of new traces recorded, 0 to 1 (default 0.01)",
-            ),
+            sampling: env.parsed("TRACE_SAMPLING", 0.01, "share of new traces recorded, 0 to 1"),
             instance: env
                 .optional("INSTANCE", "name of this replica in logs and metrics")
                 .unwrap_or_else(|| format!("pid-{}", std::process::id())),
             log: env.parsed(
                 "LOG",
                 Targets::new().with_default(LevelFilter::INFO),
-                "level of logs, also by module: info (default), or warn,chassis::relay=debug",
+                "level of logs, also by module: info, or warn,chassis::relay=debug",
             ),
         };
         config.check(env);
@@ -263,12 +305,12 @@ fn kept(env: &mut Env) -> Kept {
     let minutes = env.parsed(
         "OUTBOX_KEEP_MINUTES",
         OUTBOX_KEEP_MINUTES,
-        "how long published events are kept, to publish a lost topic again (60); 0 keeps none",
+        "how long published events are kept, to publish a lost topic again; 0 keeps none",
     );
     let megabytes = env.parsed(
         "OUTBOX_KEEP_MB",
         OUTBOX_KEEP_MB,
-        "megabytes of published events that are kept at most (4096)",
+        "megabytes of published events that are kept at most",
     );
     Kept { time: Duration::from_secs(60) * minutes, bytes: i64::from(megabytes) * 1024 * 1024 }
 }
@@ -283,10 +325,17 @@ fn is_host_and_port(text: &str) -> bool {
     !host.is_empty() && host.chars().all(plain) && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
+/// Where `migrate` does its work, and the role that gets to read and write rows.
+pub(crate) fn migration(env: &mut Env) -> (Secret, Option<String>) {
+    let url = database_url(env, "OWNER_DATABASE_URL");
+    (url, env.optional("APP_ROLE", "role that gets to read and write rows"))
+}
+
 /// A database URL given as a variable or, so that it need not stand in the environment, as a file.
 pub(crate) fn database_url(env: &mut Env, name: &str) -> Secret {
     let file_name = format!("{name}_FILE");
-    let url = env.optional(name, "postgres://role:password@host:port/database of this service");
+    let what = "postgres://role:password@host:port/database of this service";
+    let url = env.secret(name, what, true);
     let file = env.optional(&file_name, "a file that holds it, in place of the variable");
     let url = match (url, file) {
         (Some(_), Some(_)) => {

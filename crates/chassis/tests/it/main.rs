@@ -6,6 +6,7 @@
 mod world;
 
 mod dead_letters;
+mod describe;
 mod effects_once;
 mod life;
 mod partitions;

@@ -32,6 +32,7 @@ pub(crate) use language::AdditionRequested;
 use language::{AdditionReversed, RequestEvent, TotalChanged};
 pub(crate) use messages::{headers_of, headers_of_reversal, request};
 use processes::Processes;
+pub(crate) use processes::example;
 use servers::{Shared, Urls};
 
 /// How long anything may take before a test gives up. Generous: the machine may be busy with others.

@@ -19,11 +19,13 @@ pub struct Facts {
     pub stock: BTreeMap<String, StockFact>,
     /// What order charges, by SKU.
     pub prices: BTreeMap<String, PriceFact>,
+    /// How many events each service says it has published, by topic.
+    pub published: BTreeMap<String, Counted>,
     /// What each service still has to publish.
     pub outboxes: Vec<OutboxFact>,
-    /// What stands on the topics of events about orders.
+    /// What stands on the topics, but for the catalogue's.
     pub topics: Vec<TopicFact>,
-    /// What stands on the catalogue's.
+    /// What stands on that.
     pub catalogue: CatalogueFact,
     /// The sandbox's own books, where it runs.
     pub ledger: Option<LedgerFact>,
@@ -36,13 +38,13 @@ pub struct Facts {
     pub dead_letters: i64,
     /// Services whose relay had not caught up, when the topics were read, with what their tables say.
     pub behind: BTreeSet<&'static str>,
-    /// The tables once more, read after all else, where the fleet moved meanwhile: what is the same in both
+    /// The views once more, read after all else, where the fleet moved meanwhile: what is the same in both
     /// did not.
     pub after: Option<Box<Facts>>,
 }
 
 impl Facts {
-    /// The tables as they were read last.
+    /// The views as they were read last.
     pub fn latest(&self) -> &Facts {
         self.after.as_deref().unwrap_or(self)
     }
@@ -102,8 +104,6 @@ pub struct PaymentFact {
     pub money: Money,
     /// How much, in minor units.
     pub amount_minor: i64,
-    /// How many events were published about it.
-    pub sequence: i64,
 }
 
 /// Where the goods of an order are.
@@ -126,8 +126,6 @@ pub struct ReservationFact {
     pub goods: Goods,
     /// Units by SKU.
     pub lines: BTreeMap<String, i64>,
-    /// How many events were published about it.
-    pub sequence: i64,
 }
 
 /// A shipment.
@@ -135,8 +133,15 @@ pub struct ReservationFact {
 pub struct ShipmentFact {
     /// Whether the carrier has the goods; `None` while it is being asked.
     pub dispatched: Option<bool>,
-    /// How many events were published about it.
-    pub sequence: i64,
+}
+
+/// What a service says it has published on one topic.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    /// The service.
+    pub service: &'static str,
+    /// How many events, by key.
+    pub sequences: HashMap<String, i64>,
 }
 
 /// An item.

@@ -1,4 +1,4 @@
-//! Whether the fleet is at rest: only then do four databases and the topics tell one story.
+//! Whether the fleet is at rest: only then do the databases and the topics tell one story.
 
 use std::collections::HashMap;
 
@@ -26,8 +26,8 @@ pub(super) async fn look(fleet: &Fleet, first: Uuid) -> Result<Look> {
     let mut db = connect(fleet, "order").await?;
     let under = orders(
         &mut db,
-        "select order_id, count(*) over () from orders
-         where state not in (7, 9, 13) and order_id >= $1 order by order_id limit 3",
+        "select order_id, count(*) over () from audit.orders
+         where outcome = 'open' and order_id >= $1 order by order_id limit 3",
         first,
     );
     if let Some((count, some)) = under.await? {
@@ -39,8 +39,8 @@ pub(super) async fn look(fleet: &Fleet, first: Uuid) -> Result<Look> {
     let mut db = connect(fleet, "inventory").await?;
     let held = orders(
         &mut db,
-        "select order_id, count(*) over () from reservations
-         where state = 1 and order_id >= $1 order by order_id limit 3",
+        "select order_id, count(*) over () from audit.reservations
+         where goods = 'reserved' and order_id >= $1 order by order_id limit 3",
         first,
     );
     if let Some((count, some)) = held.await? {
@@ -64,8 +64,8 @@ pub(super) async fn look(fleet: &Fleet, first: Uuid) -> Result<Look> {
 /// The items that have said more than order has heard. Order is asked first: it cannot be ahead.
 async fn prices_behind(fleet: &Fleet) -> Result<Vec<String>> {
     let heard: HashMap<String, i64> =
-        numbers(fleet, "order", "select sku, sequence from prices").await?;
-    let said = numbers(fleet, "inventory", "select sku, sequence from stock").await?;
+        numbers(fleet, "order", "select sku, sequence from audit.prices").await?;
+    let said = numbers(fleet, "inventory", "select sku, sequence from audit.stock").await?;
     let is_behind = |(sku, said): &(String, i64)| heard.get(sku).is_none_or(|heard| heard < said);
     let mut behind: Vec<String> = said.into_iter().filter(is_behind).map(|(sku, _)| sku).collect();
     behind.sort();

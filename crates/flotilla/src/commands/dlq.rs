@@ -6,10 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use local::{SERVICES, known_service};
 use serde_json::{Value, json};
 
-use super::{Call, Http, admin_url, text};
+use super::{Call, Http, admin_url, services_asked, text};
 use crate::output::Output;
 
 #[derive(Subcommand)]
@@ -127,12 +126,8 @@ async fn select(
     selection: &Selection,
     id: Option<i64>,
 ) -> Result<Vec<(String, Value)>> {
-    let services: Vec<&str> = match &selection.service {
-        Some(service) => vec![known_service(service)?],
-        None => SERVICES.to_vec(),
-    };
     let mut found = Vec::new();
-    for service in services {
+    for service in services_asked(selection.service.as_deref())? {
         let mut after: Option<String> = None;
         loop {
             let all = Call::get(&admin_url(service)?, &["dead-letters"])?;

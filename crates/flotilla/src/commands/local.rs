@@ -8,7 +8,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
-use local::{Lifetime, SERVICES, Settings};
+use local::settings::all_on_request;
+use local::{Lifetime, Settings};
 use serde_json::json;
 
 use super::demo;
@@ -20,7 +21,12 @@ pub(crate) enum Local {
     /// Start the fleet and lead orders through it, one for each way they can end
     Demo,
     /// Start what does not run: servers, topics, schemas, migrations, services
-    Up,
+    Up {
+        /// Services besides those that every fleet has, by name; `none` for none, without the option those of
+        /// the last time. FLOTILLA_WITH says the same
+        #[arg(long, value_delimiter = ',')]
+        with: Vec<String>,
+    },
     /// Stop everything; nothing is lost
     Down,
     /// What runs, where, and whether it is ready
@@ -42,12 +48,12 @@ pub(crate) enum Local {
 pub(crate) async fn run(command: Local, out: &Output) -> Result<ExitCode> {
     match command {
         Local::Demo => {
-            let fleet = up(out).await?;
+            let fleet = up(&[], out).await?;
             demo::run(&fleet, out).await?;
             addresses(&fleet, out);
         }
-        Local::Up => {
-            let fleet = up(out).await?;
+        Local::Up { with } => {
+            let fleet = up(&with, out).await?;
             addresses(&fleet, out);
         }
         // Where there is no fleet, all of it is stopped and forgotten already.
@@ -70,21 +76,25 @@ pub(crate) async fn run(command: Local, out: &Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn up(out: &Output) -> Result<Fleet> {
-    let settings = FleetSettings::new(Settings::from_env()?, Lifetime::UntilStopped)?;
+async fn up(with: &[String], out: &Output) -> Result<Fleet> {
+    let mut settings = Settings::from_env()?;
+    if !with.is_empty() {
+        settings.with = all_on_request(with.iter().map(String::as_str))?;
+    }
+    let settings = FleetSettings::new(settings, Lifetime::UntilStopped)?;
     Fleet::start(settings, &out.progress()).await
 }
 
 fn addresses(fleet: &Fleet, out: &Output) {
     let mut rows = Vec::new();
-    for service in SERVICES {
+    for service in fleet.services() {
         rows.push((service.to_owned(), format!("{}/docs", fleet.url(service))));
         rows.push((format!("{service} admin"), format!("{}/metrics", fleet.admin_url(service))));
     }
     rows.push(("sandbox".to_owned(), format!("{}/ledger", fleet.url("sandbox"))));
     rows.push(("kafka".to_owned(), fleet.environment().kafka_brokers()));
     rows.push(("registry".to_owned(), fleet.environment().registry_url()));
-    for service in SERVICES {
+    for service in fleet.services() {
         let place = fleet.environment().database_place(service);
         let text = format!(
             "127.0.0.1:{}, database {}, role {}, password in {}",

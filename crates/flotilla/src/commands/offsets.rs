@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use local::{SERVICES, known_service};
+use local::known_service;
 use serde_json::{Value, json};
 
-use super::{Call, Http, admin_url, text};
+use super::{Call, Http, admin_url, services_asked, text};
 use crate::output::Output;
 
 #[derive(Subcommand)]
@@ -59,13 +59,9 @@ pub(crate) async fn run(command: Offsets, out: &Output) -> Result<ExitCode> {
 }
 
 async fn list(service: Option<&str>, stopped: bool, out: &Output) -> Result<ExitCode> {
-    let services: Vec<&str> = match service {
-        Some(service) => vec![known_service(service)?],
-        None => SERVICES.to_vec(),
-    };
     let http = Http::new();
     let mut found = Vec::new();
-    for service in services {
+    for service in services_asked(service)? {
         let all = partitions(&http, service).await?.into_iter();
         found.extend(all.filter(|partition| !stopped || is_stopped(partition)));
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use local::{Lifetime, Settings};
 
-/// Whom payment and shipping call.
+/// Whom the services call outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Providers {
     /// The adapters in their own process.
@@ -21,7 +21,7 @@ pub struct FleetSettings {
     pub settings: Settings,
     /// How long its processes live.
     pub lifetime: Lifetime,
-    /// Whom payment and shipping call.
+    /// Whom the services call outside.
     pub providers: Providers,
     /// Partitions of each topic. Few: the broker's cost is per request and partition.
     pub partitions: i32,

@@ -35,7 +35,8 @@ pub(crate) fn is_begun(fleet: &Fleet) {
             line => _ = fleet.ok(line),
         }
     }
-    fleet.ok("local up").says("the fleet");
+    fleet.ok("local up --with none").says("the fleet");
+    fleet.run("local up --with order").with_code(1).complains("order is not started on request");
     let status = fleet.ok("local status");
     for name in ["postgres-order", "kafka", "registry", "sandbox", "shipping"] {
         assert!(status.stdout.contains(name), "{name}: {}", status.stdout);

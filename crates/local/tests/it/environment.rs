@@ -187,5 +187,5 @@ fn every_port_of_an_environment_has_a_name_and_no_two_are_the_same() {
     let settings = Settings::new(folder.path(), 7400).unwrap();
     let ports: std::collections::BTreeSet<u16> = settings.ports.all().map(|(_, p)| p).collect();
     assert_eq!(ports.len(), settings.ports.all().count());
-    assert_eq!((settings.ports.get("order"), settings.ports.get("kafka")), (7400, 7410));
+    assert_eq!((settings.ports.get("order"), settings.ports.get("kafka")), (7400, 7433));
 }

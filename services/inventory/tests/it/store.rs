@@ -1,7 +1,7 @@
 //! The service on a real Postgres: rows are read as they were written, and the database itself refuses to lose a
 //! unit.
 
-use events::OrderId;
+use events::{CatalogueEvent, Events, InventoryEvent, OrderId};
 use inventory::domain::{self, Lines, State};
 use inventory::store::list;
 use inventory::{Input, Reply};
@@ -38,6 +38,60 @@ async fn a_tombstone_and_a_rejection_are_kept() {
         told(&mut replica, step(order, input)).await.unwrap();
         assert_eq!(tables.state_of(order).await, Some(expected));
     }
+}
+
+/// What the audit is told of each state. Exhaustive, so that a new state needs a word.
+fn goods(state: &State) -> &'static str {
+    match state {
+        State::New => unreachable!("it has no row"),
+        State::Reserved { .. } => "reserved",
+        State::Rejected | State::Released => "nothing",
+        State::Deducted { .. } => "deducted",
+        State::Returned => "returned",
+    }
+}
+
+#[tokio::test]
+async fn the_audit_is_told_in_words_of_every_state_and_how_many_events_were_published() {
+    use domain::Input::{Cancelled, Placed, Returned, Shipped};
+    let tables = Tables::new().await;
+    let tea = tables.item("tea", 10).await;
+    let placed = |units| Placed { lines: Lines::from([(tea.clone(), units)]) };
+    for inputs in [
+        vec![placed(1)],
+        vec![placed(99)],
+        vec![Cancelled],
+        vec![placed(1), Shipped],
+        vec![placed(1), Shipped, Returned],
+    ] {
+        let (mut replica, order) = (tables.replica().await, OrderId::now());
+        for input in inputs {
+            told(&mut replica, step(order, input)).await.unwrap();
+        }
+        let state = tables.state_of(order).await.unwrap();
+        let told: (Option<String>, i64) = sqlx::query_as(
+            "select goods, sequence from audit.reservations join audit.published using (order_id) \
+              where topic = $1 and key = $2::text",
+        )
+        .bind(InventoryEvent::TOPIC)
+        .bind(order.0)
+        .fetch_one(&tables.pool)
+        .await
+        .unwrap();
+        let all = replica.published().await.unwrap();
+        let of_order = all.iter().filter(|record| record.topic() == InventoryEvent::TOPIC);
+        let expected = (Some(goods(&state).to_owned()), of_order.count() as i64);
+        assert_eq!(told, expected, "{state:?}");
+    }
+    let catalogue: i64 = sqlx::query_scalar(
+        "select p.sequence from audit.published p join audit.stock s on s.sku = p.key \
+          where p.topic = $1 and p.order_id is null and s.sequence = p.sequence",
+    )
+    .bind(CatalogueEvent::TOPIC)
+    .fetch_one(&tables.pool)
+    .await
+    .unwrap();
+    assert!(catalogue > 0);
 }
 
 #[tokio::test]

@@ -165,4 +165,4 @@ chassis::words! {
 chassis::same_words! { Holding = Hold { Unknown, Held, Free } }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -8,12 +8,13 @@ use chassis::{Failure, Keyed, Presumed, Writes};
 use sqlx::{Acquire, PgPool};
 use uuid::Uuid;
 
+use super::columns::tests::all_states;
 use super::*;
 use crate::domain::{Facts, Hold, State};
 use crate::history::{self, Kind};
 use crate::placement::{Place, Wanted};
 use crate::service::{Input, News, Step};
-use events::{CancelReason, Currency, Money, OrderLine};
+use events::{CancelReason, Currency, Events, Money, OrderEvent, OrderLine};
 
 const NOW: i64 = 1_764_000_000_000_000;
 
@@ -131,6 +132,44 @@ async fn orders_are_read_back_as_they_were_placed() {
     assert_eq!((order.facts.total, order.facts.destination.as_str()), (eur(500), "DE"));
     assert!(order.log.is_empty());
     assert_eq!(rows.orders.get(two).unwrap().state, cancelling);
+}
+
+/// What the audit is told of each state. Exhaustive, so that a new state needs a word.
+fn outcome(state: &State) -> &'static str {
+    match state {
+        State::AwaitingBoth
+        | State::AwaitingStock
+        | State::AwaitingPayment
+        | State::Confirmed
+        | State::CancellationRequested { .. }
+        | State::Shipped
+        | State::Cancelling { .. }
+        | State::ReturningBoth
+        | State::ReturningGoods
+        | State::ReturningMoney => "open",
+        State::Completed => "completed",
+        State::Cancelled { .. } => "cancelled",
+        State::Returned => "returned",
+    }
+}
+
+#[tokio::test]
+async fn the_audit_is_told_in_words_of_every_state_and_how_many_events_were_published() {
+    let db = database().await;
+    for (number, state) in all_states().into_iter().enumerate() {
+        let id = OrderId::now();
+        insert(&db, [new_row(id, &number.to_string(), state)]).await.unwrap();
+        let told: (Option<String>, i64, bool) = sqlx::query_as(
+            "select o.outcome, o.total_minor, o.sequence = p.sequence from audit.orders o \
+               join audit.published p using (order_id) where p.topic = $1 and p.key = $2::text",
+        )
+        .bind(OrderEvent::TOPIC)
+        .bind(id.0)
+        .fetch_one(&db)
+        .await
+        .unwrap();
+        assert_eq!(told, (Some(outcome(&state).to_owned()), 500, true), "{state:?}");
+    }
 }
 
 #[tokio::test]

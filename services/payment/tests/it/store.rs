@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use chassis::testing::{Harness, Wire};
 use chassis::{App, Calls, Reply, Settlement};
-use events::{DeclineReason, Money, OrderEvent, OrderId, OrderPlaced, OrderShipped, PaymentEvent};
+use events::{
+    DeclineReason, Events, Money, OrderEvent, OrderId, OrderPlaced, OrderShipped, PaymentEvent,
+};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use payment::domain::{Call, Input as Step, State};
@@ -60,6 +62,44 @@ async fn every_state_is_read_as_it_was_written() {
         assert_eq!(tables.state_of(order).await, Some(state));
     }
     assert_eq!(tables.state_of(OrderId::now()).await, None);
+}
+
+/// What the audit is told of each state. Exhaustive, so that a new state needs a word.
+fn money(state: &State) -> &'static str {
+    match state {
+        State::New => unreachable!("it has no row"),
+        State::Authorizing { .. }
+        | State::VoidAfterAuthorizing { .. }
+        | State::Voiding { .. }
+        | State::Capturing { .. }
+        | State::Refunding { .. } => "moving",
+        State::Authorized { .. } => "authorized",
+        State::Declined { .. } | State::Voided => "nothing",
+        State::Received { .. } => "captured",
+        State::Refunded { .. } => "refunded",
+    }
+}
+
+#[tokio::test]
+async fn the_audit_is_told_in_words_of_every_state_and_how_many_events_were_published() {
+    let tables = Tables::new().await;
+    for (inputs, state) in every_stored_state() {
+        let (mut replica, order) = (tables.replica().await, OrderId::now());
+        for input in inputs {
+            replica.submit([Input::to(order, input)]).await;
+        }
+        let told: (Option<String>, String, i64) = sqlx::query_as(
+            "select money, topic, sequence from audit.payments \
+               join audit.published using (order_id) where key = $1::text",
+        )
+        .bind(order.0)
+        .fetch_one(&tables.pool)
+        .await
+        .unwrap();
+        let published = replica.published().await.unwrap().len() as i64;
+        let expected = (Some(money(&state).to_owned()), PaymentEvent::TOPIC.into(), published);
+        assert_eq!(told, expected, "{state:?}");
+    }
 }
 
 #[tokio::test]

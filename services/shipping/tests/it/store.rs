@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chassis::testing::Harness;
 use chassis::{App, Calls, Reply, Settlement};
-use events::{OrderId, RefusalReason, ShippingEvent};
+use events::{Events, OrderId, RefusalReason, ShippingEvent};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use shipping::domain::{Call, Input as Step, State};
@@ -50,6 +50,38 @@ async fn every_state_is_read_as_it_was_written() {
         assert_eq!(tables.state_of(order).await, Some(state));
     }
     assert_eq!(tables.state_of(OrderId::now()).await, None);
+}
+
+/// What the audit is told of each state. Exhaustive, so that a new state needs a word.
+fn parcel(state: &State) -> &'static str {
+    match state {
+        State::New => unreachable!("it has no row"),
+        State::Booking { .. } | State::CancelAsked { .. } => "asked",
+        State::Dispatched { .. } => "dispatched",
+        State::Refused { .. } | State::Cancelled => "kept",
+    }
+}
+
+#[tokio::test]
+async fn the_audit_is_told_in_words_of_every_state_and_how_many_events_were_published() {
+    let tables = Tables::new().await;
+    for (inputs, state) in every_stored_state() {
+        let (mut replica, order) = (tables.replica().await, OrderId::now());
+        for input in inputs {
+            replica.submit([Input::to(order, input)]).await;
+        }
+        let told: (Option<String>, String, i64) = sqlx::query_as(
+            "select parcel, topic, sequence from audit.shipments \
+               join audit.published using (order_id) where key = $1::text",
+        )
+        .bind(order.0)
+        .fetch_one(&tables.pool)
+        .await
+        .unwrap();
+        let published = replica.published().await.unwrap().len() as i64;
+        let expected = (Some(parcel(&state).to_owned()), ShippingEvent::TOPIC.into(), published);
+        assert_eq!(told, expected, "{state:?}");
+    }
 }
 
 /// The carrier's answers to a booking and to its cancellation may meet in two replicas: the first that

@@ -1,6 +1,10 @@
 //! The chassis' own instruments. docs/metrics.md says what each means.
 
+use std::cell::RefCell;
+
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
+
+use super::metric::{Kind, Metric};
 
 /// The chassis' own instruments.
 pub(crate) struct Metrics {
@@ -31,25 +35,51 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(super) fn new(meter: &Meter) -> Self {
-        let counter =
-            |name: &'static str, what| meter.u64_counter(name).with_description(what).build();
-        let count = |name: &'static str, what| meter.u64_gauge(name).with_description(what).build();
-        let level = |name: &'static str, what| meter.i64_gauge(name).with_description(what).build();
+        Metrics::noting(meter, &RefCell::default())
+    }
+
+    /// All of them, by the names on `/metrics`.
+    pub(crate) fn described(meter: &Meter) -> Vec<Metric> {
+        let noted = RefCell::default();
+        Metrics::noting(meter, &noted);
+        noted.into_inner()
+    }
+
+    /// Makes the instruments and notes each, so that what is described is what there is.
+    fn noting(meter: &Meter, noted: &RefCell<Vec<Metric>>) -> Self {
+        let note = |metric| noted.borrow_mut().push(metric);
+        let counter = |name: &'static str, what| {
+            note(Metric::counter(name, what));
+            meter.u64_counter(name).with_description(what).build()
+        };
+        let count = |name: &'static str, what| {
+            note(Metric::gauge(name, what));
+            meter.u64_gauge(name).with_description(what).build()
+        };
+        let level = |name: &'static str, what| {
+            note(Metric::gauge(name, what));
+            meter.i64_gauge(name).with_description(what).build()
+        };
         let age = |name: &'static str, what| {
+            note(Metric { kind: Kind::Gauge, ..Metric::duration(name, what) });
             meter.f64_gauge(name).with_description(what).with_unit("s").build()
         };
         let seconds = |name: &'static str, what| {
+            note(Metric::duration(name, what));
             let histogram = meter.f64_histogram(name).with_description(what).with_unit("s");
             histogram
                 .with_boundaries(vec![0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0])
                 .build()
         };
-        Metrics {
-            batch_inputs: meter
-                .u64_histogram("flotilla_batch_inputs")
-                .with_description("Inputs per transaction")
+        let inputs = |name: &'static str, what| {
+            note(Metric { kind: Kind::Histogram, ..Metric::gauge(name, what) });
+            let histogram = meter.u64_histogram(name).with_description(what);
+            histogram
                 .with_boundaries(vec![1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0])
-                .build(),
+                .build()
+        };
+        Metrics {
+            batch_inputs: inputs("flotilla_batch_inputs", "Inputs per transaction"),
             batch_seconds: seconds("flotilla_batch_duration", "Time of a batch's transaction"),
             retries: counter("flotilla_batch_retries", "Batches that ran again, by reason"),
             dead_letters: counter(

@@ -56,7 +56,7 @@ pub(crate) struct Refusal {
 }
 
 /// The example, which `cargo test` has built beside this test.
-fn example() -> PathBuf {
+pub(crate) fn example() -> PathBuf {
     let mut path = std::env::current_exe().unwrap();
     path.pop();
     path.pop();

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chassis::tail::{From, Record, Tail};
-use local::SERVICES;
 
 use super::connect;
+use crate::audit::CATALOGUE;
 use crate::audit::facts::{CatalogueFact, Facts, KeyFact, TopicFact};
+use crate::audit::topics_of;
 use crate::fleet::Fleet;
 
-const EVENTS: [&str; 4] = ["order.events", "payment.events", "inventory.events", "shipping.events"];
-const CATALOGUE: &str = "inventory.catalogue";
 /// How long a topic may be silent while it is read to its end.
 const SILENCE: Duration = Duration::from_secs(20);
 /// Foreign records of a topic that are looked up among the dead letters. Whoever finds more knows that
@@ -28,7 +27,7 @@ const TIME_BYTES: usize = 8;
 type Place = (i32, i64);
 
 pub(super) async fn collect(fleet: &Fleet, facts: &mut Facts) -> Result<()> {
-    for name in EVENTS {
+    for name in fleet.services().into_iter().flat_map(topics_of) {
         let brokers = fleet.environment().kafka_brokers();
         let read = tokio::task::spawn_blocking(move || read_events(&brokers, name));
         let (mut fact, foreign) = read.await.context("reading a topic panicked")??;
@@ -38,7 +37,7 @@ pub(super) async fn collect(fleet: &Fleet, facts: &mut Facts) -> Result<()> {
         facts.topics.push(fact);
     }
     let brokers = fleet.environment().kafka_brokers();
-    // Before the tables are read for the last time: what order had heard by here it charges there.
+    // Before the views are read for the last time: what order had heard by here it charges there.
     let next = next_offsets(fleet, "order", CATALOGUE).await?;
     let read = tokio::task::spawn_blocking(move || read_catalogue(&brokers, &next));
     facts.catalogue = read.await.context("reading a topic panicked")??;
@@ -53,7 +52,7 @@ async fn next_offsets(
 ) -> Result<HashMap<i32, i64>> {
     let mut db = connect(fleet, service).await?;
     let rows: Vec<Place> =
-        sqlx::query_as("select partition, next_offset from flotilla.offsets where topic = $1")
+        sqlx::query_as("select partition, next_offset from audit.offsets where topic = $1")
             .bind(topic)
             .fetch_all(&mut db)
             .await?;
@@ -66,13 +65,13 @@ async fn not_set_aside(
     topic: &str,
     mut places: HashSet<Place>,
 ) -> Result<HashSet<Place>> {
-    for service in SERVICES {
+    for service in fleet.services() {
         if places.is_empty() {
             break;
         }
         let mut db = connect(fleet, service).await?;
         let found: Vec<Place> = sqlx::query_as(
-            "select distinct partition, message_offset from flotilla.dead_letters
+            "select distinct partition, message_offset from audit.dead_letters
              where topic = $1 and (partition, message_offset) in
                    (select * from unnest($2::int[], $3::bigint[]))",
         )

@@ -1,9 +1,11 @@
 //! Planted faults: each is found under its own rule.
 
+use std::collections::HashMap;
+
 use super::*;
 use crate::audit::facts::{
-    KeyFact, LedgerFact, OutboxFact, PaymentFact, PriceFact, ReservationFact, ShipmentFact,
-    StockFact, TopicFact,
+    Counted, KeyFact, LedgerFact, OutboxFact, PaymentFact, PriceFact, ReservationFact,
+    ShipmentFact, StockFact, TopicFact,
 };
 
 const COMPLETED: Uuid = Uuid::from_u128(1);
@@ -24,12 +26,13 @@ fn clean() -> Facts {
             .to_vec();
     for (id, end, money, goods, dispatched) in ends {
         facts.orders.insert(id, OrderFact { end, total_minor: 100, sequence: 4 });
-        facts.payments.insert(id, PaymentFact { money, amount_minor: 100, sequence: 2 });
+        facts.payments.insert(id, PaymentFact { money, amount_minor: 100 });
         let lines = BTreeMap::from([("tea".to_owned(), 3)]);
-        facts.reservations.insert(id, ReservationFact { goods, lines, sequence: 1 });
-        facts.shipments.insert(id, ShipmentFact { dispatched, sequence: 1 });
+        facts.reservations.insert(id, ReservationFact { goods, lines });
+        facts.shipments.insert(id, ShipmentFact { dispatched });
         for (topic, sequence) in topics.iter_mut().zip([4, 2, 1, 1]) {
             topic.keys.insert(id.to_string(), key(1, sequence, sequence));
+            count(&mut facts, &topic.name, id, sequence);
         }
     }
     facts.topics = topics;
@@ -45,6 +48,14 @@ fn clean() -> Facts {
         dispatched: [(COMPLETED, true), (RETURNED, true)].into(),
     });
     facts
+}
+
+/// Has the topic's service say how many events of an order it has published.
+fn count(facts: &mut Facts, topic: &str, order: Uuid, sequence: i64) {
+    let service = topic.strip_suffix(".events").and_then(roster::find).unwrap().name;
+    let new = || Counted { service, sequences: HashMap::new() };
+    let counted = facts.published.entry(topic.to_owned()).or_insert_with(new);
+    counted.sequences.insert(order.to_string(), sequence);
 }
 
 fn key(lowest: i64, highest: i64, different: i64) -> KeyFact {
@@ -168,13 +179,24 @@ fn an_order_placed_before_what_is_still_there_may_have_expired_a_younger_one_may
     for (ms, fine) in [(5_000, true), (9_000, false)] {
         let mut facts = clean();
         facts.topics[3].expired_until_ms = Some(7_000);
-        facts.shipments.insert(placed(ms), ShipmentFact { dispatched: None, sequence: 1 });
+        count(&mut facts, "shipping.events", placed(ms), 1);
         assert_eq!(broken(&facts).is_empty(), fine, "placed at {ms}: {:?}", broken(&facts));
     }
 }
 
 #[test]
-fn an_event_under_a_key_that_no_table_knows_is_found() {
+fn how_old_a_key_is_that_is_no_order_is_not_known_so_its_events_may_have_expired() {
+    for (until, fine) in [(Some(7_000), true), (None, false)] {
+        let mut facts = clean();
+        facts.topics[3].expired_until_ms = until;
+        let counted = facts.published.get_mut("shipping.events").unwrap();
+        counted.sequences.insert("customer-1".to_owned(), 1);
+        assert_eq!(broken(&facts).is_empty(), fine, "{until:?}: {:?}", broken(&facts));
+    }
+}
+
+#[test]
+fn an_event_under_a_key_that_no_service_knows_is_found() {
     let unknown = Uuid::from_u128(9).to_string();
     for topic in 0..4 {
         for name in [unknown.as_str(), "no id at all"] {
@@ -184,7 +206,7 @@ fn an_event_under_a_key_that_no_table_knows_is_found() {
         }
     }
     // Known, but by a row that counts no event.
-    finds("every key", |facts| facts.payments.get_mut(&CANCELLED).unwrap().sequence = 0);
+    finds("every key", |facts| count(facts, "payment.events", CANCELLED, 0));
 }
 
 #[test]
@@ -303,6 +325,7 @@ fn moving() -> Facts {
     let mut facts = clean();
     let under = OrderFact { end: OrderEnd::Under, total_minor: 100, sequence: 1 };
     facts.orders.insert(Uuid::from_u128(4), under);
+    count(&mut facts, "order.events", Uuid::from_u128(4), 1);
     facts.topics[0].keys.insert(Uuid::from_u128(4).to_string(), key(1, 1, 1));
     facts.after = Some(Box::new(facts.clone()));
     facts
@@ -349,7 +372,7 @@ fn an_order_under_way_keeps_no_rule_from_judging_those_that_ended() {
 fn wrong_money_of_an_order_under_way_is_told_at_once() {
     let under = Uuid::from_u128(4);
     let mut facts = moving();
-    let payment = PaymentFact { money: Money::Authorized, amount_minor: 100, sequence: 0 };
+    let payment = PaymentFact { money: Money::Authorized, amount_minor: 100 };
     facts.payments.insert(under, payment);
     facts.ledger.as_mut().unwrap().held_minor.insert(under, 100);
     assert_eq!(broken_while_moving(&facts), Vec::<&str>::new());
@@ -370,10 +393,12 @@ fn what_moved_while_it_was_read_breaks_no_rule() {
     let after = facts.after.as_mut().unwrap();
     let returned = OrderFact { end: OrderEnd::Under, total_minor: 100, sequence: 5 };
     after.orders.insert(COMPLETED, returned);
+    count(after, "order.events", COMPLETED, 5);
     // Placed meanwhile.
     let young = Uuid::from_u128(5);
     let placed = OrderFact { end: OrderEnd::Under, total_minor: 100, sequence: 1 };
     after.orders.insert(young, placed);
+    count(after, "order.events", young, 1);
     facts.topics[0].keys.insert(young.to_string(), key(1, 1, 1));
     facts.ledger.as_mut().unwrap().held_minor.insert(young, 100);
     // Completed, and the goods not yet deducted; committed, and not yet published.

@@ -5,43 +5,6 @@ use uuid::Uuid;
 use super::{Check, Rule};
 use crate::audit::facts::{Facts, KeyFact, OutboxFact, TopicFact};
 
-/// A topic of events about orders, and the rows that count them.
-struct Topic {
-    name: &'static str,
-    service: &'static str,
-    /// Each row with the number of its events.
-    rows: fn(&Facts) -> Vec<(Uuid, i64)>,
-    /// That number of one row.
-    counted: fn(&Facts, &Uuid) -> Option<i64>,
-}
-
-const TOPICS: [Topic; 4] = [
-    Topic {
-        name: "order.events",
-        service: "order",
-        rows: |facts| facts.orders.iter().map(|(id, row)| (*id, row.sequence)).collect(),
-        counted: |facts, id| facts.orders.get(id).map(|row| row.sequence),
-    },
-    Topic {
-        name: "payment.events",
-        service: "payment",
-        rows: |facts| facts.payments.iter().map(|(id, row)| (*id, row.sequence)).collect(),
-        counted: |facts, id| facts.payments.get(id).map(|row| row.sequence),
-    },
-    Topic {
-        name: "inventory.events",
-        service: "inventory",
-        rows: |facts| facts.reservations.iter().map(|(id, row)| (*id, row.sequence)).collect(),
-        counted: |facts, id| facts.reservations.get(id).map(|row| row.sequence),
-    },
-    Topic {
-        name: "shipping.events",
-        service: "shipping",
-        rows: |facts| facts.shipments.iter().map(|(id, row)| (*id, row.sequence)).collect(),
-        counted: |facts, id| facts.shipments.get(id).map(|row| row.sequence),
-    },
-];
-
 pub(super) fn everything_committed_is_published(facts: &Facts) -> Rule {
     let check = |outbox: &OutboxFact| {
         (outbox.rows != 0 || outbox.head != outbox.published).then(|| {
@@ -57,29 +20,31 @@ pub(super) fn everything_committed_is_published(facts: &Facts) -> Rule {
     )
 }
 
-/// Per key, the topic holds the sequence from 1 to what the row counted, without a gap. A beginning that
+/// Per key, the topic holds the sequence from 1 to what its service counted, without a gap. A beginning that
 /// retention removed is no gap.
 pub(super) fn sequences_are_complete(facts: &Facts) -> Rule {
-    let all = TOPICS.iter().flat_map(|topic| {
-        (topic.rows)(facts).into_iter().map(move |(id, sequence)| (topic, id, sequence))
+    let all = facts.published.iter().flat_map(|(topic, counted)| {
+        counted
+            .sequences
+            .iter()
+            .map(move |(key, sequence)| (topic, counted.service, key, *sequence))
     });
-    let check = |(topic, id, sequence): (&Topic, Uuid, i64)| -> Check {
-        let latest = (topic.counted)(facts.latest(), &id).unwrap_or(sequence);
-        let fact = facts.topics.iter().find(|fact| fact.name == topic.name);
-        let found = fact.and_then(|fact| fact.keys.get(&id.to_string()));
+    let check = |(topic, service, key, sequence): (&String, &str, &String, i64)| -> Check {
+        let latest = counted(facts.latest(), topic, key).unwrap_or(sequence);
+        let fact = facts.topics.iter().find(|fact| fact.name == *topic);
+        let found = fact.and_then(|fact| fact.keys.get(key));
         let reached = found.map_or(0, |found| found.highest);
-        if reached < sequence && facts.behind.contains(topic.service) {
+        if reached < sequence && facts.behind.contains(service) {
             return Check::Moving;
         }
         let fine = match found {
             Some(found) => (sequence..=latest).contains(&reached) && has_no_gap(found),
-            None => fact.is_some_and(|fact| has_expired(fact, &id)),
+            None => fact.is_some_and(|fact| has_expired(fact, key)),
         };
         let KeyFact { lowest, highest, different, .. } = found.copied().unwrap_or_default();
         let broken = || {
-            let name = topic.name;
             format!(
-                "{name} {id}: {sequence} committed, {different} on the topic, {lowest} to {highest}"
+                "{topic} {key}: {sequence} committed, {different} on the topic, {lowest} to {highest}"
             )
         };
         (!fine).then(broken).into()
@@ -90,28 +55,31 @@ pub(super) fn sequences_are_complete(facts: &Facts) -> Rule {
     )
 }
 
+/// How many events of a key its service says it has published.
+fn counted(facts: &Facts, topic: &str, key: &str) -> Option<i64> {
+    facts.published.get(topic)?.sequences.get(key).copied()
+}
+
 fn has_no_gap(found: &KeyFact) -> bool {
     found.different == found.highest - found.lowest + 1
         && (found.lowest == 1 || found.lowest > 1 && found.beginning_expired)
 }
 
-/// Whether retention may have removed all events of an order: it was placed, says its id, before the
-/// first record that is still there.
-fn has_expired(topic: &TopicFact, id: &Uuid) -> bool {
-    let placed = id.get_timestamp().map(|placed| placed.to_unix().0 * 1000);
+/// Whether retention may have removed all events of a key. An order says in its id when it was placed: may it, that
+/// was before the first record that is still there. How old another key is, nobody knows.
+fn has_expired(topic: &TopicFact, key: &str) -> bool {
     let until = topic.expired_until_ms.and_then(|until| u64::try_from(until).ok());
-    placed.zip(until).is_some_and(|(placed, until)| placed <= until)
+    let Some(until) = until else { return false };
+    let Ok(order) = key.parse::<Uuid>() else { return true };
+    let placed = order.get_timestamp().map(|placed| placed.to_unix().0 * 1000);
+    placed.is_some_and(|placed| placed <= until)
 }
 
 /// An event that no row ever counted was published without a commit, or not by the service.
 pub(super) fn every_key_is_known(facts: &Facts) -> Rule {
-    let counted = |name: &str, key: &str| {
-        let topic = TOPICS.iter().find(|topic| topic.name == name)?;
-        (topic.counted)(facts.latest(), &key.parse().ok()?)
-    };
     let all = facts.topics.iter().flat_map(|topic| topic.keys.keys().map(|key| (&topic.name, key)));
     let check = |(topic, key): (&String, &String)| {
-        let known = counted(topic, key).is_some_and(|sequence| sequence > 0);
+        let known = counted(facts.latest(), topic, key).is_some_and(|sequence| sequence > 0);
         (!known).then(|| format!("{topic} {key}: no row of its service counts its events"))
     };
     Rule::of("every key on the topics is known to the service that writes there", all.map(check))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures::future::join_all;
-use local::{SERVICES, ServerStatus};
+use local::ServerStatus;
 use serde_json::{Value, json};
 
 use crate::commands::{Call, Http, fleet};
@@ -69,7 +69,7 @@ async fn state(fleet: &Fleet, http: &Http, process: &ServerStatus) -> State {
     if process.is_frozen {
         return State::Frozen;
     }
-    if SERVICES.contains(&process.name.as_str()) {
+    if roster::find(&process.name).is_some() {
         return of_service(http, &fleet.admin_url(&process.name)).await;
     }
     match fleet.environment().answers(&process.name).await {

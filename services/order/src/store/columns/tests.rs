@@ -12,7 +12,7 @@ const CAUSES: [CancellationCause; 3] =
     [CancellationCause::Unknown, CancellationCause::Customer, CancellationCause::Overdue];
 const HOLDS: [Hold; 3] = [Hold::Unknown, Hold::Held, Hold::Free];
 
-fn all_states() -> Vec<State> {
+pub(in crate::store) fn all_states() -> Vec<State> {
     let mut states = vec![
         State::AwaitingBoth,
         State::AwaitingStock,

@@ -3,7 +3,7 @@
 -- order.events, a JSON document on each line, from standard input:
 --
 --   flotilla events tail --topic order.events --from-beginning --idle-seconds 10 --json > order.events.json
---   psql "$ORDER_DATABASE" -f docs/recover-orders.sql < order.events.json
+--   psql "$ORDER_DATABASE" -f services/order/recover-orders.sql < order.events.json
 --
 -- It may run again, and while order runs. Rows that are not behind their events are left alone.
 
