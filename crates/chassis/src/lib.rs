@@ -73,7 +73,9 @@ pub use run::describe::{
     Description, HeardTopic, OfEveryService, PublishedTopic, describe, of_every_service,
 };
 pub use run::main;
-pub use service::{Calls, Deduplication, Hears, NoCall, Outside, Reading, Service, Unanswered};
+pub use service::{
+    Calls, Deduplication, Hears, NoCall, NoEvent, Outside, Reading, Service, Unanswered,
+};
 /// The allocator for the program of a service. It costs an eighth less CPU than the system's at full load,
 /// and as much memory; how it is set up is in `.cargo/config.toml`.
 pub use tikv_jemallocator::Jemalloc as Allocator;

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::hash::Hash;
 use std::time::Duration;
 
-use language::Events;
+use language::{Events, ReadRecord, RecordInfo, WriteRecord};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -135,6 +135,31 @@ pub struct Reading {
 /// The call of a service that calls nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NoCall {}
+
+/// The event of a service that publishes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoEvent {}
+
+impl Events for NoEvent {
+    const TOPIC: &'static str = "";
+    const RECORDS: &'static [RecordInfo] = &[];
+
+    fn record(&self) -> usize {
+        match *self {}
+    }
+
+    fn key(&self) -> String {
+        match *self {}
+    }
+
+    fn read<R: ReadRecord>(record: usize, _reader: R) -> Result<Self, R::Error> {
+        panic!("nothing is published, so there is no record with index {record}")
+    }
+
+    fn write<W: WriteRecord>(&self, _writer: W) -> Result<W::Ok, W::Error> {
+        match *self {}
+    }
+}
 
 /// One topic that a service hears, and what each of its events asks of it.
 pub trait Hears<E: Events>: Service {

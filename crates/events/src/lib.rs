@@ -8,6 +8,8 @@ mod generated;
 mod ids;
 mod money;
 mod topics;
+#[cfg(feature = "samples")]
+pub mod samples;
 
 pub use generated::*;
 pub use ids::{InvalidSku, OrderId, Sku};

@@ -15,6 +15,7 @@ pub(crate) mod events;
 pub(crate) mod dlq;
 pub(crate) mod offsets;
 pub(crate) mod audit;
+pub(crate) mod new;
 
 use std::ffi::OsString;
 

@@ -56,6 +56,9 @@ enum Commands {
     /// Check the rules of conservation on a live fleet. Exit code 1: a rule is broken; 3: none is, but
     /// the fleet did not come to rest, and some rules were not judged
     Audit(commands::audit::Audit),
+    /// A new service, from a template
+    #[command(subcommand)]
+    New(commands::new::New),
     /// Completions for a shell
     Completions {
         /// Which shell
@@ -111,6 +114,7 @@ async fn run(command: Commands, out: &output::Output) -> anyhow::Result<ExitCode
         Commands::Dlq(command) => commands::dlq::run(command, out).await,
         Commands::Offsets(command) => commands::offsets::run(command, out).await,
         Commands::Audit(command) => commands::audit::run(command, out).await,
+        Commands::New(command) => commands::new::run(command, out),
         Commands::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "flotilla", &mut script);

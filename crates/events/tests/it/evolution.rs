@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::round_trip::{AvroWriter, schema};
-use crate::{samples, schemas};
+use crate::schemas;
 
 /// An `OrderCompleted` as the release before `customer_id` wrote it.
 const COMPLETED_1: &[u8] =

@@ -8,6 +8,5 @@ mod evolution;
 mod generated;
 mod language;
 mod round_trip;
-mod samples;
 mod schemas;
 mod values;

@@ -10,8 +10,6 @@ use events::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::samples;
-
 pub(crate) struct AvroWriter<'a>(pub(crate) &'a Schema);
 
 impl WriteRecord for AvroWriter<'_> {

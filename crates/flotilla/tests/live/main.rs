@@ -24,6 +24,7 @@ mod events;
 mod dlq;
 mod offsets;
 mod audit;
+mod new;
 
 use program::Fleet;
 
@@ -42,6 +43,7 @@ fn every_command_and_option_is_run_on_a_live_fleet() {
     dlq::letters_are_shown_retried_and_dropped(&fleet);
     offsets::are_listed_and_stopped_partitions_moved(&fleet);
     audit::judges_a_fleet_at_rest(&fleet);
+    new::writes_a_service_and_takes_it_away(&fleet);
     script::looks_at_a_fleet(&fleet);
     documents::are_true(&fleet);
     local::is_looked_at_stopped_and_forgotten(&fleet);

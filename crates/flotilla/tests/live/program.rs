@@ -145,6 +145,13 @@ impl Fleet {
         self.run_command(line, command)
     }
 
+    /// The same in a folder where something lies.
+    pub(crate) fn run_in(&self, folder: &Path, line: &str) -> Said {
+        let mut command = self.command();
+        command.current_dir(folder);
+        self.run_command(line, command)
+    }
+
     fn run_command(&self, line: &str, mut command: Command) -> Said {
         self.lines.borrow_mut().push(line.to_owned());
         said(line, command.args(line.split(' ')))

@@ -1,7 +1,11 @@
-//! One example of every event, and of every reason that an event can give.
+//! One example of every event, and of every reason that an event can give: for tests, also those of services. All
+//! that are about an order are about the same one.
 
-use events::*;
+#![allow(clippy::unwrap_used, missing_docs, reason = "for tests: names and types say it all")]
+
 use uuid::Uuid;
+
+use crate::*;
 
 const OCCURRED_AT: i64 = 1_790_000_000_123_456;
 
@@ -9,7 +13,7 @@ fn order_id() -> OrderId {
     OrderId(Uuid::from_u128(0x0190_a1b2_c3d4_7000_8000_0000_0000_002a))
 }
 
-pub(crate) fn sku() -> Sku {
+pub fn sku() -> Sku {
     Sku::new("tea-earl.grey_250").unwrap()
 }
 
@@ -17,7 +21,7 @@ fn eur() -> Currency {
     "EUR".parse().unwrap()
 }
 
-pub(crate) fn order_placed() -> OrderPlaced {
+pub fn order_placed() -> OrderPlaced {
     OrderPlaced {
         order_id: order_id(),
         customer_id: "customer-7".to_owned(),
@@ -32,11 +36,11 @@ pub(crate) fn order_placed() -> OrderPlaced {
     }
 }
 
-pub(crate) fn order_cancelled(reason: CancelReason) -> OrderCancelled {
+pub fn order_cancelled(reason: CancelReason) -> OrderCancelled {
     OrderCancelled { order_id: order_id(), reason, occurred_at: OCCURRED_AT }
 }
 
-pub(crate) fn order_completed(customer: Option<&str>) -> OrderCompleted {
+pub fn order_completed(customer: Option<&str>) -> OrderCompleted {
     OrderCompleted {
         order_id: order_id(),
         customer_id: customer.map(str::to_owned),
@@ -46,12 +50,12 @@ pub(crate) fn order_completed(customer: Option<&str>) -> OrderCompleted {
     }
 }
 
-pub(crate) fn order_returned(customer: Option<&str>) -> OrderReturned {
+pub fn order_returned(customer: Option<&str>) -> OrderReturned {
     let customer_id = customer.map(str::to_owned);
     OrderReturned { order_id: order_id(), customer_id, occurred_at: OCCURRED_AT }
 }
 
-pub(crate) fn order() -> Vec<OrderEvent> {
+pub fn order() -> Vec<OrderEvent> {
     let (order_id, occurred_at) = (order_id(), OCCURRED_AT);
     let (total_minor, currency) = (6_400, eur());
     let asked = |cause| OrderCancellationRequested { order_id, cause, occurred_at }.into();
@@ -75,7 +79,7 @@ pub(crate) fn order() -> Vec<OrderEvent> {
     ]
 }
 
-pub(crate) fn inventory() -> Vec<InventoryEvent> {
+pub fn inventory() -> Vec<InventoryEvent> {
     let (order_id, occurred_at) = (order_id(), OCCURRED_AT);
     let lines = vec![StockLine { sku: sku(), quantity: 2 }];
     let shortages = vec![Shortage { sku: sku(), requested: 2, available: 1 }];
@@ -87,7 +91,7 @@ pub(crate) fn inventory() -> Vec<InventoryEvent> {
     ]
 }
 
-pub(crate) fn payment() -> Vec<PaymentEvent> {
+pub fn payment() -> Vec<PaymentEvent> {
     let (order_id, occurred_at) = (order_id(), OCCURRED_AT);
     let (amount_minor, currency) = (i64::MAX, eur());
     let authorization_id = "pi_1".to_owned();
@@ -106,7 +110,7 @@ pub(crate) fn payment() -> Vec<PaymentEvent> {
     ]
 }
 
-pub(crate) fn shipping() -> Vec<ShippingEvent> {
+pub fn shipping() -> Vec<ShippingEvent> {
     let (order_id, occurred_at) = (order_id(), OCCURRED_AT);
     let refused = |reason| ShipmentRefused { order_id, reason, occurred_at }.into();
     vec![
@@ -118,7 +122,7 @@ pub(crate) fn shipping() -> Vec<ShippingEvent> {
     ]
 }
 
-pub(crate) fn catalogue() -> Vec<CatalogueEvent> {
+pub fn catalogue() -> Vec<CatalogueEvent> {
     vec![
         StockItemChanged {
             sku: sku(),
@@ -133,7 +137,7 @@ pub(crate) fn catalogue() -> Vec<CatalogueEvent> {
     ]
 }
 
-pub(crate) fn stock_adjusted() -> StockAdjusted {
+pub fn stock_adjusted() -> StockAdjusted {
     StockAdjusted {
         adjustment_id: Uuid::from_u128(7),
         sku: sku(),
@@ -143,6 +147,6 @@ pub(crate) fn stock_adjusted() -> StockAdjusted {
     }
 }
 
-pub(crate) fn warehouse() -> Vec<WarehouseEvent> {
+pub fn warehouse() -> Vec<WarehouseEvent> {
     vec![stock_adjusted().into()]
 }

@@ -1,0 +1,38 @@
+//! `flotilla new`, in a folder that looks like the repository. That what it writes compiles and passes its tests is
+//! `tests/it/new.rs`'.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::program::Fleet;
+use crate::script::root;
+
+pub(crate) fn writes_a_service_and_takes_it_away(fleet: &Fleet) {
+    let folder = TempDir::new().unwrap();
+    for file in ["crates/chassis/Cargo.toml", "deny.toml"] {
+        let copy = folder.path().join(file);
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(root().join(file), copy).unwrap();
+    }
+    let there = |file: &str| folder.path().join(file).exists();
+    let run = |line: &str| fleet.run_in(folder.path(), line);
+    let asked =
+        "new service ledger --hears order.events,payment.events --publishes --keyed-by order";
+
+    run(&format!("{asked} --dry-run")).with_code(0).says("+    { crate = \"ledger\"");
+    run(asked).with_code(1).complains("--yes");
+    assert!(!there("services/ledger"));
+    run(&format!("{asked} --yes")).with_code(0).says("cargo test -p ledger");
+    assert!(there("services/ledger/schemas/LedgerNoted.avsc"));
+    run(&format!("{asked} --yes")).with_code(1).complains("services/ledger exists");
+    run("new service ledger --undo --yes").with_code(0);
+    assert!(!there("services/ledger"));
+
+    run("new service ledger --hears shipping.events --on-request --yes").with_code(0);
+    assert!(there("examples/ledger/src/service.rs") && !there("examples/ledger/schemas"));
+    run("new service order-2 --hears order.events --yes").with_code(1).complains("small letters");
+    let elsewhere = fleet.run_in(Path::new("/"), "new service ledger --undo --yes").with_code(1);
+    elsewhere.complains("not in the fleet's repository");
+}
