@@ -83,7 +83,8 @@ impl Plan {
         let folder = root.join(place.folder(name));
         let lib = fs::read_to_string(folder.join("src/lib.rs")).unwrap_or_default();
         let is_heard = |topic: &&str| lib.contains(&Heard::of(topic).declaration());
-        let mut hears: Vec<&str> = TOPICS.iter().map(|topic| topic.name).filter(is_heard).collect();
+        let topics = TOPICS.iter().map(|topic| topic.name).filter(|topic| hearable(topic).is_ok());
+        let mut hears: Vec<&str> = topics.filter(is_heard).collect();
         // The order in which they were asked for is that in which they are declared.
         hears.sort_by_key(|topic| lib.find(&Heard::of(topic).declaration()));
         ensure!(!hears.is_empty(), "{name} was not written by this command, or was changed since");

@@ -60,7 +60,7 @@ impl Heard {
 
     /// How an `App` says that it hears the topic.
     pub(super) fn declaration(&self) -> String {
-        format!("        .hears::<{}>()\n", self.event)
+        format!(".hears::<{}>()", self.event)
     }
 
     fn handler(&self) -> String {
@@ -114,7 +114,7 @@ const SILENT: &[(&str, &str, &str)] = &[
     ("Cargo.toml", "language.workspace = true\nserde.workspace = true\n", ""),
     ("src/lib.rs", "pub mod language;\n", ""),
     ("src/lib.rs", "pub use language::SproutEvent;\n", ""),
-    ("src/lib.rs", "        .publishes::<SproutEvent>()\n", ""),
+    ("src/lib.rs", ".publishes::<SproutEvent>()", ""),
     ("src/lib.rs", "what it hears and says", "what it hears"),
     (
         "src/domain.rs",

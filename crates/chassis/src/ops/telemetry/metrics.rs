@@ -35,100 +35,110 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(super) fn new(meter: &Meter) -> Self {
-        Metrics::noting(meter, &RefCell::default())
+        Metrics::made_by(&Maker { meter, noted: RefCell::default() })
     }
 
     /// All of them, by the names on `/metrics`.
     pub(crate) fn described(meter: &Meter) -> Vec<Metric> {
-        let noted = RefCell::default();
-        Metrics::noting(meter, &noted);
-        noted.into_inner()
+        let make = Maker { meter, noted: RefCell::default() };
+        Metrics::made_by(&make);
+        make.noted.into_inner()
     }
 
-    /// Makes the instruments and notes each, so that what is described is what there is.
-    fn noting(meter: &Meter, noted: &RefCell<Vec<Metric>>) -> Self {
-        let note = |metric| noted.borrow_mut().push(metric);
-        let counter = |name: &'static str, what| {
-            note(Metric::counter(name, what));
-            meter.u64_counter(name).with_description(what).build()
-        };
-        let count = |name: &'static str, what| {
-            note(Metric::gauge(name, what));
-            meter.u64_gauge(name).with_description(what).build()
-        };
-        let level = |name: &'static str, what| {
-            note(Metric::gauge(name, what));
-            meter.i64_gauge(name).with_description(what).build()
-        };
-        let age = |name: &'static str, what| {
-            note(Metric { kind: Kind::Gauge, ..Metric::duration(name, what) });
-            meter.f64_gauge(name).with_description(what).with_unit("s").build()
-        };
-        let seconds = |name: &'static str, what| {
-            note(Metric::duration(name, what));
-            let histogram = meter.f64_histogram(name).with_description(what).with_unit("s");
-            histogram
-                .with_boundaries(vec![0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0])
-                .build()
-        };
-        let inputs = |name: &'static str, what| {
-            note(Metric { kind: Kind::Histogram, ..Metric::gauge(name, what) });
-            let histogram = meter.u64_histogram(name).with_description(what);
-            histogram
-                .with_boundaries(vec![1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0])
-                .build()
-        };
+    fn made_by(make: &Maker<'_>) -> Self {
         Metrics {
-            batch_inputs: inputs("flotilla_batch_inputs", "Inputs per transaction"),
-            batch_seconds: seconds("flotilla_batch_duration", "Time of a batch's transaction"),
-            retries: counter("flotilla_batch_retries", "Batches that ran again, by reason"),
-            dead_letters: counter(
-                "flotilla_dead_letters",
-                "Messages set aside, by topic and reason",
-            ),
-            dead_letters_waiting: level(
+            batch_inputs: make.inputs("flotilla_batch_inputs", "Inputs per transaction"),
+            batch_seconds: make.seconds("flotilla_batch_duration", "Time of a batch's transaction"),
+            retries: make.counter("flotilla_batch_retries", "Batches that ran again, by reason"),
+            dead_letters: make
+                .counter("flotilla_dead_letters", "Messages set aside, by topic and reason"),
+            dead_letters_waiting: make.level(
                 "flotilla_dead_letters_waiting",
                 "Dead letters that nobody has settled, by reason",
             ),
-            unknown_records: counter("flotilla_unknown_records", "Skipped records of unknown name"),
-            published: counter("flotilla_published_messages", "Messages acknowledged by Kafka"),
-            flush_seconds: seconds(
-                "flotilla_relay_flush_duration",
-                "Produce to last acknowledgement",
-            ),
-            kafka_requests: counter("flotilla_kafka_requests", "Requests sent to Kafka, by API"),
-            outbox_messages: level(
-                "flotilla_outbox_messages",
-                "Committed messages that are not yet published",
-            ),
-            outbox_age: age(
+            unknown_records: make
+                .counter("flotilla_unknown_records", "Skipped records of unknown name"),
+            published: make
+                .counter("flotilla_published_messages", "Messages acknowledged by Kafka"),
+            flush_seconds: make
+                .seconds("flotilla_relay_flush_duration", "Produce to last acknowledgement"),
+            kafka_requests: make
+                .counter("flotilla_kafka_requests", "Requests sent to Kafka, by API"),
+            outbox_messages: make
+                .level("flotilla_outbox_messages", "Committed messages that are not yet published"),
+            outbox_age: make.age(
                 "flotilla_outbox_age",
                 "Time since the oldest batch that is not yet published",
             ),
-            outbox_set_apart: level(
+            outbox_set_apart: make.level(
                 "flotilla_outbox_set_apart",
                 "Messages that Kafka refuses and those behind them, by topic",
             ),
-            relay_leader: count("flotilla_relay_leader", "1 in the replica that publishes"),
-            replicas: count("flotilla_replicas", "Replicas connected to the database"),
-            calls: counter("flotilla_calls", "Outside calls with a known outcome"),
-            calls_open: count("flotilla_calls_open", "Outside calls without an outcome"),
-            calls_oldest: age("flotilla_calls_oldest_age", "Time since the oldest open call"),
-            unanswered_calls: counter("flotilla_calls_unanswered", "Outside calls made again"),
-            consumer_lag: count("flotilla_consumer_lag", "Unprocessed messages, by topic"),
-            partitions: count("flotilla_partitions", "Partitions that the group gave this replica"),
-            partitions_set_back: counter(
+            relay_leader: make.count("flotilla_relay_leader", "1 in the replica that publishes"),
+            replicas: make.count("flotilla_replicas", "Replicas connected to the database"),
+            calls: make.counter("flotilla_calls", "Outside calls with a known outcome"),
+            calls_open: make.count("flotilla_calls_open", "Outside calls without an outcome"),
+            calls_oldest: make.age("flotilla_calls_oldest_age", "Time since the oldest open call"),
+            unanswered_calls: make.counter("flotilla_calls_unanswered", "Outside calls made again"),
+            consumer_lag: make.count("flotilla_consumer_lag", "Unprocessed messages, by topic"),
+            partitions: make
+                .count("flotilla_partitions", "Partitions that the group gave this replica"),
+            partitions_set_back: make.counter(
                 "flotilla_partitions_set_back",
                 "Partitions read again because the database was set back",
             ),
-            stopped_partitions: count(
-                "flotilla_stopped_partitions",
-                "Partitions that wait for an operator",
-            ),
-            consumer_hindered: count(
-                "flotilla_consumer_hindered",
-                "1 where it cannot hear, by reason",
-            ),
+            stopped_partitions: make
+                .count("flotilla_stopped_partitions", "Partitions that wait for an operator"),
+            consumer_hindered: make
+                .count("flotilla_consumer_hindered", "1 where it cannot hear, by reason"),
         }
+    }
+}
+
+/// Makes instruments and notes each, so that what is described is what there is.
+struct Maker<'m> {
+    meter: &'m Meter,
+    noted: RefCell<Vec<Metric>>,
+}
+
+impl Maker<'_> {
+    fn note(&self, metric: Metric) {
+        self.noted.borrow_mut().push(metric);
+    }
+
+    fn counter(&self, name: &'static str, what: &'static str) -> Counter<u64> {
+        self.note(Metric::counter(name, what));
+        self.meter.u64_counter(name).with_description(what).build()
+    }
+
+    fn count(&self, name: &'static str, what: &'static str) -> Gauge<u64> {
+        self.note(Metric::gauge(name, what));
+        self.meter.u64_gauge(name).with_description(what).build()
+    }
+
+    fn level(&self, name: &'static str, what: &'static str) -> Gauge<i64> {
+        self.note(Metric::gauge(name, what));
+        self.meter.i64_gauge(name).with_description(what).build()
+    }
+
+    fn age(&self, name: &'static str, what: &'static str) -> Gauge<f64> {
+        self.note(Metric { kind: Kind::Gauge, ..Metric::duration(name, what) });
+        self.meter.f64_gauge(name).with_description(what).with_unit("s").build()
+    }
+
+    fn seconds(&self, name: &'static str, what: &'static str) -> Histogram<f64> {
+        self.note(Metric::duration(name, what));
+        let histogram = self.meter.f64_histogram(name).with_description(what).with_unit("s");
+        histogram
+            .with_boundaries(vec![0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0])
+            .build()
+    }
+
+    fn inputs(&self, name: &'static str, what: &'static str) -> Histogram<u64> {
+        self.note(Metric { kind: Kind::Histogram, ..Metric::gauge(name, what) });
+        let histogram = self.meter.u64_histogram(name).with_description(what);
+        histogram
+            .with_boundaries(vec![1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0])
+            .build()
     }
 }
