@@ -7,3 +7,7 @@ create table sprout_orders (
     changed_at  timestamptz not null,               -- since when it is in this state
     state       smallint    not null check (state = 1)         -- 1 noted
 ) with (fillfactor = 90);
+
+-- What an audit reads: how many events were published about each order.
+create view audit.published as
+select 'sprout.events' as topic, order_id::text as key, order_id, sequence from sprout_orders;

@@ -112,6 +112,15 @@ const PASSAGES: &[Passage] = &[
 /// What is otherwise in a service that publishes nothing.
 const SILENT: &[(&str, &str, &str)] = &[
     ("Cargo.toml", "language.workspace = true\nserde.workspace = true\n", ""),
+    (
+        "migrations/0001_orders.sql",
+        "
+-- What an audit reads: how many events were published about each order.
+create view audit.published as
+select 'sprout.events' as topic, order_id::text as key, order_id, sequence from sprout_orders;
+",
+        "",
+    ),
     ("src/lib.rs", "pub mod language;\n", ""),
     ("src/lib.rs", "pub use language::SproutEvent;\n", ""),
     ("src/lib.rs", ".publishes::<SproutEvent>()", ""),
