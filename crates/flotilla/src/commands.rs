@@ -110,7 +110,7 @@ fn variable_of(name: &str) -> Result<Option<String>> {
 pub(crate) fn registry_error(error: RegistryError) -> anyhow::Error {
     match error {
         RegistryError::Away { .. } => anyhow::anyhow!("{error}; {IS_IT_UP}"),
-        RegistryError::Unexpected { .. } => error.into(),
+        RegistryError::Unexpected { .. } | RegistryError::Client(_) => error.into(),
     }
 }
 

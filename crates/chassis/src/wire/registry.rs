@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use language::RecordInfo;
 use reqwest::StatusCode;
+use schema_registry_converter::async_impl::schema_registry::{
+    SrSettings, is_compatible_schema, post_schema,
+};
+use schema_registry_converter::schema_registry_common::{SchemaType, SuppliedSchema};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 use sqlx::PgConnection;
 
@@ -30,8 +33,11 @@ pub enum RegistryError {
         #[source]
         source: reqwest::Error,
     },
-    /// It refused, or is in trouble, or a proxy in front of it is. Worth another try.
-    #[error("the schema registry at {url} returned {status}: {body}")]
+    /// Something answered with a status that says nothing about the question: the registry in trouble, or
+    /// a proxy in front of it. Worth another try.
+    #[error(
+        "the schema registry at {url} answered {status}, which is no answer to the question: {body}"
+    )]
     Unexpected {
         /// Where it was looked for.
         url: String,
@@ -40,6 +46,9 @@ pub enum RegistryError {
         /// The beginning of what it said.
         body: String,
     },
+    /// The registry's client library failed.
+    #[error("the schema registry refused: {0}")]
+    Client(String),
 }
 
 /// A client of a registry that speaks Confluent's API.
@@ -57,11 +66,6 @@ struct Registered {
 #[derive(Deserialize)]
 struct SchemaText {
     schema: String,
-}
-
-#[derive(Deserialize)]
-struct Compatibility {
-    is_compatible: bool,
 }
 
 /// Confluent's API tells by these numbers what there is not. The status alone tells nothing: a proxy
@@ -99,7 +103,7 @@ impl Registry {
     /// The id of a schema under its subject, if it is registered.
     pub async fn id_of(&self, subject: &str, schema: &str) -> Result<Option<u32>, RegistryError> {
         let request = self.http.post(format!("{}/subjects/{subject}", self.url));
-        let request = request.json(&body(schema));
+        let request = request.json(&json!({ "schema": schema, "schemaType": "AVRO" }));
         let found: Option<Registered> =
             self.ask(request, &[NO_SUCH_SUBJECT, NO_SUCH_SCHEMA]).await?;
         Ok(found.map(|registered| registered.id))
@@ -115,7 +119,7 @@ impl Registry {
     /// All subjects.
     pub async fn subjects(&self) -> Result<Vec<String>, RegistryError> {
         let request = self.http.get(format!("{}/subjects", self.url));
-        self.tell(request).await
+        Ok(self.ask(request, &[]).await?.unwrap_or_default())
     }
 
     /// The numbers of a subject's versions; empty when there is no such subject.
@@ -130,10 +134,11 @@ impl Registry {
         // The rule comes before the first version, so that no version was ever exempt from it.
         let rule = self.http.put(format!("{}/config/{subject}", self.url));
         let rule = rule.json(&json!({ "compatibility": COMPATIBILITY }));
-        let _confirmed: serde_json::Value = self.tell(rule).await?;
-        let version = self.http.post(format!("{}/subjects/{subject}/versions", self.url));
-        let registered: Registered = self.tell(version.json(&body(record.schema))).await?;
-        Ok(registered.id)
+        let _confirmed: Option<serde_json::Value> = self.ask(rule, &[]).await?;
+        post_schema(&self.settings()?, subject, supplied(record))
+            .await
+            .map(|registered| registered.id)
+            .map_err(|error| RegistryError::Client(error.to_string()))
     }
 
     /// Whether a schema may become the next version of its subject. A new subject may have any.
@@ -142,44 +147,31 @@ impl Registry {
         if self.versions(&subject).await?.is_empty() {
             return Ok(true);
         }
-        // Without the number of a version: against all those that the subject's rule names.
-        let check =
-            self.http.post(format!("{}/compatibility/subjects/{subject}/versions", self.url));
-        let found: Compatibility = self.tell(check.json(&body(record.schema))).await?;
-        Ok(found.is_compatible)
+        is_compatible_schema(&self.settings()?, subject, supplied(record))
+            .await
+            .map_err(|error| RegistryError::Client(error.to_string()))
     }
 
-    /// Asks for something; `None` is the registry's own word, by one of these codes, that there is no such
+    fn settings(&self) -> Result<SrSettings, RegistryError> {
+        SrSettings::new_builder(self.url.clone())
+            .no_proxy()
+            .set_timeout(TIMEOUT)
+            .build()
+            .map_err(|error| RegistryError::Client(error.to_string()))
+    }
+
+    /// Sends a request; `None` is the registry's own word, by one of these codes, that there is no such
     /// thing.
-    async fn ask<T: DeserializeOwned>(
+    async fn ask<T: serde::de::DeserializeOwned>(
         &self,
         request: reqwest::RequestBuilder,
         nothing: &[u32],
     ) -> Result<Option<T>, RegistryError> {
-        match self.send(request).await? {
-            Ok(found) => Ok(Some(found)),
-            Err(refused) if refused.says_one_of(nothing) => Ok(None),
-            Err(refused) => Err(self.unexpected(&refused)),
-        }
-    }
-
-    /// Asks for what there must be.
-    async fn tell<T: DeserializeOwned>(
-        &self,
-        request: reqwest::RequestBuilder,
-    ) -> Result<T, RegistryError> {
-        self.send(request).await?.map_err(|refused| self.unexpected(&refused))
-    }
-
-    async fn send<T: DeserializeOwned>(
-        &self,
-        request: reqwest::RequestBuilder,
-    ) -> Result<Result<T, Refused>, RegistryError> {
         let away = |source| RegistryError::Away { url: self.url.clone(), source };
         let mut response = request.send().await.map_err(away)?;
         let status = response.status();
         if status.is_success() {
-            return response.json().await.map(Ok).map_err(away);
+            return response.json().await.map(Some).map_err(away);
         }
         let mut body = Vec::new();
         while body.len() < REFUSAL_BYTES_MAX
@@ -187,31 +179,23 @@ impl Registry {
         {
             body.extend_from_slice(&chunk);
         }
-        Ok(Err(Refused { status, body }))
-    }
-
-    fn unexpected(&self, refused: &Refused) -> RegistryError {
-        let body = String::from_utf8_lossy(&refused.body).chars().take(300).collect();
-        RegistryError::Unexpected { url: self.url.clone(), status: refused.status, body }
-    }
-}
-
-/// A refusal, of the registry or of what stands in its place.
-struct Refused {
-    status: StatusCode,
-    body: Vec<u8>,
-}
-
-impl Refused {
-    fn says_one_of(&self, codes: &[u32]) -> bool {
-        let said = serde_json::from_slice::<Refusal>(&self.body);
-        self.status == StatusCode::NOT_FOUND && said.is_ok_and(|s| codes.contains(&s.error_code))
+        if status == StatusCode::NOT_FOUND
+            && let Ok(refusal) = serde_json::from_slice::<Refusal>(&body)
+            && nothing.contains(&refusal.error_code)
+        {
+            return Ok(None);
+        }
+        let body = String::from_utf8_lossy(&body).chars().take(300).collect();
+        Err(RegistryError::Unexpected { url: self.url.clone(), status, body })
     }
 }
 
-/// A schema as the registry is given one.
-fn body(schema: &str) -> serde_json::Value {
-    json!({ "schema": schema, "schemaType": "AVRO" })
+fn supplied(record: &RecordInfo) -> SuppliedSchema {
+    SuppliedSchema::new(
+        Some(record.full_name.to_owned()),
+        SchemaType::Avro,
+        record.schema.to_owned(),
+    )
 }
 
 /// Ids of the schemas compiled in, by subject.
