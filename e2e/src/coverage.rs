@@ -95,13 +95,12 @@ fn described(member: &Member, evidence: &Evidence) -> Vec<String> {
     compare("is called", &[member.name], vec![code.service]);
     compare("hears", member.hears, code.hears.iter().map(|heard| heard.topic).collect());
     compare("owns", member.owns, code.publishes.iter().map(|topic| topic.topic).collect());
-    let neighbours: Vec<&str> = member.neighbours.iter().map(|outside| outside.name).collect();
-    compare("calls", &neighbours, code.calls.clone());
-    for outside in member.neighbours {
-        if !code.settings.iter().any(|known| known.name == outside.setting && known.required) {
-            lacks.push(format!("does not ask for {}, where its neighbour is", outside.setting));
-        }
-    }
+    let on_roster = member.neighbours.iter();
+    let (names, settings): (Vec<&str>, Vec<&str>) =
+        on_roster.map(|outside| (outside.name, outside.setting)).unzip();
+    compare("calls", &names, code.calls.iter().map(|outside| outside.name).collect());
+    let in_code = code.calls.iter().filter_map(|outside| outside.setting.as_deref());
+    compare("finds its neighbours by", &settings, in_code.collect());
     // A service on request brings its language along.
     let in_language = |name: &str| TOPICS.iter().any(|known| known.name == name);
     if member.starts == Starts::WithTheFleet {

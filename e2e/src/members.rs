@@ -2,7 +2,7 @@
 //! API. One line each; a service that is missing here fails a test by name.
 
 use chassis::{Description, OfEveryService, describe};
-use roster::{FOREIGN_TOPICS, Member, Neighbour, ROSTER, Starts};
+use roster::{FOREIGN_TOPICS, Member, ROSTER, Starts};
 use serde::Serialize;
 use utoipa::openapi::OpenApi;
 
@@ -42,7 +42,6 @@ pub fn document() -> String {
             Starts::OnRequest => "on_request",
         },
         database: member.name,
-        neighbours: member.neighbours.iter().map(NamedNeighbour::of).collect(),
         description: code_of(member.name).map(|code| (code.describe)()),
     };
     let topic = |(name, writer): &(&'static str, &'static str)| ForeignTopic { name, writer };
@@ -68,20 +67,6 @@ struct Service {
     description: Option<Description>,
     starts: &'static str,
     database: &'static str,
-    neighbours: Vec<NamedNeighbour>,
-}
-
-/// Somebody outside, and the variable that says where it is.
-#[derive(Serialize)]
-struct NamedNeighbour {
-    name: &'static str,
-    setting: &'static str,
-}
-
-impl NamedNeighbour {
-    fn of(Neighbour { name, setting }: &Neighbour) -> Self {
-        NamedNeighbour { name, setting }
-    }
 }
 
 #[derive(Serialize)]

@@ -68,7 +68,7 @@ pub use rows::{
     Addressed, Column, Decision, Key, KeyOf, Keyed, KeyedService, Reply, Rows, Shown, Stored,
     Table, Touched, find_row,
 };
-pub use run::config::{EXIT_CONFIG, Env, PREFIX, Setting};
+pub use run::config::{EXIT_CONFIG, Env, Neighbour, PREFIX, Setting};
 pub use run::describe::{
     Description, HeardTopic, OfEveryService, PublishedTopic, describe, of_every_service,
 };

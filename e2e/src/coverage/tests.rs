@@ -48,7 +48,7 @@ fn a_roster_that_says_something_else_than_the_code_is_found() {
     for expected in [
         r#"owns {"loyalty.events"} on the roster, {"shipping.events"} by its code"#,
         r#"calls {"printer"} on the roster, {"carrier"} by its code"#,
-        "does not ask for FLOTILLA_PRINTER",
+        r#"finds its neighbours by {"FLOTILLA_PRINTER"} on the roster, {"FLOTILLA_CARRIER"} by"#,
         "owns loyalty.events, no topic of crates/events",
     ] {
         finds(&evidence, &LOYALTY, expected);

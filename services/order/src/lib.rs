@@ -62,7 +62,7 @@ pub fn app(env: &mut Env) -> App<Orders> {
     let keys_kept = env.days(
         "IDEMPOTENCY_KEYS_KEEP_DAYS",
         IDEMPOTENCY_KEYS_KEEP_DAYS,
-        "days within which a request that is sent again places no second order (30)",
+        "days within which a request that is sent again places no second order",
     );
     App::new(Orders::new(Duration::from_secs(deadline)), &MIGRATIONS)
         .hears::<InventoryEvent>()

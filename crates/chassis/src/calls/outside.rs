@@ -46,8 +46,7 @@ impl std::fmt::Debug for Api {
 /// `what` says in a few words what is called; `in_process`, whether the service was built with an adapter
 /// of its own. Returns nothing after a problem that leaves nobody to call.
 fn place_from_env(env: &mut Env, name: &str, what: &str, in_process: bool) -> Option<Place> {
-    let values = if in_process { "its http(s) URL, or in-process" } else { "its http(s) URL" };
-    let place = env.required(name, &format!("{what}: {values}"));
+    let place = env.required(name, &format!("{what}: its http(s) URL"));
     let key = env.secret(&format!("{name}_KEY"), &format!("secret key of {what}'s API"), false);
     let key_file = env.optional(
         &format!("{name}_KEY_FILE"),
@@ -153,6 +152,7 @@ impl<S: Calls> Adapter<S> {
         in_process: Option<Self>,
         http: impl FnOnce(Api) -> Result<O, api::Unusable>,
     ) -> Option<Self> {
+        env.calls(O::NAME, name);
         match place_from_env(env, name, what, in_process.is_some())? {
             Place::InProcess => in_process,
             Place::Api(api) => match http(api) {

@@ -62,10 +62,20 @@ impl std::fmt::Display for Setting {
     }
 }
 
+/// Somebody outside whom a service calls, wherever the settings say that it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Neighbour {
+    /// The name in logs and metrics.
+    pub name: &'static str,
+    /// The variable that says where it is, if one does.
+    pub setting: Option<String>,
+}
+
 /// Reads settings and remembers what is wrong with them.
 pub struct Env {
     read: Source,
     known: Vec<Setting>,
+    neighbours: Vec<Neighbour>,
     problems: Vec<String>,
 }
 
@@ -77,7 +87,12 @@ impl Env {
 
     /// Settings from anywhere, for tests.
     pub fn from_fn(read: impl Fn(&str) -> Option<String> + 'static) -> Self {
-        Env { read: Box::new(read), known: Vec::new(), problems: Vec::new() }
+        Env {
+            read: Box::new(read),
+            known: Vec::new(),
+            neighbours: Vec::new(),
+            problems: Vec::new(),
+        }
     }
 
     /// A setting that has no default. When it is missing, the problem is recorded and the answer is
@@ -138,6 +153,16 @@ impl Env {
     /// Everything that is wrong, in the order it was found.
     pub fn problems(&self) -> &[String] {
         &self.problems
+    }
+
+    /// Notes whom the service calls, and which setting says where that is: known even where it says nothing yet.
+    pub(crate) fn calls(&mut self, name: &'static str, setting: &str) {
+        self.neighbours.push(Neighbour { name, setting: Some(format!("{PREFIX}{setting}")) });
+    }
+
+    /// Whom the service calls.
+    pub(crate) fn neighbours(&self) -> &[Neighbour] {
+        &self.neighbours
     }
 
     /// Every variable that was asked for.
@@ -229,12 +254,12 @@ impl Config {
             inbox_kept: env.days(
                 "INBOX_KEEP_DAYS",
                 INBOX_KEEP_DAYS,
-                "days that ids of processed events are kept, where a subscription keeps any (30)",
+                "days that ids of processed events are kept, where a subscription keeps any",
             ),
             dead_letters_kept: env.days(
                 "DEAD_LETTERS_KEEP_DAYS",
                 DEAD_LETTERS_KEEP_DAYS,
-                "days that the contents of a dead letter are kept after it was settled (30)",
+                "days that the contents of a dead letter are kept after it was settled",
             ),
             otlp_endpoint: env.optional(
                 "OTLP_ENDPOINT",

@@ -10,7 +10,7 @@ use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use serde::Serialize;
 
-use super::config::{self, Config, Env, Setting};
+use super::config::{self, Config, Env, Neighbour, Setting};
 use crate::app::App;
 use crate::consume::dead_letters;
 use crate::ops::telemetry::{Metric, Metrics};
@@ -27,8 +27,8 @@ pub struct Description {
     pub publishes: Vec<PublishedTopic>,
     /// Where what it sets aside is published.
     pub dead_letters: String,
-    /// Whom it calls outside the fleet, by the name in logs and metrics.
-    pub calls: Vec<&'static str>,
+    /// Whom it calls outside the fleet.
+    pub calls: Vec<Neighbour>,
     /// Its own settings.
     pub settings: Vec<Setting>,
     /// Its own metrics.
@@ -90,6 +90,11 @@ pub fn describe<S: Service>(app: fn(&mut Env) -> App<S>) -> Description {
             numbered: declared.is_numbered,
         }
     });
+    // An adapter that the settings have to choose is not there without them.
+    let mut calls = env.neighbours().to_vec();
+    if let Some(adapter) = app.calls.as_ref().filter(|_| calls.is_empty()) {
+        calls.push(Neighbour { name: adapter.name, setting: None });
+    }
     let full_names =
         |records: &[RecordInfo]| records.iter().map(|record| record.full_name).collect();
     let published = app.publishes.iter().map(|published| PublishedTopic {
@@ -101,7 +106,7 @@ pub fn describe<S: Service>(app: fn(&mut Env) -> App<S>) -> Description {
         hears: heard.collect(),
         publishes: published.collect(),
         dead_letters: dead_letters::topic_of(S::NAME),
-        calls: app.calls.iter().map(|calls| calls.name).collect(),
+        calls,
         metrics: app.metrics.clone(),
         settings: env.known().to_vec(),
     }
@@ -164,7 +169,7 @@ impl fmt::Display for Whole {
         }
         writeln!(f, "\nsets aside on {}", own.dead_letters)?;
         for outside in &own.calls {
-            writeln!(f, "\ncalls the {outside}")?;
+            writeln!(f, "\ncalls the {}", outside.name)?;
         }
         writeln!(f, "\nsettings")?;
         own.settings.iter().chain(&common.settings).try_for_each(|s| writeln!(f, "  {s}"))?;
