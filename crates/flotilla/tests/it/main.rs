@@ -4,7 +4,6 @@
 
 mod cli;
 mod logs;
-mod new;
 mod nowhere;
 mod output;
 mod schemas;

@@ -1,5 +1,4 @@
-//! `flotilla new`, in a folder that looks like the repository. That what it writes compiles and passes its tests is
-//! `tests/it/new.rs`'.
+//! `flotilla new`, in a folder that looks like the repository.
 
 use std::fs;
 use std::path::Path;
