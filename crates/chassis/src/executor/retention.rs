@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::run::config::Config;
 
-/// Rows of one kind that a sweep forgets: some ten milliseconds' worth, and more in a second than a replica adds.
+/// Rows of one kind that a sweep forgets: ten to thirty milliseconds' worth, and more in a second than a replica adds.
 const ROWS_MAX: i64 = 2_000;
 /// How long nothing is looked for after everything old was found.
 const PAUSE: Duration = Duration::from_secs(10);

@@ -4,6 +4,7 @@
 
 mod cli;
 mod logs;
+mod new;
 mod nowhere;
 mod output;
 mod schemas;

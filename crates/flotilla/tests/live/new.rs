@@ -1,4 +1,5 @@
-//! `flotilla new`, in a folder that looks like the repository.
+//! `flotilla new`, in a folder that looks like the repository. That what it writes compiles and passes its tests is
+//! `tests/it/new.rs`'.
 
 use std::fs;
 use std::path::Path;
