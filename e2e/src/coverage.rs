@@ -61,7 +61,7 @@ impl Evidence {
             evidence.descriptions.insert(code.name.to_owned(), (code.describe)());
         }
         for member in members {
-            let (name, folder) = (member.name.to_owned(), root.join(member.folder()));
+            let (name, folder) = (member.name.to_owned(), root.join(member.folder));
             evidence.migrations.insert(name.clone(), text_of(&folder.join("migrations"), "sql")?);
             let source = quoted(&text_of(&folder.join("src"), "rs")?, '"');
             evidence.metrics_in_source.insert(name, source);

@@ -11,13 +11,11 @@ use crate::members::code_of;
 /// Each document with the file that holds it, under `docs`. As servers it names the ports of a local fleet.
 pub fn all() -> [(&'static str, String); 2] {
     let ports = Ports::from_base(DEFAULT_BASE_PORT);
-    let services: Vec<_> = SERVICES.iter().filter_map(|name| code_of(name)).collect();
-    let urls: Vec<String> = services
-        .iter()
-        .map(|service| format!("http://127.0.0.1:{}", ports.get(service.name)))
-        .collect();
-    let documents = services.iter().map(|service| (service.document)());
-    let fleet = openapi::fleet(urls.iter().map(String::as_str).zip(documents).collect());
+    let documents = SERVICES.iter().filter_map(|name| {
+        let document = code_of(name)?.document?;
+        Some((format!("http://127.0.0.1:{}", ports.get(name)), document()))
+    });
+    let fleet = openapi::fleet(documents);
     [("openapi.json", text(&fleet)), ("openapi-admin.json", text(&chassis::admin_openapi()))]
 }
 

@@ -1,9 +1,10 @@
 //! The fleet as a whole: the rules without servers (`simulation`, `transitions`), a shop on a running fleet
-//! (`shop`), what it says of itself (`members`, `documents`), and what every service needs (`coverage`).
+//! (`shop`, and `rig` for those who kill), what it says of itself (`members`, `documents`), and what every service needs (`coverage`).
 
 pub mod coverage;
 pub mod documents;
 pub mod members;
+pub mod rig;
 pub mod shop;
 pub mod simulation;
 pub mod transitions;

@@ -31,12 +31,12 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// Opens a shop on the fleet of this test program, which the first one starts. Its orders are
+    /// Opens a shop on the fleet of this test program, which the first one starts, on servers of its own. Its orders are
     /// overdue later than any test waits.
     pub async fn open() -> Result<Self> {
         let fleet = FLEET
             .get_or_try_init(async || {
-                let servers = local::testing::servers().await?;
+                let servers = local::testing::own_servers().await?;
                 let settings = servers.environment().settings().clone();
                 let mut settings = FleetSettings::new(settings, Lifetime::WithParent)?;
                 let session = ("FLOTILLA_KAFKA_SESSION_TIMEOUT_MS", "6000");

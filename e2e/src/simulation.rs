@@ -16,7 +16,7 @@ use chassis::Service;
 use chassis::model::{Done, Fact};
 use events::{Money, OrderId, Sku, StockAdjusted, WarehouseEvent};
 use inventory::Inventory;
-use order::{Place, Reply, Step, Wanted};
+use order::{OrderInput, PlaceOrder, Reply, Wanted};
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -57,7 +57,7 @@ struct Saga {
     id: OrderId,
     total: i64,
     card_is_good: bool,
-    /// Whether the provider has authorised: it does so once, however often it is asked.
+    /// Whether the provider has authorized: it does so once, however often it is asked.
     authorized: bool,
     /// What the provider has done by its own books.
     held: i64,
@@ -74,7 +74,7 @@ pub struct World {
     fleet: Fleet,
     sagas: Vec<Saga>,
     /// What customers asked for.
-    requests: Vec<Arc<Place>>,
+    requests: Vec<Arc<PlaceOrder>>,
     units: i64,
     bag: Vec<Message>,
     random: SmallRng,
@@ -144,7 +144,7 @@ impl World {
 
     fn place(&mut self, quantity: i32, card_is_good: bool, carrier_accepts: bool) {
         let number = self.sagas.len();
-        let place = Arc::new(Place {
+        let place = Arc::new(PlaceOrder {
             order_id: order_id(number),
             customer_id: "c".to_owned(),
             lines: vec![Wanted { sku: sku(), quantity }],
@@ -169,9 +169,9 @@ impl World {
         self.request(place);
     }
 
-    fn request(&mut self, place: Arc<Place>) {
+    fn request(&mut self, place: Arc<PlaceOrder>) {
         let done = self.fleet.order.decide(&order::Input::Place(place));
-        if let Reply::Refused(refusal) = &done.reply {
+        if let Reply::NotPlaced(refusal) = &done.reply {
             self.violations.push(format!("an order was refused: {refusal}"));
         }
         self.follow(done);
@@ -250,7 +250,7 @@ impl World {
                 self.shipping(number, done);
             }
             Message::ToOrder(number, input) => {
-                let step = order::Input::Step(Step::of(order_id(number), input));
+                let step = order::Input::Order(OrderInput::of(order_id(number), input));
                 let done = self.fleet.order.decide(&step);
                 self.order(Some(done));
             }

@@ -6,7 +6,7 @@ use events::{
     Currency, Events, Money, OrderId, OrderLine, OrderPlaced, OrderShipped, PaymentAuthorized,
     PaymentReceived, ShipmentDispatched, Sku, StockLine, StockReserved,
 };
-use order::{Place, Price, Wanted};
+use order::{PlaceOrder, Price, Wanted};
 
 const NOW: i64 = 1_790_000_000_000_000;
 const SKUS: [&str; 2] = ["TEA-EARL-GREY", "COFFEE-ARABICA"];
@@ -40,9 +40,9 @@ pub(crate) fn prices() -> Vec<(Sku, Price)> {
     SKUS.iter().map(|text| (sku(text), price())).collect()
 }
 
-pub(crate) fn place(order_id: OrderId) -> Arc<Place> {
+pub(crate) fn place(order_id: OrderId) -> Arc<PlaceOrder> {
     let wanted = |text: &&str| Wanted { sku: sku(text), quantity: 1 };
-    Arc::new(Place {
+    Arc::new(PlaceOrder {
         order_id,
         customer_id: CUSTOMER.to_owned(),
         lines: SKUS.iter().map(wanted).collect(),

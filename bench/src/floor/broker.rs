@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use chassis::measuring::{Flushes, Reader, Row, Told};
+use chassis::measuring::{Flushes, Reader, RequestCounts, Row};
 use local::SERVICES;
 use serde::Serialize;
 
@@ -125,7 +125,7 @@ impl Broker {
         loop {
             let told = tell();
             if asked.iter().zip(&told).all(|(then, now)| now.times >= then.times + 2) {
-                let sum = |of: fn(&Told) -> u64| told.iter().map(of).sum::<u64>();
+                let sum = |of: fn(&RequestCounts) -> u64| told.iter().map(of).sum::<u64>();
                 return Ok((sum(|told| told.produce), sum(|told| told.fetch)));
             }
             ensure!(Instant::now() < deadline, "a client of Kafka tells nothing: {told:?}");

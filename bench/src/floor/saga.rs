@@ -9,7 +9,7 @@ use chassis::measuring::{Detached, Row};
 use chassis::{App, Env, Service};
 use events::{OrderId, Sku};
 use inventory::Inventory;
-use order::{Input, Orders, Place, Wanted};
+use order::{Input, Orders, PlaceOrder, Wanted};
 use payment::Payments;
 use shipping::Shipments;
 
@@ -74,7 +74,7 @@ impl Fleet {
         let order_id = OrderId::now();
         let line = Wanted { sku: Sku::new(sku(self.placed % SKUS))?, quantity: 1 };
         self.placed += 1;
-        Ok(Input::Place(Arc::new(Place {
+        Ok(Input::Place(Arc::new(PlaceOrder {
             order_id,
             customer_id: "bench".to_owned(),
             lines: vec![line],

@@ -1,4 +1,4 @@
-//! Every scenario of the load benchmark for two seconds: that it works, never how fast. On servers of its
+//! Every scenario of the load benchmark for a few seconds: that it works, never how fast. On servers of its
 //! own, as the benchmark has; they are started once, and each scenario starts the services that it wants.
 
 #![allow(clippy::unwrap_used, reason = "a scenario that cannot go on should say where")]
@@ -34,7 +34,7 @@ const REST: Duration = Duration::from_secs(60);
 
 /// All use the topics that the first one makes: with a partition for each replica of any.
 fn options(scenario: &str) -> Options {
-    let line = format!("bench {scenario} --partitions 2 --warmup 0.5 --seconds 2");
+    let line = format!("bench {scenario} --partitions 2 --warmup 0.5 --seconds 4");
     Bench::try_parse_from(line.split(' ')).unwrap().options
 }
 

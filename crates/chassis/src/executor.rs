@@ -32,7 +32,7 @@ use crate::consume::offsets::{Positions, Processed, Reached};
 use crate::executor::clock::Clock;
 use crate::executor::pace::{Pace, Replicas};
 use crate::executor::progress::Progress;
-use crate::executor::queue::{BATCH_MAX, Item, Next, Origin, Queue, Refused, Work};
+use crate::executor::queue::{BATCH_MAX, CommandError, Item, Next, Origin, Queue, Work};
 use crate::failure::{Chain, Failure};
 use crate::ops::telemetry::Telemetry;
 use crate::postgres::connection::Writer;
@@ -297,7 +297,7 @@ impl<S: Service> Executor<S> {
             Origin::Command(reply) => {
                 tracing::error!(error = %detail, "a command cannot be processed");
                 // The caller may be gone; then nobody needs the answer.
-                let _gone = reply.send(Err(Refused::Failed(detail)));
+                let _gone = reply.send(Err(CommandError::Failed(detail)));
             }
             Origin::Outcome(_) | Origin::Timer => {
                 tracing::error!(error = %detail, "an outcome or a timer cannot be processed; the sweep brings it back");

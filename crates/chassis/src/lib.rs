@@ -49,7 +49,7 @@ pub use calls::settle::Settlement;
 pub use consume::dead_letters::topic_of as dead_letter_topic;
 pub use effects::Effects;
 pub use executor::handle::Handle;
-pub use executor::queue::Refused;
+pub use executor::queue::CommandError;
 pub use failure::{Conflict, Failure};
 pub use http::described::{AnyProblem, BodyProblem};
 pub use http::extract::{IDEMPOTENCY_KEY, IdempotencyKey, Json, Limit, Page, Path, Query};

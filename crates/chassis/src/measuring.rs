@@ -11,7 +11,7 @@ mod row;
 pub(crate) mod settings;
 pub(crate) mod wire;
 
-pub use crate::consume::statistics::Told;
+pub use crate::consume::statistics::RequestCounts;
 pub use crate::rows::rows_of;
 pub use detached::Detached;
 pub use flushes::Flushes;

@@ -19,13 +19,14 @@ pub(crate) mod new;
 
 use std::ffi::OsString;
 
+use ::language::TopicInfo;
 use ::local::process::surroundings;
 use ::local::settings::{root_from_env, services_with, with_from_env};
 use ::local::{Lifetime, Settings, known_service};
 use anyhow::{Context, Result, anyhow};
 use chassis::RegistryError;
 use chrono::{DateTime, Utc};
-use flotilla::fleet::{Fleet, FleetSettings};
+use flotilla::fleet::{Fleet, FleetSettings, programs};
 use serde_json::Value;
 
 use crate::output::visible;
@@ -58,6 +59,11 @@ pub(crate) fn services() -> Result<Vec<&'static str>> {
         Some(settings) => settings.services(),
         None => services_with(&with_from_env()?.unwrap_or_default()),
     })
+}
+
+/// The published language of the fleet's services.
+pub(crate) fn language() -> Result<Vec<TopicInfo>> {
+    flotilla::fleet::language(&services()?, &programs()?)
 }
 
 /// Those of the services that somebody asks about: one, or all.

@@ -3,16 +3,16 @@
 mod language;
 mod settings;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use chassis::{Registry, topics};
-use events::TOPICS;
 use local::{Environment, Ports, Process, ProcessSpec, Progress, answer, errand};
 use roster::Neighbour;
 
-pub use settings::{FleetSettings, Providers};
+pub use language::language;
+pub use settings::{FleetSettings, Providers, programs};
 
 /// How long a service may take to be ready. Its servers are up by then.
 const READY: Duration = Duration::from_secs(30);
@@ -148,11 +148,9 @@ impl Fleet {
     }
 
     async fn prepare(&self) -> Result<()> {
-        let mut language = TOPICS.to_vec();
-        for service in &self.settings.settings.with {
-            language.extend(language::of(&self.program(service)?)?);
-        }
-        let plan = topics::plan(&language, self.settings.partitions, &self.services());
+        let services = self.services();
+        let language = language(&services, &self.settings.programs)?;
+        let plan = topics::plan(&language, self.settings.partitions, &services);
         topics::apply(&self.environment.kafka_brokers(), &plan, 1)
             .await
             .context("topics cannot be created")?;
@@ -267,28 +265,12 @@ impl Fleet {
     }
 
     fn program(&self, name: &str) -> Result<PathBuf> {
-        let program = self.settings.programs.join(name);
-        if !program.exists() {
-            bail!(
-                "there is no program {}; build it: cargo build --profile {} --workspace --bins",
-                program.display(),
-                profile_of(&self.settings.programs)
-            );
-        }
-        Ok(program)
+        settings::program(&self.settings.programs, name)
     }
 }
 
 fn address(ports: Ports, name: &str) -> String {
     format!("127.0.0.1:{}", ports.get(name))
-}
-
-/// The profile that cargo builds into a folder: its name, but for one.
-fn profile_of(programs: &Path) -> &str {
-    match programs.file_name().and_then(|name| name.to_str()) {
-        Some(profile) if profile != "debug" => profile,
-        _development => "dev",
-    }
 }
 
 struct Timed<'a>(Progress<'a>);

@@ -24,28 +24,6 @@ pub struct Request {
     pub hears: Vec<String>,
     /// Whether it has a topic of its own.
     pub publishes: bool,
-    /// The folder that its own is in.
-    pub place: Place,
-}
-
-/// Where a service lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// Among the fleet's.
-    Services,
-    /// Beside the fleet.
-    Examples,
-}
-
-impl Place {
-    const ALL: [Place; 2] = [Place::Services, Place::Examples];
-
-    fn folder(self, name: &str) -> String {
-        match self {
-            Place::Services => format!("services/{name}"),
-            Place::Examples => format!("examples/{name}"),
-        }
-    }
 }
 
 /// Everything that a new service changes in a repository.
@@ -55,6 +33,11 @@ pub struct Plan {
     folder: String,
     files: Vec<(String, String)>,
     edits: Vec<Edit>,
+}
+
+/// The folder of a service that is written. Those in `examples` were written by hand.
+fn folder_of(name: &str) -> String {
+    format!("services/{name}")
 }
 
 /// The repository around a folder.
@@ -69,18 +52,15 @@ impl Plan {
     /// hear what it is to hear.
     pub fn new(root: &Path, request: &Request) -> Result<Self> {
         name::check(root, &request.name)?;
-        for place in Place::ALL {
-            let folder = place.folder(&request.name);
-            ensure!(!root.join(&folder).exists(), "{folder} exists");
-        }
+        let folder = folder_of(&request.name);
+        ensure!(!root.join(&folder).exists(), "{folder} exists");
         Plan::of(root, request)
     }
 
     /// What was written for a service, as far as its crate still says what was asked for.
     pub fn written(root: &Path, name: &str) -> Result<Self> {
-        let found = Place::ALL.into_iter().find(|place| root.join(place.folder(name)).is_dir());
-        let place = found.with_context(|| format!("there is no service {name} to take away"))?;
-        let folder = root.join(place.folder(name));
+        let folder = root.join(folder_of(name));
+        ensure!(folder.is_dir(), "there is no {} to take away", folder_of(name));
         let lib = fs::read_to_string(folder.join("src/lib.rs")).unwrap_or_default();
         let is_heard = |topic: &&str| lib.contains(&Heard::of(topic).declaration());
         let topics = TOPICS.iter().map(|topic| topic.name).filter(|topic| hearable(topic).is_ok());
@@ -90,7 +70,7 @@ impl Plan {
         ensure!(!hears.is_empty(), "{name} was not written by this command, or was changed since");
         let hears = hears.into_iter().map(str::to_owned).collect();
         let publishes = folder.join("src/language.rs").exists();
-        Plan::of(root, &Request { name: name.to_owned(), hears, publishes, place })
+        Plan::of(root, &Request { name: name.to_owned(), hears, publishes })
     }
 
     fn of(root: &Path, request: &Request) -> Result<Self> {
@@ -101,8 +81,8 @@ impl Plan {
             ensure!(!request.hears[..at].contains(topic), "{topic} is named twice");
         }
         let files = template::files(&request.name, &heard, request.publishes)?;
-        let edits = edits::all(&request.name);
-        let folder = request.place.folder(&request.name);
+        let folder = folder_of(&request.name);
+        let edits = edits::all(request, &folder);
         Ok(Plan { root: root.to_owned(), folder, files, edits })
     }
 

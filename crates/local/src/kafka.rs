@@ -70,8 +70,9 @@ fn spawn(settings: &Settings, lifetime: Lifetime) -> Result<Process> {
     fs::create_dir_all(&folder)?;
     fs::write(folder.join(PROPERTIES), configuration(settings))?;
     fs::write(folder.join("log4j2.properties"), LOGGING)?;
+    let archive = java::archive_option(&download()?);
     if !folder.join("data/meta.properties").exists() {
-        format(&java, &classes, &folder)?;
+        format(&java, &classes, &folder, archive.as_deref())?;
     }
     let compilers = match settings.kafka_compiler {
         Compiler::Quick => "-XX:TieredStopAtLevel=1",
@@ -80,6 +81,9 @@ fn spawn(settings: &Settings, lifetime: Lifetime) -> Result<Process> {
     let spec = ProcessSpec::server("kafka", java, folder)
         .args(["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", compilers])
         .args(["-XX:-UsePerfData", "-Xshare:auto"])
+        // Written when a Kafka ends and there is none yet, or one of another Java.
+        .args(archive.iter().map(|_| "-XX:+AutoCreateSharedArchive"))
+        .args(archive)
         .args([&java::temporary_option(&temporary), "-Dlog4j2.configurationFile=log4j2.properties"])
         .args(["-cp", &classes, "kafka.Kafka", PROPERTIES]);
     Process::start(settings, &spec, lifetime)
@@ -126,11 +130,12 @@ fn configuration(settings: &Settings) -> String {
     )
 }
 
-fn format(java: &Path, classes: &str, folder: &Path) -> Result<()> {
+fn format(java: &Path, classes: &str, folder: &Path, archive: Option<&str>) -> Result<()> {
     let mut command = surroundings::errand(java);
     surroundings::shelter(&mut command);
     let output = command
         .args(["-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData"])
+        .args(archive)
         .args(["-cp", classes, "kafka.tools.StorageTool", "format"])
         .args(["--standalone", "--ignore-formatted", "-t", &cluster_id(), "-c", PROPERTIES])
         .current_dir(folder)

@@ -1,5 +1,6 @@
-//! Servers for tests. Under `./x test` all test programs share one set, started by `with-servers`; a test
-//! program that is run alone starts its own, which dies with it.
+//! Servers for tests. Under `./x test` test programs share one set, started by `with-servers`; a test program that
+//! is run alone starts its own, which dies with it. So does one that runs a fleet on its servers or kills them:
+//! programs run side by side.
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
@@ -31,6 +32,7 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 #[derive(Debug, Clone)]
 pub struct Servers {
     environment: Environment,
+    are_shared: bool,
 }
 
 /// The contents of the file.
@@ -47,6 +49,13 @@ pub async fn servers() -> Result<Servers> {
         None => Servers::own().await,
     });
     servers.await.cloned()
+}
+
+/// The servers of this program alone, also where others share theirs; from then on [`servers`] are these.
+pub async fn own_servers() -> Result<Servers> {
+    let servers = SERVERS.get_or_try_init(Servers::own).await?;
+    servers.check_own()?;
+    Ok(servers.clone())
 }
 
 /// Runs a command whose test programs share a set of servers in `root`, on free ports. They end with the
@@ -70,7 +79,7 @@ fn join(file: &Path) -> Result<Servers> {
     let text = fs::read(file).with_context(|| format!("{SHARED} names no file that is there"))?;
     let shared: Shared = serde_json::from_slice(&text)?;
     let settings = Settings::new(&shared.root, shared.base)?;
-    Ok(Servers { environment: Environment::new(settings, Lifetime::WithParent) })
+    Ok(Servers { environment: Environment::new(settings, Lifetime::WithParent), are_shared: true })
 }
 
 /// Every process of the machine that has to do with a folder, by its command line or by where its output
@@ -114,7 +123,7 @@ impl Servers {
         let environment = Environment::new(settings, Lifetime::WithParent);
         environment.reset(&silent).await?;
         environment.start(&silent).await?;
-        Ok(Servers { environment })
+        Ok(Servers { environment, are_shared: false })
     }
 
     /// Where Kafka is.
@@ -136,26 +145,31 @@ impl Servers {
 
     /// Kills a server as a power cut would.
     pub async fn kill(&self, name: &str) -> Result<()> {
+        self.check_own()?;
         let process = Process::find(self.environment.settings(), name);
         process.with_context(|| format!("{name} does not run"))?.kill().await
     }
 
     /// Stops a server in its tracks, or lets it go on, as if its machine were paused.
     pub fn freeze(&self, name: &str, frozen: bool) -> Result<()> {
+        self.check_own()?;
         let process = Process::find(self.environment.settings(), name);
         let signal = if frozen { "STOP" } else { "CONT" };
         process.with_context(|| format!("{name} does not run"))?.signal(signal)
     }
 
-    /// Starts every server that was killed. Shared ones must outlive the test that killed them; whoever
-    /// started them stops these as well.
+    /// Starts every server that was killed.
     pub async fn restart(&self) -> Result<()> {
-        let lifetime = match std::env::var_os(SHARED) {
-            Some(_) => Lifetime::UntilStopped,
-            None => Lifetime::WithParent,
-        };
-        let settings = self.environment.settings().clone();
-        Environment::new(settings, lifetime).start(&silent).await
+        self.environment.start(&silent).await
+    }
+
+    /// Whoever does not go on without its servers must not lose them to another program.
+    fn check_own(&self) -> Result<()> {
+        ensure!(
+            !self.are_shared,
+            "other programs use these servers; `own_servers` are nobody else's"
+        );
+        Ok(())
     }
 
     /// The environment itself.

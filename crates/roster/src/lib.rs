@@ -13,6 +13,7 @@
 pub const ROSTER: &[Member] = &[
     Member {
         name: "order",
+        folder: "services/order",
         starts: Starts::WithTheFleet,
         owns: &["order.events"],
         hears: &["inventory.events", "payment.events", "shipping.events", "inventory.catalogue"],
@@ -20,6 +21,7 @@ pub const ROSTER: &[Member] = &[
     },
     Member {
         name: "payment",
+        folder: "services/payment",
         starts: Starts::WithTheFleet,
         owns: &["payment.events"],
         hears: &["order.events"],
@@ -27,6 +29,7 @@ pub const ROSTER: &[Member] = &[
     },
     Member {
         name: "inventory",
+        folder: "services/inventory",
         starts: Starts::WithTheFleet,
         owns: &["inventory.events", "inventory.catalogue"],
         hears: &["order.events", "warehouse.stock-adjustments"],
@@ -34,10 +37,19 @@ pub const ROSTER: &[Member] = &[
     },
     Member {
         name: "shipping",
+        folder: "services/shipping",
         starts: Starts::WithTheFleet,
         owns: &["shipping.events"],
         hears: &["order.events"],
         neighbours: &[Neighbour { name: "carrier", setting: "FLOTILLA_CARRIER" }],
+    },
+    Member {
+        name: "loyalty",
+        folder: "examples/loyalty",
+        starts: Starts::OnRequest,
+        owns: &["loyalty.events"],
+        hears: &["order.events"],
+        neighbours: &[],
     },
 ];
 
@@ -52,6 +64,8 @@ pub const SERVICES: [&str; count(Starts::WithTheFleet)] = names(Starts::WithTheF
 pub struct Member {
     /// Its name.
     pub name: &'static str,
+    /// The folder of its crate, from the root of the repository.
+    pub folder: &'static str,
     /// Whether every fleet has it.
     pub starts: Starts,
     /// The topics that it alone writes to, without its dead letters.
@@ -67,8 +81,8 @@ pub struct Member {
 pub enum Starts {
     /// It does.
     WithTheFleet,
-    /// It is an example: it lies in `examples`, has ports and a database, and is started where somebody asks
-    /// for it (`flotilla local up --with`).
+    /// It has ports and a database, and is started where somebody asks for it (`flotilla local up --with`). It
+    /// stands outside the saga: it brings its own language along, and no other service acts on what it says.
     OnRequest,
 }
 
@@ -79,16 +93,6 @@ pub struct Neighbour {
     pub name: &'static str,
     /// The setting that says where it is.
     pub setting: &'static str,
-}
-
-impl Member {
-    /// The folder of its crate, from the root of the repository.
-    pub fn folder(&self) -> String {
-        match self.starts {
-            Starts::WithTheFleet => format!("services/{}", self.name),
-            Starts::OnRequest => format!("examples/{}", self.name),
-        }
-    }
 }
 
 /// The service of that name.

@@ -166,7 +166,7 @@ impl Ledger {
     /// Carries it out, as the test card wants it.
     fn answer(&mut self, act: &PaymentAct) -> Result<Answer, PaymentError> {
         let broken = match &act.step {
-            PaymentStep::Authorise { order, token, .. } => self.breaks(*order, token),
+            PaymentStep::Authorize { order, token, .. } => self.breaks(*order, token),
             PaymentStep::Capture { .. }
             | PaymentStep::Cancel { .. }
             | PaymentStep::Refund { .. } => None,
@@ -217,7 +217,7 @@ impl Ledger {
             return None;
         }
         match &act.step {
-            PaymentStep::Authorise { token, .. } => Some(payment::manner(token)),
+            PaymentStep::Authorize { token, .. } => Some(payment::manner(token)),
             PaymentStep::Capture { intent, .. }
             | PaymentStep::Cancel { intent }
             | PaymentStep::Refund { intent, .. } => {
@@ -281,8 +281,8 @@ impl Ledger {
         act: &PaymentAct,
     ) -> Result<(IntentId, Option<RefundMade>), PaymentError> {
         match &act.step {
-            PaymentStep::Authorise { order, token, minor, currency } => {
-                let account = Account::authorise(token, *minor, *currency)?;
+            PaymentStep::Authorize { order, token, minor, currency } => {
+                let account = Account::authorize(token, *minor, *currency)?;
                 let count = self.orders.get(order).map_or(0, |book| book.intents.len());
                 let nth = u16::try_from(count + 1).map_err(|_| PaymentError::TooMany)?;
                 let nth = NonZeroU16::new(nth).expect("one more than a count is not zero");

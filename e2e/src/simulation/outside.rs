@@ -69,7 +69,7 @@ impl World {
         let goods = self.fleet.goods(id);
         let reserved = matches!(goods, inventory::domain::State::Reserved { .. });
         if !authorized || !reserved {
-            self.violations.push(format!("{number}: dispatched without authorisation or goods"));
+            self.violations.push(format!("{number}: dispatched without authorization or goods"));
         }
         let state = self.fleet.order_state(id);
         if matches!(state, order::domain::State::CancellationRequested { .. }) {

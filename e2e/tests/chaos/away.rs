@@ -6,12 +6,12 @@ use flotilla::audit;
 use local::SERVICES;
 use sqlx::Connection;
 
-use crate::rig::{REST, TURN, open};
+use e2e::rig::{REST, TURN, open};
 
 #[tokio::test]
 async fn an_order_whose_payment_never_answers_is_cancelled_when_it_is_overdue() {
     let _turn = TURN.lock().await;
-    let shop = open().await;
+    let shop = open().await.unwrap();
     let sku = shop.item(3).await.unwrap();
     let hasty = shop.fleet.with_variable("FLOTILLA_ORDER_DEADLINE_SECONDS", "5");
     shop.fleet.stop_service("order").await.unwrap();
@@ -35,7 +35,7 @@ async fn an_order_whose_payment_never_answers_is_cancelled_when_it_is_overdue() 
 #[tokio::test]
 async fn an_answer_that_came_while_order_was_away_is_heard_before_its_order_is_overdue() {
     let _turn = TURN.lock().await;
-    let shop = open().await;
+    let shop = open().await.unwrap();
     let sku = shop.item(1).await.unwrap();
     let hasty = shop.fleet.with_variable("FLOTILLA_ORDER_DEADLINE_SECONDS", "20");
     shop.fleet.stop_service("order").await.unwrap();
@@ -76,9 +76,9 @@ async fn an_answer_that_came_while_order_was_away_is_heard_before_its_order_is_o
 #[tokio::test]
 async fn orders_are_accepted_while_kafka_is_away_and_end_when_it_is_back() {
     let _turn = TURN.lock().await;
-    let shop = open().await;
+    let shop = open().await.unwrap();
     let sku = shop.item(100).await.unwrap();
-    let servers = local::testing::servers().await.unwrap();
+    let servers = local::testing::own_servers().await.unwrap();
     servers.kill("kafka").await.unwrap();
     let mut orders = Vec::new();
     for _ in 0..30 {
@@ -96,9 +96,9 @@ async fn orders_are_accepted_while_kafka_is_away_and_end_when_it_is_back() {
 #[tokio::test]
 async fn a_database_that_crashes_loses_nothing_and_callers_are_told_to_come_back() {
     let _turn = TURN.lock().await;
-    let shop = open().await;
+    let shop = open().await.unwrap();
     let sku = shop.item(100).await.unwrap();
-    let servers = local::testing::servers().await.unwrap();
+    let servers = local::testing::own_servers().await.unwrap();
     for service in SERVICES {
         let mut orders = Vec::new();
         for _ in 0..5 {
@@ -122,7 +122,7 @@ async fn a_database_that_crashes_loses_nothing_and_callers_are_told_to_come_back
 #[tokio::test]
 async fn an_order_that_was_accepted_and_cannot_be_watched_is_told_as_accepted_with_its_id() {
     let _turn = TURN.lock().await;
-    let shop = open().await;
+    let shop = open().await.unwrap();
     let sku = shop.item(1).await.unwrap();
     let url = shop.fleet.environment().superuser_url("order").unwrap();
     let mut db = sqlx::PgConnection::connect(&url).await.unwrap();

@@ -3,12 +3,12 @@
 
 use flotilla::audit;
 
-use crate::rig::{REST, TURN, captured, open};
+use e2e::rig::{REST, TURN, captured, open};
 
 #[tokio::test]
 async fn a_call_whose_process_died_before_its_outcome_was_committed_is_made_by_the_sweep() {
     let _turn = TURN.lock().await;
-    let shop = open().await;
+    let shop = open().await.unwrap();
     let sku = shop.item(2).await.unwrap();
     // The first batch asks for the call, the second holds its outcome.
     for window in ["executor.after_commit:1", "executor.before_commit:2"] {
@@ -30,7 +30,7 @@ async fn a_call_whose_process_died_before_its_outcome_was_committed_is_made_by_t
         assert_eq!(due.rows_affected(), 1, "{window}");
         shop.fleet.start_service("payment").await.unwrap();
         shop.ended(order, "completed").await.unwrap();
-        assert_eq!(captured(&shop, order).await, [250], "{window}");
+        assert_eq!(captured(&shop, order).await.unwrap(), [250], "{window}");
     }
     let report = audit::run(&shop.fleet, REST).await.unwrap();
     assert!(report.is_clean(), "{}", report.broken());

@@ -11,7 +11,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
-use crate::rig::{REST, TURN, open};
+use e2e::rig::{REST, TURN, open};
 
 /// Orders of the run in which services are killed.
 const ORDERS: usize = 2_000;
@@ -21,7 +21,7 @@ const KILLS: usize = 2;
 #[tokio::test]
 async fn two_thousand_orders_end_well_while_every_service_is_killed_twice() {
     let _turn = TURN.lock().await;
-    let shop = open().await;
+    let shop = open().await.unwrap();
     let seed = std::env::var("CHAOS_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u64 = seed.unwrap_or_else(rand::random);
     println!("CHAOS_SEED={seed} runs these kills again");

@@ -2,11 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a run that cannot go on should say where")]
 
-mod rig;
-
 mod kills;
 mod crashes;
 mod providers;
 mod away;
-mod set_back;
-mod audit;

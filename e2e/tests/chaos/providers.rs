@@ -7,7 +7,7 @@ use flotilla::audit;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::rig::{REST, TURN, captured, open};
+use e2e::rig::{REST, TURN, captured, open};
 
 /// Changes how the sandbox behaves.
 async fn control(shop: &Shop, change: Value) {
@@ -20,7 +20,7 @@ async fn control(shop: &Shop, change: Value) {
 async fn an_order_is_charged_once_by_a_provider_that_forgets_its_keys_and_ends_by_one_that_is_broken()
  {
     let _turn = TURN.lock().await;
-    let shop = open().await;
+    let shop = open().await.unwrap();
     let sku = shop.item(3).await.unwrap();
     let wary = shop.fleet.with_variable("FLOTILLA_PROVIDER_KEYS_KEPT_SECONDS", "1");
     let wary = wary.with_variable("FLOTILLA_PROVIDER_SEARCH_SETTLES_SECONDS", "0");
@@ -32,7 +32,7 @@ async fn an_order_is_charged_once_by_a_provider_that_forgets_its_keys_and_ends_b
         control(&shop, json!({ "key_memory_ms": memory_ms })).await;
         let order = shop.place(&[(&sku, 1)], "DE", token).await.unwrap();
         shop.ended(order, "completed").await.unwrap();
-        assert_eq!(captured(&shop, order).await, [250], "{token}");
+        assert_eq!(captured(&shop, order).await.unwrap(), [250], "{token}");
     }
     control(&shop, json!({ "key_memory_ms": 86_400_000 })).await;
     shop.fleet.stop_service("payment").await.unwrap();
@@ -74,7 +74,7 @@ async fn settle_shipment(shop: &Shop, order: Uuid, said: Value) -> (u16, Value) 
 async fn an_order_whose_hold_expired_and_one_whose_refund_came_back_end_when_somebody_has_seen_to_it()
  {
     let _turn = TURN.lock().await;
-    let shop = open().await;
+    let shop = open().await.unwrap();
     let sku = shop.item(2).await.unwrap();
     let unpaid = shop.place(&[(&sku, 1)], "DE", "tok_hold_expires").await.unwrap();
     stuck(&shop, "payment", unpaid, "capture").await;
@@ -103,7 +103,7 @@ async fn an_order_whose_hold_expired_and_one_whose_refund_came_back_end_when_som
 #[tokio::test]
 async fn orders_whose_booking_the_carrier_refuses_end_when_somebody_has_seen_to_it() {
     let _turn = TURN.lock().await;
-    let shop = open().await;
+    let shop = open().await.unwrap();
     let sku = shop.item(4).await.unwrap();
     for (said, shipment, order_state) in [
         (json!({ "outcome": "dispatched", "tracking_code": "T1" }), "dispatched", "completed"),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::shop;
 
 #[tokio::test]
-async fn an_order_is_reserved_authorised_dispatched_captured_and_completed() {
+async fn an_order_is_reserved_authorized_dispatched_captured_and_completed() {
     let shop = shop().await;
     let sku = shop.item(10).await.unwrap();
     let order = shop.place(&[(&sku, 3)], "DE", "tok_visa").await.unwrap();

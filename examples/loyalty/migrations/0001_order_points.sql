@@ -18,3 +18,7 @@ create table order_points (
 
 -- What a customer has is the sum of these.
 create index order_points_of_a_customer on order_points (customer_id);
+
+-- What an audit reads: how many events were published about each order.
+create view audit.published as
+select 'loyalty.events' as topic, order_id::text as key, order_id, sequence from order_points;

@@ -12,7 +12,7 @@ use events::{
 };
 
 pub use items::{
-    Adjustment, Item, MAX_STOCK, NOTE_LENGTH_MAX, Refusal, Source, adjust, check_adjustment, set,
+    Adjustment, Item, MAX_STOCK, NOTE_LENGTH_MAX, Rejection, Source, adjust, check_adjustment, set,
 };
 
 /// What one order takes: how many units of each SKU.

@@ -5,7 +5,7 @@ use chassis::{Effects, Failure, Keyed, NoCall, Remembered, Service, Writes};
 use events::{CatalogueEvent, Money, OrderId, Sku};
 use sqlx::PgConnection;
 
-use crate::domain::{self, Adjustment, Item, Refusal, Source, State};
+use crate::domain::{self, Adjustment, Item, Rejection, Source, State};
 use crate::store::{self, Loading, Rows, StockRow};
 
 /// The inventory service.
@@ -36,7 +36,7 @@ pub enum Reply {
         item: Item,
         created: bool,
     },
-    Refused(Refusal),
+    Rejected(Rejection),
     /// The id belongs to another adjustment.
     IdReused,
 }
@@ -118,14 +118,14 @@ fn decide_set(
 
 fn decide_adjust(rows: &mut Rows, adjustment: &Adjustment, effects: &mut Effects<NoCall>) -> Reply {
     let Adjustment { id, sku, delta, source, note } = adjustment;
-    let refused = |refusal: Refusal, effects: &mut Effects<NoCall>| {
+    let refused = |rejection: Rejection, effects: &mut Effects<NoCall>| {
         if *source == Source::Warehouse {
-            effects.refuse(format!("{sku}: {refusal}"));
+            effects.refuse(format!("{sku}: {rejection}"));
         }
-        Reply::Refused(refusal)
+        Reply::Rejected(rejection)
     };
-    if let Err(refusal) = domain::check_adjustment(*delta, note) {
-        return refused(refusal, effects);
+    if let Err(rejection) = domain::check_adjustment(*delta, note) {
+        return refused(rejection, effects);
     }
     if let Some((known_sku, known_delta)) = rows.adjustments.get(id) {
         let same = known_sku == sku && known_delta == delta;
@@ -148,7 +148,7 @@ fn decide_adjust(rows: &mut Rows, adjustment: &Adjustment, effects: &mut Effects
             let item = rows.stock.get(sku).expect("adjusted a moment ago").clone();
             Reply::Item { item, created: false }
         }
-        Err(refusal) => refused(refusal, effects),
+        Err(rejection) => refused(rejection, effects),
     }
 }
 

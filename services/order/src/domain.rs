@@ -41,7 +41,7 @@ pub struct Facts {
 pub enum State {
     /// Placed; neither inventory nor payment has answered.
     AwaitingBoth,
-    /// Payment is authorised.
+    /// Payment is authorized.
     AwaitingStock,
     /// Stock is reserved.
     AwaitingPayment,

@@ -10,7 +10,7 @@ use events::{CatalogueEvent, InventoryEvent, Money, PaymentEvent, ShippingEvent}
 use crate::domain;
 use crate::history::Kind;
 use crate::placement::Price;
-use crate::service::{Input, News, Orders, Step};
+use crate::service::{Input, News, OrderInput, Orders};
 
 impl Hears<InventoryEvent> for Orders {
     const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
@@ -31,7 +31,7 @@ impl Hears<InventoryEvent> for Orders {
             InventoryEvent::StockReleased(_) => (domain::Input::StockReleased, News::None),
             InventoryEvent::StockReturned(_) => (domain::Input::StockReturned, News::None),
         };
-        Some(Input::Step(Step { order, input, heard: Some(kind), news }))
+        Some(Input::Order(OrderInput { order, input, heard: Some(kind), news }))
     }
 }
 
@@ -51,7 +51,7 @@ impl Hears<PaymentEvent> for Orders {
             PaymentEvent::PaymentRefunded(_) => domain::Input::PaymentRefunded,
         };
         let (order, heard) = (*event.order_id(), Some(Kind::from(&event)));
-        Some(Input::Step(Step { order, input, heard, news: News::None }))
+        Some(Input::Order(OrderInput { order, input, heard, news: News::None }))
     }
 }
 
@@ -72,7 +72,7 @@ impl Hears<ShippingEvent> for Orders {
             ShippingEvent::ShipmentRefused(_) => (domain::Input::ShipmentRefused, News::None),
             ShippingEvent::ShipmentCancelled(_) => (domain::Input::ShipmentCancelled, News::None),
         };
-        Some(Input::Step(Step { order, input, heard: Some(kind), news }))
+        Some(Input::Order(OrderInput { order, input, heard: Some(kind), news }))
     }
 }
 

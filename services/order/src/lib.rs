@@ -36,8 +36,8 @@ use events::{CatalogueEvent, InventoryEvent, OrderEvent, PaymentEvent, ShippingE
 use sqlx::migrate::Migrator;
 
 pub use api::document;
-pub use placement::{Place, Price, Wanted};
-pub use service::{Input, Orders, Reply, Step};
+pub use placement::{PlaceOrder, Price, Wanted};
+pub use service::{Input, OrderInput, Orders, Reply};
 pub use store::{OrderState, Rows};
 
 /// The service's tables.

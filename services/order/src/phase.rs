@@ -9,7 +9,7 @@ chassis::words! {
     pub(crate) enum Phase {
         /// Accepted; stock and payment have not both answered yet.
         Placed = "placed";
-        /// Stock is reserved and payment authorised; the parcel is being dispatched.
+        /// Stock is reserved and payment authorized; the parcel is being dispatched.
         Confirmed = "confirmed";
         /// Shipping was asked whether the order can still be cancelled.
         CancellationRequested = "cancellation_requested";

@@ -8,7 +8,7 @@ use events::{Currency, Money, OrderId, OrderLine, Sku};
 
 /// A valid request to place an order, as the executor hears it.
 #[derive(Debug)]
-pub struct Place {
+pub struct PlaceOrder {
     /// Made where the request came in, so that a batch that runs twice places the same order.
     pub order_id: OrderId,
     pub customer_id: String,
@@ -50,7 +50,7 @@ pub struct Placed {
 
 /// Why an order was not placed. Lines are counted from 0, as in the request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum Rejection {
     #[error("nothing with the SKU {sku} is sold")]
     UnknownSku { line: usize, sku: Sku },
     #[error("{sku} is sold in {currency} and the line before it in {other}: place one order each")]
@@ -65,18 +65,18 @@ pub enum Refusal {
 
 /// Looks up every line's price and adds up the total.
 pub(crate) fn price(
-    place: &Place,
+    place: &PlaceOrder,
     prices: &HashMap<Sku, Price>,
-) -> Result<(Vec<OrderLine>, Money), Refusal> {
+) -> Result<(Vec<OrderLine>, Money), Rejection> {
     let mut lines = Vec::with_capacity(place.lines.len());
     let mut total: Option<Money> = None;
     for (line, wanted) in place.lines.iter().enumerate() {
         let Some(price) = prices.get(&wanted.sku) else {
-            return Err(Refusal::UnknownSku { line, sku: wanted.sku.clone() });
+            return Err(Rejection::UnknownSku { line, sku: wanted.sku.clone() });
         };
         let sum = total.unwrap_or(Money::new(0, price.unit.currency));
         if sum.currency != price.unit.currency {
-            return Err(Refusal::MixedCurrencies {
+            return Err(Rejection::MixedCurrencies {
                 line,
                 sku: wanted.sku.clone(),
                 currency: price.unit.currency,
@@ -85,7 +85,7 @@ pub(crate) fn price(
         }
         let cost = price.unit.checked_mul(i64::from(wanted.quantity));
         let sum = cost.and_then(|cost| sum.checked_add(cost));
-        total = Some(sum.ok_or(Refusal::TotalTooLarge { line })?);
+        total = Some(sum.ok_or(Rejection::TotalTooLarge { line })?);
         lines.push(OrderLine {
             sku: wanted.sku.clone(),
             quantity: wanted.quantity,
@@ -95,7 +95,7 @@ pub(crate) fn price(
     let total = total.expect("a request without lines is refused where it comes in");
     match place.currency {
         Some(asserted) if asserted != total.currency => {
-            Err(Refusal::OtherCurrency { asserted, listed: total.currency })
+            Err(Rejection::OtherCurrency { asserted, listed: total.currency })
         }
         Some(_) | None => Ok((lines, total)),
     }

@@ -13,7 +13,7 @@ use sqlx::PgConnection;
 use crate::domain::{self, Rejection, State};
 use crate::history::{self, Kind};
 use crate::measures;
-use crate::placement::{self, Place, Placed, Price, Refusal};
+use crate::placement::{self, PlaceOrder, Placed, Price};
 use crate::store::{self, Answered, New, OrderState, Rows};
 
 /// The order service.
@@ -41,16 +41,16 @@ impl Orders {
 #[derive(Debug, Clone)]
 pub enum Input {
     /// A customer places an order.
-    Place(Arc<Place>),
+    Place(Arc<PlaceOrder>),
     /// Something happens to an order that exists: an answer, a command, its deadline.
-    Step(Step),
+    Order(OrderInput),
     /// The catalogue says what an item costs.
     Price(Sku, Arc<Price>),
 }
 
 /// Something that happens to one order.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct OrderInput {
     pub order: OrderId,
     pub input: domain::Input,
     /// How it stands in the order's history, when it changes the order. Commands and deadlines need
@@ -59,10 +59,10 @@ pub struct Step {
     pub news: News,
 }
 
-impl Step {
+impl OrderInput {
     /// A command, or the deadline.
     pub fn of(order: OrderId, input: domain::Input) -> Self {
-        Step { order, input, heard: None, news: News::None }
+        OrderInput { order, input, heard: None, news: News::None }
     }
 }
 
@@ -82,7 +82,7 @@ pub enum Reply {
         /// Whether an earlier request with the same key placed it.
         replayed: bool,
     },
-    Refused(Refusal),
+    NotPlaced(placement::Rejection),
     /// The order is in this state now.
     Moved(State),
     Rejected(Rejection),
@@ -105,7 +105,7 @@ impl Service for Orders {
     fn decide(&self, rows: &mut Rows, input: &Input, effects: &mut Effects<NoCall>) -> Reply {
         match input {
             Input::Place(place) => decide_place(rows, place, effects),
-            Input::Step(step) => decide_step(rows, step, effects),
+            Input::Order(step) => decide_step(rows, step, effects),
             Input::Price(sku, price) => {
                 rows.prices.change(sku, price);
                 Reply::Noted
@@ -126,7 +126,7 @@ impl Service for Orders {
 
     async fn sweep(&self, db: &mut PgConnection, until: i64) -> Result<Vec<Input>, Failure> {
         let overdue = self.overdue.next(db, until).await?;
-        let step = |order| Input::Step(Step::of(order, domain::Input::Overdue));
+        let step = |order| Input::Order(OrderInput::of(order, domain::Input::Overdue));
         Ok(overdue.into_iter().map(step).collect())
     }
 
@@ -135,14 +135,14 @@ impl Service for Orders {
     }
 }
 
-fn decide_place(rows: &mut Rows, place: &Arc<Place>, effects: &mut Effects<NoCall>) -> Reply {
+fn decide_place(rows: &mut Rows, place: &Arc<PlaceOrder>, effects: &mut Effects<NoCall>) -> Reply {
     let vacant = match rows.answered.entry(place.key.clone()) {
         Entry::Vacant(vacant) => vacant,
         // The request came before: committed earlier, or a moment ago in this very batch.
         Entry::Occupied(answered) => {
             let Answered { fingerprint, placed } = answered.get();
             if *fingerprint != place.fingerprint {
-                return Reply::Refused(Refusal::KeyReused);
+                return Reply::NotPlaced(placement::Rejection::KeyReused);
             }
             // The same id means that this very request is running again, after a commit whose success
             // was not heard: its caller has had no answer yet.
@@ -153,9 +153,9 @@ fn decide_place(rows: &mut Rows, place: &Arc<Place>, effects: &mut Effects<NoCal
     let now = effects.now_micros();
     let (lines, total) = match placement::price(place, rows.prices.listed()) {
         Ok(priced) => priced,
-        Err(refusal) => {
+        Err(rejection) => {
             rows.refused = true;
-            return Reply::Refused(refusal);
+            return Reply::NotPlaced(rejection);
         }
     };
     let order = domain::Order {
@@ -179,7 +179,7 @@ fn decide_place(rows: &mut Rows, place: &Arc<Place>, effects: &mut Effects<NoCal
     Reply::Placed { placed, replayed: false }
 }
 
-fn decide_step(rows: &mut Rows, step: &Step, effects: &mut Effects<NoCall>) -> Reply {
+fn decide_step(rows: &mut Rows, step: &OrderInput, effects: &mut Effects<NoCall>) -> Reply {
     let Some(before) = rows.orders.get(step.order) else {
         // Order writes the first row of every order and publishes after that commit, so an answer
         // about an unknown order is not ours: planted, or of another fleet. It must not block. A caller who

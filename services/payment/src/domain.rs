@@ -26,7 +26,7 @@ pub enum State {
     /// The provider was asked to let go of it.
     Voiding { authorization: String },
     /// With the customer for good. Also the tombstone of an order that was cancelled before it was
-    /// heard of: a late `OrderPlaced` must not authorise.
+    /// heard of: a late `OrderPlaced` must not authorize.
     Voided,
     /// The goods are under way and the provider was asked to take the money.
     Capturing { amount: Money, authorization: String },

@@ -3,8 +3,8 @@
 //!
 //! | hears            | does                                             | says                                     |
 //! |------------------|--------------------------------------------------|------------------------------------------|
-//! | `OrderPlaced`    | authorises the total                             | `PaymentAuthorized` or `PaymentDeclined` |
-//! | `OrderCancelled` | voids the authorisation, or refuses a later one  | `PaymentVoided`                          |
+//! | `OrderPlaced`    | authorizes the total                             | `PaymentAuthorized` or `PaymentDeclined` |
+//! | `OrderCancelled` | voids the authorization, or refuses a later one  | `PaymentVoided`                          |
 //! | `OrderShipped`   | captures, for as long as it takes                | `PaymentReceived`                        |
 //! | `OrderReturned`  | refunds, for as long as it takes                 | `PaymentRefunded`                        |
 //!

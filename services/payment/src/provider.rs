@@ -43,7 +43,7 @@ fn memory(env: &mut Env) -> Memory {
     let keys_kept = env.parsed(
         "PROVIDER_KEYS_KEPT_SECONDS",
         keys_kept.as_secs(),
-        "seconds after which an authorisation is looked up before it is asked for again: less than the \
+        "seconds after which an authorization is looked up before it is asked for again: less than the \
          payment provider keeps idempotency keys",
     );
     let search_settles = env.parsed(

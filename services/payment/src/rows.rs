@@ -14,7 +14,7 @@ chassis::words! {
         1 Authorizing = "authorizing";
         2 Authorized = "authorized";
         3 Declined = "declined";
-        /// The order is cancelled; what the authorisation may turn out to hold will be voided.
+        /// The order is cancelled; what the authorization may turn out to hold will be voided.
         4 VoidAfterAuthorizing = "void_after_authorizing";
         5 Voiding = "voiding";
         6 Voided = "voided";

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::process::ExitCode;
 
 use chassis::{
-    App, Effects, Env, Failure, Handle, Hears, Json, NoCall, Refused, Remembered, Service, Writes,
+    App, CommandError, Effects, Env, Failure, Handle, Hears, Json, NoCall, Remembered, Service,
+    Writes,
 };
 use language::{AdditionRequested, RequestEvent, TotalChanged};
 use sqlx::PgConnection;
@@ -191,7 +192,7 @@ async fn add(
     axum::extract::State(handle): axum::extract::State<Handle<Tally>>,
     headers: axum::http::HeaderMap,
     Json(body): Json<serde_json::Value>,
-) -> Result<Json<i64>, Refused> {
+) -> Result<Json<i64>, CommandError> {
     let key = body["key"].as_str().unwrap_or("none").to_owned();
     let amount = body["amount"].as_i64().unwrap_or(1);
     handle.submit_traced(AdditionRequested { key, amount }, &headers).await.map(Json)

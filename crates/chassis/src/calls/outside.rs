@@ -18,7 +18,7 @@ const TIMEOUT_MS_MAX: u64 = 25_000;
 
 /// Whom to call.
 #[derive(Debug)]
-enum Place {
+enum Target {
     /// An adapter of the service's own.
     InProcess,
     /// An API over HTTP.
@@ -45,12 +45,12 @@ impl std::fmt::Debug for Api {
 /// Reads `NAME` (an http(s) URL, or `in-process`), `NAME_KEY` or `NAME_KEY_FILE`, and `NAME_TIMEOUT_MS`.
 /// `what` says in a few words what is called; `in_process`, whether the service was built with an adapter
 /// of its own. Returns nothing after a problem that leaves nobody to call.
-fn place_from_env(env: &mut Env, name: &str, what: &str, in_process: bool) -> Option<Place> {
-    let place = env.required(name, &format!("{what}: its http(s) URL"));
+fn target_from_env(env: &mut Env, name: &str, what: &str, in_process: bool) -> Option<Target> {
+    let target = env.required(name, &format!("{what}: its http(s) URL"));
     let key = env.secret(&format!("{name}_KEY"), &format!("secret key of {what}'s API"), false);
     let key_file = env.optional(
         &format!("{name}_KEY_FILE"),
-        "a file that holds the key, in place of the variable",
+        "a file that holds the key, in target of the variable",
     );
     let timeout_ms = env.parsed(
         &format!("{name}_TIMEOUT_MS"),
@@ -62,10 +62,10 @@ fn place_from_env(env: &mut Env, name: &str, what: &str, in_process: bool) -> Op
             "{PREFIX}{name}_TIMEOUT_MS is {timeout_ms}, but must be from 1 to {TIMEOUT_MS_MAX}"
         ));
     }
-    if place.is_empty() {
+    if target.is_empty() {
         return None;
     }
-    if place == "in-process" {
+    if target == "in-process" {
         if !in_process {
             env.problem(format!(
                 "{PREFIX}{name} is in-process, but this program was built without the adapter for \
@@ -78,15 +78,15 @@ fn place_from_env(env: &mut Env, name: &str, what: &str, in_process: bool) -> Op
                 "{PREFIX}{name} is in-process, but a key for {what} is set: choose one"
             ));
         }
-        return Some(Place::InProcess);
+        return Some(Target::InProcess);
     }
-    let (url, key) = (url(env, name, &place), secret(env, name, what, key, key_file));
-    Some(Place::Api(Api { url: url?, key: key?, timeout: Duration::from_millis(timeout_ms) }))
+    let (url, key) = (url(env, name, &target), secret(env, name, what, key, key_file));
+    Some(Target::Api(Api { url: url?, key: key?, timeout: Duration::from_millis(timeout_ms) }))
 }
 
 /// The value is not repeated in problems: somebody may have put a password into it.
-fn url(env: &mut Env, name: &str, place: &str) -> Option<Url> {
-    let Some(url) = Url::parse(place).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
+fn url(env: &mut Env, name: &str, target: &str) -> Option<Url> {
+    let Some(url) = Url::parse(target).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
     else {
         env.problem(format!("{PREFIX}{name} must be an http:// or https:// URL"));
         return None;
@@ -153,9 +153,9 @@ impl<S: Calls> Adapter<S> {
         http: impl FnOnce(Api) -> Result<O, api::Unusable>,
     ) -> Option<Self> {
         env.calls(O::NAME, name);
-        match place_from_env(env, name, what, in_process.is_some())? {
-            Place::InProcess => in_process,
-            Place::Api(api) => match http(api) {
+        match target_from_env(env, name, what, in_process.is_some())? {
+            Target::InProcess => in_process,
+            Target::Api(api) => match http(api) {
                 Ok(adapter) => Some(Adapter::of(adapter)),
                 Err(error) => {
                     env.problem(format!("{what}'s client cannot be made: {error}"));
@@ -181,14 +181,14 @@ mod tests {
         let told = |in_process| {
             let value = |name: &str| (name == "FLOTILLA_CARRIER").then(|| "in-process".to_owned());
             let mut env = Env::from_fn(value);
-            let place = place_from_env(&mut env, "CARRIER", "the carrier", in_process);
-            (place, env.problems().join("\n"))
+            let target = target_from_env(&mut env, "CARRIER", "the carrier", in_process);
+            (target, env.problems().join("\n"))
         };
-        let (place, problems) = told(false);
-        assert!(place.is_none());
+        let (target, problems) = told(false);
+        assert!(target.is_none());
         assert!(problems.contains("set the http(s) URL of the carrier"), "{problems}");
-        let (place, problems) = told(true);
-        assert!(matches!(place, Some(Place::InProcess)));
+        let (target, problems) = told(true);
+        assert!(matches!(target, Some(Target::InProcess)));
         assert_eq!(problems, "");
     }
 

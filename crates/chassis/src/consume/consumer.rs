@@ -49,7 +49,7 @@ pub(crate) use client::{OffsetHint, Seat, leave, subscribe};
 use fetched::Protocol;
 pub(crate) use flow::Flow;
 pub(crate) use hindrance::Complaint;
-use passed::{Passed, Place};
+use passed::{Fetched, Passed};
 use placing::Placing;
 use schemas::Schemas;
 pub(crate) use sight::Sight;
@@ -181,7 +181,7 @@ impl<S: Service> Polling<'_, S> {
             return self.set_paused(&[partition], true);
         };
         let raw = Raw::of(message);
-        let place = Place { partition, generation, offset: message.offset() };
+        let place = Fetched { partition, generation, offset: message.offset() };
         // Nearly all are dropped unread; those that are set aside must be as they were.
         let original = || pack_one(message.key(), raw.headers(), raw.value);
         let item = match subscription.read(&raw) {
@@ -269,7 +269,7 @@ impl<S: Service> Polling<'_, S> {
             let goals: Vec<_> =
                 places.iter().map(|place| (place.partition, place.offset)).collect();
             let positions = &self.consuming.positions;
-            for Place { partition, generation, .. } in places {
+            for Fetched { partition, generation, .. } in places {
                 positions.needs_schema(partition, generation, false);
             }
             for partition in self.seek(&goals) {

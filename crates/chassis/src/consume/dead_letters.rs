@@ -48,7 +48,7 @@ pub(crate) async fn record(
         return Ok(());
     }
     let topic = topic_of(service);
-    let mut columns = Columns::default();
+    let mut columns = LetterColumns::default();
     for casualty in casualties {
         let messages = unpack(casualty.original).expect("packed by this process");
         let Some(Packed::Raw { key, headers, payload, .. }) = messages.into_iter().next() else {
@@ -64,7 +64,7 @@ pub(crate) async fn record(
             ("dead_letter_partition", Some(partition.as_bytes())),
             ("dead_letter_offset", Some(position.as_bytes())),
         ];
-        let told = Told::of(key, &headers, payload);
+        let told = Excerpt::of(key, &headers, payload);
         let omitted = told.omitted.map(|what| ("dead_letter_omitted", Some(what.as_bytes())));
         let headers_told = told.headers.iter().copied().chain(why).chain(omitted);
         out.raw(&topic, told.key, headers_told, told.payload);
@@ -77,14 +77,14 @@ type Headers<'a> = [(&'a str, Option<&'a [u8]>)];
 
 /// What the message on the topic repeats of the original. A record that just fitted into its topic no
 /// longer fits with our headers; what is left out is in the row, which always has everything.
-struct Told<'a> {
+struct Excerpt<'a> {
     key: Option<&'a [u8]>,
     headers: &'a Headers<'a>,
     payload: Option<&'a [u8]>,
     omitted: Option<&'static str>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> Excerpt<'a> {
     fn of(key: Option<&'a [u8]>, headers: &'a Headers<'a>, payload: Option<&'a [u8]>) -> Self {
         let room = RECORD_BYTES_MAX - OWN_HEADERS_BYTES;
         let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
@@ -92,11 +92,11 @@ impl<'a> Told<'a> {
         let header = |(name, value): &(&str, Option<&[u8]>)| name.len() + length(*value) + 10;
         let around = length(key) + headers.iter().map(header).sum::<usize>();
         if around + length(payload) <= room {
-            Told { key, headers, payload, omitted: None }
+            Excerpt { key, headers, payload, omitted: None }
         } else if around <= room {
-            Told { key, headers, payload: None, omitted: Some("value") }
+            Excerpt { key, headers, payload: None, omitted: Some("value") }
         } else {
-            Told { key: None, headers: &[], payload: None, omitted: Some("key, headers, value") }
+            Excerpt { key: None, headers: &[], payload: None, omitted: Some("key, headers, value") }
         }
     }
 }
@@ -108,7 +108,7 @@ fn readable(detail: &str) -> String {
 }
 
 #[derive(Default)]
-struct Columns {
+struct LetterColumns {
     topics: Vec<&'static str>,
     partitions: Vec<i32>,
     offsets: Vec<i64>,
@@ -119,7 +119,7 @@ struct Columns {
     details: Vec<String>,
 }
 
-impl Columns {
+impl LetterColumns {
     fn push(
         &mut self,
         casualty: &Casualty<'_>,

@@ -65,7 +65,7 @@ pub(crate) struct RequestCounter {
 /// What a client has told of its requests since it was made.
 #[cfg(feature = "measuring")]
 #[derive(Debug, Clone, Copy)]
-pub struct Told {
+pub struct RequestCounts {
     /// How often it has told. What was sent before a moment is counted when it has told twice since: the
     /// first one may have been put together before.
     pub times: u64,
@@ -86,10 +86,10 @@ impl RequestCounter {
     }
 
     #[cfg(feature = "measuring")]
-    pub(crate) fn told(&self) -> Told {
+    pub(crate) fn told(&self) -> RequestCounts {
         let [times, produce, fetch] =
             [&self.times, &self.produce, &self.fetch].map(|count| count.load(Relaxed));
-        Told { times, produce, fetch }
+        RequestCounts { times, produce, fetch }
     }
 
     pub(crate) fn count(&self, statistics: &Statistics) {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::calls::intents;
 use crate::calls::settle::{LongCall, OpenFor};
 use crate::executor::clock::Clock;
-use crate::executor::queue::{Item, Origin, Refused, Work};
+use crate::executor::queue::{CommandError, Item, Origin, Work};
 use crate::failure::Failure;
 use crate::http::MAX_BODY_BYTES;
 use crate::http::problem::Problem;
@@ -57,26 +57,26 @@ impl<S: Service> fmt::Debug for Handle<S> {
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for CommandError {
     fn into_response(self) -> Response {
         Problem::from(self).into_response()
     }
 }
 
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
+impl From<CommandError> for Problem {
+    fn from(refused: CommandError) -> Self {
         match refused {
-            Refused::Busy => Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many requests")
+            CommandError::Busy => Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many requests")
                 .code("busy")
                 .detail("as many commands wait as may wait; try again in a moment")
                 .retry_after(Duration::from_secs(1)),
-            Refused::Unavailable(reason) => {
+            CommandError::Unavailable(reason) => {
                 Problem::unavailable(reason).retry_after(Duration::from_secs(5))
             }
-            Refused::TimedOut => Problem::outcome_unknown(
+            CommandError::TimedOut => Problem::outcome_unknown(
                 "not known to be carried out; send it again with the same Idempotency-Key",
             ),
-            Refused::Failed(_) => {
+            CommandError::Failed(_) => {
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the command failed")
                     .code("failed")
                     .detail("its transaction cannot be committed; the service's log says why")
@@ -87,27 +87,27 @@ impl From<Refused> for Problem {
 
 /// A command that waits for its commit.
 struct Submitted<R> {
-    answer: oneshot::Receiver<Result<R, Refused>>,
+    answer: oneshot::Receiver<Result<R, CommandError>>,
     /// Ends with the answer.
     _span: Traced,
 }
 
 impl<R> Submitted<R> {
-    async fn answered(self) -> Result<R, Refused> {
+    async fn answered(self) -> Result<R, CommandError> {
         match tokio::time::timeout(COMMAND_TIMEOUT, self.answer).await {
             Ok(Ok(reply)) => reply,
             // The executor dropped the command unanswered: it stopped.
-            Ok(Err(_dropped)) => Err(Refused::TimedOut),
-            Err(_elapsed) => Err(Refused::TimedOut),
+            Ok(Err(_dropped)) => Err(CommandError::TimedOut),
+            Err(_elapsed) => Err(CommandError::TimedOut),
         }
     }
 }
 
-const STOPPING: Refused = Refused::Unavailable("the service is stopping");
+const STOPPING: CommandError = CommandError::Unavailable("the service is stopping");
 
-fn no_place(error: mpsc::error::TrySendError<()>) -> Refused {
+fn no_place(error: mpsc::error::TrySendError<()>) -> CommandError {
     match error {
-        mpsc::error::TrySendError::Full(()) => Refused::Busy,
+        mpsc::error::TrySendError::Full(()) => CommandError::Busy,
         mpsc::error::TrySendError::Closed(()) => STOPPING,
     }
 }
@@ -124,7 +124,7 @@ fn bytes_of(headers: &HeaderMap) -> u32 {
 
 impl<S: Service> Handle<S> {
     /// Submits a command and answers after the commit that holds its effect.
-    pub async fn submit(&self, input: S::Input) -> Result<S::Reply, Refused> {
+    pub async fn submit(&self, input: S::Input) -> Result<S::Reply, CommandError> {
         self.submit_traced(input, &HeaderMap::new()).await
     }
 
@@ -133,7 +133,7 @@ impl<S: Service> Handle<S> {
         &self,
         input: S::Input,
         headers: &HeaderMap,
-    ) -> Result<S::Reply, Refused> {
+    ) -> Result<S::Reply, CommandError> {
         // Held until the caller is answered.
         let _room = self.room(headers)?;
         self.submit_in_room(input, headers).await
@@ -145,7 +145,7 @@ impl<S: Service> Handle<S> {
         &self,
         inputs: Vec<S::Input>,
         headers: &HeaderMap,
-    ) -> Result<Vec<Result<S::Reply, Refused>>, Refused> {
+    ) -> Result<Vec<Result<S::Reply, CommandError>>, CommandError> {
         let _room = self.room(headers)?;
         let Some(commands) = self.inner.commands.upgrade() else { return Err(STOPPING) };
         // All places at once: a request that is refused as busy must have done nothing.
@@ -161,19 +161,19 @@ impl<S: Service> Handle<S> {
     }
 
     /// Room for the body that commands came in.
-    fn room(&self, headers: &HeaderMap) -> Result<SemaphorePermit<'_>, Refused> {
+    fn room(&self, headers: &HeaderMap) -> Result<SemaphorePermit<'_>, CommandError> {
         if let Some(reason) = self.inner.health.refuses_commands() {
-            return Err(Refused::Unavailable(reason));
+            return Err(CommandError::Unavailable(reason));
         }
         let room = self.inner.command_bytes.try_acquire_many(bytes_of(headers));
-        room.map_err(|_full| Refused::Busy)
+        room.map_err(|_full| CommandError::Busy)
     }
 
     async fn submit_in_room(
         &self,
         input: S::Input,
         headers: &HeaderMap,
-    ) -> Result<S::Reply, Refused> {
+    ) -> Result<S::Reply, CommandError> {
         let (item, submitted) = self.command(input, headers);
         let Some(commands) = self.inner.commands.upgrade() else { return Err(STOPPING) };
         commands.try_reserve().map_err(no_place)?.send(item);
@@ -312,7 +312,7 @@ pub(crate) mod tests {
         }
         let headers = HeaderMap::new();
         let refused = handle.submit_all(vec![(); 2], &headers).await;
-        assert!(matches!(refused, Err(Refused::Busy)), "{refused:?}");
+        assert!(matches!(refused, Err(CommandError::Busy)), "{refused:?}");
         assert_eq!(queue.waiting(), COMMANDS_MAX - 1, "neither of the two was submitted");
         let mut last = Box::pin(handle.submit_all(vec![()], &headers));
         assert!(poll!(&mut last).is_pending(), "the place is there for whoever fits into it");

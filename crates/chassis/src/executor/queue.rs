@@ -58,7 +58,7 @@ pub(crate) enum Work<I> {
 
 /// Why a command was not carried out, or is not known to have been.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum CommandError {
     /// As many commands wait as may wait.
     #[error("too many commands are waiting")]
     Busy,
@@ -76,7 +76,7 @@ pub enum Refused {
 
 pub(crate) enum Origin<R> {
     Event(Delivery),
-    Command(oneshot::Sender<Result<R, Refused>>),
+    Command(oneshot::Sender<Result<R, CommandError>>),
     /// The outcome of a call. Nobody waits for an answer; should it be lost, the call is made again.
     Outcome(Arc<OpenCalls>),
     /// Nobody waits for an answer, and the sweep finds it again.

@@ -50,12 +50,12 @@ pub(crate) fn serve(router: Router, name: &str, document: OpenApi) -> Router {
 ///
 /// # Panics
 /// When two services mean different things by one name: clients made of the document would not tell.
-pub fn fleet(services: Vec<(&str, OpenApi)>) -> OpenApi {
+pub fn fleet(services: impl IntoIterator<Item = (String, OpenApi)>) -> OpenApi {
     let mut fleet = documented("fleet", OpenApi::default());
     let mut meant = BTreeMap::new();
     for (server, mut document) in services {
         for path in document.paths.paths.values_mut() {
-            path.servers = Some(vec![ServerBuilder::new().url(server).build()]);
+            path.servers = Some(vec![ServerBuilder::new().url(&server).build()]);
         }
         for (name, schema) in document.components.iter().flat_map(|all| &all.schemas) {
             let known = meant.entry(name.clone()).or_insert_with(|| schema.clone());

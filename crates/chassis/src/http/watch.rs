@@ -56,7 +56,7 @@ const PACE: Duration = Duration::from_millis(5);
 const READ_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The latest reading of a watched row.
-struct Reading<W> {
+struct Latest<W> {
     /// The hub's round that read it; 0 before the first.
     round: u64,
     /// `None` when there is no such row.
@@ -97,7 +97,7 @@ struct State<W> {
 }
 
 struct Readers<W> {
-    reading: watch::Sender<Reading<W>>,
+    latest: watch::Sender<Latest<W>>,
     watchers: usize,
     /// The first round that began after the latest watcher joined.
     awaited: u64,
@@ -131,13 +131,13 @@ impl<W: Watched> Hub<W> {
         state.due.insert(key);
         let awaited = state.round + 1;
         let watched = state.watched.entry(key).or_insert_with(|| Readers {
-            reading: watch::channel(Reading { round: 0, row: None }).0,
+            latest: watch::channel(Latest { round: 0, row: None }).0,
             watchers: 0,
             awaited,
         });
         watched.watchers += 1;
         watched.awaited = awaited;
-        let reading = watched.reading.subscribe();
+        let latest = watched.latest.subscribe();
         if !state.running {
             state.running = true;
             // Subscribed here, under the lock: every change from now on is heard.
@@ -146,7 +146,7 @@ impl<W: Watched> Hub<W> {
         }
         drop(state);
         self.joined.notify_one();
-        Ok(Watcher { hub: Arc::clone(self), key, reading, awaited, version: 0 })
+        Ok(Watcher { hub: Arc::clone(self), key, latest, awaited, version: 0 })
     }
 
     /// Runs while somebody watches.
@@ -222,7 +222,7 @@ impl<W: Watched> Hub<W> {
         }
         state.round += 1;
         let known = |readers: &Readers<W>| {
-            readers.reading.borrow().row.as_ref().map_or(0, |row| row.version())
+            readers.latest.borrow().row.as_ref().map_or(0, |row| row.version())
         };
         Some(if all {
             state.watched.iter().map(|(key, readers)| (*key, known(readers))).unzip()
@@ -232,19 +232,19 @@ impl<W: Watched> Hub<W> {
     }
 
     /// Passes on what the round read: to all watchers of a row that is new, and to those who wait for
-    /// their first reading whatever it was.
+    /// their first latest whatever it was.
     fn end_round(&self, asked: &[Uuid], rows: Vec<W>) {
         let state = self.lock();
         let mut rows: HashMap<Uuid, W> = rows.into_iter().map(|row| (row.key(), row)).collect();
         for key in asked {
             let Some(watched) = state.watched.get(key) else { continue };
             let row = rows.remove(key);
-            watched.reading.send_if_modified(|reading| {
-                let awaited = reading.round < watched.awaited;
+            watched.latest.send_if_modified(|latest| {
+                let awaited = latest.round < watched.awaited;
                 let changed = row.is_some();
-                reading.round = state.round;
+                latest.round = state.round;
                 if let Some(row) = row {
-                    reading.row = Some(Arc::new(row));
+                    latest.row = Some(Arc::new(row));
                 }
                 awaited || changed
             });
@@ -260,7 +260,7 @@ impl<W: Watched> Hub<W> {
 struct Watcher<W: Watched> {
     hub: Arc<Hub<W>>,
     key: Uuid,
-    reading: watch::Receiver<Reading<W>>,
+    latest: watch::Receiver<Latest<W>>,
     awaited: u64,
     /// The version handed out last.
     version: i64,
@@ -270,8 +270,8 @@ impl<W: Watched> Watcher<W> {
     /// The row as it was after the watching began, `None` when there is none.
     async fn first(&mut self) -> Option<Arc<W>> {
         let awaited = self.awaited;
-        let reading = self.reading.wait_for(|reading| reading.round >= awaited).await;
-        let row = reading.expect(SENDER_LIVES).row.clone()?;
+        let latest = self.latest.wait_for(|latest| latest.round >= awaited).await;
+        let row = latest.expect(SENDER_LIVES).row.clone()?;
         self.version = row.version();
         Some(row)
     }
@@ -280,9 +280,8 @@ impl<W: Watched> Watcher<W> {
     async fn next(&mut self) -> Arc<W> {
         let known = self.version;
         let newer = |row: &Arc<W>| row.version() > known;
-        let reading =
-            self.reading.wait_for(|reading| reading.row.as_ref().is_some_and(newer)).await;
-        let row = reading.expect(SENDER_LIVES).row.clone().expect("waited for a row");
+        let latest = self.latest.wait_for(|latest| latest.row.as_ref().is_some_and(newer)).await;
+        let row = latest.expect(SENDER_LIVES).row.clone().expect("waited for a row");
         self.version = row.version();
         row
     }

@@ -7,7 +7,7 @@ use rdkafka::producer::Producer;
 
 use super::row::Row;
 use super::settings::config;
-use crate::consume::statistics::Told;
+use crate::consume::statistics::RequestCounts;
 use crate::ops::telemetry::Telemetry;
 use crate::publish::relay::ProducerSettings;
 use crate::publish::relay::delivery::Delivery;
@@ -45,11 +45,11 @@ impl Flushes {
     }
 
     /// What its producers have told of their requests, together.
-    pub fn told(&self) -> Told {
+    pub fn told(&self) -> RequestCounts {
         let Publisher { prompt, gathering, .. } = &self.publisher;
         let pumps = std::iter::once(prompt).chain(gathering);
         let told = pumps.map(|pump| pump.producer().client().context().requests.told());
-        let both = told.reduce(|a, b| Told {
+        let both = told.reduce(|a, b| RequestCounts {
             times: a.times.min(b.times),
             produce: a.produce + b.produce,
             fetch: a.fetch + b.fetch,

@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use super::settings::config;
 use crate::app::App;
 use crate::consume::consumer::{POLL, client};
-use crate::consume::statistics::{RequestCounter, Statistics, Told};
+use crate::consume::statistics::{RequestCounter, RequestCounts, Statistics};
 use crate::ops::telemetry::Telemetry;
 use crate::service::Service;
 
@@ -28,7 +28,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// A consumer that reads from the ends of a service's topics on.
 pub struct Reader {
     topics: Vec<&'static str>,
-    client: Arc<BaseConsumer<Reading>>,
+    client: Arc<BaseConsumer<ReaderContext>>,
     progress: Arc<Progress>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -49,8 +49,8 @@ impl Reader {
         let telemetry = Arc::new(Telemetry::start(S::NAME, &config)?);
         let topics: Vec<&'static str> = app.hears.iter().map(|heard| heard.topic).collect();
         let (assigned, mut assignments) = watch::channel(0);
-        let context = Reading { requests: RequestCounter::new(telemetry), assigned };
-        let client: BaseConsumer<Reading> =
+        let context = ReaderContext { requests: RequestCounter::new(telemetry), assigned };
+        let client: BaseConsumer<ReaderContext> =
             client::settings(&config, S::NAME, topics.len()).create_with_context(context)?;
         client.subscribe(&topics)?;
         let reader = Reader::poll(topics, client)?;
@@ -62,7 +62,7 @@ impl Reader {
 
     fn poll(
         topics: Vec<&'static str>,
-        client: BaseConsumer<Reading>,
+        client: BaseConsumer<ReaderContext>,
     ) -> Result<Self, std::io::Error> {
         let (client, progress) = (Arc::new(client), Arc::new(Progress::default()));
         let stop = Arc::new(AtomicBool::new(false));
@@ -106,7 +106,7 @@ impl Reader {
     }
 
     /// What it has told of its requests.
-    pub fn told(&self) -> Told {
+    pub fn told(&self) -> RequestCounts {
         self.client.context().requests.told()
     }
 }
@@ -133,13 +133,13 @@ impl Drop for Reader {
     }
 }
 
-struct Reading {
+struct ReaderContext {
     requests: RequestCounter,
     /// How many partitions the reader holds.
     assigned: watch::Sender<usize>,
 }
 
-impl ClientContext for Reading {
+impl ClientContext for ReaderContext {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(error = %error, "reader: {reason}");
     }
@@ -151,7 +151,7 @@ impl ClientContext for Reading {
     }
 }
 
-impl ConsumerContext for Reading {
+impl ConsumerContext for ReaderContext {
     /// The end as it is now. Named as `Offset::End` it would be looked up a moment later, and what is
     /// published by then would never be read.
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {

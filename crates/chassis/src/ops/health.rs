@@ -41,7 +41,8 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    /// `outbox_messages_max` is the watermark beyond which commands are refused.
+    /// Of a process that nobody stops. `outbox_messages_max` is the watermark beyond which commands are refused.
+    #[cfg(any(test, feature = "measuring"))]
     pub(crate) fn new(outbox_messages_max: i64) -> Self {
         Health::told_by(CancellationToken::new(), outbox_messages_max)
     }

@@ -14,7 +14,7 @@ mod office;
 pub(crate) mod publisher;
 mod publishing;
 mod pump;
-mod refusal;
+mod verdict;
 mod republish;
 mod watch;
 

@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::oneshot;
 
 use crate::app::App;
-use crate::executor::queue::{Item, Origin, Refused, Work};
+use crate::executor::queue::{CommandError, Item, Origin, Work};
 use crate::executor::retention::Retention;
 use crate::executor::{Executor, TRIES};
 use crate::measuring::detached::Parts;
@@ -47,7 +47,7 @@ impl<S: Service> Harness<S> {
     pub async fn submit(
         &mut self,
         inputs: impl IntoIterator<Item = S::Input>,
-    ) -> Vec<Result<S::Reply, Refused>> {
+    ) -> Vec<Result<S::Reply, CommandError>> {
         let (mut items, mut replies) = (Vec::new(), Vec::new());
         for input in inputs {
             let (caller, reply) = oneshot::channel();

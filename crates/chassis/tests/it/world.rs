@@ -1,6 +1,6 @@
-//! The world of these tests: one set of servers, one database and one set of topics for the whole
-//! binary, in which one test at a time starts and kills processes of the example service. Tests keep
-//! out of each other's way by their keys.
+//! The world of a test: a set of servers, a database and a set of topics, in which one test at a time starts and
+//! kills processes of the example service. A world is used by one test after the other; they keep out of each
+//! other's way by their keys.
 
 mod servers;
 mod strangers;
@@ -21,7 +21,6 @@ use events::Events;
 use serde_json::Value;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
-use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
 
 #[path = "../../examples/tally/language.rs"]
@@ -33,7 +32,7 @@ use language::{AdditionReversed, RequestEvent, TotalChanged};
 pub(crate) use messages::{headers_of, headers_of_reversal, request};
 use processes::Processes;
 pub(crate) use processes::example;
-use servers::{Shared, Urls};
+use servers::{Turn, Urls};
 
 /// How long anything may take before a test gives up. Generous: the machine may be busy with others.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,7 +40,6 @@ const REQUESTS: &str = RequestEvent::TOPIC;
 const TOTALS: &str = TotalChanged::TOPIC;
 const DEAD: &str = "tally.dead-letters";
 
-static WORLD: Mutex<Option<Shared>> = Mutex::const_new(None);
 static KEYS: AtomicU32 = AtomicU32::new(0);
 
 /// One test's turn.
@@ -52,19 +50,15 @@ pub(crate) struct World {
     framer: Arc<Framer>,
     sending: JoinSet<()>,
     processes: Processes,
-    turn: MutexGuard<'static, Option<Shared>>,
+    /// The last to go: the processes above use the servers.
+    turn: Turn,
 }
 
 impl World {
-    /// Waits for this test's turn; the first one starts the servers.
+    /// A world that no other test is in.
     pub(crate) async fn enter() -> Self {
-        let mut turn = WORLD.lock().await;
-        if turn.is_none() {
-            *turn = Some(Shared::start().await);
-        }
-        let shared = turn.as_mut().unwrap();
-        shared.make_whole().await;
-        let urls = shared.urls.clone();
+        let turn = Turn::take().await;
+        let urls = turn.urls.clone();
         World {
             db: PgPoolOptions::new().max_connections(3).connect(&urls.owner).await.unwrap(),
             outsider: Arc::new(Outsider::new(&urls.brokers).unwrap()),

@@ -24,7 +24,7 @@ pub(crate) struct Caller {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum Calls<Said: Args> {
+pub(crate) enum CallCommand<Said: Args> {
     /// How it stands for an order
     Show {
         /// The order
@@ -53,18 +53,20 @@ pub(crate) enum Calls<Said: Args> {
 
 pub(crate) async fn run<Said: Args + Serialize>(
     caller: &Caller,
-    command: Calls<Said>,
+    command: CallCommand<Said>,
     out: &Output,
 ) -> Result<ExitCode> {
     let Caller { service, rows, .. } = caller;
     let http = Http::new();
     match command {
-        Calls::Show { order } => {
+        CallCommand::Show { order } => {
             let call = Call::get(&url(service)?, &[rows, &order.to_string()])?;
             show(caller, &http.ask(call).await?, out);
         }
-        Calls::Stuck { open_for_seconds } => stuck(caller, &http, open_for_seconds, out).await?,
-        Calls::Settle { order, said, by, reason } => {
+        CallCommand::Stuck { open_for_seconds } => {
+            stuck(caller, &http, open_for_seconds, out).await?
+        }
+        CallCommand::Settle { order, said, by, reason } => {
             let mut body = serde_json::to_value(said)?;
             body["settled_by"] = by.into();
             body["reason"] = reason.into();

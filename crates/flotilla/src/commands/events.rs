@@ -9,7 +9,6 @@ use anyhow::{Result, anyhow};
 use chassis::tail::{Decoder, From, Tail, TailError};
 use chrono::DateTime;
 use clap::{Args, Subcommand};
-use events::TOPICS;
 use serde_json::json;
 
 use super::{IS_IT_UP, TIME};
@@ -54,7 +53,7 @@ pub(crate) async fn run(command: Events, out: &Output) -> Result<ExitCode> {
 async fn tail(shown: Shown, out: &Output) -> Result<ExitCode> {
     let Shown { topic, key, r#type, from_beginning, idle_seconds } = shown;
     let topics: Vec<String> = match topic.is_empty() {
-        true => TOPICS.iter().map(|topic| topic.name.to_owned()).collect(),
+        true => super::language()?.iter().map(|topic| topic.name.to_owned()).collect(),
         false => topic,
     };
     let brokers = super::brokers()?;

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use flotilla::scaffold::{Place, Plan, Request, root_of};
+use flotilla::scaffold::{Plan, Request, root_of};
 use serde_json::json;
 
 use crate::output::Output;
@@ -31,9 +31,6 @@ pub(crate) struct Service {
     /// What its states are about
     #[arg(long, value_enum, default_value = "order")]
     keyed_by: Key,
-    /// Put it beside the fleet, into examples, and not into services
-    #[arg(long)]
-    on_request: bool,
     /// Do not ask
     #[arg(long, short, conflicts_with = "dry_run")]
     yes: bool,
@@ -41,7 +38,7 @@ pub(crate) struct Service {
     #[arg(long)]
     dry_run: bool,
     /// Take the service away again, if nothing of it was changed since it was written
-    #[arg(long, conflicts_with_all = ["hears", "publishes", "on_request"])]
+    #[arg(long, conflicts_with_all = ["hears", "publishes"])]
     undo: bool,
 }
 
@@ -54,18 +51,12 @@ enum Key {
 pub(crate) fn run(New::Service(asked): New, out: &Output) -> Result<ExitCode> {
     let Key::Order = asked.keyed_by;
     let root = root_of(&std::env::current_dir()?)?;
-    let (name, place) = (
-        asked.name.clone(),
-        match asked.on_request {
-            true => Place::Examples,
-            false => Place::Services,
-        },
-    );
+    let name = asked.name.clone();
     let plan = match asked.undo {
         true => Plan::written(&root, &name)?,
         false => {
             let (hears, publishes) = (asked.hears.clone(), asked.publishes);
-            Plan::new(&root, &Request { name, hears, publishes, place })?
+            Plan::new(&root, &Request { name, hears, publishes })?
         }
     };
     show(&plan, asked.undo, out)?;
@@ -125,6 +116,8 @@ fn next_steps(name: &str, plan: &Plan, out: &Output) {
     let folder = plan.folder();
     out.title("next");
     out.line(format_args!("  cargo test -p {name}"));
+    out.line(format_args!("  UPDATE_GENERATED=1 cargo test -p e2e --test rules roster"));
+    out.line(format_args!("  ./x up --with {name}"));
     out.line(format_args!(
         "  the first rule goes into {folder}/src/domain.rs, and its row into the table of"
     ));

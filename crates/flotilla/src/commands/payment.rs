@@ -3,9 +3,9 @@
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::calls::{Caller, Calls};
+use super::calls::{CallCommand, Caller};
 
-pub(crate) type Payment = Calls<Said>;
+pub(crate) type Payment = CallCommand<Said>;
 
 pub(crate) const CALLER: Caller =
     Caller { service: "payment", rows: "payments", outside: "payment provider", told: &[] };

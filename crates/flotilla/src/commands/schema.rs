@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
-use events::{RecordInfo, TOPICS};
+use language::RecordInfo;
 use serde_json::{Value, json};
 
 use crate::output::Output;
@@ -23,7 +23,8 @@ pub(crate) enum Schema {
 pub(crate) async fn run(command: Schema, out: &Output) -> Result<ExitCode> {
     let registry = super::registry()?;
     let away = super::registry_error;
-    let records = || TOPICS.iter().flat_map(|topic| topic.records);
+    let language = super::language()?;
+    let records = || language.iter().flat_map(|topic| topic.records);
     let mut refused = 0;
     let mut documents = Vec::new();
     match command {

@@ -3,9 +3,9 @@
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::calls::{Caller, Calls};
+use super::calls::{CallCommand, Caller};
 
-pub(crate) type Shipment = Calls<Said>;
+pub(crate) type Shipment = CallCommand<Said>;
 
 pub(crate) const CALLER: Caller = Caller {
     service: "shipping",
@@ -25,7 +25,7 @@ pub(crate) struct Said {
     /// Why the carrier does not deliver, with the outcome refused
     #[arg(long)]
     #[serde(rename = "refusal_reason")]
-    refusal: Option<Refusal>,
+    refusal: Option<RefusalReason>,
 }
 
 #[derive(Clone, Copy, ValueEnum, Serialize)]
@@ -43,7 +43,7 @@ enum Outcome {
 #[derive(Clone, Copy, ValueEnum, Serialize)]
 #[value(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
-enum Refusal {
+enum RefusalReason {
     /// None of the others
     Unknown,
     /// The carrier does not go there

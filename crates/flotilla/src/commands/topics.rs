@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use chassis::topics::{self, Applied};
 use clap::Subcommand;
-use events::TOPICS;
 use serde_json::json;
 
 use super::IS_IT_UP;
@@ -32,7 +31,7 @@ pub(crate) async fn run(command: Topics, out: &Output) -> Result<ExitCode> {
     let brokers = super::brokers()?;
     match command {
         Topics::Apply { partitions, replication } => {
-            let plan = topics::plan(TOPICS, partitions, &super::services()?);
+            let plan = topics::plan(&super::language()?, partitions, &super::services()?);
             let applied = topics::apply(&brokers, &plan, replication).await;
             let applied = applied.with_context(|| {
                 format!("Kafka at {brokers} does not create the topics; {IS_IT_UP}")
@@ -70,7 +69,7 @@ pub(crate) async fn run(command: Topics, out: &Output) -> Result<ExitCode> {
 }
 
 async fn check(brokers: &str, out: &Output) -> Result<ExitCode> {
-    let plan = topics::plan(TOPICS, 1, &super::services()?);
+    let plan = topics::plan(&super::language()?, 1, &super::services()?);
     let names: Vec<String> = plan.into_iter().map(|topic| topic.name).collect();
     let safety = topics::safety(brokers, &names).await;
     let safety =

@@ -8,7 +8,10 @@ use anyhow::{Context, Result, bail};
 use events::TOPICS;
 use language::{RecordInfo, TopicInfo};
 use local::errand;
+use roster::Starts;
 use serde::Deserialize;
+
+use super::settings::program;
 
 /// What a program says of what it publishes.
 #[derive(Deserialize)]
@@ -23,8 +26,19 @@ struct Published {
     records: Vec<String>,
 }
 
+/// The language of a fleet that has these services, with the programs that lie in a folder.
+pub fn language(services: &[&str], programs: &Path) -> Result<Vec<TopicInfo>> {
+    let is_on_request =
+        |name: &&&str| roster::find(name).is_some_and(|member| member.starts == Starts::OnRequest);
+    let mut language = TOPICS.to_vec();
+    for service in services.iter().filter(is_on_request) {
+        language.extend(of(&program(programs, service)?)?);
+    }
+    Ok(language)
+}
+
 /// The topics that a program publishes to and the fleet's language does not have.
-pub(super) fn of(program: &Path) -> Result<Vec<TopicInfo>> {
+fn of(program: &Path) -> Result<Vec<TopicInfo>> {
     let asked = errand(program).args(["describe", "--json"]).output();
     let said = asked.context("cannot run setpriv: apt-get install util-linux")?;
     if !said.status.success() {

@@ -1,8 +1,8 @@
 //! How a fleet is to be.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use local::{Lifetime, Settings};
 
 /// Whom the services call outside.
@@ -45,8 +45,29 @@ impl FleetSettings {
     }
 }
 
+/// A program of this name in a folder, or an error that says how to build it.
+pub(super) fn program(programs: &Path, name: &str) -> Result<PathBuf> {
+    let program = programs.join(name);
+    if !program.exists() {
+        bail!(
+            "there is no program {}; build it: cargo build --profile {} --workspace --bins",
+            program.display(),
+            profile_of(programs)
+        );
+    }
+    Ok(program)
+}
+
+/// The profile that cargo builds into a folder: its name, but for one.
+fn profile_of(programs: &Path) -> &str {
+    match programs.file_name().and_then(|name| name.to_str()) {
+        Some(profile) if profile != "debug" => profile,
+        _development => "dev",
+    }
+}
+
 /// The folder of programs that this one was built with. Tests lie one folder deeper.
-fn programs() -> Result<PathBuf> {
+pub fn programs() -> Result<PathBuf> {
     let mut folder = std::env::current_exe()?;
     folder.pop();
     if folder.ends_with("deps") {

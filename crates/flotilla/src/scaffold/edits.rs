@@ -1,67 +1,152 @@
-//! What existing files say about every service: a line each, before a line that stands there.
+//! What existing files say about every service: some lines each, before a line that stands there.
 
 use anyhow::{Context, Result};
 
+use super::Request;
+
 /// Lines around a change in a diff.
 const CONTEXT: usize = 3;
+/// The longest line that rustfmt leaves alone.
+const LINE_MAX: usize = 100;
 
-/// A line to be put into a file.
+/// Lines to be put into a file.
 #[derive(Debug)]
 pub(super) struct Edit {
     pub(super) file: &'static str,
-    /// What the line that follows it begins with.
+    /// What the passage begins with that the lines belong to.
+    passage: &'static str,
+    /// What the first line after it begins with that follows them; the first empty line where this is empty.
     before: &'static str,
-    line: String,
+    lines: String,
 }
 
 /// All that a service needs.
-pub(super) fn all(name: &str) -> Vec<Edit> {
-    vec![Edit {
-        file: "deny.toml",
-        before: "    { crate = \"sandbox\",",
-        line: format!("    {{ crate = \"{name}\", wrappers = [\"e2e\"] }},"),
-    }]
+pub(super) fn all(request: &Request, folder: &str) -> Vec<Edit> {
+    let name = &request.name;
+    vec![
+        Edit {
+            file: "Cargo.toml",
+            passage: "[workspace.dependencies]",
+            before: "",
+            lines: format!("{name} = {{ path = \"{folder}\" }}\n"),
+        },
+        Edit {
+            file: "crates/roster/src/lib.rs",
+            passage: "pub const ROSTER",
+            before: "];",
+            lines: member(request, folder),
+        },
+        Edit {
+            file: "deny.toml",
+            passage: "deny = [",
+            before: "    { crate = \"sandbox\",",
+            lines: format!("    {{ crate = \"{name}\", wrappers = [\"e2e\"] }},\n"),
+        },
+        Edit {
+            file: "e2e/Cargo.toml",
+            passage: "[dependencies]",
+            before: "",
+            lines: format!("{name}.workspace = true\n"),
+        },
+        Edit {
+            file: "e2e/src/members.rs",
+            passage: "pub const ALL",
+            before: "];",
+            lines: code(name),
+        },
+    ]
+}
+
+/// Its entry on the roster.
+fn member(request: &Request, folder: &str) -> String {
+    let Request { name, hears, publishes } = request;
+    let hears = hears.iter().map(|topic| format!("\"{topic}\"")).collect::<Vec<_>>().join(", ");
+    let owns = if *publishes { format!("\"{name}.events\"") } else { String::new() };
+    format!(
+        "    Member {{
+        name: \"{name}\",
+        folder: \"{folder}\",
+        starts: Starts::OnRequest,
+        owns: &[{owns}],
+        hears: &[{hears}],
+        neighbours: &[],
+    }},
+"
+    )
+}
+
+/// Where its code is, for what looks at the code of every service.
+fn code(name: &str) -> String {
+    let line = format!(
+        "    Code {{ name: \"{name}\", describe: || describe({name}::app), document: None }},\n"
+    );
+    if line.trim_end().len() <= LINE_MAX {
+        return line;
+    }
+    format!(
+        "    Code {{
+        name: \"{name}\",
+        describe: || describe({name}::app),
+        document: None,
+    }},
+"
+    )
 }
 
 impl Edit {
-    fn place(&self, text: &str) -> Result<usize> {
-        let found = text.lines().position(|line| line.starts_with(self.before));
-        let (file, before) = (self.file, self.before.trim());
-        found.with_context(|| format!("{file} has no line that begins with {before}"))
+    /// The number of the line before which the lines belong.
+    fn position(&self, text: &str) -> Result<usize> {
+        let Edit { file, passage, before, .. } = self;
+        let mut lines = text.lines().enumerate();
+        lines
+            .by_ref()
+            .find(|(_, line)| line.starts_with(passage))
+            .with_context(|| format!("{file} has no line that begins with {passage}"))?;
+        let follows = |line: &str| match before.is_empty() {
+            true => line.is_empty(),
+            false => line.starts_with(before),
+        };
+        let found = lines.find(|(_, line)| follows(line)).map(|(at, _)| at);
+        found.with_context(|| {
+            format!("{file} has no line {before:?} after the one that begins with {passage}")
+        })
     }
 
     pub(super) fn applied_to(&self, text: &str) -> Result<String> {
-        let mut lines: Vec<&str> = text.lines().collect();
-        lines.insert(self.place(text)?, &self.line);
-        Ok(joined(&lines))
+        let position = self.position(text)?;
+        let (before, after) = text.split_at(start_of_line(text, position));
+        Ok(format!("{before}{}{after}", self.lines))
     }
 
-    /// The text without the line; `None` where it is not there once.
+    /// The text without the lines; `None` where they are not there once.
     pub(super) fn taken_from(&self, text: &str) -> Option<String> {
-        let lines: Vec<&str> = text.lines().filter(|line| **line != self.line).collect();
-        (lines.len() + 1 == text.lines().count()).then(|| joined(&lines))
+        let (before, after) = text.split_once(&self.lines)?;
+        let is_once = !after.contains(&self.lines);
+        (is_once && (before.is_empty() || before.ends_with('\n')))
+            .then(|| format!("{before}{after}"))
     }
 
     pub(super) fn diff(&self, text: &str) -> Result<String> {
-        let (place, lines) = (self.place(text)?, text.lines().collect::<Vec<_>>());
-        let first = place.saturating_sub(CONTEXT);
-        let last = (place + CONTEXT).min(lines.len());
+        let (position, lines) = (self.position(text)?, text.lines().collect::<Vec<_>>());
+        let first = position.saturating_sub(CONTEXT);
+        let last = (position + CONTEXT).min(lines.len());
         let (file, length) = (self.file, last - first);
         let mut diff = format!(
             "--- a/{file}\n+++ b/{file}\n@@ -{from},{length} +{from},{} @@\n",
-            length + 1,
+            length + self.lines.lines().count(),
             from = first + 1,
         );
-        let same = |range: std::ops::Range<usize>| {
-            lines[range].iter().map(|line| format!(" {line}\n")).collect::<String>()
+        let marked = |mark: char, lines: &[&str]| {
+            lines.iter().map(|line| format!("{mark}{line}\n")).collect::<String>()
         };
-        diff += &same(first..place);
-        diff += &format!("+{}\n", self.line);
-        diff += &same(place..last);
+        diff += &marked(' ', &lines[first..position]);
+        diff += &marked('+', &self.lines.lines().collect::<Vec<_>>());
+        diff += &marked(' ', &lines[position..last]);
         Ok(diff)
     }
 }
 
-fn joined(lines: &[&str]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+/// Where a line begins.
+fn start_of_line(text: &str, number: usize) -> usize {
+    text.split_inclusive('\n').take(number).map(str::len).sum()
 }

@@ -9,7 +9,15 @@ use super::*;
 fn repository() -> TempDir {
     let folder = TempDir::new().unwrap();
     let real = root_of(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
-    for file in ["crates/chassis/Cargo.toml", "Cargo.lock", "deny.toml"] {
+    for file in [
+        "crates/chassis/Cargo.toml",
+        "crates/roster/src/lib.rs",
+        "e2e/src/members.rs",
+        "e2e/Cargo.toml",
+        "Cargo.toml",
+        "Cargo.lock",
+        "deny.toml",
+    ] {
         let copy = folder.path().join(file);
         fs::create_dir_all(copy.parent().unwrap()).unwrap();
         fs::copy(real.join(file), copy).unwrap();
@@ -24,24 +32,32 @@ fn content(root: &Path) -> BTreeMap<PathBuf, String> {
 
 fn request(name: &str, hears: &[&str]) -> Request {
     let hears = hears.iter().map(|topic| (*topic).to_owned()).collect();
-    Request { name: name.to_owned(), hears, publishes: true, place: Place::Services }
+    Request { name: name.to_owned(), hears, publishes: true }
 }
 
 #[test]
 fn what_is_written_can_be_taken_away_again_without_a_trace() {
     let folder = repository();
     let before = content(folder.path());
-    for (hears, publishes, place) in [
-        (&["shipping.events", "order.events"][..], true, Place::Services),
-        (&["inventory.events"], false, Place::Examples),
+    for (name, hears, publishes) in [
+        ("ledger", &["shipping.events", "order.events"][..], true),
+        ("ledgerwithalongnameofthirtytwo", &["inventory.events"], false),
     ] {
-        let request = Request { publishes, place, ..request("ledger", hears) };
+        let request = Request { publishes, ..request(name, hears) };
         let plan = Plan::new(folder.path(), &request).unwrap();
         let diff = plan.diff().unwrap();
-        assert!(diff.contains("+    { crate = \"ledger\", wrappers"), "{diff}");
+        for line in [
+            format!("+    {{ crate = \"{name}\", wrappers = [\"e2e\"] }},\n"),
+            format!("+{name} = {{ path = \"services/{name}\" }}\n"),
+            format!("+        name: \"{name}\",\n"),
+            format!("+{name}.workspace = true\n"),
+            format!("describe: || describe({name}::app),"),
+        ] {
+            assert!(diff.contains(&line), "{line} is not in {diff}");
+        }
         plan.write().unwrap();
         assert!(Plan::new(folder.path(), &request).is_err(), "it is there already");
-        Plan::written(folder.path(), "ledger").unwrap().undo().unwrap();
+        Plan::written(folder.path(), name).unwrap().undo().unwrap();
         let after = content(folder.path());
         assert!(before == after, "{:?}", after.keys());
     }

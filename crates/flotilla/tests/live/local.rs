@@ -35,8 +35,9 @@ pub(crate) fn is_begun(fleet: &Fleet) {
             line => _ = fleet.ok(line),
         }
     }
+    let unasked = fleet.run("local up --with order").with_code(1);
+    unasked.complains("order is not started on request; these are: loyalty");
     fleet.ok("local up --with none").says("the fleet");
-    fleet.run("local up --with order").with_code(1).complains("order is not started on request");
     let status = fleet.ok("local status");
     for name in ["postgres-order", "kafka", "registry", "sandbox", "shipping"] {
         assert!(status.stdout.contains(name), "{name}: {}", status.stdout);

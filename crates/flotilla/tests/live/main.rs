@@ -25,6 +25,7 @@ mod dlq;
 mod offsets;
 mod audit;
 mod new;
+mod on_request;
 
 use program::Fleet;
 
@@ -43,6 +44,7 @@ fn every_command_and_option_is_run_on_a_live_fleet() {
     dlq::letters_are_shown_retried_and_dropped(&fleet);
     offsets::are_listed_and_stopped_partitions_moved(&fleet);
     audit::judges_a_fleet_at_rest(&fleet);
+    on_request::services_join_the_fleet(&fleet);
     new::writes_a_service_and_takes_it_away(&fleet);
     script::looks_at_a_fleet(&fleet);
     documents::are_true(&fleet);

@@ -9,9 +9,19 @@ use tempfile::TempDir;
 use crate::program::Fleet;
 use crate::script::root;
 
+/// By what the repository is known, and what a new service changes in it.
+const EDITED: [&str; 6] = [
+    "crates/chassis/Cargo.toml",
+    "crates/roster/src/lib.rs",
+    "e2e/src/members.rs",
+    "e2e/Cargo.toml",
+    "Cargo.toml",
+    "deny.toml",
+];
+
 pub(crate) fn writes_a_service_and_takes_it_away(fleet: &Fleet) {
     let folder = TempDir::new().unwrap();
-    for file in ["crates/chassis/Cargo.toml", "deny.toml"] {
+    for file in EDITED {
         let copy = folder.path().join(file);
         fs::create_dir_all(copy.parent().unwrap()).unwrap();
         fs::copy(root().join(file), copy).unwrap();
@@ -24,14 +34,14 @@ pub(crate) fn writes_a_service_and_takes_it_away(fleet: &Fleet) {
     run(&format!("{asked} --dry-run")).with_code(0).says("+    { crate = \"ledger\"");
     run(asked).with_code(1).complains("--yes");
     assert!(!there("services/ledger"));
-    run(&format!("{asked} --yes")).with_code(0).says("cargo test -p ledger");
+    run(&format!("{asked} --yes")).with_code(0).says("./x up --with ledger");
     assert!(there("services/ledger/schemas/LedgerNoted.avsc"));
     run(&format!("{asked} --yes")).with_code(1).complains("services/ledger exists");
     run("new service ledger --undo --yes").with_code(0);
     assert!(!there("services/ledger"));
 
-    run("new service ledger --hears shipping.events --on-request --yes").with_code(0);
-    assert!(there("examples/ledger/src/service.rs") && !there("examples/ledger/schemas"));
+    run("new service ledger --hears shipping.events --yes").with_code(0);
+    assert!(there("services/ledger/src/service.rs") && !there("services/ledger/schemas"));
     run("new service order-2 --hears order.events --yes").with_code(1).complains("small letters");
     let elsewhere = fleet.run_in(Path::new("/"), "new service ledger --undo --yes").with_code(1);
     elsewhere.complains("not in the fleet's repository");

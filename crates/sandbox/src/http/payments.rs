@@ -29,7 +29,7 @@ pub(super) async fn create(
 ) -> Result<Response, ApiError> {
     form.exactly("capture_method", "manual")?;
     form.exactly("confirm", "true")?;
-    let step = PaymentStep::Authorise {
+    let step = PaymentStep::Authorize {
         order: form.order("metadata[order_id]")?,
         token: form.required("payment_method")?.into(),
         minor: form.required_integer("amount")?,

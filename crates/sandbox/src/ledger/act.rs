@@ -44,7 +44,8 @@ fn for_ever() -> i64 {
 #[serde(rename_all = "snake_case", tag = "step")]
 pub enum PaymentStep {
     /// Hold an amount.
-    Authorise {
+    #[serde(alias = "authorise")] // As journals of earlier releases have it.
+    Authorize {
         /// The order that is paid.
         order: Uuid,
         /// The test card.
@@ -79,7 +80,7 @@ impl PaymentStep {
     /// The payment that it is about, unless it makes one.
     pub(super) fn intent(&self) -> Option<IntentId> {
         match self {
-            Self::Authorise { .. } => None,
+            Self::Authorize { .. } => None,
             Self::Capture { intent, .. }
             | Self::Cancel { intent }
             | Self::Refund { intent, .. } => Some(*intent),

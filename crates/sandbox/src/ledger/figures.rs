@@ -30,7 +30,7 @@ pub struct Figures {
     /// Payments that were declined.
     pub declined: u64,
     /// What was held at first: held + voided + captured.
-    pub authorised_minor: i128,
+    pub authorized_minor: i128,
     /// What is held now.
     pub held_minor: i128,
     /// What was let go.
@@ -84,7 +84,7 @@ pub struct PaymentFigures {
     /// What was asked for.
     pub amount_minor: i64,
     /// What was held at first; zero when it was declined.
-    pub authorised_minor: i64,
+    pub authorized_minor: i64,
     /// What is held now.
     pub held_minor: i64,
     /// What was let go.
@@ -163,7 +163,7 @@ impl Totals {
 
 impl Figures {
     fn count(&mut self, account: &Account, sign: i128) {
-        self.authorised_minor += sign * i128::from(account.authorised_minor());
+        self.authorized_minor += sign * i128::from(account.authorized_minor());
         self.held_minor += sign * i128::from(account.held_minor());
         self.voided_minor += sign * i128::from(account.voided_minor());
         self.captured_minor += sign * i128::from(account.captured_minor);
@@ -178,7 +178,7 @@ impl PaymentFigures {
             status: account.status.name(),
             currency: account.currency,
             amount_minor: account.amount_minor,
-            authorised_minor: account.authorised_minor(),
+            authorized_minor: account.authorized_minor(),
             held_minor: account.held_minor(),
             voided_minor: account.voided_minor(),
             captured_minor: account.captured_minor,

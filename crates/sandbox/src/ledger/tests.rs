@@ -7,8 +7,8 @@ fn act(key: &str, step: PaymentStep) -> PaymentAct {
     PaymentAct { key: key.into(), at_seconds: 1, keys_since_seconds: i64::MIN, step }
 }
 
-fn authorise(order: Uuid, token: &str, minor: i64) -> PaymentStep {
-    PaymentStep::Authorise { order, token: token.into(), minor, currency: "eur".parse().unwrap() }
+fn authorize(order: Uuid, token: &str, minor: i64) -> PaymentStep {
+    PaymentStep::Authorize { order, token: token.into(), minor, currency: "eur".parse().unwrap() }
 }
 
 const ORDER: Uuid = Uuid::from_u128(1);
@@ -16,7 +16,7 @@ const ORDER: Uuid = Uuid::from_u128(1);
 #[test]
 fn the_same_key_gives_the_answer_of_then() {
     let mut ledger = Ledger::default();
-    let create = act("a", authorise(ORDER, TOK_VISA, 500));
+    let create = act("a", authorize(ORDER, TOK_VISA, 500));
     let created = ledger.pay(&create).unwrap();
     assert!(created.first);
     let intent = created.answer.id;
@@ -31,11 +31,11 @@ fn the_same_key_gives_the_answer_of_then() {
 #[test]
 fn a_key_belongs_to_one_call() {
     let mut ledger = Ledger::default();
-    ledger.pay(&act("a", authorise(ORDER, TOK_VISA, 500))).unwrap();
+    ledger.pay(&act("a", authorize(ORDER, TOK_VISA, 500))).unwrap();
     let others = [
-        authorise(ORDER, TOK_VISA, 501),
-        authorise(ORDER, TOK_DECLINED, 500),
-        authorise(Uuid::from_u128(2), TOK_VISA, 500),
+        authorize(ORDER, TOK_VISA, 501),
+        authorize(ORDER, TOK_DECLINED, 500),
+        authorize(Uuid::from_u128(2), TOK_VISA, 500),
         PaymentStep::Capture { intent: IntentId::first(ORDER), minor: None },
     ];
     for other in others {
@@ -52,15 +52,15 @@ fn a_refusal_is_not_remembered_under_its_key() {
         ledger.pay(&capture).unwrap_err(),
         PaymentError::UnknownIntent(IntentId::first(ORDER))
     );
-    ledger.pay(&act("a", authorise(ORDER, TOK_VISA, 500))).unwrap();
+    ledger.pay(&act("a", authorize(ORDER, TOK_VISA, 500))).unwrap();
     assert!(ledger.pay(&capture).unwrap().first);
 }
 
 #[test]
 fn a_second_payment_of_an_order_is_seen() {
     let mut ledger = Ledger::default();
-    ledger.pay(&act("a", authorise(ORDER, TOK_VISA, 500))).unwrap();
-    ledger.pay(&act("b", authorise(ORDER, TOK_VISA, 500))).unwrap();
+    ledger.pay(&act("a", authorize(ORDER, TOK_VISA, 500))).unwrap();
+    ledger.pay(&act("b", authorize(ORDER, TOK_VISA, 500))).unwrap();
     let figures = ledger.order(ORDER).unwrap();
     let ids = figures.payments.iter().map(|payment| payment.id.to_string());
     let first = format!("pi_{}", ORDER.simple());
@@ -71,7 +71,7 @@ fn a_second_payment_of_an_order_is_seen() {
 fn refunds_of_one_payment_are_numbered() {
     let mut ledger = Ledger::default();
     let intent = IntentId::first(ORDER);
-    ledger.pay(&act("a", authorise(ORDER, TOK_VISA, 500))).unwrap();
+    ledger.pay(&act("a", authorize(ORDER, TOK_VISA, 500))).unwrap();
     ledger.pay(&act("c", PaymentStep::Capture { intent, minor: None })).unwrap();
     let first = ledger.pay(&act("r1", PaymentStep::Refund { intent, minor: Some(200) })).unwrap();
     let rest = ledger.pay(&act("r2", PaymentStep::Refund { intent, minor: None })).unwrap();
@@ -91,7 +91,7 @@ fn the_totals_are_the_sums_of_the_orders() {
     for n in 0_u8..60 {
         let order = Uuid::from_u128(n.into());
         let token = if n % 5 == 0 { TOK_DECLINED } else { TOK_VISA };
-        ledger.pay(&act(&format!("a{n}"), authorise(order, token, 100 + i64::from(n)))).unwrap();
+        ledger.pay(&act(&format!("a{n}"), authorize(order, token, 100 + i64::from(n)))).unwrap();
         let intent = IntentId::first(order);
         let step = match n % 3 {
             0 => PaymentStep::Capture { intent, minor: Some(90) },
@@ -109,13 +109,13 @@ fn the_totals_are_the_sums_of_the_orders() {
         orders.iter().flat_map(|o| &o.payments).map(|p| i128::from(part(p))).sum()
     };
     assert_eq!((ledger.totals().orders, figures.payments, figures.declined), (60, 60, 12));
-    assert_eq!(figures.authorised_minor, sum(|p| p.authorised_minor));
+    assert_eq!(figures.authorized_minor, sum(|p| p.authorized_minor));
     assert_eq!(figures.held_minor, sum(|p| p.held_minor));
     assert_eq!(figures.voided_minor, sum(|p| p.voided_minor));
     assert_eq!(figures.captured_minor, sum(|p| p.captured_minor));
     assert_eq!(figures.refunded_minor, sum(|p| p.refunded_minor));
     assert_eq!(
-        figures.authorised_minor,
+        figures.authorized_minor,
         figures.held_minor + figures.voided_minor + figures.captured_minor
     );
     assert!(figures.refunded_minor > 0);

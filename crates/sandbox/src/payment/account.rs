@@ -70,7 +70,7 @@ pub enum Refusal {
 
 impl Account {
     /// Asks the card's bank to hold `amount_minor`.
-    pub fn authorise(token: &str, amount_minor: i64, currency: Currency) -> Result<Self, Refusal> {
+    pub fn authorize(token: &str, amount_minor: i64, currency: Currency) -> Result<Self, Refusal> {
         if amount_minor < 1 {
             return Err(Refusal::AmountTooSmall);
         }
@@ -111,7 +111,7 @@ impl Account {
     }
 
     /// What the bank held at first.
-    pub fn authorised_minor(&self) -> i64 {
+    pub fn authorized_minor(&self) -> i64 {
         match self.status {
             Status::RequiresPaymentMethod(_) => 0,
             Status::RequiresCapture | Status::Succeeded | Status::Canceled => self.amount_minor,
@@ -128,7 +128,7 @@ impl Account {
 
     /// What was held and let go without having been taken.
     pub fn voided_minor(&self) -> i64 {
-        self.authorised_minor() - self.held_minor() - self.captured_minor
+        self.authorized_minor() - self.held_minor() - self.captured_minor
     }
 
     fn require(&self, needed: Status) -> Result<(), Refusal> {

@@ -12,7 +12,7 @@ fn eur() -> Currency {
 }
 
 fn held(amount_minor: i64) -> Account {
-    Account::authorise(TOK_VISA, amount_minor, eur()).unwrap()
+    Account::authorize(TOK_VISA, amount_minor, eur()).unwrap()
 }
 
 #[test]
@@ -45,9 +45,9 @@ fn a_card_covers_its_limit_and_no_more() {
 }
 
 #[test]
-fn nothing_can_be_authorised_below_one() {
+fn nothing_can_be_authorized_below_one() {
     for amount_minor in [0, -1, i64::MIN] {
-        let refused = Account::authorise(TOK_VISA, amount_minor, eur());
+        let refused = Account::authorize(TOK_VISA, amount_minor, eur());
         assert_eq!(refused, Err(Refusal::AmountTooSmall));
     }
 }
@@ -55,7 +55,7 @@ fn nothing_can_be_authorised_below_one() {
 #[test]
 fn money_is_held_then_taken_then_given_back() {
     let account = held(500);
-    assert_eq!((account.authorised_minor(), account.held_minor()), (500, 500));
+    assert_eq!((account.authorized_minor(), account.held_minor()), (500, 500));
     let account = account.capture(None).unwrap();
     assert_eq!((account.status, account.captured_minor), (Status::Succeeded, 500));
     assert_eq!((account.held_minor(), account.voided_minor()), (0, 0));
@@ -82,7 +82,7 @@ fn no_step_moves_more_than_there_is() {
 
 #[test]
 fn each_step_needs_the_money_where_it_takes_it_from() {
-    let declined = Account::authorise(TOK_DECLINED, 500, eur()).unwrap();
+    let declined = Account::authorize(TOK_DECLINED, 500, eur()).unwrap();
     let captured = held(500).capture(None).unwrap();
     let canceled = held(500).cancel().unwrap();
     for account in [declined, captured, canceled] {
@@ -92,7 +92,7 @@ fn each_step_needs_the_money_where_it_takes_it_from() {
     for account in [declined, held(500), canceled] {
         assert!(account.refund(None).is_err(), "refund from {:?}", account.status);
     }
-    assert_eq!((declined.authorised_minor(), declined.voided_minor()), (0, 0));
+    assert_eq!((declined.authorized_minor(), declined.voided_minor()), (0, 0));
 }
 
 #[test]

@@ -7,12 +7,12 @@ use sandbox::conduct::Change;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::harness::{Client, PATIENCE, authorisation, intent, simulator, well_behaved};
+use crate::harness::{Client, PATIENCE, authorization, intent, simulator, well_behaved};
 
 const SHORT: Duration = Duration::from_millis(200);
 
 async fn steps(client: &Client, order: Uuid, token: &str) -> Vec<reqwest::Result<StatusCode>> {
-    let create = authorisation(order, token, 500);
+    let create = authorization(order, token, 500);
     let capture = format!("/v1/payment_intents/{}/capture", intent(order));
     let refund = format!("payment_intent={}", intent(order));
     let mut statuses = vec![];
@@ -61,7 +61,7 @@ async fn a_slow_card_takes_the_slow_latency_and_is_done_even_if_the_caller_gives
     let client = simulator(Change { slow_ms: Some(600), ..Change::default() }).await;
     let (order, started) = (Uuid::now_v7(), Instant::now());
     let impatient = client.impatient(SHORT);
-    let form = authorisation(order, "tok_slow", 500);
+    let form = authorization(order, "tok_slow", 500);
     loop {
         match impatient.try_post("/v1/payment_intents", "slow", &form).await {
             Ok(answer) => break assert_eq!(answer.status, StatusCode::OK),
@@ -70,7 +70,7 @@ async fn a_slow_card_takes_the_slow_latency_and_is_done_even_if_the_caller_gives
     }
     assert!(started.elapsed() >= slow);
     let other = Instant::now();
-    client.authorise(Uuid::now_v7(), "tok_slow", 500).await;
+    client.authorize(Uuid::now_v7(), "tok_slow", 500).await;
     assert!(other.elapsed() >= slow);
 }
 
@@ -87,14 +87,14 @@ async fn the_first_answer_of_a_booking_is_lost_where_the_destination_says_so() {
 async fn refused_calls_do_nothing_and_may_be_repeated() {
     let client = simulator(Change { failure_rate: Some(1.0), ..Change::default() }).await;
     let order = Uuid::now_v7();
-    for refused in [client.authorise(order, "tok_visa", 5).await, client.book(order, "DE").await] {
+    for refused in [client.authorize(order, "tok_visa", 5).await, client.book(order, "DE").await] {
         assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(refused.retry_after);
     }
     assert_eq!(client.get("/ledger").await.body["totals"]["orders"], 0);
     client.control(&json!({ "failure_rate": 0.0 })).await;
-    let authorised = client.authorise(order, "tok_visa", 5).await;
-    assert_eq!((authorised.status, authorised.replayed), (StatusCode::OK, false));
+    let authorized = client.authorize(order, "tok_visa", 5).await;
+    assert_eq!((authorized.status, authorized.replayed), (StatusCode::OK, false));
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn a_share_of_the_calls_fails() {
 async fn calls_without_an_answer_were_carried_out() {
     let client = simulator(Change { lose_answer_rate: Some(1.0), ..Change::default() }).await;
     let impatient = client.impatient(SHORT);
-    let (order, form) = (Uuid::now_v7(), authorisation(Uuid::nil(), "tok_visa", 5));
+    let (order, form) = (Uuid::now_v7(), authorization(Uuid::nil(), "tok_visa", 5));
     assert!(impatient.try_book(order, "DE").await.unwrap_err().is_timeout());
     let lost = impatient.try_post("/v1/payment_intents", "k", &form).await;
     assert!(lost.unwrap_err().is_timeout());

@@ -86,10 +86,10 @@ impl Client {
         send(request).await
     }
 
-    /// Authorises an amount in euros.
-    pub(crate) async fn authorise(&self, order: Uuid, token: &str, minor: i64) -> Answer {
-        let form = authorisation(order, token, minor);
-        self.post("/v1/payment_intents", &format!("{order}-authorise"), &form).await
+    /// Authorizes an amount in euros.
+    pub(crate) async fn authorize(&self, order: Uuid, token: &str, minor: i64) -> Answer {
+        let form = authorization(order, token, minor);
+        self.post("/v1/payment_intents", &format!("{order}-authorize"), &form).await
     }
 
     pub(crate) async fn capture(&self, order: Uuid) -> Answer {
@@ -124,7 +124,7 @@ pub(crate) async fn send(request: reqwest::RequestBuilder) -> reqwest::Result<An
     Ok(Answer { status, replayed, retry_after, body: response.json().await? })
 }
 
-pub(crate) fn authorisation(order: Uuid, token: &str, minor: i64) -> String {
+pub(crate) fn authorization(order: Uuid, token: &str, minor: i64) -> String {
     format!(
         "amount={minor}&currency=eur&payment_method={token}&capture_method=manual&confirm=true\
          &metadata%5Border_id%5D={order}"

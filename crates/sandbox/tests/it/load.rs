@@ -25,8 +25,8 @@ async fn many_callers_at_once_are_all_recorded_once() {
                 let order = Uuid::now_v7();
                 // The same call twice at the same moment, as an impatient caller sends it.
                 let (one, two) = tokio::join!(
-                    client.authorise(order, "tok_visa", 100),
-                    client.authorise(order, "tok_visa", 100)
+                    client.authorize(order, "tok_visa", 100),
+                    client.authorize(order, "tok_visa", 100)
                 );
                 assert_eq!(one.body, two.body);
                 assert_ne!(one.replayed, two.replayed);

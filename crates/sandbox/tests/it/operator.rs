@@ -11,10 +11,10 @@ async fn the_ledger_tells_totals_and_every_order_page_by_page() {
     let client = well_behaved().await;
     let orders: Vec<Uuid> = (0..7).map(|_| Uuid::now_v7()).collect();
     for order in &orders {
-        client.authorise(*order, "tok_visa", 100).await;
+        client.authorize(*order, "tok_visa", 100).await;
         client.book(*order, "DE").await;
     }
-    client.authorise(Uuid::now_v7(), "tok_declined", 100).await;
+    client.authorize(Uuid::now_v7(), "tok_declined", 100).await;
     client.capture(orders[0]).await;
     let cancel = format!("/v1/payment_intents/{}/cancel", intent(orders[1]));
     client.post(&cancel, "cancel", "").await;
@@ -22,7 +22,7 @@ async fn the_ledger_tells_totals_and_every_order_page_by_page() {
     let totals = client.get("/ledger?limit=1").await.body["totals"].clone();
     assert_eq!(totals["orders"], 8);
     let money = json!({
-        "payments": 8, "declined": 1, "authorised_minor": 700, "held_minor": 500,
+        "payments": 8, "declined": 1, "authorized_minor": 700, "held_minor": 500,
         "voided_minor": 100, "captured_minor": 100, "refunded_minor": 0,
     });
     assert_eq!(totals["payments"], json!({ "eur": money }));

@@ -5,12 +5,12 @@ use sandbox::conduct::Change;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Client, authorisation, intent, send, simulator, well_behaved};
+use crate::harness::{Client, authorization, intent, send, simulator, well_behaved};
 
 #[tokio::test]
-async fn a_payment_is_authorised_captured_and_refunded() {
+async fn a_payment_is_authorized_captured_and_refunded() {
     let (client, order) = (well_behaved().await, Uuid::now_v7());
-    let created = client.authorise(order, "tok_visa", 1_250).await;
+    let created = client.authorize(order, "tok_visa", 1_250).await;
     assert_eq!(created.status, StatusCode::OK);
     assert_eq!(created.body["id"], json!(intent(order)));
     assert_eq!(created.body["status"], "requires_capture");
@@ -45,7 +45,7 @@ async fn a_declined_card_is_answered_402_with_the_reason() {
     for (token, code, decline_code) in table {
         let order = Uuid::now_v7();
         for again in [false, true] {
-            let declined = client.authorise(order, token, 500).await;
+            let declined = client.authorize(order, token, 500).await;
             assert_eq!(declined.status, StatusCode::PAYMENT_REQUIRED, "{token}");
             assert_eq!(declined.error("type"), "card_error");
             assert_eq!(declined.error("code"), code, "{token}");
@@ -62,9 +62,9 @@ async fn a_declined_card_is_answered_402_with_the_reason() {
 #[tokio::test]
 async fn the_same_key_and_call_is_answered_the_same_and_done_once() {
     let (client, order) = (well_behaved().await, Uuid::now_v7());
-    let first = client.authorise(order, "tok_visa", 500).await;
+    let first = client.authorize(order, "tok_visa", 500).await;
     client.capture(order).await;
-    let again = client.authorise(order, "tok_visa", 500).await;
+    let again = client.authorize(order, "tok_visa", 500).await;
     assert_eq!((first.replayed, again.replayed), (false, true));
     // As it was then, although it has been captured meanwhile.
     assert_eq!(again.body, first.body);
@@ -79,10 +79,10 @@ async fn the_same_key_and_call_is_answered_the_same_and_done_once() {
 async fn the_same_key_with_another_call_is_an_idempotency_error() {
     let (client, order) = (well_behaved().await, Uuid::now_v7());
     let key = "one-key";
-    let form = authorisation(order, "tok_visa", 500);
+    let form = authorization(order, "tok_visa", 500);
     client.post("/v1/payment_intents", key, &form).await;
-    let other_amount = authorisation(order, "tok_visa", 501);
-    let other_order = authorisation(Uuid::now_v7(), "tok_visa", 500);
+    let other_amount = authorization(order, "tok_visa", 501);
+    let other_order = authorization(Uuid::now_v7(), "tok_visa", 500);
     let capture = format!("/v1/payment_intents/{}/capture", intent(order));
     for (path, form) in [
         ("/v1/payment_intents", other_amount.as_str()),
@@ -94,7 +94,7 @@ async fn the_same_key_with_another_call_is_an_idempotency_error() {
         assert_eq!(refused.error("type"), "idempotency_error");
     }
     let ledger = client.get("/ledger").await.body;
-    assert_eq!(ledger["totals"]["payments"]["eur"]["authorised_minor"], 500);
+    assert_eq!(ledger["totals"]["payments"]["eur"]["authorized_minor"], 500);
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn a_step_that_the_money_does_not_allow_is_refused_and_does_nothing() {
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{answer:?}");
         answer.error("code").to_owned()
     };
-    client.authorise(order, "tok_visa", 500).await;
+    client.authorize(order, "tok_visa", 500).await;
     let state = "payment_intent_unexpected_state";
     assert_eq!(code(client.post("/v1/refunds", "1", &refund(1)).await), state);
     let too_much = client.post(&path("capture"), "2", "amount_to_capture=501").await;
@@ -122,7 +122,7 @@ async fn a_step_that_the_money_does_not_allow_is_refused_and_does_nothing() {
     assert_eq!(code(client.post("/v1/refunds", "7", &refund(1)).await), "charge_already_refunded");
 
     let figures = &client.get(&format!("/ledger/{order}")).await.body["payments"][0];
-    assert_eq!(figures["authorised_minor"], 500);
+    assert_eq!(figures["authorized_minor"], 500);
     assert_eq!(figures["voided_minor"], 100);
     assert_eq!(figures["captured_minor"], 400);
     assert_eq!(figures["refunded_minor"], 400);
@@ -131,7 +131,7 @@ async fn a_step_that_the_money_does_not_allow_is_refused_and_does_nothing() {
 #[tokio::test]
 async fn a_cancelled_payment_holds_nothing_and_is_not_captured() {
     let (client, order) = (well_behaved().await, Uuid::now_v7());
-    client.authorise(order, "tok_visa", 500).await;
+    client.authorize(order, "tok_visa", 500).await;
     let path = format!("/v1/payment_intents/{}/cancel", intent(order));
     for again in [false, true] {
         let cancelled = client.post(&path, "c", "").await;
@@ -146,7 +146,7 @@ async fn a_cancelled_payment_holds_nothing_and_is_not_captured() {
 async fn wrong_parameters_are_named() {
     let client = well_behaved().await;
     let order = Uuid::now_v7();
-    let good = authorisation(order, "tok_visa", 500);
+    let good = authorization(order, "tok_visa", 500);
     let table = [
         ("amount=500&", "", "amount", "parameter_missing"),
         ("amount=500", "amount=5.00", "amount", "parameter_invalid_integer"),
@@ -164,7 +164,7 @@ async fn wrong_parameters_are_named() {
         assert_eq!((refused.error("param"), refused.error("code")), (param, code), "{form}");
     }
     for amount in [0, -5] {
-        let refused = client.authorise(Uuid::now_v7(), "tok_visa", amount).await;
+        let refused = client.authorize(Uuid::now_v7(), "tok_visa", amount).await;
         assert_eq!(refused.error("code"), "amount_too_small");
     }
     assert_eq!(client.get("/ledger").await.body["totals"]["orders"], 0);
@@ -173,7 +173,7 @@ async fn wrong_parameters_are_named() {
 #[tokio::test]
 async fn calls_without_key_or_credentials_are_refused() {
     let client = well_behaved().await;
-    let form = authorisation(Uuid::now_v7(), "tok_visa", 500);
+    let form = authorization(Uuid::now_v7(), "tok_visa", 500);
     let request = || {
         let request = client.request(Method::POST, "/v1/payment_intents").body(form.clone());
         request.header("content-type", "application/x-www-form-urlencoded")
@@ -232,8 +232,8 @@ async fn a_key_that_is_forgotten_stands_for_another_call_and_the_payments_are_fo
     let change = Change { key_memory_ms: Some(0), ..Change::default() };
     let (client, order) = (simulator(change).await, Uuid::now_v7());
     assert_eq!(found(&client, order).await, Vec::<Value>::new());
-    let first = client.authorise(order, "tok_visa", 500).await;
-    let second = client.authorise(order, "tok_visa", 500).await;
+    let first = client.authorize(order, "tok_visa", 500).await;
+    let second = client.authorize(order, "tok_visa", 500).await;
     assert_eq!((first.replayed, second.replayed), (false, false));
     let both = found(&client, order).await;
     assert_eq!(both, [first.body, second.body]);
@@ -248,12 +248,12 @@ async fn a_broken_card_stands_under_its_key_as_a_server_error_whether_or_not_it_
     for (token, done) in [("tok_broken", 0), ("tok_broken_after", 1)] {
         let (client, order) = (well_behaved().await, Uuid::now_v7());
         for replayed in [false, true, true] {
-            let answer = client.authorise(order, token, 500).await;
+            let answer = client.authorize(order, token, 500).await;
             assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
             assert_eq!(answer.replayed, replayed, "{token}");
         }
         assert_eq!(found(&client, order).await.len(), done, "{token}");
-        let form = authorisation(order, token, 500);
+        let form = authorization(order, token, 500);
         let other = client.post("/v1/payment_intents", "another key", &form).await;
         assert_eq!(
             (other.status, &other.body["status"]),
@@ -265,7 +265,7 @@ async fn a_broken_card_stands_under_its_key_as_a_server_error_whether_or_not_it_
 #[tokio::test]
 async fn a_hold_that_expired_is_not_captured_and_the_refusal_shows_the_payment() {
     let (client, order) = (well_behaved().await, Uuid::now_v7());
-    client.authorise(order, "tok_hold_expires", 500).await;
+    client.authorize(order, "tok_hold_expires", 500).await;
     let refused = client.capture(order).await;
     assert_eq!(refused.error("code"), "payment_intent_unexpected_state");
     assert_eq!(refused.body["error"]["payment_intent"]["status"], "canceled");
@@ -279,7 +279,7 @@ async fn a_refund_that_is_pending_is_done_later_or_fails_and_the_money_is_where_
         [("tok_refund_pending", "succeeded", 500), ("tok_refund_fails", "failed", 0)]
     {
         let (client, order) = (well_behaved().await, Uuid::now_v7());
-        client.authorise(order, token, 500).await;
+        client.authorize(order, token, 500).await;
         client.capture(order).await;
         let form = format!("payment_intent={}", intent(order));
         let refund = client.post("/v1/refunds", "r", &form).await;

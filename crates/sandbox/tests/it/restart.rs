@@ -13,7 +13,7 @@ use sandbox::simulator::Simulator;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::harness::{Client, PATIENCE, authorisation, intent, serve};
+use crate::harness::{Client, PATIENCE, authorization, intent, serve};
 
 struct Program {
     child: Child,
@@ -70,14 +70,14 @@ async fn what_a_refusal_changed_is_known_after_a_restart_too() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("ledger.jsonl");
     let (broken, expired) = (Uuid::now_v7(), Uuid::now_v7());
-    let form = authorisation(broken, "tok_broken", 500);
+    let form = authorization(broken, "tok_broken", 500);
     let program = Program::start(&ledger, &[]);
-    program.client.authorise(broken, "tok_broken", 500).await;
-    program.client.authorise(expired, "tok_hold_expires", 500).await;
+    program.client.authorize(broken, "tok_broken", 500).await;
+    program.client.authorize(expired, "tok_hold_expires", 500).await;
     program.client.capture(expired).await;
     program.kill();
     let program = Program::start(&ledger, &[]);
-    let replayed = program.client.authorise(broken, "tok_broken", 500).await;
+    let replayed = program.client.authorize(broken, "tok_broken", 500).await;
     assert_eq!((replayed.status, replayed.replayed), (StatusCode::INTERNAL_SERVER_ERROR, true));
     let held = program.client.post("/v1/payment_intents", "another key", &form).await;
     assert_eq!(held.status, StatusCode::OK);
@@ -97,7 +97,7 @@ async fn a_killed_simulator_knows_everything_that_it_answered() {
     let orders: Vec<Uuid> = (0..20).map(|_| Uuid::now_v7()).collect();
     for (n, order) in orders.iter().enumerate() {
         let token = ["tok_visa", "tok_declined", "tok_error"][n % 3];
-        program.client.authorise(*order, token, 500).await;
+        program.client.authorize(*order, token, 500).await;
         program.client.book(*order, ["DE", "AQ"][n % 2]).await;
         program.client.cancel_shipment(Uuid::from_u128(n as u128)).await;
     }
@@ -105,21 +105,21 @@ async fn a_killed_simulator_knows_everything_that_it_answered() {
     let refund = format!("payment_intent={}&amount=100", intent(orders[0]));
     let refunded = program.client.post("/v1/refunds", "refund", &refund).await;
     let before = program.client.get("/ledger").await.body;
-    let created = program.client.authorise(orders[3], "tok_visa", 500).await;
+    let created = program.client.authorize(orders[3], "tok_visa", 500).await;
     program.kill();
 
     let program = Program::start(&ledger, &[]);
     assert_eq!(program.client.get("/ledger").await.body, before);
     assert_eq!(before["totals"]["orders"], 40);
-    assert_eq!(program.client.authorise(orders[3], "tok_visa", 500).await, created);
+    assert_eq!(program.client.authorize(orders[3], "tok_visa", 500).await, created);
     let again = program.client.post("/v1/refunds", "refund", &refund).await;
     assert_eq!((again.replayed, again.body), (true, refunded.body));
-    let other = authorisation(orders[3], "tok_visa", 501);
-    let key = format!("{}-authorise", orders[3]);
+    let other = authorization(orders[3], "tok_visa", 501);
+    let key = format!("{}-authorize", orders[3]);
     let refused = program.client.post("/v1/payment_intents", &key, &other).await;
     assert_eq!(refused.error("type"), "idempotency_error");
     // A lost answer was given to nobody, and the step is known all the same.
-    assert_eq!(program.client.authorise(orders[2], "tok_error", 500).await.status, StatusCode::OK);
+    assert_eq!(program.client.authorize(orders[2], "tok_error", 500).await.status, StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{ItemView, SkuPath, unknown};
-use crate::domain::{self, Adjustment, Refusal, Source};
+use crate::domain::{self, Adjustment, Rejection, Source};
 use crate::service::{Input, Inventory, Reply};
 
 /// A change of an item's free units.
@@ -53,12 +53,12 @@ pub(super) async fn adjust(
     Json(change): Json<Change>,
 ) -> Result<Json<ItemView>, Problem> {
     let Change { delta, note } = change;
-    domain::check_adjustment(delta, &note).map_err(|refusal| refused(refusal, &sku))?;
+    domain::check_adjustment(delta, &note).map_err(|rejection| refused(rejection, &sku))?;
     let (id, source) = (adjustment_id(&key), Source::Caller);
     let input = Input::Adjust(Adjustment { id, sku: sku.clone(), delta, note, source });
     match handle.submit_traced(input, &headers).await? {
         Reply::Item { item, .. } => Ok(Json(ItemView::new(&sku, &item))),
-        Reply::Refused(refusal) => Err(refused(refusal, &sku)),
+        Reply::Rejected(rejection) => Err(refused(rejection, &sku)),
         Reply::IdReused => Err(IdempotencyKey::reused(
             "for another adjustment; a new adjustment needs a new Idempotency-Key",
         )),
@@ -66,19 +66,19 @@ pub(super) async fn adjust(
     }
 }
 
-fn refused(refusal: Refusal, sku: &Sku) -> Problem {
-    let text = refusal.to_string();
-    match refusal {
-        Refusal::UnknownSku => unknown(sku),
-        Refusal::NotEnough { .. } => {
+fn refused(rejection: Rejection, sku: &Sku) -> Problem {
+    let text = rejection.to_string();
+    match rejection {
+        Rejection::UnknownSku => unknown(sku),
+        Rejection::NotEnough { .. } => {
             Problem::conflict("not_enough_units", "the adjustment does not fit", text)
                 .field("delta")
         }
-        Refusal::TooMany => {
+        Rejection::TooMany => {
             Problem::conflict("too_many_units", "the adjustment does not fit", text).field("delta")
         }
-        Refusal::Delta => Problem::invalid_field("delta", text),
-        Refusal::Note => Problem::invalid_field("note", text),
+        Rejection::Delta => Problem::invalid_field("delta", text),
+        Rejection::Note => Problem::invalid_field("note", text),
     }
 }
 

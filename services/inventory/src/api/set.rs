@@ -109,7 +109,7 @@ pub(super) async fn set_one(
             let status = if created { StatusCode::CREATED } else { StatusCode::OK };
             Ok((status, Json(ItemView::new(&sku, &item))))
         }
-        Reply::Noted | Reply::Refused(_) | Reply::IdReused => Err(unanswered()),
+        Reply::Noted | Reply::Rejected(_) | Reply::IdReused => Err(unanswered()),
     }
 }
 
@@ -137,7 +137,7 @@ pub(super) async fn set_all(
         match reply? {
             Reply::Item { created: true, .. } => written.created += 1,
             Reply::Item { created: false, .. } => written.updated += 1,
-            Reply::Noted | Reply::Refused(_) | Reply::IdReused => return Err(unanswered()),
+            Reply::Noted | Reply::Rejected(_) | Reply::IdReused => return Err(unanswered()),
         }
     }
     Ok(Json(written))

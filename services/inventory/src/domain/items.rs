@@ -34,7 +34,7 @@ pub struct Adjustment {
     pub source: Source,
 }
 
-/// Who adjusts: a caller is told of a refusal, an event that is refused becomes a dead letter.
+/// Who adjusts: a caller is told of a rejection, an event that is refused becomes a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     Caller,
@@ -43,7 +43,7 @@ pub enum Source {
 
 /// Why an item is not adjusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum Rejection {
     #[error("there is no such item")]
     UnknownSku,
     #[error("only {free} units are free")]
@@ -58,14 +58,14 @@ pub enum Refusal {
 
 /// Whether an adjustment is one at all, whichever way it came: the database keeps neither an empty one nor
 /// every text.
-pub fn check_adjustment(delta: i64, note: &str) -> Result<(), Refusal> {
+pub fn check_adjustment(delta: i64, note: &str) -> Result<(), Rejection> {
     if delta == 0 || delta.unsigned_abs() > MAX_STOCK.unsigned_abs() {
-        return Err(Refusal::Delta);
+        return Err(Rejection::Delta);
     }
     // Bytes first: they are counted already, and a text of this many bytes has too many characters.
     let too_long = note.len() > 4 * NOTE_LENGTH_MAX || note.chars().count() > NOTE_LENGTH_MAX;
     if too_long || note.contains('\0') {
-        return Err(Refusal::Note);
+        return Err(Rejection::Note);
     }
     Ok(())
 }
@@ -99,15 +99,15 @@ pub fn adjust(
     item: Option<&mut Item>,
     delta: i64,
     now_micros: i64,
-) -> Result<Vec<CatalogueEvent>, Refusal> {
-    let item = item.ok_or(Refusal::UnknownSku)?;
-    let free = item.free.checked_add(delta).ok_or(Refusal::TooMany)?;
+) -> Result<Vec<CatalogueEvent>, Rejection> {
+    let item = item.ok_or(Rejection::UnknownSku)?;
+    let free = item.free.checked_add(delta).ok_or(Rejection::TooMany)?;
     // What is reserved is promised to orders, so only free units can go.
     if free < 0 {
-        return Err(Refusal::NotEnough { free: item.free });
+        return Err(Rejection::NotEnough { free: item.free });
     }
     if free > MAX_STOCK && delta > 0 {
-        return Err(Refusal::TooMany);
+        return Err(Rejection::TooMany);
     }
     let free_before = item.free;
     item.free = free;

@@ -121,10 +121,10 @@ fn the_last_free_unit_is_told_and_so_is_the_first_that_is_free_again() {
 fn an_adjustment_never_takes_more_than_is_free() {
     let mut shelf = shelf(&[("a", 2)]);
     let name = sku("a");
-    assert_eq!(adjust(&name, shelf.get_mut(&name), -3, 7), Err(Refusal::NotEnough { free: 2 }));
-    assert_eq!(adjust(&name, None, 1, 7), Err(Refusal::UnknownSku));
-    assert_eq!(adjust(&name, shelf.get_mut(&name), MAX_STOCK, 7), Err(Refusal::TooMany));
-    assert_eq!(adjust(&name, shelf.get_mut(&name), i64::MAX, 7), Err(Refusal::TooMany));
+    assert_eq!(adjust(&name, shelf.get_mut(&name), -3, 7), Err(Rejection::NotEnough { free: 2 }));
+    assert_eq!(adjust(&name, None, 1, 7), Err(Rejection::UnknownSku));
+    assert_eq!(adjust(&name, shelf.get_mut(&name), MAX_STOCK, 7), Err(Rejection::TooMany));
+    assert_eq!(adjust(&name, shelf.get_mut(&name), i64::MAX, 7), Err(Rejection::TooMany));
     assert!(adjust(&name, shelf.get_mut(&name), -2, 7).is_ok());
     assert_eq!(units(&shelf, "a"), (0, 0, 0));
 }

@@ -1,7 +1,7 @@
 //! A database of a test's own, and replicas of the service on it.
 
 use chassis::testing::Harness;
-use chassis::{App, Refused};
+use chassis::{App, CommandError};
 use events::{CatalogueEvent, InventoryEvent, Money, OrderId, Sku};
 use inventory::domain::{self, Lines, State};
 use inventory::{Adjustment, Input, Inventory, Reply, Source};
@@ -73,6 +73,9 @@ pub(crate) fn step(order: OrderId, step: domain::Input) -> Input {
 }
 
 /// Has a replica process one input; returns what its caller is told.
-pub(crate) async fn told(replica: &mut Harness<Inventory>, input: Input) -> Result<Reply, Refused> {
+pub(crate) async fn told(
+    replica: &mut Harness<Inventory>,
+    input: Input,
+) -> Result<Reply, CommandError> {
     replica.submit([input]).await.pop().unwrap()
 }

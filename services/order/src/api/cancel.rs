@@ -12,7 +12,7 @@ use super::view::{self, Links};
 use super::{Api, no_such_order};
 use crate::domain::{self, Rejection};
 use crate::phase::Phase;
-use crate::service::{Input, Reply, Step};
+use crate::service::{Input, OrderInput, Reply};
 
 /// What became of a command.
 #[derive(Debug, Serialize, ToSchema)]
@@ -86,7 +86,7 @@ async fn command(
     input: domain::Input,
     headers: &HeaderMap,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    let input = Input::Step(Step::of(OrderId(order), input));
+    let input = Input::Order(OrderInput::of(OrderId(order), input));
     match api.handle.submit_traced(input, headers).await? {
         Reply::Moved(state) => {
             let accepted = Accepted {
@@ -99,7 +99,7 @@ async fn command(
         }
         Reply::Rejected(rejection) => Err(problem(rejection)),
         Reply::NoSuchOrder => Err(no_such_order()),
-        Reply::Placed { .. } | Reply::Refused(_) | Reply::Noted => {
+        Reply::Placed { .. } | Reply::NotPlaced(_) | Reply::Noted => {
             unreachable!("a step is answered as a step")
         }
     }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::Api;
 use super::view::{self, LineView, Links, OrderView, location};
 use crate::phase::Phase;
-use crate::placement::{Placed, Refusal};
+use crate::placement::{Placed, Rejection};
 use crate::service::{Input, Reply};
 use request::NewOrder;
 
@@ -88,7 +88,7 @@ pub(super) async fn place_order(
     let input = Input::Place(std::sync::Arc::new(place));
     let (placed, replayed) = match api.handle.submit_traced(input, &headers).await? {
         Reply::Placed { placed, replayed } => (placed, replayed),
-        Reply::Refused(refusal) => return Err(problem(&refusal)),
+        Reply::NotPlaced(rejection) => return Err(problem(&rejection)),
         Reply::Moved(_) | Reply::Rejected(_) | Reply::NoSuchOrder | Reply::Noted => {
             unreachable!("a placement is answered as a placement")
         }
@@ -128,16 +128,18 @@ fn answer(placed: &Placed) -> PlacedOrder<'_> {
     }
 }
 
-fn problem(refusal: &Refusal) -> Problem {
-    let (code, field) = match refusal {
-        Refusal::UnknownSku { line, .. } => ("unknown_sku", format!("lines[{line}].sku")),
-        Refusal::MixedCurrencies { line, .. } => ("mixed_currencies", format!("lines[{line}].sku")),
-        Refusal::OtherCurrency { .. } => ("wrong_currency", "currency".to_owned()),
-        Refusal::TotalTooLarge { line } => ("total_too_large", format!("lines[{line}].quantity")),
-        Refusal::KeyReused => return IdempotencyKey::reused(refusal.to_string()),
+fn problem(rejection: &Rejection) -> Problem {
+    let (code, field) = match rejection {
+        Rejection::UnknownSku { line, .. } => ("unknown_sku", format!("lines[{line}].sku")),
+        Rejection::MixedCurrencies { line, .. } => {
+            ("mixed_currencies", format!("lines[{line}].sku"))
+        }
+        Rejection::OtherCurrency { .. } => ("wrong_currency", "currency".to_owned()),
+        Rejection::TotalTooLarge { line } => ("total_too_large", format!("lines[{line}].quantity")),
+        Rejection::KeyReused => return IdempotencyKey::reused(rejection.to_string()),
     };
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the order cannot be accepted")
         .code(code)
         .field(field)
-        .detail(refusal.to_string())
+        .detail(rejection.to_string())
 }

@@ -1,4 +1,4 @@
-//! What becomes of an order when payment answers. Payment answers an order once, with "authorised" or
+//! What becomes of an order when payment answers. Payment answers an order once, with "authorized" or
 //! "declined", and moves money only after order has said why. A replayed dead letter may make its
 //! answers overtake each other.
 
@@ -15,7 +15,7 @@ pub(super) fn authorized(state: State) -> State {
             State::Cancelling { reason, stock, payment: Hold::Held }
         }
 
-        // Heard before. What was authorised is captured when the order ships, and voided when it is
+        // Heard before. What was authorized is captured when the order ships, and voided when it is
         // cancelled.
         State::AwaitingStock
         | State::Confirmed
@@ -47,7 +47,7 @@ pub(super) fn declined(state: State) -> State {
         // Heard before.
         State::Cancelled { .. } => state,
 
-        // Payment has authorised, so it does not decline.
+        // Payment has authorized, so it does not decline.
         State::AwaitingStock
         | State::Confirmed
         | State::CancellationRequested { .. }

@@ -36,7 +36,7 @@ pub(super) fn reserved(state: State) -> State {
 pub(super) fn rejected(state: State) -> State {
     let reason = CancelReason::OutOfStock;
     match state {
-        // Payment's answer is under way; it hears `OrderCancelled` and voids what it authorises.
+        // Payment's answer is under way; it hears `OrderCancelled` and voids what it authorizes.
         State::AwaitingBoth => State::cancelling(reason, Hold::Free, Hold::Unknown),
         State::AwaitingStock => State::cancelling(reason, Hold::Free, Hold::Held),
         // Cancelled for another reason, which stands. There is nothing to wait for.

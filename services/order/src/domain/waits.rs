@@ -12,7 +12,7 @@ pub struct WaitsFor {
 }
 
 const STOCK: WaitsFor = WaitsFor { service: "inventory", what: "reservation" };
-const AUTHORIZATION: WaitsFor = WaitsFor { service: "payment", what: "authorisation" };
+const AUTHORIZATION: WaitsFor = WaitsFor { service: "payment", what: "authorization" };
 const DISPATCH: WaitsFor = WaitsFor { service: "shipping", what: "dispatch" };
 const ARBITRATION: WaitsFor = WaitsFor { service: "shipping", what: "cancellation or dispatch" };
 const CAPTURE: WaitsFor = WaitsFor { service: "payment", what: "capture" };

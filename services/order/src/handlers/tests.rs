@@ -44,7 +44,9 @@ where
         let name = E::RECORDS[event.record()].name;
         heard.insert(name);
         let asked = <Orders as Hears<E>>::hear(event, 3);
-        let Some(Input::Step(step)) = asked else { panic!("{name} is no step, but {asked:?}") };
+        let Some(Input::Order(step)) = asked else {
+            panic!("{name} is not about an order, but {asked:?}")
+        };
         assert_eq!((step.order, step.input, step.heard), (order(), asks, Some(kind)), "{name}");
         let held = <Orders as Hears<E>>::NEVER_DEAD_LETTERED.contains(&name);
         assert_eq!(held, matches!(loss, NeverEnds), "{name}");
@@ -151,7 +153,7 @@ fn what_an_answer_tells_beyond_its_step_is_kept_for_those_who_ask() {
     let shortages = vec![Shortage { sku: sku(), requested: 2, available: 1 }];
     let rejected = StockRejected { order_id, shortages: shortages.clone(), occurred_at };
     let news = |asked: Option<Input>| {
-        let Some(Input::Step(step)) = asked else { panic!("no step, but {asked:?}") };
+        let Some(Input::Order(step)) = asked else { panic!("not about an order, but {asked:?}") };
         step.news
     };
     let told = news(Orders::hear(InventoryEvent::from(rejected), 1));

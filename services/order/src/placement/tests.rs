@@ -18,8 +18,8 @@ fn prices() -> HashMap<Sku, Price> {
         .collect()
 }
 
-fn place(lines: &[(&str, i32)]) -> Place {
-    Place {
+fn place(lines: &[(&str, i32)]) -> PlaceOrder {
+    PlaceOrder {
         order_id: OrderId::now(),
         customer_id: "c".into(),
         lines: lines
@@ -43,29 +43,30 @@ fn lines_get_the_prices_of_the_list() {
 
 #[test]
 fn the_line_with_an_unknown_sku_is_named() {
-    let refusal = price(&place(&[("tea", 1), ("ufo", 1)]), &prices()).unwrap_err();
-    assert_eq!(refusal, Refusal::UnknownSku { line: 1, sku: sku("ufo") });
+    let rejection = price(&place(&[("tea", 1), ("ufo", 1)]), &prices()).unwrap_err();
+    assert_eq!(rejection, Rejection::UnknownSku { line: 1, sku: sku("ufo") });
 }
 
 #[test]
 fn an_order_is_in_one_currency() {
-    let refusal = price(&place(&[("tea", 1), ("yen", 1)]), &prices()).unwrap_err();
-    assert!(matches!(refusal, Refusal::MixedCurrencies { line: 1, .. }));
+    let rejection = price(&place(&[("tea", 1), ("yen", 1)]), &prices()).unwrap_err();
+    assert!(matches!(rejection, Rejection::MixedCurrencies { line: 1, .. }));
 }
 
 #[test]
 fn an_asserted_currency_must_be_that_of_the_list() {
     let asserted = currency("USD");
     let listed = currency("EUR");
-    let refusal = price(&Place { currency: Some(asserted), ..place(&[("tea", 1)]) }, &prices());
-    assert_eq!(refusal.unwrap_err(), Refusal::OtherCurrency { asserted, listed });
-    price(&Place { currency: Some(listed), ..place(&[("tea", 1)]) }, &prices()).unwrap();
+    let rejection =
+        price(&PlaceOrder { currency: Some(asserted), ..place(&[("tea", 1)]) }, &prices());
+    assert_eq!(rejection.unwrap_err(), Rejection::OtherCurrency { asserted, listed });
+    price(&PlaceOrder { currency: Some(listed), ..place(&[("tea", 1)]) }, &prices()).unwrap();
 }
 
 #[test]
 fn a_total_beyond_all_measure_is_refused() {
     let one_line = price(&place(&[("star", 3)]), &prices());
-    assert_eq!(one_line.unwrap_err(), Refusal::TotalTooLarge { line: 0 });
+    assert_eq!(one_line.unwrap_err(), Rejection::TotalTooLarge { line: 0 });
     let two_lines = price(&place(&[("star", 2), ("cup", 2)]), &prices());
-    assert_eq!(two_lines.unwrap_err(), Refusal::TotalTooLarge { line: 1 });
+    assert_eq!(two_lines.unwrap_err(), Rejection::TotalTooLarge { line: 1 });
 }

@@ -19,7 +19,7 @@ async fn an_order_that_an_earlier_release_placed_ends_with_its_customer_named() 
     let id = OrderId::now();
     sqlx::query(SHIPPED).bind(id.0).execute(&mut db).await.unwrap();
     for input in [domain::Input::PaymentReceived, domain::Input::Return] {
-        replica.submit([Input::Step(Step::of(id, input))]).await;
+        replica.submit([Input::Order(OrderInput::of(id, input))]).await;
     }
     let wire = Wire::<OrderEvent>::default();
     let told = replica.published().await.unwrap();
@@ -42,7 +42,7 @@ async fn a_request_that_is_sent_again_places_no_second_order_for_as_long_as_its_
     replica.submit([Input::Price(tea.clone(), Arc::new(price))]).await;
     let place = |key: &str| {
         let lines = vec![Wanted { sku: tea.clone(), quantity: 1 }];
-        Input::Place(Arc::new(Place {
+        Input::Place(Arc::new(PlaceOrder {
             order_id: OrderId::now(),
             customer_id: "customer-7".into(),
             lines,

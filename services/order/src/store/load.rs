@@ -25,7 +25,7 @@ pub(crate) async fn load(
     let mut skus: Vec<&str> = Vec::new();
     for input in inputs {
         match input {
-            Input::Step(step) => ids.push(step.order),
+            Input::Order(step) => ids.push(step.order),
             Input::Place(place) => {
                 keys.push(place.key.clone());
                 skus.extend(place.lines.iter().map(|line| line.sku.as_str()));
@@ -55,8 +55,8 @@ async fn load_answered(
     keys: &[Arc<str>],
     rows: &mut Rows,
 ) -> Result<(), Failure> {
-    type Columns = (String, [u8; 32], Uuid, Json<Vec<OrderLine>>, i64, String, DateTime<Utc>);
-    let found: Vec<Columns> = sqlx::query_as(
+    type Selected = (String, [u8; 32], Uuid, Json<Vec<OrderLine>>, i64, String, DateTime<Utc>);
+    let found: Vec<Selected> = sqlx::query_as(
         "select k.key, k.fingerprint, o.order_id, o.lines, o.total_minor, o.currency, o.placed_at \
            from idempotency_keys k join orders o on o.order_id = k.order_id \
           where k.key = any($1)",
@@ -77,8 +77,8 @@ async fn load_answered(
 }
 
 async fn load_prices(db: &mut PgConnection, skus: &[&str]) -> Result<Prices, Failure> {
-    type Columns = (String, i64, String, String, i64);
-    let found: Vec<Columns> = sqlx::query_as(
+    type Selected = (String, i64, String, String, i64);
+    let found: Vec<Selected> = sqlx::query_as(
         "select sku, unit_price_minor, currency, name, sequence from prices where sku = any($1)",
     )
     .bind(skus)

@@ -43,12 +43,12 @@ pub(crate) struct OpenOrders {
 /// Where the search stands in this replica; each has its own.
 #[derive(Debug, Default)]
 pub(crate) struct OpenSearch {
-    /// `None` until the place is read from the table.
-    place: Mutex<Option<Place>>,
+    /// `None` until the progress is read from the table.
+    progress: Mutex<Option<Progress>>,
 }
 
 #[derive(Debug, Clone)]
-struct Place {
+struct Progress {
     /// Orders before this one have ended, or are kept.
     searched: Uuid,
     /// Open orders before `searched`, oldest first.
@@ -59,34 +59,34 @@ struct Place {
 
 impl OpenSearch {
     pub(crate) async fn look(&self, db: &mut PgConnection) -> Result<OpenOrders, Failure> {
-        let known = self.place.lock().expect("no panic under this lock").clone();
-        let mut place = match known {
-            Some(place) => place,
+        let known = self.progress.lock().expect("no panic under this lock").clone();
+        let mut progress = match known {
+            Some(progress) => progress,
             None => written_down(db).await?,
         };
         let now_ms = now_ms(db).await?;
-        let mut open = still_open(db, &place.kept).await?;
-        let recent = since(db, place.searched).await?;
-        let looked_at = recent.last().map_or(place.searched, |(last, _)| *last);
+        let mut open = still_open(db, &progress.kept).await?;
+        let recent = since(db, progress.searched).await?;
+        let looked_at = recent.last().map_or(progress.searched, |(last, _)| *last);
         let codes = open_codes();
         open.extend(recent.into_iter().filter(|(_, state)| codes.contains(state)));
 
         let reached = looked_at.min(first_id_of(now_ms.saturating_sub(LATE_COMMIT_MS)));
-        place.searched = place.searched.max(reached);
+        progress.searched = progress.searched.max(reached);
         if let Some((first_too_many, _)) = open.get(KEPT_MAX) {
-            place.searched = place.searched.min(*first_too_many);
+            progress.searched = progress.searched.min(*first_too_many);
         }
-        let before = open.iter().map(|(id, _)| *id).take_while(|id| *id < place.searched);
-        place.kept = before.collect();
-        let ended = place.kept.first().copied().unwrap_or(place.searched);
-        if ms_of(ended) >= ms_of(place.written) + WRITE_EVERY_MS {
+        let before = open.iter().map(|(id, _)| *id).take_while(|id| *id < progress.searched);
+        progress.kept = before.collect();
+        let ended = progress.kept.first().copied().unwrap_or(progress.searched);
+        if ms_of(ended) >= ms_of(progress.written) + WRITE_EVERY_MS {
             sqlx::query("update open_search set ended = $1 where ended < $1")
                 .bind(ended)
                 .execute(&mut *db)
                 .await?;
-            place.written = ended;
+            progress.written = ended;
         }
-        *self.place.lock().expect("no panic under this lock") = Some(place);
+        *self.progress.lock().expect("no panic under this lock") = Some(progress);
         Ok(summary(&open, now_ms))
     }
 }
@@ -138,7 +138,7 @@ async fn since(db: &mut PgConnection, begin: Uuid) -> Result<Vec<(Uuid, i16)>, F
     Ok(found)
 }
 
-async fn written_down(db: &mut PgConnection) -> Result<Place, Failure> {
+async fn written_down(db: &mut PgConnection) -> Result<Progress, Failure> {
     let written: Uuid = sqlx::query_scalar("select ended from open_search").fetch_one(db).await?;
-    Ok(Place { searched: written, kept: Vec::new(), written })
+    Ok(Progress { searched: written, kept: Vec::new(), written })
 }

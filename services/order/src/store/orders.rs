@@ -13,7 +13,7 @@ use super::StateColumns;
 use super::load::money;
 use crate::domain::{Facts, State};
 use crate::history;
-use crate::placement::{Place, Placed};
+use crate::placement::{PlaceOrder, Placed};
 use crate::service::News;
 
 /// One order.
@@ -32,7 +32,7 @@ pub struct OrderState {
 /// The columns of an order that are written once.
 #[derive(Debug, Clone)]
 pub(crate) struct New {
-    pub place: Arc<Place>,
+    pub place: Arc<PlaceOrder>,
     pub placed: Arc<Placed>,
 }
 

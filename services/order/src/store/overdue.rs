@@ -20,9 +20,9 @@ const LOOKED_AT_MAX: i64 = 20_000;
 /// most, and then its last attempt may wait for a lock and be carried out. Earlier than this, no order
 /// comes to light any more.
 const LATE_COMMIT_MS: u64 = 120_000;
-/// The place is written down when it has moved this far.
+/// The progress is written down when it has moved this far.
 pub(super) const WRITE_EVERY_MS: u64 = 60_000;
-/// A new replica begins this far before the place written down, for the sake of orders whose commit
+/// A new replica begins this far before the progress written down, for the sake of orders whose commit
 /// another replica's trouble delayed.
 const BEGIN_BEFORE_MS: u64 = 600_000;
 
@@ -31,13 +31,13 @@ const BEGIN_BEFORE_MS: u64 = 600_000;
 #[derive(Debug)]
 pub(crate) struct OverdueSearch {
     deadline_ms: u64,
-    /// `None` until the place is read from the table.
-    place: Mutex<Option<Place>>,
+    /// `None` until the progress is read from the table.
+    progress: Mutex<Option<Progress>>,
 }
 
 /// Orders before `searched` have been dealt with.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct Progress {
     searched: Uuid,
     written: Uuid,
 }
@@ -45,7 +45,7 @@ struct Place {
 impl OverdueSearch {
     pub(crate) fn new(deadline: Duration) -> Self {
         let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-        OverdueSearch { deadline_ms, place: Mutex::new(None) }
+        OverdueSearch { deadline_ms, progress: Mutex::new(None) }
     }
 
     /// The orders that were overdue at a time by the database's clock and can still be cancelled, oldest
@@ -56,9 +56,9 @@ impl OverdueSearch {
         db: &mut PgConnection,
         until_micros: i64,
     ) -> Result<Vec<OrderId>, Failure> {
-        let known = *self.place.lock().expect("no panic under this lock");
-        let mut place = match known {
-            Some(place) => place,
+        let known = *self.progress.lock().expect("no panic under this lock");
+        let mut progress = match known {
+            Some(progress) => progress,
             None => written_down(db).await?,
         };
         let until_ms = u64::try_from(until_micros / 1_000).unwrap_or_default();
@@ -67,22 +67,22 @@ impl OverdueSearch {
         // Before this, every order has come to light.
         let settled = first_id_of(end_ms.min(until_ms.saturating_sub(LATE_COMMIT_MS)));
         // A clock that was ahead may have led the search here, or the database's was set back.
-        place.searched = place.searched.min(settled);
-        let (found, last, looked_at) = search(db, place.searched, end).await?;
+        progress.searched = progress.searched.min(settled);
+        let (found, last, looked_at) = search(db, progress.searched, end).await?;
         let reached = match (found.first(), last) {
             (Some(first), _) => *first,
             (None, Some(last)) if looked_at == LOOKED_AT_MAX => last,
             (None, _) => end,
         };
-        place.searched = place.searched.max(reached.min(settled));
-        if ms_of(place.searched) >= ms_of(place.written) + WRITE_EVERY_MS {
+        progress.searched = progress.searched.max(reached.min(settled));
+        if ms_of(progress.searched) >= ms_of(progress.written) + WRITE_EVERY_MS {
             sqlx::query("update overdue_search set searched = $1 where searched < $1")
-                .bind(place.searched)
+                .bind(progress.searched)
                 .execute(&mut *db)
                 .await?;
-            place.written = place.searched;
+            progress.written = progress.searched;
         }
-        *self.place.lock().expect("no panic under this lock") = Some(place);
+        *self.progress.lock().expect("no panic under this lock") = Some(progress);
         Ok(found.into_iter().map(OrderId).collect())
     }
 }
@@ -112,11 +112,11 @@ async fn search(
     Ok(row)
 }
 
-async fn written_down(db: &mut PgConnection) -> Result<Place, Failure> {
+async fn written_down(db: &mut PgConnection) -> Result<Progress, Failure> {
     let written: Uuid =
         sqlx::query_scalar("select searched from overdue_search").fetch_one(db).await?;
     let begin_ms = ms_of(written).saturating_sub(BEGIN_BEFORE_MS);
-    Ok(Place { searched: first_id_of(begin_ms), written })
+    Ok(Progress { searched: first_id_of(begin_ms), written })
 }
 
 /// The database's time, by which ids are made too.

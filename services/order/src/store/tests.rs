@@ -12,8 +12,8 @@ use super::columns::tests::all_states;
 use super::*;
 use crate::domain::{Facts, Hold, State};
 use crate::history::{self, Kind};
-use crate::placement::{Place, Wanted};
-use crate::service::{Input, News, Step};
+use crate::placement::{PlaceOrder, Wanted};
+use crate::service::{Input, News, OrderInput};
 use events::{CancelReason, Currency, Events, Money, OrderEvent, OrderLine};
 
 const NOW: i64 = 1_764_000_000_000_000;
@@ -33,8 +33,8 @@ fn sku(text: &str) -> Sku {
     text.parse().unwrap()
 }
 
-fn place(order_id: OrderId, key: &str) -> Arc<Place> {
-    Arc::new(Place {
+fn place(order_id: OrderId, key: &str) -> Arc<PlaceOrder> {
+    Arc::new(PlaceOrder {
         order_id,
         customer_id: "customer-1".into(),
         lines: vec![Wanted { sku: sku("TEA"), quantity: 2 }],
@@ -81,7 +81,7 @@ async fn read(db: &PgPool, inputs: &[Input]) -> Rows {
     let presumed = Presumed::default();
     let key = |input: &Input| match input {
         Input::Place(place) => Some(place.key.clone()),
-        Input::Step(_) | Input::Price(..) => None,
+        Input::Order(_) | Input::Price(..) => None,
     };
     presumed.take(inputs.iter().filter_map(key));
     presume(db, &presumed, inputs).await
@@ -96,7 +96,7 @@ async fn presume(db: &PgPool, presumed: &Presumed<Arc<str>>, inputs: &[Input]) -
 }
 
 fn step(order: OrderId) -> Input {
-    Input::Step(Step::of(order, crate::domain::Input::Overdue))
+    Input::Order(OrderInput::of(order, crate::domain::Input::Overdue))
 }
 
 /// Moves an order on, as a batch does.

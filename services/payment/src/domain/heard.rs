@@ -9,7 +9,7 @@ pub(super) fn placed(state: &State, amount: Money, token: String) -> Next {
     match state {
         State::New => Some((State::Authorizing { amount, token }, None)),
 
-        // An order is authorised at most once however often it is heard of, and never once it was
+        // An order is authorized at most once however often it is heard of, and never once it was
         // cancelled.
         State::Authorizing { .. }
         | State::Authorized { .. }
@@ -66,7 +66,7 @@ pub(super) fn shipped(state: &State) -> Next {
         | State::Refunding { .. }
         | State::Refunded { .. } => None,
 
-        // Order ships only what we authorised and never what it cancelled, so it has not said this.
+        // Order ships only what we authorized and never what it cancelled, so it has not said this.
         // There is nothing to capture from.
         State::New
         | State::Authorizing { .. }

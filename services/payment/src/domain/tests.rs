@@ -45,7 +45,7 @@ fn money_is_set_aside_captured_and_refunded_step_by_step() {
     let (state, events, calls) = lead(path);
     assert_eq!(state, State::Refunded { amount: amount() });
     assert_eq!(names(&events), ["PaymentAuthorized", "PaymentReceived", "PaymentRefunded"]);
-    assert_eq!(calls.len(), 3, "authorise, capture, refund: {calls:?}");
+    assert_eq!(calls.len(), 3, "authorize, capture, refund: {calls:?}");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_cancelled_order_is_never_charged_late() {
 }
 
 #[test]
-fn what_turns_out_to_be_authorised_after_the_cancellation_is_given_back() {
+fn what_turns_out_to_be_authorized_after_the_cancellation_is_given_back() {
     let (state, events, calls) = lead([placed(), Input::Cancelled, authorized(), Input::Voided]);
     assert_eq!(state, State::Voided);
     // The same as where the answer comes first: a number never stands for another fact.

@@ -1,4 +1,4 @@
-//! A payment provider over HTTP, by the widespread conventions of payment intents: authorise with
+//! A payment provider over HTTP, by the widespread conventions of payment intents: authorize with
 //! manual capture, capture, cancel, refund, each a form under an idempotency key. Neither the key of
 //! the API nor a customer's token appears in a log or an error.
 
@@ -29,7 +29,7 @@ const REFUNDS_MAX: &str = "100";
 pub struct Http {
     api: api::Client,
     memory: Memory,
-    /// Since when the first key of an order's authorisation is known to be answered with a server error.
+    /// Since when the first key of an order's authorization is known to be answered with a server error.
     failed: Arc<Remembered<OrderId, Instant>>,
 }
 

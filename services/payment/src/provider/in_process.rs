@@ -103,7 +103,7 @@ impl Outside<Payments> for InProcess {
 fn authorize(order: OrderId, amount: Money, token: &str) -> domain::Input {
     let declined = |reason| domain::Input::Declined { reason };
     let currency = amount.currency.as_str().parse().expect("both are three letters");
-    let Ok(account) = Account::authorise(token, amount.minor, currency) else {
+    let Ok(account) = Account::authorize(token, amount.minor, currency) else {
         // An amount that nobody can hold: the same refusal as over HTTP.
         return declined(DeclineReason::Unknown);
     };

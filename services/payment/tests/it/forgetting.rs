@@ -37,7 +37,7 @@ async fn a_hold_whose_answer_was_lost_and_whose_key_is_forgotten_is_found_by_its
 }
 
 #[tokio::test]
-async fn an_old_authorisation_that_the_provider_never_heard_of_is_asked_for() {
+async fn an_old_authorization_that_the_provider_never_heard_of_is_asked_for() {
     let provider = forgetful().await;
     let (client, order) = (provider.client(), OrderId::now());
     let answer = client.authorize(order, eur(700), "tok_visa", OLD).await.unwrap();
@@ -69,7 +69,7 @@ async fn every_later_step_is_done_once_although_its_key_is_forgotten() {
     for _ in 0..2 {
         client.refund(order, &id, eur(700)).await.unwrap();
     }
-    let [payment] = &provider.payments(order).await[..] else { panic!("authorised twice") };
+    let [payment] = &provider.payments(order).await[..] else { panic!("authorized twice") };
     assert_eq!((payment.captured_minor, payment.refunded_minor), (700, 700));
 }
 

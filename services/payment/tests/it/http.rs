@@ -42,7 +42,7 @@ async fn money_moves_once_though_every_first_answer_is_lost() {
         let held = provider.payments(voided).await[0].id.to_string();
         client.void(voided, &held).await.unwrap_err();
         client.void(voided, &held).await.unwrap();
-        let [payment] = &provider.payments(voided).await[..] else { panic!("authorised twice") };
+        let [payment] = &provider.payments(voided).await[..] else { panic!("authorized twice") };
         assert_eq!((payment.held_minor, payment.voided_minor), (0, 700));
     }
 }

@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Hindrance {
     /// The brokers refuse it.
-    NotAuthorised,
+    NotAuthorized,
     /// A topic that the service hears does not exist.
     UnknownTopic,
     /// The members of the group that are there share the partitions in another way.
@@ -26,7 +26,7 @@ pub(super) enum Hindrance {
 
 impl Hindrance {
     pub(super) const ALL: [Hindrance; 6] = [
-        Hindrance::NotAuthorised,
+        Hindrance::NotAuthorized,
         Hindrance::UnknownTopic,
         Hindrance::InconsistentGroup,
         Hindrance::Refused,
@@ -37,7 +37,7 @@ impl Hindrance {
     /// Whether other replicas do better, so that callers should be sent there.
     pub(super) fn is_own(self) -> bool {
         match self {
-            Hindrance::NotAuthorised
+            Hindrance::NotAuthorized
             | Hindrance::UnknownTopic
             | Hindrance::InconsistentGroup
             | Hindrance::Refused
@@ -49,7 +49,7 @@ impl Hindrance {
     /// Its name in metrics.
     pub(super) fn label(self) -> &'static str {
         match self {
-            Hindrance::NotAuthorised => "not_authorised",
+            Hindrance::NotAuthorized => "not_authorized",
             Hindrance::UnknownTopic => "unknown_topic",
             Hindrance::InconsistentGroup => "inconsistent_group",
             Hindrance::Refused => "refused",
@@ -61,7 +61,7 @@ impl Hindrance {
     /// What to do about it.
     pub(super) fn advice(self) -> &'static str {
         match self {
-            Hindrance::NotAuthorised => {
+            Hindrance::NotAuthorized => {
                 "allow its Kafka user to read and describe its topics and its group"
             }
             Hindrance::UnknownTopic => "create what is missing with `flotilla topics apply`",
@@ -83,7 +83,7 @@ impl Hindrance {
             | RDKafkaErrorCode::GroupAuthorizationFailed
             | RDKafkaErrorCode::ClusterAuthorizationFailed
             | RDKafkaErrorCode::SaslAuthenticationFailed
-            | RDKafkaErrorCode::Authentication => Some(Hindrance::NotAuthorised),
+            | RDKafkaErrorCode::Authentication => Some(Hindrance::NotAuthorized),
             RDKafkaErrorCode::UnknownTopic
             | RDKafkaErrorCode::UnknownTopicOrPartition
             | RDKafkaErrorCode::UnknownPartition => Some(Hindrance::UnknownTopic),
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(complaint.now(), None, "it passes by itself");
         assert!(complaint.note(&error(RDKafkaErrorCode::GroupAuthorizationFailed)));
         assert!(!complaint.note(&error(RDKafkaErrorCode::GroupAuthorizationFailed)), "said before");
-        assert_eq!(complaint.now().unwrap().0, Hindrance::NotAuthorised);
+        assert_eq!(complaint.now().unwrap().0, Hindrance::NotAuthorized);
         complaint.settle_after(Duration::from_secs(60));
         assert!(complaint.now().is_some(), "it has only just complained");
         complaint.settle_after(Duration::ZERO);

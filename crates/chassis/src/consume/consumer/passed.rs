@@ -13,15 +13,15 @@ const HAND_OVER_EVERY: Duration = Duration::from_secs(1);
 
 /// Where a record stands, under which assignment it was fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Fetched {
     pub(super) partition: Partition,
     pub(super) generation: u64,
     pub(super) offset: i64,
 }
 
-impl Place {
+impl Fetched {
     pub(super) fn item<S: Service>(self, work: Work<S::Input>, original: Vec<u8>) -> Item<S> {
-        let Place { partition, generation, offset } = self;
+        let Fetched { partition, generation, offset } = self;
         let delivery = Delivery {
             partition,
             generation,
@@ -37,7 +37,7 @@ impl Place {
 
 /// How far ignored records reach, for each partition where nothing came after them.
 pub(super) struct Passed {
-    last: HashMap<Partition, Place>,
+    last: HashMap<Partition, Fetched>,
     since: Instant,
 }
 
@@ -48,7 +48,7 @@ impl Default for Passed {
 }
 
 impl Passed {
-    pub(super) fn note(&mut self, place: Place) {
+    pub(super) fn note(&mut self, place: Fetched) {
         if self.last.is_empty() {
             self.since = Instant::now();
         }
@@ -64,7 +64,7 @@ impl Passed {
         !self.last.is_empty() && self.since.elapsed() >= HAND_OVER_EVERY
     }
 
-    pub(super) fn take(&mut self) -> Vec<Place> {
+    pub(super) fn take(&mut self) -> Vec<Fetched> {
         self.last.drain().map(|(_, place)| place).collect()
     }
 }
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn only_the_last_ignored_record_of_a_partition_counts_and_none_before_one_that_is_heard() {
-        let place = |offset| Place { partition: P, generation: 1, offset };
+        let place = |offset| Fetched { partition: P, generation: 1, offset };
         let mut passed = Passed::default();
         passed.note(place(4));
         passed.note(place(5));

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::passed::Place;
+use super::passed::Fetched;
 use crate::backoff::Backoff;
 use crate::consume::offsets::{Partition, Positions};
 use crate::failure::Chain;
@@ -25,7 +25,7 @@ type Wanted = (&'static str, SchemaId);
 pub(super) struct Schemas {
     asking: Arc<Asking>,
     /// Where each of them goes on.
-    waiting: HashMap<Partition, (Place, SchemaId)>,
+    waiting: HashMap<Partition, (Fetched, SchemaId)>,
     /// How many tasks were started.
     tasks: u64,
 }
@@ -60,7 +60,7 @@ impl Schemas {
     }
 
     /// Lets a partition wait at a record, and asks for its schema.
-    pub(super) fn wait(&mut self, runtime: &tokio::runtime::Handle, place: Place, id: SchemaId) {
+    pub(super) fn wait(&mut self, runtime: &tokio::runtime::Handle, place: Fetched, id: SchemaId) {
         self.waiting.insert(place.partition, (place, id));
         let wanted = (place.partition.topic, id);
         if let Entry::Vacant(vacant) = lock(&self.asking.wanted).entry(wanted) {
@@ -90,8 +90,8 @@ impl Schemas {
     }
 
     /// The places at which partitions go on, now that this schema is known.
-    pub(super) fn go_on(&mut self, answer: &Answer) -> Vec<Place> {
-        let goes_on = |_: &Partition, (place, id): &mut (Place, SchemaId)| {
+    pub(super) fn go_on(&mut self, answer: &Answer) -> Vec<Fetched> {
+        let goes_on = |_: &Partition, (place, id): &mut (Fetched, SchemaId)| {
             (place.partition.topic, *id) == (answer.topic, answer.id)
         };
         let places = self.waiting.extract_if(goes_on).map(|(_, (place, _))| place).collect();

@@ -269,7 +269,7 @@ mod tests {
             standstill.hindrances().map(|(hindrance, _)| hindrance).collect::<Vec<_>>()
         };
         standstill.look(stands.iter());
-        assert_eq!(hindered(&standstill), [Hindrance::NotAuthorised]);
+        assert_eq!(hindered(&standstill), [Hindrance::NotAuthorized]);
         standstill.look([seen(0, 6, 9)].iter());
         assert_eq!(hindered(&standstill), []);
     }

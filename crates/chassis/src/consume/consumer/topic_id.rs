@@ -84,7 +84,7 @@ fn request(topic: &str) -> Vec<u8> {
     let length = topic.len() + 1;
     body.extend([0x80 | (length & 0x7f) as u8, (length >> 7) as u8]);
     body.extend(topic.as_bytes());
-    // No tags; create nothing; no authorisations; no tags.
+    // No tags; create nothing; no authorizations; no tags.
     body.extend([0, 0, 0, 0]);
     [&(body.len() as u32).to_be_bytes(), body.as_slice()].concat()
 }

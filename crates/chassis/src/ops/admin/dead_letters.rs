@@ -16,7 +16,7 @@ use super::database::failed;
 use crate::consume::dead_letters::{self, DeadLetter, LetterState, Listed};
 use crate::consume::subscription::{Heard, Raw, Subscription};
 use crate::executor::handle::COMMAND_TIMEOUT;
-use crate::executor::queue::Refused;
+use crate::executor::queue::CommandError;
 use crate::executor::queue::{Item, Origin, Replay, Work};
 use crate::failure::Chain;
 use crate::http::described::AnyProblem;
@@ -162,7 +162,7 @@ pub(super) async fn retry<S: Service>(
     let item = Item { work, origin: Origin::Replay(replay), cause, trace: None };
     let items = replays.items.upgrade().ok_or_else(stopping)?;
     items.send_timeout(item, COMMAND_TIMEOUT).await.map_err(|error| match error {
-        SendTimeoutError::Timeout(_) => Problem::from(Refused::Busy)
+        SendTimeoutError::Timeout(_) => Problem::from(CommandError::Busy)
             .detail("as many outcomes and retries wait as may wait; try again in a moment"),
         SendTimeoutError::Closed(_) => stopping(),
     })?;

@@ -4,7 +4,7 @@
 use super::apart::{self, Page, Round, Still};
 use super::office::Office;
 use super::publishing::Waited;
-use super::refusal::Refusal;
+use super::verdict::Verdict;
 use super::{End, Relay};
 use crate::postgres::trouble::{PATIENCE, within};
 use crate::publish::outbox::{Packed, unpack};
@@ -90,16 +90,16 @@ impl Relay {
                     }
                     Waited::Settled => {}
                 }
-                match sent.failures().first().map(|(_, error)| Refusal::of(error)) {
+                match sent.failures().first().map(|(_, error)| Verdict::of(error)) {
                     None => {
                         taken.push(page.places[number]);
                         round.accepted += 1;
                     }
-                    Some(Refusal::Record) => {
+                    Some(Verdict::Record) => {
                         refusals += 1;
                         round.refuse(message.key());
                     }
-                    Some(Refusal::Topic | Refusal::Passing) => {
+                    Some(Verdict::Topic | Verdict::Passing) => {
                         return Ok((taken, Look::Still(Still::Everything)));
                     }
                 }
@@ -135,7 +135,7 @@ impl Relay {
         // One by one again, from the first that was not taken.
         round.accepted = 0;
         self.replace(office).await?;
-        let refused = |(_, error): &(usize, _)| Refusal::of(error) == Refusal::Record;
+        let refused = |(_, error): &(usize, _)| Verdict::of(error) == Verdict::Record;
         let still = if failures.iter().any(refused) { Still::More } else { Still::Everything };
         Ok((taken, Look::Still(still)))
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 
-use super::refusal::Refusal;
+use super::verdict::Verdict;
 use crate::publish::outbox::{Packed, pack_again};
 
 /// Keys of a topic that are remembered by themselves. With more of them the whole topic waits.
@@ -145,7 +145,7 @@ impl Apart {
         batch: i64,
         place: i32,
         message: &Packed<'_>,
-        refusal: Refusal,
+        verdict: Verdict,
         why: &str,
     ) {
         let is_first = !self.blocked.contains_key(message.topic());
@@ -153,11 +153,11 @@ impl Apart {
         if is_first {
             blocked.due += blocked.pause;
         }
-        match (refusal, message.key()) {
-            (Refusal::Topic, _) => blocked.whole = true,
+        match (verdict, message.key()) {
+            (Verdict::Topic, _) => blocked.whole = true,
             // Nothing is in any order with a message without a key.
-            (Refusal::Record | Refusal::Passing, None) => {}
-            (Refusal::Record | Refusal::Passing, Some(key)) => {
+            (Verdict::Record | Verdict::Passing, None) => {}
+            (Verdict::Record | Verdict::Passing, Some(key)) => {
                 blocked.keys.insert(key.to_owned());
                 blocked.whole |= blocked.keys.len() > KEYS_MAX;
             }
@@ -363,7 +363,7 @@ mod tests {
     fn refuse(apart: &mut Apart, topic: &str, key: &str) {
         let (key, headers, payload) = (Some(key.as_bytes()), Vec::new(), None);
         let message = Packed::Raw { topic, key, headers, payload };
-        apart.put_first(1, 0, &message, Refusal::Record, "too large");
+        apart.put_first(1, 0, &message, Verdict::Record, "too large");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::apart::Apart;
 use super::hand_over::CommittedBatch;
 use super::publisher::Sent;
-use super::refusal::Refusal;
+use super::verdict::Verdict;
 use crate::publish::outbox::{Packed, unpack};
 
 pub(crate) struct Delivery<'r> {
@@ -77,12 +77,12 @@ impl<'r> Delivery<'r> {
     pub(super) fn refused(
         &mut self,
         number: usize,
-        refusal: Refusal,
+        verdict: Verdict,
         why: &str,
         apart: &mut Apart,
     ) {
         let (batch, place) = self.place(number);
-        apart.put_first(batch, place, &self.messages[number], refusal, why);
+        apart.put_first(batch, place, &self.messages[number], verdict, why);
         self.settled[number] = true;
     }
 
@@ -159,7 +159,7 @@ mod tests {
         let mut delivery = Delivery::of(&rows);
         let mut apart = Apart::default();
         assert_eq!(delivery.pending(&mut apart), (vec![0, 1, 2, 3], vec![]));
-        delivery.refused(0, Refusal::Record, "too large", &mut apart);
+        delivery.refused(0, Verdict::Record, "too large", &mut apart);
         assert_eq!(delivery.pending(&mut apart), (vec![1, 3], vec![]));
         assert_eq!(delivery.progress(None), None, "b of the first row is not sent yet");
         delivery.handle_with_care(1);

@@ -9,7 +9,7 @@ use super::hand_over::CommittedBatch;
 use super::lease::RENEW_EVERY;
 use super::office::Office;
 use super::publisher::{Publisher, Sent};
-use super::refusal::Refusal;
+use super::verdict::Verdict;
 use super::{End, Relay};
 use crate::run::crash;
 
@@ -134,12 +134,12 @@ impl Relay {
         self.count(delivery.take_over(&sent, numbers));
         let (mut refused, mut passing) = (false, None);
         for (number, error) in sent.failures() {
-            match Refusal::of(&error) {
-                Refusal::Record | Refusal::Topic => {
+            match Verdict::of(&error) {
+                Verdict::Record | Verdict::Topic => {
                     delivery.handle_with_care(number);
                     refused = true;
                 }
-                Refusal::Passing => passing = passing.or(Some(error.to_string())),
+                Verdict::Passing => passing = passing.or(Some(error.to_string())),
             }
         }
         Ok(match (waited, passing) {
@@ -167,9 +167,9 @@ impl Relay {
             Waited::Settled => {}
         }
         let Some((_, error)) = sent.failures().pop() else { return Ok(Attempt::Settled) };
-        match Refusal::of(&error) {
-            Refusal::Passing => return Ok(Attempt::Failed(error.to_string())),
-            refusal @ (Refusal::Record | Refusal::Topic) => {
+        match Verdict::of(&error) {
+            Verdict::Passing => return Ok(Attempt::Failed(error.to_string())),
+            refusal @ (Verdict::Record | Verdict::Topic) => {
                 delivery.refused(number, refusal, &error.to_string(), &mut office.apart);
             }
         }

@@ -6,7 +6,7 @@ use sqlx::{
     AssertSqlSafe, Connection, PgConnection, Postgres, Transaction, query_as, query_scalar,
 };
 
-use super::messages::Place;
+use super::messages::Position;
 use super::{REQUESTS, World, wait};
 
 pub(crate) struct DeadLetter {
@@ -143,7 +143,7 @@ impl World {
     }
 
     /// The dead letter of the message at a place, once it is there.
-    pub(crate) async fn dead_letter(&self, (partition, offset): Place) -> DeadLetter {
+    pub(crate) async fn dead_letter(&self, (partition, offset): Position) -> DeadLetter {
         wait(&format!("a dead letter of {partition}@{offset}"), async || {
             let found: Option<(i64, String, String, Option<Vec<u8>>)> = query_as(
                 "select id, reason, detail, payload from flotilla.dead_letters
@@ -165,7 +165,7 @@ impl World {
     }
 
     /// How many dead letters there are of the message at a place.
-    pub(crate) async fn dead_letters_of(&self, (partition, offset): Place) -> i64 {
+    pub(crate) async fn dead_letters_of(&self, (partition, offset): Position) -> i64 {
         query_scalar(
             "select count(*) from flotilla.dead_letters
              where topic = $1 and partition = $2 and message_offset = $3",
@@ -209,7 +209,7 @@ impl World {
 
     /// Takes back all that was heard of a key from its first message on, as a backup would that was made
     /// before: the offset goes back with the effects.
-    pub(crate) async fn lose(&self, key: &str, (partition, offset): Place) {
+    pub(crate) async fn lose(&self, key: &str, (partition, offset): Position) {
         let mut tx = self.db.begin().await.unwrap();
         sqlx::query("delete from totals where key = $1").bind(key).execute(&mut *tx).await.unwrap();
         sqlx::query("delete from flotilla.inbox where strpos(event_id, $1) > 0")

@@ -11,7 +11,7 @@ use super::servers::Urls;
 use super::{AdditionRequested, DEAD, PATIENCE, REQUESTS, RequestEvent, TOTALS, World};
 
 /// Where a message stands.
-pub(crate) type Place = (i32, i64);
+pub(crate) type Position = (i32, i64);
 
 pub(crate) fn request(key: &str, amount: i64) -> AdditionRequested {
     AdditionRequested { key: key.to_owned(), amount }
@@ -41,7 +41,7 @@ pub(super) async fn framer(urls: &Urls) -> Framer {
 
 impl World {
     /// Sends a request and waits until Kafka has it.
-    pub(crate) async fn send(&self, request: &AdditionRequested, id: &str) -> Place {
+    pub(crate) async fn send(&self, request: &AdditionRequested, id: &str) -> Position {
         let value = self.encode(request);
         self.send_raw(&request.key, &headers_of(id), Some(&value)).await
     }
@@ -51,7 +51,7 @@ impl World {
         key: &str,
         headers: &[(&str, String)],
         value: Option<&[u8]>,
-    ) -> Place {
+    ) -> Position {
         let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
         self.outsider.send(REQUESTS, key, &headers, value).await.unwrap()
     }

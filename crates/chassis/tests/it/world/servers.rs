@@ -1,13 +1,15 @@
-//! The servers of these tests, with the database and the topics that all tests share. They outlive a
-//! test's turn, and whoever comes first starts them.
+//! The servers of a world, with its database and its topics. They outlive a test's turn, and whoever comes and
+//! finds none free starts some.
 
-use std::sync::Arc;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chassis::Registry;
 use chassis::testing::Outsider;
 use chassis::topics::{TopicPlan, apply};
 use events::Events;
+use local::testing::Servers;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -17,11 +19,20 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::{DEAD, PATIENCE, REQUESTS, RequestEvent, TOTALS, TotalChanged, World, processes};
 
 pub(super) struct Shared {
-    servers: local::testing::Servers,
+    servers: Servers,
     are_whole: bool,
     is_frozen: bool,
     is_complete: bool,
     pub(super) urls: Urls,
+}
+
+/// Servers that no test uses now.
+static FREE: Mutex<Vec<Shared>> = Mutex::new(Vec::new());
+
+/// The use of some servers, for one test at a time.
+pub(super) struct Turn {
+    /// `None` only while it ends.
+    shared: Option<Shared>,
 }
 
 #[derive(Clone)]
@@ -32,9 +43,42 @@ pub(crate) struct Urls {
     pub(crate) registry: String,
 }
 
+impl Turn {
+    /// As many have a turn at once as the test program has threads.
+    pub(super) async fn take() -> Self {
+        let free = FREE.lock().unwrap().pop();
+        let mut shared = match free {
+            Some(shared) => shared,
+            None => Shared::start().await,
+        };
+        shared.make_whole().await;
+        Turn { shared: Some(shared) }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        FREE.lock().unwrap().extend(self.shared.take());
+    }
+}
+
+impl Deref for Turn {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        self.shared.as_ref().unwrap()
+    }
+}
+
+impl DerefMut for Turn {
+    fn deref_mut(&mut self) -> &mut Shared {
+        self.shared.as_mut().unwrap()
+    }
+}
+
 impl Shared {
-    pub(super) async fn start() -> Self {
-        let servers = local::testing::servers().await.unwrap();
+    async fn start() -> Self {
+        let servers = Servers::own().await.unwrap();
         let database = servers.fresh_database("tally").await.unwrap();
         let urls = Urls {
             owner: database.owner_url.clone(),
@@ -52,7 +96,7 @@ impl Shared {
     }
 
     /// Starts what was killed, also by a test that then failed: one failure is not reported as many.
-    pub(super) async fn make_whole(&mut self) {
+    async fn make_whole(&mut self) {
         if self.is_frozen {
             self.servers.freeze("kafka", false).unwrap();
             self.is_frozen = false;
@@ -71,18 +115,18 @@ impl Shared {
 impl World {
     /// Kills Kafka as a power cut would.
     pub(crate) async fn kill_kafka(&mut self) {
-        let shared = self.turn.as_mut().unwrap();
+        let shared = &mut *self.turn;
         shared.are_whole = false;
         shared.servers.kill("kafka").await.unwrap();
     }
 
     pub(crate) async fn restart_kafka(&mut self) {
-        self.turn.as_mut().unwrap().make_whole().await;
+        self.turn.make_whole().await;
     }
 
     /// Freezes Kafka for that long, as a machine that is paused.
     pub(crate) async fn freeze_kafka(&mut self, time: Duration) {
-        let servers = &self.turn.as_ref().unwrap().servers;
+        let servers = &self.turn.servers;
         servers.freeze("kafka", true).unwrap();
         tokio::time::sleep(time).await;
         servers.freeze("kafka", false).unwrap();
@@ -92,13 +136,13 @@ impl World {
 
     /// Stops Kafka from answering, without closing a connection.
     pub(crate) async fn silence_kafka(&mut self) {
-        self.turn.as_mut().unwrap().is_frozen = true;
-        self.turn.as_ref().unwrap().servers.freeze("kafka", true).unwrap();
+        self.turn.is_frozen = true;
+        self.turn.servers.freeze("kafka", true).unwrap();
     }
 
     pub(crate) async fn thaw_kafka(&mut self) {
-        self.turn.as_ref().unwrap().servers.freeze("kafka", false).unwrap();
-        self.turn.as_mut().unwrap().is_frozen = false;
+        self.turn.servers.freeze("kafka", false).unwrap();
+        self.turn.is_frozen = false;
     }
 
     /// How many replicas the group of the service has, as Kafka sees it.
@@ -121,7 +165,7 @@ impl World {
     }
 
     pub(crate) async fn delete_totals_topic(&mut self) {
-        self.turn.as_mut().unwrap().is_complete = false;
+        self.turn.is_complete = false;
         self.delete_topic(TOTALS).await;
     }
 

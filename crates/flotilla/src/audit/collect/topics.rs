@@ -24,7 +24,7 @@ const FOREIGN_MAX: usize = 10_000;
 const TIME_BYTES: usize = 8;
 
 /// Partition and offset.
-type Place = (i32, i64);
+type Position = (i32, i64);
 
 pub(super) async fn collect(fleet: &Fleet, facts: &mut Facts) -> Result<()> {
     for name in fleet.services().into_iter().flat_map(topics_of) {
@@ -51,7 +51,7 @@ async fn next_offsets(
     topic: &str,
 ) -> Result<HashMap<i32, i64>> {
     let mut db = connect(fleet, service).await?;
-    let rows: Vec<Place> =
+    let rows: Vec<Position> =
         sqlx::query_as("select partition, next_offset from audit.offsets where topic = $1")
             .bind(topic)
             .fetch_all(&mut db)
@@ -63,14 +63,14 @@ async fn next_offsets(
 async fn not_set_aside(
     fleet: &Fleet,
     topic: &str,
-    mut places: HashSet<Place>,
-) -> Result<HashSet<Place>> {
+    mut places: HashSet<Position>,
+) -> Result<HashSet<Position>> {
     for service in fleet.services() {
         if places.is_empty() {
             break;
         }
         let mut db = connect(fleet, service).await?;
-        let found: Vec<Place> = sqlx::query_as(
+        let found: Vec<Position> = sqlx::query_as(
             "select distinct partition, message_offset from audit.dead_letters
              where topic = $1 and (partition, message_offset) in
                    (select * from unnest($2::int[], $3::bigint[]))",
@@ -80,7 +80,7 @@ async fn not_set_aside(
         .bind(places.iter().map(|place| place.1).collect::<Vec<_>>())
         .fetch_all(&mut db)
         .await?;
-        let found: HashSet<Place> = found.into_iter().collect();
+        let found: HashSet<Position> = found.into_iter().collect();
         places.retain(|place| !found.contains(place));
     }
     Ok(places)
@@ -97,7 +97,7 @@ struct Seen {
     beginning_expired: bool,
 }
 
-fn read_events(brokers: &str, name: &str) -> Result<(TopicFact, Vec<Place>)> {
+fn read_events(brokers: &str, name: &str) -> Result<(TopicFact, Vec<Position>)> {
     let tail = Tail::new(brokers, &[name], From::Beginning)
         .with_context(|| format!("{name} cannot be read from Kafka at {brokers}"))?;
     let mut fact = TopicFact { name: name.to_owned(), ..TopicFact::default() };

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use crate::placement::{Place, Wanted};
+use crate::placement::{PlaceOrder, Wanted};
 
 /// Lines of an order. A reservation locks a row per line; beyond this an order holds up others.
 const LINES_MAX: usize = 100;
@@ -70,7 +70,7 @@ struct NewLine {
 }
 
 /// Checks the fields and makes the request a command with a new order id.
-pub(super) fn check(body: NewOrder, key: Arc<str>, now_micros: i64) -> Result<Place, Problem> {
+pub(super) fn check(body: NewOrder, key: Arc<str>, now_micros: i64) -> Result<PlaceOrder, Problem> {
     let NewOrder { customer_id, lines, destination, payment_token, currency } = body;
     if !is_customer_id(&customer_id) {
         return Err(invalid("customer_id", CUSTOMER_ID_RULE));
@@ -89,7 +89,7 @@ pub(super) fn check(body: NewOrder, key: Arc<str>, now_micros: i64) -> Result<Pl
         Err(error) => return Err(invalid("currency", error)),
     };
     let lines = check_lines(lines)?;
-    let mut place = Place {
+    let mut place = PlaceOrder {
         order_id: OrderId::made_at(now_micros),
         customer_id,
         lines,
@@ -130,7 +130,7 @@ fn check_lines(lines: Vec<NewLine>) -> Result<Vec<Wanted>, Problem> {
 
 /// What the request asks for, whatever its JSON looked like. Each part is preceded by its length, so
 /// that no two requests look alike.
-fn fingerprint(place: &Place) -> [u8; 32] {
+fn fingerprint(place: &PlaceOrder) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut part = |text: &str| {
         hash.update((text.len() as u64).to_be_bytes());

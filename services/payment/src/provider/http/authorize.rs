@@ -100,7 +100,7 @@ fn refused(order: OrderId, refusal: Refusal) -> Result<Input, Unanswered> {
     }
     // Nobody can pay with a card that does not exist: an order must not hang on it.
     if refusal.is_about_the_order() {
-        tracing::warn!(%order, error = %refusal, "the provider does not accept an authorisation");
+        tracing::warn!(%order, error = %refusal, "the provider does not accept an authorization");
         return Ok(DECLINED);
     }
     Err(stuck(order, Step::Authorize, refusal))

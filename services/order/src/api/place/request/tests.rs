@@ -11,7 +11,7 @@ fn good() -> Value {
     })
 }
 
-fn checked(body: Value) -> Result<Place, Problem> {
+fn checked(body: Value) -> Result<PlaceOrder, Problem> {
     check(serde_json::from_value(body).unwrap(), "key".into(), 1_790_000_000_000_000)
 }
 

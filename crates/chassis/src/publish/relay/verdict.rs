@@ -5,7 +5,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// What a failure to publish says about the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum Verdict {
     /// Kafka does not take this record, however often it is sent.
     Record,
     /// Kafka takes no record for this topic from us.
@@ -14,7 +14,7 @@ pub(super) enum Refusal {
     Passing,
 }
 
-impl Refusal {
+impl Verdict {
     pub(super) fn of(error: &KafkaError) -> Self {
         match error.rdkafka_error_code() {
             Some(
@@ -24,14 +24,14 @@ impl Refusal {
                 | RDKafkaErrorCode::InvalidRecord
                 | RDKafkaErrorCode::InvalidTimestamp
                 | RDKafkaErrorCode::PolicyViolation,
-            ) => Refusal::Record,
+            ) => Verdict::Record,
             Some(
                 RDKafkaErrorCode::TopicAuthorizationFailed
                 | RDKafkaErrorCode::UnknownTopic
                 | RDKafkaErrorCode::UnknownTopicOrPartition
                 | RDKafkaErrorCode::InvalidTopic,
-            ) => Refusal::Topic,
-            _ => Refusal::Passing,
+            ) => Verdict::Topic,
+            _ => Verdict::Passing,
         }
     }
 }

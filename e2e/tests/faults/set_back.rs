@@ -9,7 +9,7 @@ use flotilla::audit;
 use sqlx::Connection;
 use uuid::Uuid;
 
-use crate::rig::{REST, TURN, open};
+use e2e::rig::{REST, TURN, open};
 
 /// A copy of a server's folder.
 struct Kept {
@@ -21,7 +21,7 @@ struct Kept {
 impl Kept {
     /// Kills the server, copies its folder and starts it again.
     async fn of(shop: &Shop, service: &'static str) -> Self {
-        let servers = local::testing::servers().await.unwrap();
+        let servers = local::testing::own_servers().await.unwrap();
         let folder = servers.environment().settings().root.join("postgres").join(service);
         let kept = Kept { service, data: folder.join("data"), copy: folder.join("data.kept") };
         servers.kill(&format!("postgres-{service}")).await.unwrap();
@@ -34,7 +34,7 @@ impl Kept {
 
     /// Kills the server, puts the copy in the place of its folder and starts it again.
     async fn put_back(self, shop: &Shop) {
-        let servers = local::testing::servers().await.unwrap();
+        let servers = local::testing::own_servers().await.unwrap();
         servers.kill(&format!("postgres-{}", self.service)).await.unwrap();
         std::fs::remove_dir_all(&self.data).unwrap();
         copy(&self.copy, &self.data);
@@ -91,7 +91,7 @@ fn said(output: Output) -> String {
 /// Orders end before and after a copy of a participant's database is made; then it is set back to that
 /// copy, and more orders end.
 async fn set_back(service: &'static str) -> (Shop, String) {
-    let shop = open().await;
+    let shop = open().await.unwrap();
     let sku = shop.item(100).await.unwrap();
     all_ended(&shop, &place_some(&shop, &sku).await).await;
     let kept = Kept::of(&shop, service).await;
@@ -122,7 +122,7 @@ async fn shipping_asks_the_carrier_again_and_nothing_is_sent_twice() {
 async fn payment_captures_what_its_database_forgot_once_it_has_heard_everything_again() {
     let _turn = TURN.lock().await;
     let (shop, _sku) = set_back("payment").await;
-    // What order said of an order that was authorised long ago came before the provider's answer.
+    // What order said of an order that was authorized long ago came before the provider's answer.
     wait_until_known(&shop, "payment", "select count(*) from payments").await;
     hear_again(&shop, "payment").await;
     wait_until_clean(&shop).await;
@@ -133,7 +133,7 @@ async fn payment_captures_what_its_database_forgot_once_it_has_heard_everything_
 #[tokio::test]
 async fn order_gets_back_from_its_own_topic_what_its_database_lost() {
     let _turn = TURN.lock().await;
-    let shop = open().await;
+    let shop = open().await.unwrap();
     let sku = shop.item(100).await.unwrap();
     shop.fleet.stop_service("payment").await.unwrap();
     let before = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();

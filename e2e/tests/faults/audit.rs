@@ -7,12 +7,12 @@ use e2e::shop::Shop;
 use flotilla::audit;
 use sqlx::Connection;
 
-use crate::rig::{REST, TURN, open};
+use e2e::rig::{REST, TURN, open};
 
 #[tokio::test]
 async fn the_audit_of_a_fleet_that_moves_says_what_moves_and_judges_what_does_not() {
     let _turn = TURN.lock().await;
-    let shop = open().await;
+    let shop = open().await.unwrap();
     let sku = shop.item(5).await.unwrap();
     let ended = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();
     shop.ended(ended, "completed").await.unwrap();
@@ -41,7 +41,7 @@ async fn the_audit_of_a_fleet_that_moves_says_what_moves_and_judges_what_does_no
 #[tokio::test]
 async fn a_record_that_no_service_wrote_is_known_to_the_audit_by_its_dead_letter() {
     let _turn = TURN.lock().await;
-    let shop = open().await;
+    let shop = open().await.unwrap();
     let brokers = shop.fleet.environment().kafka_brokers();
     let outsider = chassis::testing::Outsider::new(&brokers).unwrap();
     let place = outsider.send("payment.events", "nobody", &[], Some(b"not Avro")).await.unwrap();
@@ -64,7 +64,7 @@ async fn a_record_that_no_service_wrote_is_known_to_the_audit_by_its_dead_letter
 #[tokio::test]
 async fn the_audit_finds_faults_that_were_planted_in_the_tables() {
     let _turn = TURN.lock().await;
-    let shop = open().await;
+    let shop = open().await.unwrap();
     let sku = shop.item(5).await.unwrap();
     let order = shop.place(&[(&sku, 2)], "DE", "tok_visa").await.unwrap();
     shop.ended(order, "completed").await.unwrap();
@@ -123,7 +123,7 @@ async fn the_audit_finds_faults_that_were_planted_in_the_tables() {
 #[tokio::test]
 async fn a_price_that_a_stranger_numbered_far_ahead_is_found_and_mended_as_the_runbook_says() {
     let _turn = TURN.lock().await;
-    let shop = open().await;
+    let shop = open().await.unwrap();
     let sku = shop.item(1).await.unwrap();
     let planted = "update prices set sequence = 1000, unit_price_minor = 1 where sku = '#sku'";
     execute(&shop, "order", &planted.replace("#sku", &sku)).await;
@@ -142,7 +142,7 @@ async fn a_price_that_a_stranger_numbered_far_ahead_is_found_and_mended_as_the_r
 #[tokio::test]
 async fn a_price_that_order_has_passed_without_hearing_it_is_a_fault_and_its_item_is_named() {
     let _turn = TURN.lock().await;
-    let shop = open().await;
+    let shop = open().await.unwrap();
     let sku = shop.item(1).await.unwrap();
     let clean = audit::run(&shop.fleet, REST).await.unwrap();
     assert!(clean.is_clean(), "{}", clean.broken());
