@@ -16,7 +16,7 @@ use crate::metrics;
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Starts replicas beside the fleet's own until there are so many of every service; returns them all,
+/// Starts replicas beside the fleet's own until there are this many of every service; returns them all,
 /// once each group has shared its partitions among its replicas.
 pub async fn start(fleet: &Fleet, replicas: u16) -> Result<Vec<Service>> {
     let settings = fleet.environment().settings();

@@ -16,7 +16,7 @@ use super::servers::{Servers, own};
 use super::stretch::{Stretch, repeat};
 use crate::process::Process;
 
-/// How long clients may take to tell of their requests; they do so once a second.
+/// How long clients may take to report their requests; they do so once a second.
 const TELLING: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 

@@ -29,13 +29,13 @@ impl Stretch {
         Ok(Stretch { times, took, cpu: cpu.collect() })
     }
 
-    /// The microseconds of CPU that each process took, divided by so many a time.
+    /// The microseconds of CPU that each process took, for each order.
     pub(super) fn cpu_us(&self, each_time: usize) -> Vec<f64> {
         let divisor = self.divisor(each_time);
         self.cpu.iter().map(|cpu| cpu.as_secs_f64() * 1e6 / divisor).collect()
     }
 
-    /// All that was done, at so many a time.
+    /// All that was done, in batches of one size.
     pub(super) fn divisor(&self, each_time: usize) -> f64 {
         self.times as f64 * each_time as f64
     }

@@ -360,7 +360,7 @@ impl<S: Service> Inner<S> {
                 return;
             }
             self.provider.unanswered(&unanswered);
-            // Where nothing is answered, the fault is not the call's: the provider's condition tells of it,
+            // Where nothing is answered, the fault is not the call's: the provider's condition shows it,
             // once for all.
             if !is_told
                 && unanswered.is_refused()

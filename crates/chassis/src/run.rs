@@ -222,7 +222,7 @@ impl Running {
             }
         }
         tasks.join(Part::Sweep, share).await;
-        // What only looks, and the admin port, which has told of the stop until here.
+        // What only looks, and the admin port, which has reported the stop until here.
         drop(tasks);
         let _flushed = tokio::task::spawn_blocking(move || telemetry.shutdown()).await;
     }

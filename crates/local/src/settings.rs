@@ -176,7 +176,7 @@ pub fn all_on_request<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Ve
 }
 
 /// The state folder that the environment asks for; it need not exist. A relative one is absolute here:
-/// whoever is told of it may stand elsewhere.
+/// whoever is given it may have another working directory.
 pub fn root_from_env() -> PathBuf {
     let asked = surroundings::variable("FLOTILLA_STATE");
     let root = asked.map_or_else(|| PathBuf::from(DEFAULT_STATE), PathBuf::from);

@@ -196,7 +196,7 @@ impl Ledger {
     /// Carries out a step of a shipment, or tells what it did when it was carried out before.
     pub fn ship(&mut self, act: &ShipmentAct) -> Result<Applied<Parcel>, RefusedCall> {
         let known = self.parcel(act.order());
-        // A booking that finds a cancellation, or the reverse, tells of what was done before.
+        // A booking that finds a cancellation, or the reverse, returns what was done before.
         let first = known.is_none();
         let (parcel, manner) = match act {
             ShipmentAct::Book { destination, .. } => {

@@ -27,8 +27,8 @@ pub(crate) async fn next_attempt_at(
         .await
 }
 
-/// The keys of calls that were asked for longer ago than that, with when, the oldest first: not more than
-/// so many. Of calls in one row the oldest counts, and a call that was answered a moment ago may still be
+/// The keys of calls that were asked for longer ago than that, with when, the oldest first: at most
+/// `limit` of them. Of calls in one row the oldest counts, and a call that was answered a moment ago may still be
 /// among them. For those who look.
 pub(crate) async fn open_for(
     db: &mut PgConnection,

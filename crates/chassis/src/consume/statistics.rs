@@ -62,7 +62,7 @@ pub(crate) struct RequestCounter {
     times: AtomicU64,
 }
 
-/// What a client has told of its requests since it was made.
+/// The requests that a client has reported since it was made.
 #[cfg(feature = "measuring")]
 #[derive(Debug, Clone, Copy)]
 pub struct RequestCounts {

@@ -123,7 +123,7 @@ fn bytes_of(headers: &HeaderMap) -> u32 {
 }
 
 impl<S: Service> Handle<S> {
-    /// Submits a command and answers after the commit that holds its effect.
+    /// Submits a command and returns once its effect is committed.
     pub async fn submit(&self, input: S::Input) -> Result<S::Reply, CommandError> {
         self.submit_traced(input, &HeaderMap::new()).await
     }

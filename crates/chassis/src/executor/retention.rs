@@ -83,7 +83,7 @@ impl Retention {
         Ok(())
     }
 
-    /// Forgets at most so many rows of each kind. Returns whether there may be more.
+    /// Forgets at most this many rows of each kind. Returns whether there may be more.
     pub(crate) async fn forget(
         &self,
         db: &mut PgConnection,

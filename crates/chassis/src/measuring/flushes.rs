@@ -44,7 +44,7 @@ impl Flushes {
         }
     }
 
-    /// What its producers have told of their requests, together.
+    /// The requests that its producers have reported, together.
     pub fn told(&self) -> RequestCounts {
         let Publisher { prompt, gathering, .. } = &self.publisher;
         let pumps = std::iter::once(prompt).chain(gathering);

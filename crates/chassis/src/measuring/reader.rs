@@ -105,7 +105,7 @@ impl Reader {
         waited.with_context(|| format!("a reader of {} is behind", self.topics.join(", ")))
     }
 
-    /// What it has told of its requests.
+    /// The requests that it has reported.
     pub fn told(&self) -> RequestCounts {
         self.client.context().requests.told()
     }

@@ -43,7 +43,7 @@ pub trait KeyedService: Send + Sync + Sized + 'static {
     type State: Stored + Default + PartialEq;
     /// What can happen to it.
     type Input: Clone + Send + Sync + 'static;
-    /// What is told of it.
+    /// What is published about it.
     type Event: Events;
     /// A call to the outside, see [`Service::Call`].
     type Call: Clone + Eq + Hash + Send + Sync + 'static;

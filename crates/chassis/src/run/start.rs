@@ -121,7 +121,7 @@ impl<S: Service> Starting<S> {
         let bounds = Bounds { connections: http::CONNECTIONS_MAX, stop: share(config.shutdown) };
         tasks.spawn(Part::Http, http::serve(public, public_router, bounds, stopping));
         let bounds = Bounds { connections: http::ADMIN_CONNECTIONS_MAX, ..bounds };
-        // It tells of the stop until the end.
+        // It reports the stop until the end.
         let never = std::future::pending();
         tasks.spawn(Part::Admin, http::serve(admin, admin_router, bounds, never));
         let starting = Starting {

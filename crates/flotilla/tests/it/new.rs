@@ -22,7 +22,7 @@ fn root() -> PathBuf {
 fn workspace() -> TempDir {
     let folder = TempDir::new().unwrap();
     let real = root();
-    // With what cargo is told of the allocator: it would be built anew, and again for the next build of all.
+    // With the settings of the allocator's build: otherwise it would be built anew, and again for the next build of all.
     for file in
         EDITED.into_iter().chain(["Cargo.lock", "crates/chassis/Cargo.toml", ".cargo/config.toml"])
     {

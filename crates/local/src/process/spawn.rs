@@ -90,7 +90,7 @@ pub(super) fn state(pid: u32) -> Option<char> {
     stat(pid)?.chars().next()
 }
 
-/// What the kernel tells of a process, after its name: that is in parentheses and may contain anything.
+/// What the kernel says about a process, after its name: that is in parentheses and may contain anything.
 fn stat(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     Some(stat.rsplit_once(") ")?.1.to_owned())

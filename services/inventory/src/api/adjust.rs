@@ -38,7 +38,7 @@ pub(super) struct Change {
         (status = OK, description = "the item as it is now", body = ItemView),
         (status = NOT_FOUND, description = "there is no such item", body = Problem,
             content_type = "application/problem+json"),
-        (status = CONFLICT, description = "not so many units are free", body = Problem,
+        (status = CONFLICT, description = "fewer units are free", body = Problem,
             content_type = "application/problem+json"),
         (status = UNPROCESSABLE_ENTITY, description = "a field is invalid, or the key was used for \
             another adjustment", body = Problem, content_type = "application/problem+json"),

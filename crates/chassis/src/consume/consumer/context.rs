@@ -75,7 +75,7 @@ impl Assignments {
         }
     }
 
-    /// A client that is told of no broker at all forgets those it knows, and those that it was configured
+    /// A client that learns of no broker at all forgets those it knows, and those that it was configured
     /// with, and is silent from then on. A cluster tells that of itself when it wakes up from a pause and
     /// its controller gives up the brokers before they are heard of again.
     /// <https://github.com/confluentinc/librdkafka/issues/5301>

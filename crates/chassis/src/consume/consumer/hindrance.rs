@@ -115,7 +115,7 @@ pub(crate) struct Complaint {
 }
 
 impl Complaint {
-    /// Notes an error of the member's, if it tells of the group. Returns whether it is worth a line.
+    /// Notes an error of the member's, if it is about the group. Returns whether it is worth a line.
     pub(super) fn note(&self, error: &KafkaError) -> bool {
         match error.rdkafka_error_code() {
             Some(code) if Hindrance::of(code).is_some() && Hindrance::is_of_group(code) => {

@@ -184,7 +184,7 @@ pub(crate) async fn go_on(
     Ok(Json(Moved { topic, partition: number, from: seen.stored, to }))
 }
 
-/// All partitions, and those that no broker tells of: without a leader, or with one that is silent.
+/// All partitions, and those that no broker reports: without a leader, or with one that is silent.
 async fn see(sight: &Sight) -> Result<(Vec<Seen>, Vec<Partition>), Problem> {
     let look = async {
         let topics = Brokers::topics(&sight.brokers, sight.topics.clone()).await?;
@@ -200,7 +200,7 @@ async fn see(sight: &Sight) -> Result<(Vec<Seen>, Vec<Partition>), Problem> {
 }
 
 fn untold(Partition { topic, number }: &Partition) -> Problem {
-    away(&format!("no broker tells of {topic}/{number}: it has no leader, or a silent one"))
+    away(&format!("no broker reports {topic}/{number}: it has no leader, or a silent one"))
 }
 
 fn away(detail: &str) -> Problem {

@@ -45,7 +45,7 @@ pub(super) struct Standstill {
     refused: HashMap<Partition, RDKafkaErrorCode>,
     /// Those whose broker took too long at the last probe.
     silent: HashSet<Partition>,
-    /// Those that no broker told of at the last look, and at the one before as well.
+    /// Those that no broker reported at the last look, and at the one before as well.
     hidden: HashSet<Partition>,
     hidden_twice: HashSet<Partition>,
     /// At how many looks in a row neither consumer nor executor had been busy all the time.
@@ -98,7 +98,7 @@ impl Standstill {
         self.dry = if dry { self.dry + 1 } else { 0 };
     }
 
-    /// Takes the partitions that no broker tells of. One that was just created has no leader for a moment.
+    /// Takes the partitions that no broker reports. One that was just created has no leader for a moment.
     pub(super) fn hid(&mut self, hidden: HashSet<Partition>) {
         self.hidden_twice = &hidden & &self.hidden;
         self.hidden = hidden;

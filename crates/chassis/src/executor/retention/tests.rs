@@ -106,7 +106,7 @@ async fn execute(db: &mut PgConnection, sql: &'static str) {
     sqlx::query(sql).execute(db).await.unwrap();
 }
 
-/// A dead letter that was set aside and, unless it waits, settled so many days ago.
+/// A dead letter that was set aside and, unless it waits, settled this many days ago.
 async fn letter(db: &mut PgConnection, offset: i64, state: &str, days_ago: i32) {
     sqlx::query(
         "insert into flotilla.dead_letters (topic, partition, message_offset, message_key, headers, payload, reason,

@@ -1,5 +1,5 @@
 //! Reads a row back into its messages. Separate from writing, as it trusts nothing: the row may be of another
-//! build. What it answers borrows from the row.
+//! build. What it returns borrows from the row.
 
 use super::{EVENT, NO_TRACE, NONE, RAW, TRACE, TRACE_WITH_STATE, VERSION};
 use crate::wire::trace::TraceContext;

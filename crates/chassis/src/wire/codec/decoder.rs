@@ -69,7 +69,7 @@ enum Writer {
         record: usize,
         reader: GenericDatumReader<'static>,
     },
-    /// Another version of a known record: resolved to ours, five times as dear.
+    /// Another version of a known record: resolved to ours, at five times the cost.
     Other {
         record: usize,
         reader: GenericDatumReader<'static>,
