@@ -26,6 +26,8 @@ const METRIC_PREFIX: &str = "flotilla_";
 pub struct Evidence {
     /// What they say of themselves.
     pub descriptions: BTreeMap<String, Description>,
+    /// Those that have a part in docs/openapi.json.
+    pub documented: BTreeSet<String>,
     /// The topics that `flotilla audit` reads.
     pub audited_topics: BTreeSet<String>,
     /// Their migrations, all in one text.
@@ -59,6 +61,7 @@ impl Evidence {
         evidence.in_transitions = transitions.map(|(service, _)| service.to_owned()).collect();
         for code in members::ALL {
             evidence.descriptions.insert(code.name.to_owned(), (code.describe)());
+            evidence.documented.extend(code.document.map(|_| code.name.to_owned()));
         }
         for member in members {
             let (name, folder) = (member.name.to_owned(), root.join(member.folder));
@@ -106,6 +109,11 @@ fn described(member: &Member, evidence: &Evidence) -> Vec<String> {
     if member.starts == Starts::WithTheFleet {
         let strange = member.owns.iter().filter(|name| !in_language(name));
         lacks.extend(strange.map(|topic| format!("owns {topic}, no topic of crates/events")));
+        if !evidence.documented.contains(member.name) {
+            lacks.push(
+                "has no part in docs/openapi.json: e2e/src/members.rs names no document".to_owned(),
+            );
+        }
     }
     lacks
 }

@@ -1,5 +1,5 @@
 //! The services on the roster, as this crate has their code: what each says of itself, and the document of its
-//! API. One line each; a service that is missing here fails a test by name.
+//! API. One entry each; a service that is missing here fails a test by name.
 
 use chassis::{Description, OfEveryService, describe};
 use roster::{FOREIGN_TOPICS, Member, ROSTER, Starts};

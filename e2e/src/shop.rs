@@ -31,8 +31,8 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// Opens a shop on the fleet of this test program, which the first one starts, on servers of its own. Its orders are
-    /// overdue later than any test waits.
+    /// Opens a shop on the fleet of this test program, which the first one starts, on servers of its own. Its orders
+    /// are overdue later than any test waits.
     pub async fn open() -> Result<Self> {
         let fleet = FLEET
             .get_or_try_init(async || {

@@ -171,8 +171,8 @@ impl World {
 
     fn request(&mut self, place: Arc<PlaceOrder>) {
         let done = self.fleet.order.decide(&order::Input::Place(place));
-        if let Reply::NotPlaced(refusal) = &done.reply {
-            self.violations.push(format!("an order was refused: {refusal}"));
+        if let Reply::NotPlaced(rejection) = &done.reply {
+            self.violations.push(format!("an order was rejected: {rejection}"));
         }
         self.follow(done);
     }

@@ -35,7 +35,7 @@ impl Stretch {
         self.cpu.iter().map(|cpu| cpu.as_secs_f64() * 1e6 / divisor).collect()
     }
 
-    /// All that was done, in batches of one size.
+    /// How many orders were handled, with `each_time` of them each time.
     pub(super) fn divisor(&self, each_time: usize) -> f64 {
         self.times as f64 * each_time as f64
     }

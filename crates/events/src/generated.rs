@@ -171,7 +171,7 @@ fn default_ordercompleted_customer_id() -> Option<String> {
     None
 }
 
-/// Stock is reserved and payment authorized: shipping may dispatch. From here on shipping decides whether a cancellation is still possible.
+/// Stock is reserved and payment authorised: shipping may dispatch. From here on shipping decides whether a cancellation is still possible.
 #[derive(Debug, PartialEq, Eq, Clone, Deserialize, Serialize)]
 pub struct OrderConfirmed {
     /// The order this fact is about (UUIDv7); also the message key.
@@ -253,7 +253,7 @@ pub struct PaymentAuthorized {
     pub currency: Currency,
     /// The provider's reference of the hold.
     pub authorization_id: String,
-    /// When the payment service learned of the authorization.
+    /// When the payment service learned of the authorisation.
     pub occurred_at: i64,
 }
 

@@ -1,6 +1,6 @@
 //! What a published language is made of: records with an Avro schema, and topics that carry them. It names no event
 //! and no topic. Separate from the fleet's own language, the crate `events`, so that the chassis needs nothing of
-//! the business, and a service outside the fleet can bring a language of its own.
+//! the business, and a service outside the saga can bring a language of its own.
 
 mod topic;
 

@@ -38,12 +38,10 @@ pub(crate) fn temporary_option(folder: &Path) -> String {
     format!("-Djava.io.tmpdir={}", folder.display())
 }
 
-/// The option that keeps classes as they are once read and checked, in a file beside the jars: a start of Kafka takes
-/// half of the CPU. `None` where the folder's name has what separates two such files.
-pub(crate) fn archive_option(jars: &Path) -> Option<String> {
-    let archive = jars.with_file_name("classes.jsa");
-    let path = archive.to_str().filter(|path| !path.contains(':'))?;
-    Some(format!("-XX:SharedArchiveFile={path}"))
+/// The option that keeps the classes of some jars, read and checked, in a file beside them: a start of Kafka then
+/// takes half of the CPU.
+pub(crate) fn archive_option(jars: &Path) -> String {
+    format!("-XX:SharedArchiveFile={}", jars.with_file_name("classes.jsa").display())
 }
 
 /// The program, downloaded if the machine has none.

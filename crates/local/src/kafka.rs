@@ -64,15 +64,15 @@ pub(crate) async fn start(settings: &Settings, lifetime: Lifetime) -> Result<()>
 /// separated by commas and a properties file is Latin-1 with escapes, so that few other names would do.
 fn spawn(settings: &Settings, lifetime: Lifetime) -> Result<Process> {
     let java = java::find()?;
-    let classes = format!("{}/*", download()?.display());
+    let jars = download()?;
+    let (classes, archive) = (format!("{}/*", jars.display()), java::archive_option(&jars));
     let folder = settings.root.join("kafka");
     let temporary = java::temporary_folder(settings, "kafka")?;
     fs::create_dir_all(&folder)?;
     fs::write(folder.join(PROPERTIES), configuration(settings))?;
     fs::write(folder.join("log4j2.properties"), LOGGING)?;
-    let archive = java::archive_option(&download()?);
     if !folder.join("data/meta.properties").exists() {
-        format(&java, &classes, &folder, archive.as_deref())?;
+        format(&java, &classes, &folder, &archive)?;
     }
     let compilers = match settings.kafka_compiler {
         Compiler::Quick => "-XX:TieredStopAtLevel=1",
@@ -82,8 +82,7 @@ fn spawn(settings: &Settings, lifetime: Lifetime) -> Result<Process> {
         .args(["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", compilers])
         .args(["-XX:-UsePerfData", "-Xshare:auto"])
         // Written when a Kafka ends and there is none yet, or one of another Java.
-        .args(archive.iter().map(|_| "-XX:+AutoCreateSharedArchive"))
-        .args(archive)
+        .args([archive.as_str(), "-XX:+AutoCreateSharedArchive"])
         .args([&java::temporary_option(&temporary), "-Dlog4j2.configurationFile=log4j2.properties"])
         .args(["-cp", &classes, "kafka.Kafka", PROPERTIES]);
     Process::start(settings, &spec, lifetime)
@@ -130,13 +129,12 @@ fn configuration(settings: &Settings) -> String {
     )
 }
 
-fn format(java: &Path, classes: &str, folder: &Path, archive: Option<&str>) -> Result<()> {
+fn format(java: &Path, classes: &str, folder: &Path, archive: &str) -> Result<()> {
     let mut command = surroundings::errand(java);
     surroundings::shelter(&mut command);
     let output = command
         .args(["-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData"])
-        .args(archive)
-        .args(["-cp", classes, "kafka.tools.StorageTool", "format"])
+        .args([archive, "-cp", classes, "kafka.tools.StorageTool", "format"])
         .args(["--standalone", "--ignore-formatted", "-t", &cluster_id(), "-c", PROPERTIES])
         .current_dir(folder)
         .output()?;

@@ -163,7 +163,7 @@ impl Servers {
         self.environment.start(&silent).await
     }
 
-    /// Whoever does not go on without its servers must not lose them to another program.
+    /// A program that cannot go on without its servers must not lose them to another.
     fn check_own(&self) -> Result<()> {
         ensure!(
             !self.are_shared,

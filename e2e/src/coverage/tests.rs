@@ -51,6 +51,7 @@ fn a_roster_that_says_something_else_than_the_code_is_found() {
         r#"calls {"printer"} on the roster, {"carrier"} by its code"#,
         r#"finds its neighbours by {"FLOTILLA_PRINTER"} on the roster, {"FLOTILLA_CARRIER"} by"#,
         "owns gifts.events, no topic of crates/events",
+        "has no part in docs/openapi.json: e2e/src/members.rs names no document",
     ] {
         finds(&evidence, &GIFTS, expected);
     }

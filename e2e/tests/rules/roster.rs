@@ -5,7 +5,7 @@ use std::path::Path;
 use e2e::coverage::{Evidence, lacks};
 use e2e::members;
 use events::TOPICS;
-use roster::{FOREIGN_TOPICS, ROSTER, owner_of};
+use roster::{FOREIGN_TOPICS, ROSTER, SERVICES, owner_of};
 
 use crate::documents::is_current;
 
@@ -31,4 +31,12 @@ fn every_topic_of_the_language_has_one_writer_on_the_roster() {
 #[test]
 fn the_description_of_the_fleet_is_what_its_services_say() {
     is_current("fleet.json", &members::document());
+}
+
+/// The script cannot ask the roster: it runs before anything is built.
+#[test]
+fn the_script_builds_the_services_that_every_fleet_has() {
+    let script = std::fs::read_to_string(root().join("x")).unwrap();
+    let programs = format!("programs=(flotilla {} sandbox)", SERVICES.join(" "));
+    assert!(script.contains(&programs), "x does not say {programs}");
 }

@@ -1,4 +1,4 @@
-//! What loyalty publishes. The fleet's own language is the crate `events`; a service beside the fleet brings its
+//! What loyalty publishes. The fleet's own language is the crate `events`; a service outside the saga brings its
 //! own, with its schemas beside it.
 
 use events::OrderId;

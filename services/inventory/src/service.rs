@@ -118,14 +118,14 @@ fn decide_set(
 
 fn decide_adjust(rows: &mut Rows, adjustment: &Adjustment, effects: &mut Effects<NoCall>) -> Reply {
     let Adjustment { id, sku, delta, source, note } = adjustment;
-    let refused = |rejection: Rejection, effects: &mut Effects<NoCall>| {
+    let rejected = |rejection: Rejection, effects: &mut Effects<NoCall>| {
         if *source == Source::Warehouse {
             effects.refuse(format!("{sku}: {rejection}"));
         }
         Reply::Rejected(rejection)
     };
     if let Err(rejection) = domain::check_adjustment(*delta, note) {
-        return refused(rejection, effects);
+        return rejected(rejection, effects);
     }
     if let Some((known_sku, known_delta)) = rows.adjustments.get(id) {
         let same = known_sku == sku && known_delta == delta;
@@ -148,7 +148,7 @@ fn decide_adjust(rows: &mut Rows, adjustment: &Adjustment, effects: &mut Effects
             let item = rows.stock.get(sku).expect("adjusted a moment ago").clone();
             Reply::Item { item, created: false }
         }
-        Err(rejection) => refused(rejection, effects),
+        Err(rejection) => rejected(rejection, effects),
     }
 }
 

@@ -105,7 +105,7 @@ impl Service for Orders {
     fn decide(&self, rows: &mut Rows, input: &Input, effects: &mut Effects<NoCall>) -> Reply {
         match input {
             Input::Place(place) => decide_place(rows, place, effects),
-            Input::Order(step) => decide_step(rows, step, effects),
+            Input::Order(input) => decide_order(rows, input, effects),
             Input::Price(sku, price) => {
                 rows.prices.change(sku, price);
                 Reply::Noted
@@ -154,7 +154,7 @@ fn decide_place(rows: &mut Rows, place: &Arc<PlaceOrder>, effects: &mut Effects<
     let (lines, total) = match placement::price(place, rows.prices.listed()) {
         Ok(priced) => priced,
         Err(rejection) => {
-            rows.refused = true;
+            rows.rejected = true;
             return Reply::NotPlaced(rejection);
         }
     };
@@ -179,18 +179,18 @@ fn decide_place(rows: &mut Rows, place: &Arc<PlaceOrder>, effects: &mut Effects<
     Reply::Placed { placed, replayed: false }
 }
 
-fn decide_step(rows: &mut Rows, step: &OrderInput, effects: &mut Effects<NoCall>) -> Reply {
-    let Some(before) = rows.orders.get(step.order) else {
+fn decide_order(rows: &mut Rows, input: &OrderInput, effects: &mut Effects<NoCall>) -> Reply {
+    let Some(before) = rows.orders.get(input.order) else {
         // Order writes the first row of every order and publishes after that commit, so an answer
         // about an unknown order is not ours: planted, or of another fleet. It must not block. A caller who
         // names an unknown order is told so, and nobody else need know.
-        if !matches!(step.input, domain::Input::Cancel | domain::Input::Return) {
-            rows.strangers.push(step.order);
+        if !matches!(input.input, domain::Input::Cancel | domain::Input::Return) {
+            rows.strangers.push(input.order);
         }
         return Reply::NoSuchOrder;
     };
     let now = effects.now_micros();
-    let decision = match domain::decide(&before.facts, before.state, step.input, now) {
+    let decision = match domain::decide(&before.facts, before.state, input.input, now) {
         Ok(decision) => decision,
         Err(rejection) => return Reply::Rejected(rejection),
     };
@@ -198,15 +198,15 @@ fn decide_step(rows: &mut Rows, step: &OrderInput, effects: &mut Effects<NoCall>
     if state == before.state {
         return Reply::Moved(state);
     }
-    rows.orders.change(step.order, &events, effects, |order| {
+    rows.orders.change(input.order, &events, effects, |order| {
         order.state = state;
         order.log.reserve((1 + events.len()) * history::ENTRY_BYTES);
-        let heard = step.heard.into_iter();
+        let heard = input.heard.into_iter();
         let kinds = heard.chain(events.iter().map(Kind::from));
         kinds.for_each(|kind| history::append(&mut order.log, kind, now));
-        order.hear(&step.news);
+        order.hear(&input.news);
     });
-    measures::changed(effects, step.order, &state, &events);
+    measures::changed(effects, input.order, &state, &events);
     Reply::Moved(state)
 }
 

@@ -33,8 +33,8 @@ pub struct Rows {
     pub answered: HashMap<Arc<str>, Answered>,
     /// Whether keys of the batch are presumed new.
     pub presumed: bool,
-    /// Whether a request was refused, which writes nothing about its key.
-    pub refused: bool,
+    /// Whether a request was rejected, which writes nothing about its key.
+    pub rejected: bool,
     pub prices: Prices,
     /// Orders that somebody told us about and nobody placed.
     pub strangers: Vec<OrderId>,

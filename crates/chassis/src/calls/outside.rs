@@ -50,7 +50,7 @@ fn target_from_env(env: &mut Env, name: &str, what: &str, in_process: bool) -> O
     let key = env.secret(&format!("{name}_KEY"), &format!("secret key of {what}'s API"), false);
     let key_file = env.optional(
         &format!("{name}_KEY_FILE"),
-        "a file that holds the key, in target of the variable",
+        "a file that holds the key, in place of the variable",
     );
     let timeout_ms = env.parsed(
         &format!("{name}_TIMEOUT_MS"),

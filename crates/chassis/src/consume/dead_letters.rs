@@ -64,10 +64,10 @@ pub(crate) async fn record(
             ("dead_letter_partition", Some(partition.as_bytes())),
             ("dead_letter_offset", Some(position.as_bytes())),
         ];
-        let told = Excerpt::of(key, &headers, payload);
-        let omitted = told.omitted.map(|what| ("dead_letter_omitted", Some(what.as_bytes())));
-        let headers_told = told.headers.iter().copied().chain(why).chain(omitted);
-        out.raw(&topic, told.key, headers_told, told.payload);
+        let excerpt = Excerpt::of(key, &headers, payload);
+        let omitted = excerpt.omitted.map(|what| ("dead_letter_omitted", Some(what.as_bytes())));
+        let shown = excerpt.headers.iter().copied().chain(why).chain(omitted);
+        out.raw(&topic, excerpt.key, shown, excerpt.payload);
         columns.push(casualty, key, &headers, payload, detail);
     }
     columns.insert(db).await

@@ -64,8 +64,8 @@ impl IntoResponse for CommandError {
 }
 
 impl From<CommandError> for Problem {
-    fn from(refused: CommandError) -> Self {
-        match refused {
+    fn from(error: CommandError) -> Self {
+        match error {
             CommandError::Busy => Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many requests")
                 .code("busy")
                 .detail("as many commands wait as may wait; try again in a moment")

@@ -70,9 +70,7 @@ pub(crate) fn run(New::Service(asked): New, out: &Output) -> Result<ExitCode> {
             plan.write()?
         }
         mend_lock_file(&root, out);
-        if !asked.undo {
-            next_steps(&asked.name, &plan, out);
-        }
+        next_steps(&asked, &plan, out);
     }
     let files: Vec<String> = plan.files().map(|(file, _)| file).collect();
     out.document(&json!({ "folder": plan.folder(), "files": files, "done": !asked.dry_run }));
@@ -112,11 +110,16 @@ fn mend_lock_file(root: &Path, out: &Output) {
     }
 }
 
-fn next_steps(name: &str, plan: &Plan, out: &Output) {
-    let folder = plan.folder();
+fn next_steps(Service { name, undo, .. }: &Service, plan: &Plan, out: &Output) {
+    let generated = "  UPDATE_GENERATED=1 cargo test -p e2e --test rules roster";
     out.title("next");
+    if *undo {
+        out.line(format_args!("{generated}  (if you ran it since)"));
+        return;
+    }
+    let folder = plan.folder();
     out.line(format_args!("  cargo test -p {name}"));
-    out.line(format_args!("  UPDATE_GENERATED=1 cargo test -p e2e --test rules roster"));
+    out.line(generated);
     out.line(format_args!("  ./x up --with {name}"));
     out.line(format_args!(
         "  the first rule goes into {folder}/src/domain.rs, and its row into the table of"

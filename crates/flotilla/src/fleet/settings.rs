@@ -45,24 +45,30 @@ impl FleetSettings {
     }
 }
 
-/// A program of this name in a folder, or an error that says how to build it.
+/// A program of this name in a folder, or an error that says where it should be.
 pub(super) fn program(programs: &Path, name: &str) -> Result<PathBuf> {
     let program = programs.join(name);
-    if !program.exists() {
-        bail!(
-            "there is no program {}; build it: cargo build --profile {} --workspace --bins",
-            program.display(),
-            profile_of(programs)
-        );
+    if program.exists() {
+        return Ok(program);
     }
-    Ok(program)
+    match profile_of(programs) {
+        Some(profile) => bail!(
+            "there is no program {}; build it: cargo build --profile {profile} --workspace --bins",
+            program.display()
+        ),
+        None => bail!(
+            "there is no program {}; the services' programs belong beside flotilla",
+            program.display()
+        ),
+    }
 }
 
-/// The profile that cargo builds into a folder: its name, but for one.
-fn profile_of(programs: &Path) -> &str {
-    match programs.file_name().and_then(|name| name.to_str()) {
-        Some(profile) if profile != "debug" => profile,
-        _development => "dev",
+/// The profile that cargo builds into a folder: its name, but for one. `None` where cargo builds nothing.
+fn profile_of(programs: &Path) -> Option<&str> {
+    match programs.file_name()?.to_str()? {
+        "debug" => Some("dev"),
+        profile @ ("demo" | "release" | "dist") => Some(profile),
+        _elsewhere => None,
     }
 }
 

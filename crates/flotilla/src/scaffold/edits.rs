@@ -120,10 +120,12 @@ impl Edit {
 
     /// The text without the lines; `None` where they are not there once.
     pub(super) fn taken_from(&self, text: &str) -> Option<String> {
-        let (before, after) = text.split_once(&self.lines)?;
-        let is_once = !after.contains(&self.lines);
-        (is_once && (before.is_empty() || before.ends_with('\n')))
-            .then(|| format!("{before}{after}"))
+        // The same may be the end of a longer line.
+        let begins_a_line = |at: usize| at == 0 || text.as_bytes()[at - 1] == b'\n';
+        let mut found = text.match_indices(&self.lines).filter(|(at, _)| begins_a_line(*at));
+        let (at, lines) = found.next()?;
+        let after = &text[at + lines.len()..];
+        found.next().is_none().then(|| format!("{}{after}", &text[..at]))
     }
 
     pub(super) fn diff(&self, text: &str) -> Result<String> {

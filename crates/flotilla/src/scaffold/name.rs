@@ -22,8 +22,11 @@ const POSTGRES: &str = "all analyse analyze and any array asc asymmetric both ca
                         or order placing postgres primary public references select session some symmetric system \
                         table then to trailing union unique user using variadic when window with";
 
-/// Processes of a local fleet that are no services.
-const PROCESSES: &str = "controller kafka registry sandbox";
+/// Processes of a local fleet that are no services, and what it calls having no service on request.
+const LOCAL_FLEET: &str = "controller kafka none registry sandbox";
+
+/// Folders of what is built, which no program can be called.
+const CARGO: &str = "build deps examples incremental";
 
 /// Fails where a service cannot be called this, with the reason.
 pub(super) fn check(root: &Path, name: &str) -> Result<()> {
@@ -32,7 +35,9 @@ pub(super) fn check(root: &Path, name: &str) -> Result<()> {
         is_plain && (2..=NAME_MAX).contains(&name.len()),
         "a service is called by 2 to {NAME_MAX} small letters, as its database and its crate are; {name:?} is not"
     );
-    for (words, of) in [(RUST, "Rust"), (POSTGRES, "Postgres"), (PROCESSES, "the local fleet")] {
+    for (words, of) in
+        [(RUST, "Rust"), (CARGO, "cargo"), (POSTGRES, "Postgres"), (LOCAL_FLEET, "the local fleet")]
+    {
         let is_taken = words.split_whitespace().any(|word| word == name);
         ensure!(!is_taken, "{name} is a name that {of} needs itself");
     }

@@ -40,8 +40,10 @@ fn what_is_written_can_be_taken_away_again_without_a_trace() {
     let folder = repository();
     let before = content(folder.path());
     for (name, hears, publishes) in [
-        ("ledger", &["shipping.events", "order.events"][..], true),
-        ("ledgerwithalongnameofthirtytwo", &["inventory.events"], false),
+        ("unheardof", &["shipping.events", "order.events"][..], true),
+        ("unheardofwithanameofthirtytwo", &["inventory.events"], false),
+        // Another dependency ends like its line.
+        ("json", &["order.events"], true),
     ] {
         let request = Request { publishes, ..request(name, hears) };
         let plan = Plan::new(folder.path(), &request).unwrap();
@@ -66,13 +68,13 @@ fn what_is_written_can_be_taken_away_again_without_a_trace() {
 #[test]
 fn what_was_changed_since_is_named_and_nothing_is_taken_away() {
     let folder = repository();
-    Plan::new(folder.path(), &request("ledger", &["order.events"])).unwrap().write().unwrap();
-    let path = |file: &str| folder.path().join("services/ledger").join(file);
+    Plan::new(folder.path(), &request("unheardof", &["order.events"])).unwrap().write().unwrap();
+    let path = |file: &str| folder.path().join("services/unheardof").join(file);
     fs::write(path("src/domain.rs"), "// a rule").unwrap();
     fs::write(path("src/api.rs"), "// a route").unwrap();
     let before = content(folder.path());
-    let error = Plan::written(folder.path(), "ledger").unwrap().undo().unwrap_err().to_string();
-    for file in ["services/ledger/src/domain.rs", "services/ledger/src/api.rs"] {
+    let error = Plan::written(folder.path(), "unheardof").unwrap().undo().unwrap_err().to_string();
+    for file in ["services/unheardof/src/domain.rs", "services/unheardof/src/api.rs"] {
         assert!(error.contains(file), "{error}");
     }
     assert!(!error.contains("service.rs"), "{error}");
@@ -84,8 +86,20 @@ fn names_that_are_taken_or_will_not_do_are_refused() {
     let folder = repository();
     let long = "a".repeat(33);
     for name in [
-        "", "a", &long, "Ledger", "led-ger", "led_ger", "ledger2", "match", "user", "kafka",
-        "order", "serde",
+        "",
+        "a",
+        &long,
+        "Unheardof",
+        "un-heard",
+        "un_heard",
+        "unheardof2",
+        "match",
+        "user",
+        "kafka",
+        "order",
+        "serde",
+        "none",
+        "deps",
     ] {
         let refused = Plan::new(folder.path(), &request(name, &["order.events"]));
         assert!(refused.is_err(), "{name}");
@@ -101,7 +115,19 @@ fn only_topics_that_are_about_orders_can_be_heard_each_once() {
         (&["order.events", "order.events"], "named twice"),
         (&[], "name a topic"),
     ] {
-        let refused = Plan::new(folder.path(), &request("ledger", hears)).unwrap_err().to_string();
+        let refused =
+            Plan::new(folder.path(), &request("unheardof", hears)).unwrap_err().to_string();
         assert!(refused.contains(why), "{refused}");
+    }
+}
+
+/// What is written for a service is what stands there for one that was written by hand: so it compiles, and is
+/// formatted.
+#[test]
+fn the_lines_for_a_service_are_those_that_a_service_in_the_repository_has() {
+    let real = root_of(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    for edit in edits::all(&request("loyalty", &["order.events"]), "examples/loyalty") {
+        let text = fs::read_to_string(real.join(edit.file)).unwrap();
+        assert!(edit.taken_from(&text).is_some(), "{}: {edit:?}", edit.file);
     }
 }

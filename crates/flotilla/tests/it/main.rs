@@ -6,6 +6,7 @@ mod cli;
 mod logs;
 mod new;
 mod nowhere;
+mod operating;
 mod output;
 mod schemas;
 mod topics;

@@ -22,7 +22,8 @@ fn root() -> PathBuf {
 fn workspace() -> TempDir {
     let folder = TempDir::new().unwrap();
     let real = root();
-    // With the settings of the allocator's build: otherwise it would be built anew, and again for the next build of all.
+    // With the settings of the allocator's build: otherwise it would be built anew, and again for the next build of
+    // all.
     for file in
         EDITED.into_iter().chain(["Cargo.lock", "crates/chassis/Cargo.toml", ".cargo/config.toml"])
     {
@@ -88,7 +89,7 @@ async fn a_service_that_is_written_passes_its_own_tests_and_leaves_no_trace_when
         texts.collect::<Vec<_>>()
     };
     let before = edited();
-    let speaks = "new service ledger --hears order.events,payment.events --publishes --yes";
+    let speaks = "new service unheardof --hears order.events,payment.events --publishes --yes";
     flotilla(folder.path(), speaks).await;
     flotilla(folder.path(), "new service listener --hears inventory.events --yes").await;
 
@@ -105,7 +106,7 @@ async fn a_service_that_is_written_passes_its_own_tests_and_leaves_no_trace_when
     assert_eq!(said.stdout.matches("2 passed").count(), 2, "{}", said.stdout);
     assert_eq!(said.stdout.matches("1 passed").count(), 2, "{}", said.stdout);
 
-    flotilla(folder.path(), "new service ledger --undo --yes").await;
+    flotilla(folder.path(), "new service unheardof --undo --yes").await;
     flotilla(folder.path(), "new service listener --undo --yes").await;
     assert!(fs::read_dir(folder.path().join("services")).unwrap().next().is_none());
     assert_eq!(edited(), before);

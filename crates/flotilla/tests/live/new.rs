@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::program::Fleet;
 use crate::script::root;
 
-/// By what the repository is known, and what a new service changes in it.
+/// What marks the repository, and what a new service changes in it.
 const EDITED: [&str; 6] = [
     "crates/chassis/Cargo.toml",
     "crates/roster/src/lib.rs",
@@ -29,20 +29,20 @@ pub(crate) fn writes_a_service_and_takes_it_away(fleet: &Fleet) {
     let there = |file: &str| folder.path().join(file).exists();
     let run = |line: &str| fleet.run_in(folder.path(), line);
     let asked =
-        "new service ledger --hears order.events,payment.events --publishes --keyed-by order";
+        "new service unheardof --hears order.events,payment.events --publishes --keyed-by order";
 
-    run(&format!("{asked} --dry-run")).with_code(0).says("+    { crate = \"ledger\"");
+    run(&format!("{asked} --dry-run")).with_code(0).says("+    { crate = \"unheardof\"");
     run(asked).with_code(1).complains("--yes");
-    assert!(!there("services/ledger"));
-    run(&format!("{asked} --yes")).with_code(0).says("./x up --with ledger");
-    assert!(there("services/ledger/schemas/LedgerNoted.avsc"));
-    run(&format!("{asked} --yes")).with_code(1).complains("services/ledger exists");
-    run("new service ledger --undo --yes").with_code(0);
-    assert!(!there("services/ledger"));
+    assert!(!there("services/unheardof"));
+    run(&format!("{asked} --yes")).with_code(0).says("./x up --with unheardof");
+    assert!(there("services/unheardof/schemas/UnheardofNoted.avsc"));
+    run(&format!("{asked} --yes")).with_code(1).complains("services/unheardof exists");
+    run("new service unheardof --undo --yes").with_code(0);
+    assert!(!there("services/unheardof"));
 
-    run("new service ledger --hears shipping.events --yes").with_code(0);
-    assert!(there("services/ledger/src/service.rs") && !there("services/ledger/schemas"));
+    run("new service unheardof --hears shipping.events --yes").with_code(0);
+    assert!(there("services/unheardof/src/service.rs") && !there("services/unheardof/schemas"));
     run("new service order-2 --hears order.events --yes").with_code(1).complains("small letters");
-    let elsewhere = fleet.run_in(Path::new("/"), "new service ledger --undo --yes").with_code(1);
+    let elsewhere = fleet.run_in(Path::new("/"), "new service unheardof --undo --yes").with_code(1);
     elsewhere.complains("not in the fleet's repository");
 }

@@ -50,10 +50,14 @@ impl Clone {
         command
     }
 
+    /// What cargo was asked for, a line each time.
+    fn asked(&self) -> String {
+        fs::read_to_string(self.folder.join("bin/cargo.asked")).unwrap_or_default()
+    }
+
     /// Whether a build was asked for.
     fn has_built(&self) -> bool {
-        let asked = fs::read_to_string(self.folder.join("bin/cargo.asked")).unwrap_or_default();
-        asked.lines().any(|line| line.starts_with("build"))
+        self.asked().lines().any(|line| line.starts_with("build"))
     }
 }
 
@@ -115,4 +119,28 @@ fn a_fresh_clone_tells_what_it_can_do_and_what_is_missing_without_building() {
     let few = said("./x doctor", &mut few).with_code(1);
     few.says("maven: missing").says("apt-get install maven").says("cmake: missing");
     assert!(!clone.has_built());
+}
+
+#[test]
+fn services_on_request_are_built_when_they_are_asked_for_and_when_they_were_the_last_time() {
+    let folder = TempDir::new().unwrap();
+    let clone = Clone::fresh(folder.path());
+    fs::create_dir_all(clone.folder.join("examples/loyalty")).unwrap();
+    let packages_of = |line: &str, with: &str| {
+        let mut command = clone.command(line);
+        command.env("FLOTILLA_WITH", with);
+        // Nothing is built by the cargo of this clone, so there is no program to go on with.
+        said(line, &mut command).with_code(127);
+        clone.asked().lines().last().unwrap().to_owned()
+    };
+    for line in ["./x up --with loyalty", "./x up --with=loyalty", "./x up --with nobody,loyalty"] {
+        let packages = packages_of(line, "");
+        assert!(packages.contains("--package=loyalty"), "{line}: {packages}");
+        assert!(!packages.contains("nobody"), "{line}: {packages}");
+    }
+    assert!(packages_of("./x up", "none,loyalty").contains("--package=loyalty"));
+    assert!(!packages_of("./x up", "").contains("loyalty"));
+    fs::create_dir_all(clone.folder.join(".flotilla")).unwrap();
+    fs::write(clone.folder.join(".flotilla/with"), "loyalty\n").unwrap();
+    assert!(packages_of("./x up", "").contains("--package=loyalty"));
 }

@@ -53,12 +53,12 @@ pub(super) async fn adjust(
     Json(change): Json<Change>,
 ) -> Result<Json<ItemView>, Problem> {
     let Change { delta, note } = change;
-    domain::check_adjustment(delta, &note).map_err(|rejection| refused(rejection, &sku))?;
+    domain::check_adjustment(delta, &note).map_err(|rejection| rejected(rejection, &sku))?;
     let (id, source) = (adjustment_id(&key), Source::Caller);
     let input = Input::Adjust(Adjustment { id, sku: sku.clone(), delta, note, source });
     match handle.submit_traced(input, &headers).await? {
         Reply::Item { item, .. } => Ok(Json(ItemView::new(&sku, &item))),
-        Reply::Rejected(rejection) => Err(refused(rejection, &sku)),
+        Reply::Rejected(rejection) => Err(rejected(rejection, &sku)),
         Reply::IdReused => Err(IdempotencyKey::reused(
             "for another adjustment; a new adjustment needs a new Idempotency-Key",
         )),
@@ -66,7 +66,7 @@ pub(super) async fn adjust(
     }
 }
 
-fn refused(rejection: Rejection, sku: &Sku) -> Problem {
+fn rejected(rejection: Rejection, sku: &Sku) -> Problem {
     let text = rejection.to_string();
     match rejection {
         Rejection::UnknownSku => unknown(sku),

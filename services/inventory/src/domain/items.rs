@@ -34,7 +34,7 @@ pub struct Adjustment {
     pub source: Source,
 }
 
-/// Who adjusts: a caller is told of a rejection, an event that is refused becomes a dead letter.
+/// Who adjusts: a caller is told why it is rejected, an event becomes a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     Caller,

@@ -100,7 +100,7 @@ async fn command(
         Reply::Rejected(rejection) => Err(problem(rejection)),
         Reply::NoSuchOrder => Err(no_such_order()),
         Reply::Placed { .. } | Reply::NotPlaced(_) | Reply::Noted => {
-            unreachable!("a step is answered as a step")
+            unreachable!("a command about an order is answered as one")
         }
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct OpenOrders {
 /// Where the search stands in this replica; each has its own.
 #[derive(Debug, Default)]
 pub(crate) struct OpenSearch {
-    /// `None` until the progress is read from the table.
+    /// `None` until it is read from the table.
     progress: Mutex<Option<Progress>>,
 }
 

@@ -20,9 +20,9 @@ const LOOKED_AT_MAX: i64 = 20_000;
 /// most, and then its last attempt may wait for a lock and be carried out. Earlier than this, no order
 /// comes to light any more.
 const LATE_COMMIT_MS: u64 = 120_000;
-/// The progress is written down when it has moved this far.
+/// How far the search has come is written down whenever it has moved this far.
 pub(super) const WRITE_EVERY_MS: u64 = 60_000;
-/// A new replica begins this far before the progress written down, for the sake of orders whose commit
+/// A new replica begins this far before the point that is written down, for the sake of orders whose commit
 /// another replica's trouble delayed.
 const BEGIN_BEFORE_MS: u64 = 600_000;
 
@@ -31,7 +31,7 @@ const BEGIN_BEFORE_MS: u64 = 600_000;
 #[derive(Debug)]
 pub(crate) struct OverdueSearch {
     deadline_ms: u64,
-    /// `None` until the progress is read from the table.
+    /// `None` until it is read from the table.
     progress: Mutex<Option<Progress>>,
 }
 

@@ -11,7 +11,7 @@ pub(crate) fn save(rows: &Rows, writes: &mut Writes) -> Result<(), Failure> {
         let (count, first) = (rows.strangers.len(), tracing::field::display(stranger));
         tracing::warn!(count, first, "ignored answers about orders that were never placed here");
     }
-    if rows.presumed && rows.refused {
+    if rows.presumed && rows.rejected {
         return Err(Failure::unread("idempotency keys"));
     }
     rows.orders.save(writes)?;

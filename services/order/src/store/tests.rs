@@ -228,11 +228,11 @@ async fn no_request_is_refused_for_good_before_its_key_was_read() {
     let place = [Input::Place(place(OrderId::now(), "key"))];
     let presumed = Presumed::default();
     let mut rows = presume(&db, &presumed, &place).await;
-    rows.refused = true;
+    rows.rejected = true;
     let failure = write(&db, rows).await.unwrap_err();
     assert!(matches!(&failure, Failure::Retry(_)) && !failure.is_conflict(), "{failure:?}");
     let mut rows = presume(&db, &presumed, &place).await;
-    rows.refused = true;
+    rows.rejected = true;
     write(&db, rows).await.unwrap();
 }
 

@@ -169,8 +169,8 @@ impl Relay {
         let Some((_, error)) = sent.failures().pop() else { return Ok(Attempt::Settled) };
         match Verdict::of(&error) {
             Verdict::Passing => return Ok(Attempt::Failed(error.to_string())),
-            refusal @ (Verdict::Record | Verdict::Topic) => {
-                delivery.refused(number, refusal, &error.to_string(), &mut office.apart);
+            verdict @ (Verdict::Record | Verdict::Topic) => {
+                delivery.refused(number, verdict, &error.to_string(), &mut office.apart);
             }
         }
         Ok(Attempt::Settled)

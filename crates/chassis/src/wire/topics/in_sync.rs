@@ -48,7 +48,7 @@ impl Safety {
     }
 }
 
-/// How many of this many replicas must be in sync.
+/// How many of `replicas` must be in sync.
 pub(super) fn wanted(replicas: i32) -> i32 {
     COPIES.min(replicas)
 }

@@ -47,8 +47,8 @@ impl HalfRequest {
     }
 }
 
-/// How a command was refused.
-pub(crate) struct Refusal {
+/// How a command was rejected.
+pub(crate) struct Rejection {
     pub(crate) status: u16,
     pub(crate) code: String,
     /// In seconds; zero where the answer does not say.
@@ -221,7 +221,7 @@ impl World {
     }
 
     /// Adds one after the other until that is refused.
-    pub(crate) async fn add_until_refused(&self, name: &str, key: &str) -> Refusal {
+    pub(crate) async fn add_until_refused(&self, name: &str, key: &str) -> Rejection {
         let url = format!("http://127.0.0.1:{}/additions", self.processes.get(name).public);
         wait(&format!("{name} to refuse"), async || {
             let request = self.processes.http.post(&url).json(&json!({ "key": key, "amount": 1 }));
@@ -234,7 +234,7 @@ impl World {
             let status = response.status().as_u16();
             let problem: Value = response.json().await.unwrap();
             let code = problem["code"].as_str().unwrap_or_default().to_owned();
-            Ok(Refusal { status, code, retry_after })
+            Ok(Rejection { status, code, retry_after })
         })
         .await
     }

@@ -16,6 +16,8 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use tokio::sync::{Semaphore, SemaphorePermit};
+
 use super::{DEAD, PATIENCE, REQUESTS, RequestEvent, TOTALS, TotalChanged, World, processes};
 
 pub(super) struct Shared {
@@ -26,6 +28,10 @@ pub(super) struct Shared {
     pub(super) urls: Urls,
 }
 
+/// Worlds at once, whatever the number of test threads: each is a Kafka, a registry and five Postgres.
+const WORLDS_MAX: usize = 4;
+
+static ROOM: Semaphore = Semaphore::const_new(WORLDS_MAX);
 /// Servers that no test uses now.
 static FREE: Mutex<Vec<Shared>> = Mutex::new(Vec::new());
 
@@ -33,6 +39,7 @@ static FREE: Mutex<Vec<Shared>> = Mutex::new(Vec::new());
 pub(super) struct Turn {
     /// `None` only while it ends.
     shared: Option<Shared>,
+    _room: SemaphorePermit<'static>,
 }
 
 #[derive(Clone)]
@@ -44,15 +51,15 @@ pub(crate) struct Urls {
 }
 
 impl Turn {
-    /// As many have a turn at once as the test program has threads.
     pub(super) async fn take() -> Self {
+        let room = ROOM.acquire().await.unwrap();
         let free = FREE.lock().unwrap().pop();
         let mut shared = match free {
             Some(shared) => shared,
             None => Shared::start().await,
         };
         shared.make_whole().await;
-        Turn { shared: Some(shared) }
+        Turn { shared: Some(shared), _room: room }
     }
 }
 
