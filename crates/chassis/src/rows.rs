@@ -47,8 +47,8 @@ pub trait Stored: Sized + Send + Sync + 'static {
     /// Reads a state from the columns of its table.
     fn read(row: &PgRow) -> Result<Self, Failure>;
 
-    /// Adds the columns of [`Stored::TABLE`] but those that are written once, in any order, each with a value
-    /// for every state. The state of a key without a row is never written: nothing leads back to it.
+    /// Adds the columns of [`Stored::TABLE`] except those that are written once, in any order, each with a value
+    /// for every state. The state of a key without a row is never written: no transition leads back to it.
     fn write<'w>(columns: Columns<'w>, states: &[&Self]) -> Columns<'w>;
 
     /// Adds the columns of new rows: those of [`Stored::write`], and those that are written once.

@@ -15,8 +15,8 @@ use crate::postgres::writes::Writes;
 /// Calls that one sweep makes again: a batch's worth. The last row taken may hold more.
 const DUE_MAX: i64 = 512;
 
-/// When the call of a row is made again, should its outcome not have come by then. `None` where the
-/// row has no open call. It searches all open calls: for a look at one row, not for a batch.
+/// When the call of a row is made again, should its outcome not have arrived by then. `None` if the
+/// row has no open call. It searches all open calls, so it is for a single row, not for a batch.
 pub(crate) async fn next_attempt_at(
     db: impl PgExecutor<'_>,
     key: Uuid,

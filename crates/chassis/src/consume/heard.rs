@@ -34,7 +34,7 @@ pub(crate) struct Heard {
     /// Partitions whose end nobody reports, and since when it has continuously been looked for.
     hidden: HashMap<Partition, Instant>,
     hidden_at: Instant,
-    /// Partitions that are not waited for, and where they stood: until they move.
+    /// Partitions that are not waited for, and where they stood; until they move.
     given_up: Ends,
 }
 

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use crate::run::config::Kept;
 
-/// Of the time that rows are kept, one stroke covers at most this share, and a second at least.
+/// One stroke covers at most this share of the time that rows are kept, but at least a second.
 const STROKES: u32 = 100;
 const STROKE_MIN: Duration = Duration::from_secs(1);
 /// This much is deleted at once, as the lease is renewed in the same transaction: the backlog of a night would

@@ -24,7 +24,7 @@ pub(super) struct Office {
     pub(super) is_asked_to_republish: bool,
     /// After attempts that failed for a temporary reason.
     pub(super) backoff: Backoff,
-    /// The last batch that is noted as published, and when it was.
+    /// The last batch that is noted as published, and when that was noted.
     noted: i64,
     noted_at: Instant,
 }

@@ -27,9 +27,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 /// wait meanwhile; a topic that was created a moment ago is known to all brokers sooner.
 const UNKNOWN_TOPIC_MS: &str = "5000";
 
-/// Up to this many messages are sent without lingering. librdkafka allows a partition five unacknowledged messages of an
-/// idempotent producer before it sends a request with more; while others wait, its thread spins until
-/// an acknowledgement makes room.
+/// Up to this many messages are sent without lingering. librdkafka allows a partition five unacknowledged
+/// messages of an idempotent producer before it sends a request with more; while others wait, its thread spins
+/// until an acknowledgement makes room.
 const PROMPT_MESSAGES_MAX: usize = 5;
 const PROMPT_LINGER_MS: &str = "0";
 /// More than that are gathered while they are handed over, which takes less: one request for each partition
