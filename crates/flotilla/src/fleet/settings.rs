@@ -1,4 +1,4 @@
-//! How a fleet is to be.
+//! The settings of a fleet.
 
 use std::path::{Path, PathBuf};
 
@@ -8,13 +8,13 @@ use local::{Lifetime, Settings};
 /// Whom the services call outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Providers {
-    /// The adapters in their own process.
+    /// Their in-process adapters.
     InProcess,
     /// The sandbox, a program of its own, over HTTP.
     Sandbox,
 }
 
-/// How a fleet is to be.
+/// The settings of a fleet.
 #[derive(Debug, Clone)]
 pub struct FleetSettings {
     /// Folder and ports.
@@ -27,12 +27,12 @@ pub struct FleetSettings {
     pub partitions: i32,
     /// The folder with the programs of the services.
     pub programs: PathBuf,
-    /// Further variables of every service.
+    /// Additional variables of every service.
     pub variables: Vec<(String, String)>,
 }
 
 impl FleetSettings {
-    /// A fleet in these settings, with the programs that lie beside this one.
+    /// A fleet with these settings, and the programs in the folder of this one.
     pub fn new(settings: Settings, lifetime: Lifetime) -> Result<Self> {
         Ok(FleetSettings {
             settings,
@@ -45,7 +45,7 @@ impl FleetSettings {
     }
 }
 
-/// A program of this name in a folder, or an error that says how to build it.
+/// The program of this name in a folder, or an error that says how to build it.
 pub(super) fn program(programs: &Path, name: &str) -> Result<PathBuf> {
     let program = programs.join(name);
     if !program.exists() {
@@ -58,7 +58,7 @@ pub(super) fn program(programs: &Path, name: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// The profile that cargo builds into a folder: its name, but for one.
+/// The profile that cargo builds into a folder: its name, with one exception.
 fn profile_of(programs: &Path) -> &str {
     match programs.file_name().and_then(|name| name.to_str()) {
         Some(profile) if profile != "debug" => profile,
@@ -66,7 +66,7 @@ fn profile_of(programs: &Path) -> &str {
     }
 }
 
-/// The folder of programs that this one was built with. Tests lie one folder deeper.
+/// The folder of programs that this one was built with. Tests are one folder deeper.
 pub fn programs() -> Result<PathBuf> {
     let mut folder = std::env::current_exe()?;
     folder.pop();
