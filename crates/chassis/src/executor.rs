@@ -188,7 +188,7 @@ impl<S: Service> Executor<S> {
                     let was_begun = failure.is_timeout() && self.writer.is_open();
                     self.recover(&failure).await;
                     self.progress.failed(Chain(&failure).to_string());
-                    // A server that can be reached again is not down: perhaps the batch is more than it
+                    // A server that can be reached again is not silent: perhaps the batch is more than it
                     // can process in time. Tried whole again, it would be just as much.
                     let is_too_much = was_begun && self.connect().await.is_ok();
                     failed += u32::from(failure.may_be_the_inputs() || is_too_much);

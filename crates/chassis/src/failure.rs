@@ -17,7 +17,7 @@ pub enum Failure {
     Retry(#[source] Box<dyn std::error::Error + Send + Sync>),
 
     /// Running the same input again would fail the same way. The batch is split until the culprit
-    /// is alone; then that is dead-lettered.
+    /// is alone; then it is dead-lettered.
     #[error("an input of the batch cannot be processed")]
     Permanent(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

@@ -71,7 +71,7 @@ pub(crate) fn services_asked(asked: Option<&str>) -> Result<Vec<&'static str>> {
     asked.map_or_else(services, |service| Ok(vec![known_service(service)?]))
 }
 
-/// The public address of a service: `FLOTILLA_ORDER_URL` and so on, or the local fleet's.
+/// The public address of a service: `FLOTILLA_ORDER_URL` and so on, otherwise the local fleet's.
 pub(crate) fn url(service: &str) -> Result<String> {
     let variable = format!("FLOTILLA_{}_URL", service.to_uppercase());
     address(&variable, service, |fleet| fleet.url(service))
@@ -95,7 +95,7 @@ pub(crate) fn registry() -> Result<chassis::Registry> {
     Ok(chassis::Registry::new(&url))
 }
 
-/// What the variable says, or where this process of the local fleet is.
+/// What the variable says, otherwise where this process of the local fleet is.
 fn address(variable: &str, process: &str, of: impl FnOnce(&Fleet) -> String) -> Result<String> {
     match variable_of(variable)? {
         Some(address) => Ok(address.trim_end_matches('/').to_owned()),

@@ -152,7 +152,7 @@ fn paint(colour: bool, code: &str, text: &impl Display) -> String {
     }
 }
 
-/// An answer that cannot be written is over. A reader who has seen enough (`| head`) is not an error; a full
+/// An answer that cannot be written ends the program. A reader who has seen enough (`| head`) is not an error; a full
 /// disk is, or a script would go on with half an answer.
 fn write(text: &str) {
     let mut out = stdout().lock();

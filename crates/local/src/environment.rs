@@ -158,7 +158,7 @@ impl Environment {
     pub async fn stop(&self, progress: Progress<'_>) -> Result<()> {
         let _turn = self.turn().await?;
         let running = Process::all(&self.settings);
-        // A service that stops in good order leaves its group, which Kafka must be up for.
+        // A service that stops in good order says goodbye to Kafka, which must not be frozen then.
         running.iter().try_for_each(Process::thaw)?;
         let of = |wanted: fn(&str) -> bool| running.iter().filter(move |p| wanted(&p.name));
         timed(progress, "stop the services", async {

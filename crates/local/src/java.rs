@@ -38,7 +38,7 @@ pub(crate) fn temporary_option(folder: &Path) -> String {
     format!("-Djava.io.tmpdir={}", folder.display())
 }
 
-/// The option that keeps classes in a file beside the jars as they are once read and checked: a start of Kafka takes
+/// The option that keeps classes, once read and checked, in a file beside the jars: a start of Kafka takes
 /// half of the CPU. `None` if the folder's name contains the separator of two such files.
 pub(crate) fn archive_option(jars: &Path) -> Option<String> {
     let archive = jars.with_file_name("classes.jsa");

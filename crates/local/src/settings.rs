@@ -46,7 +46,7 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compiler {
     /// The first compiler only. The second one takes a fifth of a core for a minute or two, which two
-    /// cores are better spent otherwise on where a fleet is looked at, developed or tested.
+    /// cores have better uses for while a fleet is looked at, developed or tested.
     Quick,
     /// Both, as in production. After a minute or two of load Kafka needs half of the CPU.
     Thorough,

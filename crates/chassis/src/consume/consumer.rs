@@ -72,7 +72,7 @@ const STAY_MIN: Duration = Duration::from_secs(5);
 /// The consumer and what it works with.
 pub(crate) struct Consuming<S: Service> {
     pub(crate) config: Config,
-    /// Tells the brokers this replica's member of the group from others.
+    /// How the brokers distinguish this replica's member of the group from others.
     pub(crate) client_id: String,
     pub(crate) subscriptions: Vec<Box<dyn Subscription<S>>>,
     pub(crate) events: EventSender<S>,

@@ -45,7 +45,7 @@ impl<'a> Raw<'a> {
         Raw { value, source: Source::Stored(headers), headers: OnceLock::new() }
     }
 
-    /// All headers, in their order. Parsed when first asked for: the third of all records that are
+    /// All headers, in their order. Parsed when first asked for: the third of all records that is
     /// ignored never needs them.
     pub(crate) fn headers(&self) -> &[RawHeader<'a>] {
         self.parsed().unwrap_or_default()

@@ -140,7 +140,7 @@ impl<S: Service> Handle<S> {
     }
 
     /// Submits the commands of one request. Where not all of them may wait, none is submitted;
-    /// those that are submitted are carried out or refused one by one.
+    /// each of those submitted is carried out or refused on its own.
     pub async fn submit_all(
         &self,
         inputs: Vec<S::Input>,

@@ -49,7 +49,7 @@ pub(crate) fn serve(router: Router, name: &str, document: OpenApi) -> Router {
 /// One document of a fleet: the routes of all services, each with the server that has it.
 ///
 /// # Panics
-/// When two services mean different things by one name: clients generated from the document could not tell.
+/// When two services mean different things by one name: clients generated from the document could not tell them apart.
 pub fn fleet(services: impl IntoIterator<Item = (String, OpenApi)>) -> OpenApi {
     let mut fleet = documented("fleet", OpenApi::default());
     let mut meant = BTreeMap::new();

@@ -62,7 +62,7 @@ pub(crate) struct Telemetry {
 }
 
 impl Telemetry {
-    /// Exporters run on their own threads, so a slow collector holds up no work.
+    /// Exporters run on their own threads, so a slow collector does not hold up one that works.
     pub(crate) fn start(service: &'static str, config: &Config) -> anyhow::Result<Self> {
         let resource = Resource::builder()
             .with_service_name(service)

@@ -50,7 +50,7 @@ impl Trouble {
 }
 
 fn means_away(code: &str) -> bool {
-    // A connection exception, the intervention of an operator, except for a cancelled statement.
+    // A connection exception, or an operator's intervention other than a cancelled statement.
     let class = code.starts_with("08") || code.starts_with("57P");
     // A read-only transaction: the server is a standby now. Or a session that the server has ended.
     class || ["25006", "25P03", "25P04"].contains(&code)

@@ -202,7 +202,7 @@ pub(crate) struct Config {
     pub(crate) log: Targets,
 }
 
-/// How long, and how much of, what is published is kept.
+/// How long published events are kept, and how much of them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kept {
     pub(crate) time: Duration,

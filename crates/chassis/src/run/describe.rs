@@ -72,7 +72,7 @@ pub struct PublishedTopic {
     pub records: Vec<&'static str>,
 }
 
-/// Describes a service. Nothing is started, and no setting needs to be set.
+/// Describes a service. Nothing is started, and no setting is required.
 pub fn describe<S: Service>(app: fn(&mut Env) -> App<S>) -> Description {
     let mut env = Env::from_fn(|_| None);
     let app = app(&mut env);

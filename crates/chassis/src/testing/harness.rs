@@ -89,7 +89,7 @@ impl<S: Service> Harness<S> {
         self.hear(&fresh).await
     }
 
-    /// Hears everything that was delivered once more, from the first record on, as after offsets were set
+    /// Hears again everything that was delivered, from the first record on, as after offsets were set
     /// back.
     pub async fn replay(&mut self) -> anyhow::Result<()> {
         let delivered = self.delivered.clone();

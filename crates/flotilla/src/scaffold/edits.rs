@@ -13,9 +13,9 @@ const LINE_MAX: usize = 100;
 #[derive(Debug)]
 pub(super) struct Edit {
     pub(super) file: &'static str,
-    /// What the passage begins with to which the lines belong.
+    /// The beginning of the passage to which the lines belong.
     passage: &'static str,
-    /// What the first line that follows them begins with; if this is empty, the first empty line.
+    /// The beginning of the first line that follows them; if this is empty, that is the first empty line.
     before: &'static str,
     lines: String,
 }

@@ -29,7 +29,7 @@ const OF_OTHER_JAVAS: [&str; 4] =
     ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH"];
 
 /// The variables around this process that would change what the clients in it do. A process cannot get
-/// rid of its own; it can be started again without them.
+/// rid of its own; it can only start again without them.
 pub fn misleading() -> Vec<&'static str> {
     OF_OTHER_DATABASES.into_iter().filter(|name| std::env::var_os(name).is_some()).collect()
 }

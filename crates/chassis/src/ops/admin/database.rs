@@ -1,5 +1,5 @@
 //! What an operator is told when the database did not do what a route asked of it. Separate from the routes, as
-//! they all use it; and unlike other callers' answers, it names what the database said.
+//! they all use it; and unlike what other callers are told, it names what the database said.
 
 use axum::http::StatusCode;
 

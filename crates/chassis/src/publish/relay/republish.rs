@@ -1,4 +1,4 @@
-//! Publishing a topic that lost its log again, from the rows that are kept. They are set apart like what
+//! Republishing a topic that lost its log, from the rows that are kept. They are set apart like what
 //! Kafka refuses, so the same holds here: what is committed meanwhile comes after them, a crash
 //! loses nothing, and a topic that does not exist yet is waited for.
 

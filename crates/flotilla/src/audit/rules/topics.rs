@@ -65,8 +65,8 @@ fn has_no_gap(found: &KeyFact) -> bool {
         && (found.lowest == 1 || found.lowest > 1 && found.beginning_expired)
 }
 
-/// Whether retention may have removed all events of a key. The id of an order says when it was placed: that must be
-/// before the first record that is still there. How old another key is, nobody knows.
+/// Whether retention may have removed all events of a key. Those of an order, if it was
+/// placed, as its id says, before the first record that is still there. How old another key is, nobody knows.
 fn has_expired(topic: &TopicFact, key: &str) -> bool {
     let until = topic.expired_until_ms.and_then(|until| u64::try_from(until).ok());
     let Some(until) = until else { return false };

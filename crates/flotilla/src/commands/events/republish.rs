@@ -1,5 +1,4 @@
-//! `flotilla events republish`: publishes again to a topic that lost its log what its service still has in its
-//! outbox.
+//! `flotilla events republish`: gives a topic that lost its log what its service still has in its outbox.
 
 use std::process::ExitCode;
 use std::time::Duration;
