@@ -81,7 +81,7 @@ impl Health {
         conditions.insert(part, Condition { severity, reason, since });
     }
 
-    /// `part` is well again.
+    /// `part` has recovered.
     pub(crate) fn has(&self, part: &'static str) {
         let mut conditions = self.conditions.lock().expect("no panic under this lock");
         if conditions.remove(part).is_some() {
