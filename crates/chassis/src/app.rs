@@ -70,7 +70,7 @@ impl<S: Service> App<S> {
         self
     }
 
-    /// Says what the service measures besides the chassis, for those who look at it.
+    /// Says what the service measures besides the chassis, for those who watch it.
     pub fn measures(mut self, metrics: impl IntoIterator<Item = Metric>) -> Self {
         self.metrics.extend(metrics);
         self
@@ -84,14 +84,14 @@ impl<S: Service> App<S> {
         self.calls_through(Some(Adapter::of(outside)))
     }
 
-    /// The same, through the adapter that the settings chose, if they did: see [`Adapter::from_env`].
+    /// The same, through the adapter that the settings chose, if any: see [`Adapter::from_env`].
     pub fn calls_through(mut self, adapter: Option<Adapter<S>>) -> Self {
         self.calls = adapter;
         self
     }
 
-    /// Deletes the rows of a table of the service when they have been kept for so long since the time in a column of
-    /// theirs, some in each sweep. The column needs an index.
+    /// Deletes the rows of a table of the service once the time in one of their columns is this long ago, some of them
+    /// in each sweep. The column needs an index.
     pub fn forgets(mut self, table: &'static str, since: &'static str, kept: Duration) -> Self {
         self.forgets.push(Life { table, since, kept });
         self
@@ -103,7 +103,7 @@ impl<S: Service> App<S> {
         self
     }
 
-    /// Serves its rows on the public address, one by one, and nothing besides.
+    /// Serves its rows on the public address, one by one, and nothing else.
     pub fn shows(self) -> Self
     where
         S: Shows,
@@ -125,7 +125,7 @@ impl<S: Service> App<S> {
         self
     }
 
-    /// All records whose ids are needed.
+    /// All records whose schema ids are needed.
     pub(crate) fn records(&self) -> Vec<&'static RecordInfo> {
         let heard = self.hears.iter().flat_map(|declared| declared.records);
         let mut records: Vec<_> =

@@ -1,11 +1,11 @@
-//! The pauses between attempts at something that is away, the same for whoever waits.
+//! The pauses between attempts at something that is away, the same for everybody who waits.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
-/// Pauses that double from the first to the last. Each is cut by up to a half at random: replicas that lost
-/// the same server do not come back to it in the same moment.
+/// Pauses that double from the first to the last. Each is cut by up to half at random: replicas that lost
+/// the same server do not come back to it at the same moment.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     settings: ExponentialBuilder,
@@ -14,7 +14,7 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) fn new(first: Duration, last: Duration) -> Self {
-        // Its jitter adds up to as much again, to the last pause as well.
+        // Its jitter adds up to as much again, also to the last pause.
         let settings = ExponentialBuilder::new()
             .with_min_delay(first / 2)
             .with_max_delay(last / 2)

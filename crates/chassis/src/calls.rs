@@ -37,11 +37,11 @@ use provider::Provider;
 
 /// Calls under way at once: more would only queue at the other side.
 const CONCURRENT_MAX: usize = 256;
-/// Calls under way or waiting. What is beyond is left to the sweep, which finds its intent.
+/// Calls under way or waiting. Any more are left to the sweep, which finds their intents.
 const WAITING_MAX: usize = 16_384;
 /// A call that waits for longer may be settled without its answer.
 const LONG: Duration = Duration::from_secs(30);
-/// Of those, the oldest that one sweep looks at: a batch's worth.
+/// How many of the oldest of those one sweep looks at: a batch's worth.
 const LOOKED_AT_MAX: usize = 512;
 /// The longest one attempt may take; an adapter's own deadline should be shorter.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,7 +54,7 @@ const BACKOFF_LAST: Duration = Duration::from_secs(30);
 #[error("the attempt took longer than {} s", ATTEMPT_TIMEOUT.as_secs())]
 struct TookTooLong;
 
-/// An attempt is a bug of the adapter.
+/// The adapter has a bug.
 #[derive(Debug, thiserror::Error)]
 #[error("the adapter panicked")]
 struct Panicked;
@@ -70,7 +70,7 @@ type OpenCallsOf<S> =
         &'a [Uuid],
     ) -> BoxFuture<'a, Result<Vec<(Uuid, <S as Service>::Call)>, Failure>>;
 
-/// Who makes a service's calls, and how to find what there is to do, their types erased.
+/// Who makes a service's calls, and how to find what there is to do, with their types erased.
 pub struct Adapter<S: Service> {
     pub(crate) name: &'static str,
     kind: &'static str,
@@ -79,7 +79,7 @@ pub struct Adapter<S: Service> {
 }
 
 impl<S: Calls> Adapter<S> {
-    /// An adapter of this kind.
+    /// The adapter for `outside`.
     pub fn of<O: Outside<S>>(outside: O) -> Self {
         let outside = Arc::new(outside);
         let call = Arc::new(move |call, age| -> BoxFuture<'static, Outcome<S>> {
@@ -97,7 +97,7 @@ impl<S: Calls> Adapter<S> {
 }
 
 impl<S: Service> fmt::Debug for Adapter<S> {
-    /// Of the adapter itself only its type: it has a key.
+    /// Only the type of the adapter itself, as it holds a key.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} through {}", self.name, self.kind)
     }
@@ -140,8 +140,8 @@ impl<S: Service> Clone for CallQueue<S> {
 
 /// A call under way or waiting.
 struct Waiting {
-    /// Of the task that makes it. A call that was given up may be asked for again while the task that made
-    /// it sleeps: that one must not go on in the other's place.
+    /// The number of the task that makes it. A call that was given up may be asked for again while its
+    /// first task sleeps: that task must not go on in place of the new one.
     number: u64,
     key: Uuid,
     since: Instant,
@@ -153,7 +153,7 @@ struct Inner<S: Service> {
     /// Calls under way or waiting. A sweep that finds the intent of one of these must not make it a
     /// second time: in a long outage such calls would pile up.
     waiting: Mutex<HashMap<S::Call, Waiting>>,
-    /// Calls that were ever admitted.
+    /// Calls admitted so far.
     admitted: AtomicU64,
     answered: Arc<Answered>,
     outcomes: mpsc::WeakSender<Item<S>>,
@@ -182,10 +182,10 @@ impl<S: Service> CallQueue<S> {
         }
     }
 
-    /// Makes calls in the background, all at once. After a stop or a crash their intents are found by the
-    /// sweep. One task for all: an adapter in the process answers each without ever waiting.
+    /// Makes calls in the background, all at once. After a stop or a crash the sweep finds their intents.
+    /// One task for all: an in-process adapter answers each without ever waiting.
     pub(crate) fn make(&self, asked: Asked<S::Call>) {
-        // Those that are not admitted stay open, and with them the intents: they fall due.
+        // Those that are not admitted stay open, and so do their intents: they become due.
         let open = OpenCalls::new(asked.id, asked.calls.len(), &self.inner.answered);
         let new = self.inner.admit(asked.calls);
         if new.is_empty() {
@@ -203,8 +203,8 @@ impl<S: Service> CallQueue<S> {
         });
     }
 
-    /// Gives up calls that have waited for long and are open no more: another replica got the answer, or
-    /// an operator said what it is. Nothing else would end them where the answer never comes.
+    /// Gives up calls that have waited for long and are no longer open: another replica got the answer, or
+    /// an operator said what it is. Nothing else would end them if the answer never comes.
     async fn give_up_closed(&self, service: &S, db: &mut PgConnection) -> Result<(), Failure> {
         let mut long: Vec<(Instant, Uuid, S::Call)> = {
             let waiting = self.inner.waiting();
@@ -226,9 +226,9 @@ impl<S: Service> CallQueue<S> {
         Ok(())
     }
 
-    /// Forgets intents whose calls are all answered, and makes those again that fell due and are still
-    /// open. They are due anew later, so that two replicas do not both make them; a call that is made
-    /// twice all the same has the same idempotency key.
+    /// Forgets intents whose calls are all answered, and makes those calls again that are due and still
+    /// open. They become due again later, so that two replicas do not both make them; a call that is
+    /// nevertheless made twice has the same idempotency key.
     pub(crate) async fn sweep(&self, service: &S, db: &mut PgConnection) -> Result<(), Failure> {
         self.inner.show();
         let answered = std::mem::take(&mut *self.inner.answered());
@@ -254,7 +254,7 @@ impl<S: Service> CallQueue<S> {
     }
 }
 
-/// A call that is not made a second time while this lives.
+/// A call that is not made a second time while this value lives.
 struct UnderWay<'a, S: Service> {
     inner: &'a Inner<S>,
     call: S::Call,
@@ -279,7 +279,7 @@ impl<S: Service> Drop for UnderWay<'_, S> {
 }
 
 impl<S: Service> Inner<S> {
-    /// Shows how many calls are open in this replica, and for how long.
+    /// Reports how many calls are open in this replica, and for how long.
     fn show(&self) {
         let waiting = self.waiting();
         let oldest = waiting.values().map(|call| call.since.elapsed()).max();
@@ -294,7 +294,7 @@ impl<S: Service> Inner<S> {
         self.answered.lock().expect("no panic under this lock")
     }
 
-    /// Those that are not under way already and find room, each with its number.
+    /// The calls that are not under way already and find room, each with its number.
     fn admit(&self, intents: Vec<Intent<S::Call>>) -> Vec<(u64, Intent<S::Call>)> {
         let now = Instant::now();
         let mut waiting = self.waiting();
@@ -307,7 +307,7 @@ impl<S: Service> Inner<S> {
             match waiting.entry(intent.call.clone()) {
                 Entry::Occupied(_under_way) => None,
                 Entry::Vacant(entry) => {
-                    // Also what a former process began.
+                    // Also counts the time of a former process.
                     let since = now.checked_sub(intent.age).unwrap_or(now);
                     let number = self.admitted.fetch_add(1, Relaxed);
                     entry.insert(Waiting { number, key: intent.key, since });
@@ -341,7 +341,7 @@ impl<S: Service> Inner<S> {
                 let _place = self.places.acquire().await.expect("the semaphore is never closed");
                 let age = age + begun.elapsed();
                 let attempt = async { (self.adapter.call)(call.clone(), age).await };
-                // A panic is a bug of the adapter. It must not take the other calls of the batch with it.
+                // A panic is a bug in the adapter. It must not take the other calls of the batch down with it.
                 let caught = AssertUnwindSafe(attempt).catch_unwind();
                 tokio::time::timeout(ATTEMPT_TIMEOUT, caught).await
             };
@@ -360,8 +360,8 @@ impl<S: Service> Inner<S> {
                 return;
             }
             self.provider.unanswered(&unanswered);
-            // Where nothing is answered, the fault is not the call's: the provider's condition shows it,
-            // once for all.
+            // If no call is answered, this call is not at fault: the provider's condition is reported once
+            // for all of them.
             if !is_told
                 && unanswered.is_refused()
                 && age + begun.elapsed() > LONG

@@ -1,4 +1,4 @@
-//! How events arrive: what a service subscribes to, where each partition is read from, and what becomes of
+//! How events arrive: what a service subscribes to, where each partition is read from, and what happens to
 //! records that cannot be processed.
 
 pub(crate) mod subscription;

@@ -39,19 +39,19 @@ struct Facts {
     published: Vec<Fact>,
 }
 
-/// A call to make, with what its outcome is caused by.
+/// A call to make, with the cause of its outcome.
 pub(crate) struct Intent<C> {
     /// Of the row that asks for it.
     pub(crate) key: Uuid,
     pub(crate) call: C,
-    /// How long ago it was first asked for, when this was made of it.
+    /// How long ago it was first asked for, when this was made from it.
     pub(crate) age: Duration,
     pub(crate) cause: Option<Arc<str>>,
     pub(crate) trace: Option<TraceContext>,
 }
 
 impl<C> Effects<C> {
-    /// For a batch of this many inputs, which publish an event each or less.
+    /// For a batch of this many inputs, which publish at most one event each.
     pub(crate) fn new(now_micros: i64, encoder: Arc<Encoder>, inputs: usize) -> Self {
         Effects {
             now_micros,
@@ -82,7 +82,7 @@ impl<C> Effects<C> {
         self.facts.take().map_or_else(Vec::new, |facts| facts.published)
     }
 
-    /// From here on, effects are those of the input with this cause and this trace.
+    /// From here on, effects belong to the input with this cause and this trace.
     pub(crate) fn caused_by(&mut self, cause: Option<Arc<str>>, trace: Option<TraceContext>) {
         self.cause = cause;
         self.trace = trace;
@@ -141,7 +141,7 @@ impl<C> Effects<C> {
         self.measures.observe(name, label, seconds);
     }
 
-    /// Tells those who watch `key` in this replica that it changed. Watchers elsewhere poll.
+    /// Tells watchers of `key` in this replica that it changed. Watchers elsewhere poll.
     pub fn changed(&mut self, key: Uuid) {
         self.changed.push(key);
     }

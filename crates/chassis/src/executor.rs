@@ -1,6 +1,6 @@
 //! The executor: one loop that turns whatever waits into one transaction. Everything a replica does
 //! goes through it, so there is one writer, large batches under load, and one place where failures are
-//! told apart.
+//! classified.
 
 pub(crate) mod queue;
 pub(crate) mod handle;
@@ -48,17 +48,17 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(20);
 const BACKOFF_LAST: Duration = Duration::from_secs(5);
 /// A batch of this size is full enough; pausing for more would only cost throughput.
 const FULL_ENOUGH: usize = BATCH_MAX / 4;
-/// The longest pause. A happy order passes ten transactions one after another, so it adds up; as batches
+/// The longest pause. A happy order passes through ten transactions in sequence, so it adds up; as batches
 /// grow it is cut to a quarter.
 const PAUSE_MAX: Duration = Duration::from_millis(16);
-/// How long the offset of ignored events may stay behind while nothing but ignored events comes.
+/// How long the offset of ignored events may stay behind while only ignored events come.
 const STORE_SKIPPED_EVERY: Duration = Duration::from_secs(1);
 /// How often a batch is tried while it fails for a reason that may lie in one of its inputs.
 pub(crate) const TRIES: u32 = 3;
-/// The same for lost races, which others may win several times in a row.
+/// The same for lost races, as others may win several times in a row.
 const RACES: u32 = 8;
 
-/// What the executor is made of.
+/// The executor and what it works with.
 pub(crate) struct Executor<S: Service> {
     pub(crate) service: Arc<S>,
     pub(crate) writer: Writer,
@@ -127,7 +127,7 @@ impl<S: Service> Executor<S> {
         self.writer.close().await;
     }
 
-    /// Processes a batch, and by itself and last what failed alone before.
+    /// Processes a batch; what failed alone before is processed alone, and last.
     async fn work(&mut self, batch: Vec<Item<S>>) {
         if self.stuck.is_none() {
             return self.process(batch, TRIES).await;
@@ -140,12 +140,12 @@ impl<S: Service> Executor<S> {
         for item in stuck {
             self.process(vec![item], 1).await;
         }
-        // Stale by now, unless what they follow got through.
+        // Stale by now, unless what they follow was processed.
         self.process(following, TRIES).await;
     }
 
     /// Processes a batch to its end: committed, split around what cannot be, or retried for as long
-    /// as it takes. `tries` is how often it may fail whole while the database answers.
+    /// as it takes. `tries` is how often the whole batch may fail while the database answers.
     pub(crate) async fn process(&mut self, mut batch: Vec<Item<S>>, tries: u32) {
         let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_LAST);
         let mut lost_race = false;
@@ -156,7 +156,7 @@ impl<S: Service> Executor<S> {
             if batch.is_empty() {
                 return;
             }
-            // A replay is settled in a transaction also when there is nothing else to do.
+            // A replay is settled in a transaction even when there is nothing else to do.
             let skipped = |item: &Item<S>| {
                 matches!((&item.work, &item.origin), (Work::Ignored, Origin::Event(_)))
             };
@@ -189,7 +189,7 @@ impl<S: Service> Executor<S> {
                     self.recover(&failure).await;
                     self.progress.failed(Chain(&failure).to_string());
                     // A server that can be reached again is not silent: perhaps the batch is more than it
-                    // can carry out in the time there is. Tried whole again it would be just as much.
+                    // can process in time. Tried whole again, it would be just as much.
                     let is_too_much = was_begun && self.connect().await.is_ok();
                     failed += u32::from(failure.may_be_the_inputs() || is_too_much);
                     let most = if failure.is_conflict() { RACES.max(tries) } else { tries };
@@ -208,8 +208,8 @@ impl<S: Service> Executor<S> {
         }
     }
 
-    /// Halving finds the culprit in a few small transactions; all others commit. What the whole failed at
-    /// several times a part of it fails at at once, so it is not tried as often.
+    /// Halving finds the culprit in a few small transactions; all others commit. What the whole failed on
+    /// several times, a part of it fails on at once, so it is not tried as often.
     async fn halve(&mut self, mut batch: Vec<Item<S>>) {
         let rest = batch.split_off(batch.len() / 2);
         for half in [batch, rest] {
@@ -218,7 +218,7 @@ impl<S: Service> Executor<S> {
         }
     }
 
-    /// What was fetched under an assignment that is gone belongs to another replica now, and what is
+    /// What was fetched under a former assignment belongs to another replica now, and what is
     /// before the database's offset is done.
     pub(crate) fn drop_stale(&self, batch: &mut Vec<Item<S>>) {
         batch.retain(|item| is_current(&self.positions, item));
@@ -264,7 +264,7 @@ impl<S: Service> Executor<S> {
         backoff.pause().await;
     }
 
-    /// An input that stands alone and cannot be processed. Returns it as poison where it is to be
+    /// An input that is alone and cannot be processed. Returns it as poison if it is to be
     /// dead-lettered, in a transaction of its own. Poison that cannot be recorded holds its partition.
     fn set_aside(&mut self, item: Item<S>, failure: &Failure) -> Option<Item<S>> {
         let detail = Chain(failure).to_string();
@@ -288,8 +288,8 @@ impl<S: Service> Executor<S> {
         }
     }
 
-    /// An input that stands alone and still fails. Nobody knows that it always will, so nothing is lost:
-    /// an event's partition waits, whoever waits for an answer gets one, and the rest comes back.
+    /// An input that is alone and still fails. Nobody knows that it always will, so nothing is lost:
+    /// an event's partition waits, a caller who waits gets an answer, and the rest comes back.
     fn give_up(&mut self, item: Item<S>, failure: &Failure) {
         let detail = Chain(failure).to_string();
         match item.origin {
@@ -356,8 +356,8 @@ pub(crate) fn is_current<S: Service>(positions: &Positions, item: &Item<S>) -> b
     }
 }
 
-/// A command, or a retry of a dead letter, whose caller has given up is begun no more: the caller is told
-/// that it is not known to be carried out, and it would come to life long after. What is not begun is also
+/// A command, or a retry of a dead letter, whose caller has given up is no longer begun: the caller is told
+/// that it is not known to be carried out, and it would take effect long after. What is not begun is also
 /// never committed much later than it was asked for.
 fn drop_abandoned<S: Service>(batch: &mut Vec<Item<S>>) {
     batch.retain(|item| match &item.origin {
@@ -368,7 +368,7 @@ fn drop_abandoned<S: Service>(batch: &mut Vec<Item<S>>) {
 }
 
 /// How far a batch reaches in each partition. What was fetched under two assignments of one partition is
-/// never in the same batch: the older was dropped before.
+/// never in the same batch: the older was dropped already.
 pub(crate) fn processed<S: Service>(batch: &[Item<S>]) -> Processed {
     let mut processed = Processed::new();
     for item in batch {

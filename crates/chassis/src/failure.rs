@@ -1,5 +1,5 @@
 //! Why a batch could not be committed, named by what happens next rather than by where it came from.
-//! There is no third way out. Either way the input that is to blame stands alone in the end: a command is answered,
+//! There is no third way out. Either way, the input at fault is alone in its batch in the end: a command is answered,
 //! an event goes to the dead letters or holds its own partition, and nobody else waits.
 
 use std::io::ErrorKind;
@@ -10,14 +10,14 @@ use crate::postgres::trouble::Trouble;
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The world may be better in a moment: the database is away, a deadlock, a lost race. The same
-    /// batch runs again after a pause, for as long as the database is away. Where it answers and the batch
-    /// fails all the same, it is split after a few times; an event that fails alone is never skipped, and
+    /// batch runs again after a pause, for as long as the database is away. If it answers and the batch
+    /// still fails, the batch is split after a few attempts; an event that fails alone is never skipped, and
     /// its partition waits.
     #[error("the batch has to run again")]
     Retry(#[source] Box<dyn std::error::Error + Send + Sync>),
 
     /// Running the same input again would fail the same way. The batch is split until the culprit
-    /// stands alone; then it is dead-lettered.
+    /// is alone; then it is dead-lettered.
     #[error("an input of the batch cannot be processed")]
     Permanent(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -33,7 +33,7 @@ pub struct Conflict(pub &'static str);
 struct Unread(&'static str);
 
 impl Failure {
-    /// A row of `what` was remembered, or presumed not to exist, and would not be written, so that
+    /// A row of `what` was remembered, or presumed not to exist, and would not be written, so
     /// nothing would verify it. The batch runs again at once; all its rows are read then.
     pub fn unread(what: &'static str) -> Self {
         Failure::Retry(Box::new(Unread(what)))
@@ -54,9 +54,9 @@ impl Failure {
         Failure::Retry(source.into())
     }
 
-    /// Whether it may be one of the inputs that makes the batch fail, whatever the error says: a statement
-    /// that takes too long, a page that is corrupt, a row that is never found. Not where the database is
-    /// away, which no input brings about.
+    /// Whether one of the inputs may be what makes the batch fail, whatever the error says: a statement
+    /// that takes too long, a page that is corrupt, a row that is never found. Not if the database is
+    /// away, which no input causes.
     pub(crate) fn may_be_the_inputs(&self) -> bool {
         match self {
             Failure::Permanent(_) => true,
@@ -67,7 +67,7 @@ impl Failure {
         }
     }
 
-    /// Whether it was broken off for taking too long, be it that the server was silent or that there was
+    /// Whether it was aborted for taking too long, because the server was silent or because there was
     /// too much to do.
     pub(crate) fn is_timeout(&self) -> bool {
         match self {
@@ -94,7 +94,7 @@ impl Failure {
 
 impl From<sqlx::Error> for Failure {
     /// A constraint or a value that Postgres refuses will be refused again. A unique violation is a
-    /// lost race: the next run loads the row that won. All else is worth another try.
+    /// lost race: the next run loads the row that won. Everything else is worth another try.
     fn from(error: sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|e| e.code().map(|c| c.into_owned()));
         match code.as_deref() {

@@ -29,19 +29,19 @@ pub(crate) use serving::{Bounds, serve};
 
 /// The largest body accepted. An order of 100 lines takes about 8 KiB.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
-/// Requests under way at once; beyond it callers are told to come back (429), as each holds memory.
+/// Requests under way at once; beyond that callers are told to come back (429), as each holds memory.
 const REQUESTS_MAX: usize = 8_192;
 /// How long until an answer begins. Longer than the longest `wait`.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(65);
 
-/// How long the body of a request may take. It is small, so whoever needs longer does not send it.
+/// How long the body of a request may take. It is small, so a client that needs longer is not sending it.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections to the public port at once: those of all requests under way, and some that are idle.
 pub(crate) const CONNECTIONS_MAX: usize = REQUESTS_MAX + 2_048;
 /// Connections to the admin port at once: probes, collectors and a few people.
 pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 256;
 
-/// Keeps callers out until the service is ready, and those beyond as many as it can serve.
+/// Keeps callers out until the service is ready, and when there are more than it can serve.
 struct Gate {
     places: Semaphore,
     patience: Duration,
@@ -65,7 +65,7 @@ pub(crate) fn public(service: &'static str, routes: OpenApiRouter, health: Arc<H
     with_problems(router, "/docs lists the routes")
 }
 
-/// Answers whatever no route answers with a problem. Called last: it covers the routes that are there.
+/// Answers what no route answers with a problem. Called last, as it covers the existing routes.
 pub(crate) fn with_problems(router: Router, hint: &'static str) -> Router {
     router
         .method_not_allowed_fallback(async move |request: Request| {
@@ -101,7 +101,7 @@ async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> R
     answer_within(gate.patience, request, next).await
 }
 
-/// Bounds how long a request takes to come, and its answer to begin.
+/// Bounds how long a request may take to arrive, and its answer to begin.
 pub(crate) async fn in_time(request: Request, next: Next) -> Response {
     answer_within(ANSWER_TIMEOUT, request, next).await
 }

@@ -1,4 +1,4 @@
-//! The chassis: all the plumbing that a service of the fleet stands on. It names no business event.
+//! The chassis: all the plumbing under a service of the fleet. It names no business event.
 //!
 //! What it promises, each kept by a test of that name:
 //!

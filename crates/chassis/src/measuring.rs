@@ -1,5 +1,5 @@
-//! A service part by part, for benchmarks: by itself, with its database alone, and Kafka without it. Apart
-//! from `testing`, as what is measured must be the program that runs: nothing here changes one.
+//! A service part by part, for benchmarks: by itself, with its database alone, and Kafka without it. Separate
+//! from `testing`, as what is measured must be the program that runs: nothing here changes it.
 
 mod offline;
 pub(crate) mod detached;

@@ -1,6 +1,7 @@
-//! Services in memory, without servers: what a simulation of a fleet runs by the thousand. A fact is heard through the subscription that the service registered, and decided by the shipped [`Service::decide`], so
-//! that what is ignored, how an event becomes an input, the numbers of what is published and all that a decision
-//! writes down are the service's own. What is left out is what one batch needs of the outside: bytes and SQL.
+//! Services in memory, without servers: what a simulation of a fleet runs by the thousand. A fact is heard through
+//! the subscription that the service registered, and decided by the shipped [`Service::decide`], so that what is
+//! ignored, how an event becomes an input, the numbers of what is published and all records are the service's own.
+//! What is left out is what one batch needs of the outside: bytes and SQL.
 
 pub(crate) mod fact;
 
@@ -58,7 +59,7 @@ impl<S: Service> Model<S> {
         })
     }
 
-    /// A replica with these rows: those of all keys that it will hear of, as if they were loaded.
+    /// A replica with these rows: those of all keys that it will hear about, as if they had been loaded.
     pub fn replica(self: &Arc<Self>, rows: S::Rows, now_micros: i64) -> Replica<S> {
         Replica { model: Arc::clone(self), rows, inbox: HashSet::new(), now_micros }
     }
@@ -85,20 +86,20 @@ impl<S: Service> Replica<S> {
         &self.model
     }
 
-    /// From here on it is this time, in microseconds since the Unix epoch.
+    /// Sets the present time, in microseconds since the Unix epoch.
     pub fn set_clock(&mut self, now_micros: i64) {
         self.now_micros = now_micros;
     }
 
-    /// Hears a fact, again or for the first time. `None` where it asks nothing of the service, or where the inbox
-    /// has it.
+    /// Hears a fact, again or for the first time. `None` where it asks nothing of the service, or it is in the
+    /// inbox.
     pub fn hear(&mut self, fact: &Fact) -> Option<Done<S>> {
         let Heard::Input { input, inbox_id, .. } = self.model.read(fact) else { return None };
         let is_new = inbox_id.is_none_or(|id| self.inbox.insert(id));
         is_new.then(|| self.decide(&input))
     }
 
-    /// Decides an input that is no event: a command, a timer, or the outcome of a call.
+    /// Decides an input that is not an event: a command, a timer, or the outcome of a call.
     ///
     /// # Panics
     /// When it publishes to a topic that the service has not declared.

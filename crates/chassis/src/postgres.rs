@@ -1,5 +1,5 @@
-//! What the chassis asks of Postgres, whatever for: a pool with deadlines and migrations, the one statement that
-//! writes a batch, and how to tell trouble that passes from trouble that does not.
+//! What the chassis needs of Postgres, for any purpose: a pool with deadlines and migrations, the one statement that
+//! writes a batch, and how to tell temporary trouble from lasting trouble.
 
 pub(crate) mod database;
 pub(crate) mod connection;

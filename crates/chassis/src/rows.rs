@@ -1,9 +1,9 @@
 //! Rows by key, and what makes them cheap: those that were written last are remembered, those that begin are
 //! presumed not to exist, and neither is read. Such a row may be wrong, so nothing may rest on it before it is
-//! verified: by its version where it is written, by a read where it is not. All of that is here and not in
+//! verified: by its version if it is written, by a read if it is not. All of that is here and not in
 //! services, where one forgotten line would compile and decide on stale memory. A [`KeyedService`] cannot get it
-//! wrong; a service that has other rows besides calls [`Keyed::load`], [`Rows::save`] and [`Keyed::committed`] in
-//! its own methods of the same names, and must.
+//! wrong; a service that also has other rows must call [`Keyed::load`], [`Rows::save`] and [`Keyed::committed`] in
+//! its own methods of the same names.
 
 pub(crate) mod remembered;
 pub(crate) mod presumed;
@@ -36,7 +36,7 @@ pub trait Key: Copy + Eq + Ord + Hash + From<Uuid> + Into<Uuid> + Send + Sync + 
 
 impl<K: Copy + Eq + Ord + Hash + From<Uuid> + Into<Uuid> + Send + Sync + 'static> Key for K {}
 
-/// A state that stands in a row of its own.
+/// A state that is stored in a row of its own.
 pub trait Stored: Sized + Send + Sync + 'static {
     /// What its rows are found by.
     type Key: Key;
@@ -47,8 +47,8 @@ pub trait Stored: Sized + Send + Sync + 'static {
     /// Reads a state from the columns of its table.
     fn read(row: &PgRow) -> Result<Self, Failure>;
 
-    /// Adds the columns of [`Stored::TABLE`] but those that are written once, in any order, each with a value
-    /// for every state. The state of a key without a row is never written: nothing leads back to it.
+    /// Adds the columns of [`Stored::TABLE`] except those that are written once, in any order, each with a value
+    /// for every state. The state of a key without a row is never written: no transition leads back to it.
     fn write<'w>(columns: Columns<'w>, states: &[&Self]) -> Columns<'w>;
 
     /// Adds the columns of new rows: those of [`Stored::write`], and those that are written once.
@@ -56,13 +56,13 @@ pub trait Stored: Sized + Send + Sync + 'static {
         Self::write(columns, states)
     }
 
-    /// The state as it will be read, if its key will soon be asked for again. A few thousand are kept.
+    /// The state as it will be read, if its key will be needed again soon. A few thousand are kept.
     fn remembered(self) -> Option<Self> {
         Some(self)
     }
 }
 
-/// The rows of a table, as a service holds on to them from batch to batch.
+/// The rows of a table, as a service keeps them from batch to batch.
 pub struct Keyed<R: Stored> {
     sql: Sql,
     remembered: Remembered<R::Key, Row<R>>,
@@ -82,7 +82,7 @@ struct Row<R> {
     state: R,
     /// How many events were published about the key.
     sequence: i64,
-    /// Of the row as it is in the table; 0 when there is none.
+    /// The version of the row in the table; 0 if there is none.
     version: i64,
     /// Whether it was read for this batch. Otherwise it is remembered, or presumed not to exist.
     is_read: bool,
@@ -107,7 +107,7 @@ impl<R: Stored> Default for Keyed<R> {
 }
 
 impl<R: Stored + Default> Keyed<R> {
-    /// Loads the rows of a batch, with one statement at most. A key without a row is in its default state.
+    /// Loads the rows of a batch, with at most one statement. A key without a row is in its default state.
     pub async fn load(
         &self,
         db: &mut PgConnection,
@@ -132,7 +132,7 @@ impl<R: Stored + Default> Keyed<R> {
 }
 
 impl<R: Stored> Keyed<R> {
-    /// Loads those rows of a batch that there are, with one statement at most.
+    /// Loads those rows of a batch that exist, with at most one statement.
     pub async fn load_existing(
         &self,
         db: &mut PgConnection,
@@ -143,7 +143,7 @@ impl<R: Stored> Keyed<R> {
         Ok(Rows { rows, sql: self.sql.clone() })
     }
 
-    /// Reads the states of keys, those that have a row, past everything that is remembered.
+    /// Reads the states of the keys that have a row, bypassing everything that is remembered.
     pub async fn read(
         &self,
         db: &mut PgConnection,
@@ -154,7 +154,7 @@ impl<R: Stored> Keyed<R> {
         Ok(rows.into_iter().map(|(key, row)| (key, row.state)).collect())
     }
 
-    /// Without `for update`: whoever writes verifies the version.
+    /// Without `for update`, as the write verifies the version.
     async fn read_into(
         &self,
         rows: &mut HashMap<R::Key, Row<R>>,
@@ -187,8 +187,8 @@ impl<R: Stored> Keyed<R> {
 }
 
 impl<R: Stored> Rows<R> {
-    /// The state of a key that was loaded. Only the key that is changed is verified at the commit: what is
-    /// decided about one on the state of another may rest on a state that is gone by then.
+    /// The state of a key that was loaded. Only the key that is changed is verified at the commit: a decision
+    /// about one key based on the state of another may rest on a state that is gone by then.
     pub fn get(&self, key: R::Key) -> Option<&R> {
         self.rows.get(&key).map(|row| &row.state)
     }
@@ -198,7 +198,7 @@ impl<R: Stored> Rows<R> {
         self.rows.iter().map(|(key, row)| (*key, &row.state))
     }
 
-    /// Begins a key that nobody else can have begun, such as one that was just made up, and publishes what
+    /// Begins a key that nobody else can have begun, such as one that was just generated, and publishes what
     /// that means.
     pub fn begin<E: Events, C>(
         &mut self,
@@ -222,7 +222,7 @@ impl<R: Stored> Rows<R> {
         self.change(key, events, effects, |before| *before = state);
     }
 
-    /// The same, where the next state is made of the one before.
+    /// The same, where the next state is made from the one before.
     pub fn change<E: Events, C>(
         &mut self,
         key: R::Key,
@@ -252,7 +252,7 @@ impl<R: Stored> Rows<R> {
         changed.sort_unstable_by_key(|(key, ..)| *key);
         let (new, old): (Vec<_>, Vec<_>) =
             changed.into_iter().partition(|(_, row, _)| row.version == 0);
-        // A plain insert: should another replica have been faster, the unique key says so, and the batch
+        // A plain insert: should another replica have been faster, the unique key fails, and the batch
         // runs again with the row that won.
         write(writes, self.sql.insert(), &new, R::write_new);
         write(writes, self.sql.update(), &old, R::write);
@@ -283,7 +283,7 @@ fn write<R: Stored>(
 }
 
 impl<R: Stored> Default for Rows<R> {
-    /// Of a batch that touches none.
+    /// For a batch that touches none.
     fn default() -> Self {
         Rows { rows: HashMap::new(), sql: Sql::of(&R::TABLE) }
     }
@@ -301,7 +301,7 @@ impl<R: Stored> Rows<R> {
 
 #[cfg(feature = "model")]
 impl<R: Stored + Default> Rows<R> {
-    /// Rows of keys that have none yet, as they are loaded.
+    /// Rows as they are loaded for keys that have none yet.
     pub fn absent(keys: impl IntoIterator<Item = R::Key>) -> Self {
         let row = |key| (key, Row::new(R::default(), true));
         Rows { rows: keys.into_iter().map(row).collect(), ..Rows::default() }
@@ -310,7 +310,7 @@ impl<R: Stored + Default> Rows<R> {
 
 #[cfg(feature = "testing")]
 impl<R: Stored> Keyed<R> {
-    /// Rows as a batch has them that leads to these states, with one event more each. For tests of what reads
+    /// Rows as in a batch that leads to these states, with one more event each. For tests of what reads
     /// them.
     pub async fn led_to(
         &self,
@@ -333,12 +333,12 @@ impl<R: Stored> Keyed<R> {
 }
 
 impl<R> Row<R> {
-    /// Of a key without a row.
+    /// The row of a key that has none.
     fn new(state: R, is_read: bool) -> Self {
         Row { state, sequence: 0, version: 0, is_read, changed_at: None }
     }
 
-    /// The row as it was written, if it was and is to be remembered.
+    /// The row as written, if it was written and is to be remembered.
     fn written(self) -> Option<Self>
     where
         R: Stored,
@@ -354,9 +354,9 @@ impl<R> Row<R> {
 pub struct Shown<R> {
     /// The state.
     pub state: R,
-    /// Since when, where the table keeps that.
+    /// Since when, if the table keeps that.
     pub since: Option<DateTime<Utc>>,
-    /// All columns that are read, also those that the state no longer needs.
+    /// All columns that are read, including those that the state no longer needs.
     pub row: PgRow,
 }
 

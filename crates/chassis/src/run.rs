@@ -1,4 +1,4 @@
-//! The life of a service's process: configuration, start, work, stop. Each dependency that is away is
+//! The life of a service's process: configuration, start, work, stop. A dependency that is away is
 //! waited for and named, and the process is not ready meanwhile.
 
 pub(crate) mod config;
@@ -28,8 +28,8 @@ use start::Running;
 use stop::share;
 use tasks::Part;
 
-/// Worker threads. The executor, the relay and HTTP are one task each at any moment of load; a third
-/// thread was not seen to help.
+/// Worker threads. The executor, the relay and HTTP are one task each at any load; a third
+/// thread did not help.
 const WORKERS: usize = 2;
 
 #[derive(Parser)]
@@ -97,7 +97,7 @@ fn serve<S: Service>(app: fn(&mut Env) -> App<S>, mut env: Env) -> ExitCode {
         .build()
         .expect("threads can be started");
     let ended = runtime.block_on(run(app, config));
-    // Whatever still blocks (a client that cannot reach Kafka) must not keep the process alive.
+    // Anything that still blocks (a client that cannot reach Kafka) must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_millis(500));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -109,7 +109,7 @@ fn serve<S: Service>(app: fn(&mut Env) -> App<S>, mut env: Env) -> ExitCode {
 }
 
 fn migrate<S: Service>(app: fn(&mut Env) -> App<S>, mut env: Env) -> ExitCode {
-    // Only the migrations are of interest; the service's own settings need not be there.
+    // Only the migrations are of interest; the service's own settings need not be set.
     let app = app(&mut Env::from_fn(|_| None));
     let (url, role) = config::migration(&mut env);
     if !env.problems().is_empty() {
@@ -171,7 +171,7 @@ async fn run<S: Service>(app: App<S>, config: Config) -> anyhow::Result<()> {
         // Nothing is lost: what was not committed runs again, what was not published is in its row.
         Err(_elapsed) => tracing::warn!("the stop took too long and was cut short"),
     }
-    // The others have stopped in good order. Whoever starts the process anew learns why it ended.
+    // The others have stopped in good order. The supervisor that restarts the process learns why it ended.
     ended.map_or(Ok(()), |ended| Err(ended.into()))
 }
 
@@ -206,7 +206,7 @@ impl Running {
         let share = share(self.shutdown_timeout);
         let Running { mut tasks, stop, seat, senders, telemetry, .. } = self;
         stop.accepting.cancel();
-        // It bounds itself by one share.
+        // It limits itself to one share.
         tasks.join(Part::Http, share * 2).await;
         stop.fetching.cancel();
         tasks.join(Part::Consumer, share).await;
@@ -222,13 +222,13 @@ impl Running {
             }
         }
         tasks.join(Part::Sweep, share).await;
-        // What only looks, and the admin port, which has reported the stop until here.
+        // What only observes, and the admin port, which has reported the stop until here.
         drop(tasks);
         let _flushed = tokio::task::spawn_blocking(move || telemetry.shutdown()).await;
     }
 }
 
-/// What a command has to say. A reader that has seen enough (`| head`) is no failure.
+/// What a command has to say. A reader that has seen enough (`| head`) is not a failure.
 fn print_line(text: &str) {
     writeln!(std::io::stdout(), "{text}").ok();
 }

@@ -1,4 +1,4 @@
-//! What a service says of itself, and nothing else: its work (`Service`), what it hears (`Hears`),
+//! What a service says about itself, and nothing else: its work (`Service`), what it hears (`Hears`),
 //! which calls it has open (`Calls`) and who makes them (`Outside`). Everything behind these traits is
 //! the chassis.
 
@@ -21,15 +21,15 @@ pub trait Service: Send + Sync + Sized + 'static {
     /// dead-letter topic.
     const NAME: &'static str;
 
-    /// Whatever makes the service act: an event, a command, an outcome of a call, a timer.
+    /// What makes the service act: an event, a command, an outcome of a call, a timer.
     type Input: Clone + Send + Sync + 'static;
 
     /// A call to the outside that a decision asks for. [`NoCall`] where there is none.
     /// Equal calls are the same call: one that is under way is not made a second time.
     type Call: Clone + Eq + Hash + Send + Sync + 'static;
 
-    /// What a command's caller is told after the commit. Inputs that are no commands answer too, and
-    /// nobody listens.
+    /// What a command's caller is told after the commit. Inputs that are not commands return one too, and
+    /// nobody reads it.
     type Reply: Send + 'static;
 
     /// The rows of one batch, in memory.
@@ -57,19 +57,19 @@ pub trait Service: Send + Sync + Sized + 'static {
     /// find a row as it was read says so with [`Columns::expect`](crate::Columns::expect).
     fn save(&self, rows: &Self::Rows, writes: &mut Writes) -> Result<(), Failure>;
 
-    /// What was saved is committed: these rows are now as they stand in the database, if they changed.
-    /// A service may keep those that will soon be asked for again, see
+    /// What was saved is committed: these rows, if they changed, are now what the database holds.
+    /// A service may keep those that will be needed again soon, see
     /// [`Remembered`](crate::Remembered).
     fn committed(&self, _rows: Self::Rows) {}
 
-    /// Whether replicas share rows that nearly every batch writes, as a warehouse's shelves are shared by
-    /// all orders. Taking turns is cheaper there than losing races: where several replicas run, and
-    /// where a race was lost, [`Service::load_locked`] is called in place of [`Service::load`].
+    /// Whether replicas share rows that nearly every batch writes, the way all orders share
+    /// a warehouse's shelves. Taking turns is cheaper there than losing races: where several replicas run, and
+    /// after a lost race, [`Service::load_locked`] is called in place of [`Service::load`].
     const LOCKS: bool = false;
 
     /// Like [`Service::load`], in a transaction, and locks the rows that replicas share: in one order,
-    /// so that no two batches wait for each other. Belongs to [`Service::LOCKS`]; a service that has
-    /// only one of the two is as correct, as all is verified, and loses races.
+    /// so that no two batches wait for each other. Belongs to [`Service::LOCKS`]; a service that has only
+    /// one of the two is still correct, as everything is verified, but loses races.
     fn load_locked(
         &self,
         db: &mut PgConnection,
@@ -81,13 +81,13 @@ pub trait Service: Send + Sync + Sized + 'static {
     /// Whether the service has timers, which [`Service::sweep`] finds.
     const TIMERS: bool = false;
 
-    /// Finds timers that fell due before `until`, as inputs: at most a batch's worth. Runs every
+    /// Finds timers that became due before `until`, as inputs: at most a batch's worth. Runs every
     /// [`Service::SWEEP_EVERY`] in every replica, so the same timer may be found more than once.
     ///
-    /// `until` is a time by the database's clock, in microseconds since the Unix epoch: the last moment of
-    /// which it is known that everything the service hears was processed up to it. It is some seconds
-    /// behind the present, and stands still while Kafka is away or a backlog is worked off: what a timer
-    /// waits for may stand in there.
+    /// `until` is a time by the database's clock, in microseconds since the Unix epoch: the last moment up to
+    /// which everything that the service hears is known to have been processed. It is some seconds
+    /// behind the present, and does not move while Kafka is away or a backlog is worked off: what a timer
+    /// waits for may be in there.
     fn sweep(
         &self,
         _db: &mut PgConnection,
@@ -96,7 +96,7 @@ pub trait Service: Send + Sync + Sized + 'static {
         async { Ok(Vec::new()) }
     }
 
-    /// Shows what only the rows tell, as gauges, every few seconds in every replica. It must be cheap
+    /// Shows as gauges what can only be read from the rows, every few seconds in every replica. It must be cheap
     /// whatever the size of the tables: bounded, by an index.
     fn observe(
         &self,
@@ -112,7 +112,7 @@ pub trait Service: Send + Sync + Sized + 'static {
 /// A service that calls somebody outside.
 pub trait Calls: Service {
     /// The calls that are still open in the rows with these keys: asked for by a decision, and without an
-    /// outcome. They are made again, with the same idempotency keys as before. It is how calls are found
+    /// outcome. They are made again, with the same idempotency keys as before. This is how calls are found
     /// whose process died between the commit of the intent and the commit of the outcome.
     fn open_calls(
         &self,
@@ -167,33 +167,33 @@ pub trait Hears<E: Events>: Service {
     /// a decoded byte. Names are checked at start.
     const IGNORES: &'static [&'static str] = &[];
 
-    /// Compensations and retriable steps. A batch that fails because of one of these is retried for
-    /// ever and holds its partition: dead-lettering it would keep a customer's money or goods. So does
+    /// Compensations and retriable steps. A batch that fails because of one of these is retried
+    /// forever and holds its partition: dead-lettering it would keep a customer's money or goods. So is
     /// one that cannot be decoded or whose headers are wrong.
     const NEVER_DEAD_LETTERED: &'static [&'static str] = &[];
 
     /// How a redelivery under the same event id is told apart from a new event.
     const DEDUPLICATION: Deduplication = Deduplication::Inbox;
 
-    /// The event's own id, on a topic that outsiders write with whatever their client brings along: most
+    /// The event's own id, on a topic that outsiders write to with whatever their client provides: most
     /// serializers set no headers. Where `ce_id`, `ce_source` and `ce_type` are missing, this id, the
-    /// topic and the schema's name stand for them; where they are there, they are checked. `None`, the
+    /// topic and the schema's name are used instead; where they are present, they are checked. `None`, the
     /// default, demands all of them.
     fn id_of(_event: &E) -> Option<String> {
         None
     }
 
     /// Whether only the latest event of a key counts, so that each needs its number: a record whose
-    /// header `ce_sequence` is missing or no number from 1 on is a dead letter.
+    /// header `ce_sequence` is missing or not a number from 1 on is a dead letter.
     const NUMBERED: bool = false;
 
     /// The input that an event becomes, or `None` when it asks nothing of this service. `sequence` is the
-    /// event's number among those of its key, which tells the later of two whatever any clock says; 0
+    /// event's number among those of its key, which says which of two is the later, independent of any clock; 0
     /// where the sender does not count and [`Hears::NUMBERED`] does not ask for it.
     fn hear(event: E, sequence: i64) -> Option<Self::Input>;
 }
 
-/// How a subscription makes sure that the same event has an effect once.
+/// How a subscription makes sure that the same event has its effect once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deduplication {
     /// The event's id is inserted into the inbox in the transaction of its effect. The default.
@@ -211,7 +211,7 @@ pub trait Outside<S: Service>: Send + Sync + 'static {
     /// Makes one call and turns its outcome into an input. Called outside any transaction, after the
     /// commit of the intent. Anything but a known outcome is [`Unanswered`]: the same call is made
     /// again with the same idempotency key, after a pause. It was first asked for an `age` ago, or later:
-    /// whoever is called may have forgotten the key by now.
+    /// the callee may have forgotten the key by now.
     fn call(
         &self,
         call: S::Call,
@@ -230,8 +230,8 @@ impl Unanswered {
         Unanswered(source.into())
     }
 
-    /// The call is refused, and will be the next time unless somebody does something about it. It is made
-    /// again all the same. An adapter need not log it: the chassis does, once for each call.
+    /// The call is refused, and will be the next time unless somebody does something about it. It is still
+    /// made again. An adapter need not log it: the chassis does, once for each call.
     pub fn refused(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Unanswered::new(RefusedForGood(source.into()))
     }

@@ -86,7 +86,7 @@ impl Outsider {
     }
 }
 
-/// Makes values of events as they stand on their topic.
+/// Makes values of events as they are on their topic.
 pub struct Framer {
     encoder: Encoder,
 }

@@ -1,4 +1,4 @@
-//! What crosses a topic: Avro framed with the registry's ids, topics as they must be, trace headers, sizes. Both
+//! What goes through a topic: Avro framed with the registry's ids, topics as they must be, trace headers, sizes. Both
 //! directions use it, so it belongs to neither.
 
 pub(crate) mod codec;

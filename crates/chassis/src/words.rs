@@ -1,10 +1,10 @@
 //! Enums of words: each value has a name outside and, where it is stored, a number. Written once, so that the
-//! table, the JSON, the document of the API and whoever settles a call by hand cannot come to differ.
+//! table, the JSON, the document of the API and somebody who settles a call by hand cannot disagree.
 
 /// Declares an enum by the names of its values, and by their numbers where a table holds them. It is JSON, part
 /// of an OpenAPI document, and `Display`; a crate that declares one depends on `serde` and `utoipa`.
 ///
-/// A number is in every database there is: it is never given another meaning, and a value that goes away leaves
+/// A number is in every existing database: it is never given another meaning, and a value that is removed leaves
 /// a gap.
 #[macro_export]
 macro_rules! words {

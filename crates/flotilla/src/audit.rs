@@ -1,8 +1,8 @@
 //! The rules that the saga promises, checked from outside: by what each service says in its audit views, by the
 //! topics, and by the ledger of the sandbox. No code of any service takes part.
 //!
-//! Whatever a service on the roster publishes is audited without a word about it here: each of its topics against
-//! its view `audit.published`, its outbox, its dead letters. Only rules that join several services know them.
+//! Whatever a service on the roster publishes is audited without being mentioned here: each of its topics against
+//! its view `audit.published`, its outbox, its dead letters. Only rules that span several services know them.
 
 pub mod facts;
 pub mod rules;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::fleet::Fleet;
 use facts::Facts;
 
-/// The one topic that is compacted: only the last record of a key counts, so it is read in a way of its own.
+/// The one topic that is compacted: only the last record of a key counts, so it is read in its own way.
 pub(crate) const CATALOGUE: &str = "inventory.catalogue";
 
 /// The topics of a service that are read event by event, and compared with what it says it has published.
@@ -33,7 +33,7 @@ fn is_compacted(topic: &str) -> bool {
     TOPICS.iter().any(|info| info.name == topic && info.compacted)
 }
 
-/// The topics that an audit looks at, whatever fleet it is.
+/// The topics that an audit looks at, for any fleet.
 pub fn audited_topics() -> impl Iterator<Item = &'static str> {
     ROSTER.iter().flat_map(|member| topics_of(member.name)).chain([CATALOGUE])
 }
@@ -50,7 +50,7 @@ pub struct Report {
     pub rules: Vec<rules::Rule>,
     /// Rules that hold at rest only, and were not judged because the fleet was not.
     pub not_judged: Vec<&'static str>,
-    /// What is no violation, but worth knowing.
+    /// What is not a violation, but worth knowing.
     pub notes: Vec<String>,
 }
 
@@ -65,7 +65,7 @@ impl Report {
         self.rules.iter().any(|rule| rule.violations > 0)
     }
 
-    /// What kept the fleet from rest, and the rules that are broken, with examples, on a line each.
+    /// What kept the fleet from coming to rest, and the rules that are broken, with examples, on a line each.
     pub fn broken(&self) -> String {
         let moving = self.moving.iter().map(|what| format!("not at rest: {what}"));
         let broken = self.rules.iter().filter(|rule| rule.violations > 0);
@@ -82,14 +82,14 @@ impl Report {
     }
 }
 
-/// Waits for the fleet to come to rest, for at most `patience`, then checks every rule. Of a fleet that
+/// Waits for the fleet to come to rest, for at most `patience`, then checks every rule. In a fleet that
 /// never rests it checks what does not move: orders that have ended, and whatever holds at any moment.
 pub async fn run(fleet: &Fleet, patience: Duration) -> Result<Report> {
     run_from(fleet, patience, Uuid::nil()).await
 }
 
-/// The same for orders from an id on, where earlier ones did not come by way of the fleet: rows that were
-/// loaded into its tables stand on no topic. Items are checked against the reservations from there on.
+/// The same for orders from an id on, if earlier ones did not come through the fleet: rows that were
+/// loaded into its tables are on no topic. Items are checked against the reservations from there on.
 pub async fn run_from(fleet: &Fleet, patience: Duration, first: Uuid) -> Result<Report> {
     let started = Instant::now();
     loop {
@@ -113,7 +113,7 @@ pub async fn run_from(fleet: &Fleet, patience: Duration, first: Uuid) -> Result<
     }
 }
 
-/// What moved between two looks. A fleet that rested at both may have worked in between: then it has
+/// What moved between two looks. A fleet at rest both times may have worked in between: then it has
 /// committed something.
 fn moved(before: rest::Look, after: rest::Look) -> Vec<String> {
     let mut moving = if before.moving.is_empty() { after.moving } else { before.moving };
@@ -123,7 +123,7 @@ fn moved(before: rest::Look, after: rest::Look) -> Vec<String> {
     moving
 }
 
-/// Checks on what was collected every rule, or, when something moved, those that can be judged all the same.
+/// Checks every rule on what was collected or, when something moved, those that can still be judged.
 pub fn check(facts: &Facts, moving: Vec<String>) -> Report {
     let mut notes = Vec::new();
     let duplicates = facts.topics.iter().map(|topic| topic.duplicates).sum::<u64>();

@@ -36,11 +36,11 @@ pub(crate) use http::{Call, Http};
 /// How instants are written: RFC 3339 in UTC, to the millisecond.
 pub(crate) const TIME: &str = "%Y-%m-%dT%H:%M:%S%.3fZ";
 
-/// What to do when something of the fleet does not answer.
+/// What to do when a part of the fleet does not answer.
 pub(crate) const IS_IT_UP: &str =
     "is the fleet up? `flotilla local status` tells, `flotilla local up` starts it";
 
-/// The fleet of these settings, running or not; nothing is created where none was ever started.
+/// The fleet of these settings, running or not; nothing is created if none was ever started.
 pub(crate) fn fleet() -> Result<Fleet> {
     let settings = Settings::of_fleet()?.with_context(|| {
         format!(
@@ -52,7 +52,7 @@ pub(crate) fn fleet() -> Result<Fleet> {
     Ok(Fleet::attach(FleetSettings::new(settings, Lifetime::UntilStopped)?))
 }
 
-/// The services of the fleet: of the local one, or, where its addresses are in the environment, those that every
+/// The services of the fleet: those of the local one or, if its addresses are in the environment, those that every
 /// fleet has and those that `FLOTILLA_WITH` names.
 pub(crate) fn services() -> Result<Vec<&'static str>> {
     Ok(match Settings::of_fleet()? {
@@ -66,12 +66,12 @@ pub(crate) fn language() -> Result<Vec<TopicInfo>> {
     flotilla::fleet::language(&services()?, &programs()?)
 }
 
-/// Those of the services that somebody asks about: one, or all.
+/// The services that somebody asks about: one, or all.
 pub(crate) fn services_asked(asked: Option<&str>) -> Result<Vec<&'static str>> {
     asked.map_or_else(services, |service| Ok(vec![known_service(service)?]))
 }
 
-/// The public address of a service: `FLOTILLA_ORDER_URL` and so on, else the local fleet's.
+/// The public address of a service: `FLOTILLA_ORDER_URL` and so on, otherwise the local fleet's.
 pub(crate) fn url(service: &str) -> Result<String> {
     let variable = format!("FLOTILLA_{}_URL", service.to_uppercase());
     address(&variable, service, |fleet| fleet.url(service))
@@ -95,7 +95,7 @@ pub(crate) fn registry() -> Result<chassis::Registry> {
     Ok(chassis::Registry::new(&url))
 }
 
-/// What the variable says, else where this process of the local fleet is.
+/// What the variable says, otherwise where this process of the local fleet is.
 fn address(variable: &str, process: &str, of: impl FnOnce(&Fleet) -> String) -> Result<String> {
     match variable_of(variable)? {
         Some(address) => Ok(address.trim_end_matches('/').to_owned()),
@@ -112,7 +112,7 @@ fn variable_of(name: &str) -> Result<Option<String>> {
     surroundings::variable(name).map(text).transpose()
 }
 
-/// The registry's refusal, with the next step where it is the registry that is away.
+/// The registry's refusal, with the next step if it is the registry that is away.
 pub(crate) fn registry_error(error: RegistryError) -> anyhow::Error {
     match error {
         RegistryError::Away { .. } => anyhow::anyhow!("{error}; {IS_IT_UP}"),
@@ -126,12 +126,12 @@ pub(crate) fn pair(text: &str) -> Result<(String, i64), String> {
     Ok((name.to_owned(), number.parse().map_err(|_| format!("{number} is no number"))?))
 }
 
-/// Text of a JSON value, without quotes, as it may be shown.
+/// Text of a JSON value, without quotes, safe to show.
 pub(crate) fn text(value: &Value) -> String {
     visible(&value.as_str().map_or_else(|| value.to_string(), str::to_owned), &[])
 }
 
-/// An instant, with its zone: whoever reads it may be in another one.
+/// An instant, with its zone: the reader may be in another one.
 pub(crate) fn time(value: &Value) -> String {
     let time = value.as_str().and_then(|time| time.parse::<DateTime<Utc>>().ok());
     time.map_or_else(|| text(value), |time| time.format(TIME).to_string())

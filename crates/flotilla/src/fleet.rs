@@ -21,7 +21,7 @@ const STOP: Duration = Duration::from_secs(25);
 /// The key of the sandbox, which keeps nothing secret.
 const SANDBOX_KEY: &str = "sk_test_local";
 
-/// A fleet that runs.
+/// A running fleet.
 #[derive(Debug, Clone)]
 pub struct Fleet {
     settings: FleetSettings,
@@ -48,7 +48,7 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// The same fleet, but what is started through this value gets one more variable.
+    /// The same fleet, except that what is started through this value gets one more variable.
     pub fn with_variable(&self, name: &str, value: &str) -> Self {
         let mut fleet = self.clone();
         fleet.settings.variables.push((name.to_owned(), value.to_owned()));
@@ -120,8 +120,8 @@ impl Fleet {
         self.environment.reset(progress).await
     }
 
-    /// Fails unless a process of this fleet runs under that name. On the port of one that does not, some
-    /// other fleet may answer.
+    /// Fails unless a process of this fleet runs under that name. If it does not, some other fleet may
+    /// answer on its port.
     pub fn check_runs(&self, name: &str) -> Result<()> {
         self.process(name).map(|_| ()).with_context(|| {
             let root = self.settings.settings.root.display();
@@ -129,8 +129,8 @@ impl Fleet {
         })
     }
 
-    /// Before anything is started, so that no fleet is half started. The servers' ports are checked by
-    /// the environment, as early.
+    /// Before anything is started, so that no fleet is half started. The environment checks the servers'
+    /// ports just as early.
     fn check_ports(&self) -> Result<()> {
         if self.settings.providers == Providers::Sandbox {
             self.check_ports_of("sandbox", &["sandbox"])?;

@@ -1,5 +1,5 @@
-//! The command line as a library: starting a whole fleet and auditing it are used by the tests and the
-//! benchmark as well; writing a new service stands here to be apart from asking for it.
+//! The command line as a library: the tests and the benchmark also start a whole fleet and audit it;
+//! writing a new service is here to be separate from asking for it.
 
 #![warn(missing_docs)]
 

@@ -84,12 +84,12 @@ fn main() -> ExitCode {
     })
 }
 
-/// A fleet's databases are known by their whole addresses, to which the client would add what the shell
+/// A fleet's databases are given by their whole addresses, to which the client would add what the shell
 /// says about others.
 fn start_anew(without: &[&str]) -> ExitCode {
     let mut command = Command::new("/proc/self/exe");
     let mut args = std::env::args_os();
-    // Help and complaints name the program as it was called.
+    // Help and errors name the program as it was called.
     command.arg0(args.next().unwrap_or_else(|| "flotilla".into())).args(args);
     without.iter().for_each(|name| _ = command.env_remove(name));
     let error = anyhow::Error::new(command.exec()).context("cannot start anew");

@@ -1,5 +1,5 @@
-//! What the commands say: for people, in colour only where that is wanted, or as JSON. Whoever reads it
-//! may go away, and what is read may come from strangers.
+//! What the commands say: for people, in colour only where that is wanted, or as JSON. The reader may go
+//! away, and what is shown may come from strangers.
 
 mod visible;
 
@@ -24,7 +24,7 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
-        // By https://no-color.org an empty variable says nothing.
+        // By https://no-color.org an empty variable means nothing.
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let is_able =
             std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
@@ -63,7 +63,7 @@ impl Output {
         paint(self.colour, "1", &text)
     }
 
-    /// Painted after it was padded to its column, if it is in one: colours have a width of their own.
+    /// To be painted after padding to a column, if any: colour codes have a width of their own.
     pub(crate) fn good(&self, text: impl Display) -> String {
         paint(self.colour, "32", &text)
     }
@@ -87,14 +87,14 @@ impl Output {
         }
     }
 
-    /// What is no answer and no error, for people.
+    /// What is neither an answer nor an error, for people.
     pub(crate) fn aside(&self, text: impl Display) {
         if !self.json {
             say_aside(&visible(&text.to_string(), &[]));
         }
     }
 
-    /// Why a command failed, with its causes. Its lines are ours: those of logs, which are many.
+    /// Why a command failed, with its causes. Its line breaks are ours: they come from logs, which have many lines.
     pub(crate) fn error(&self, error: &anyhow::Error) {
         let text = format!("{error:#}");
         let lines: Vec<String> = text.lines().map(|line| visible(line, &[])).collect();
@@ -124,7 +124,7 @@ impl Output {
         write(text);
     }
 
-    /// Ends the program when the reader of its answer goes away, also while there is nothing to say. For
+    /// Ends the program when the reader of its answer goes away, even while there is nothing to say. For
     /// commands without an end: `| head` has seen enough long before the next event.
     pub(crate) fn end_with_reader(&self) {
         std::thread::spawn(|| {
@@ -136,7 +136,7 @@ impl Output {
                 if told.is_ok() && asked[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
                     exit(0);
                 }
-                // What cannot be asked is found out by writing.
+                // If polling fails, writing will show.
                 if told != Err(rustix::io::Errno::INTR) {
                     return;
                 }
@@ -152,8 +152,8 @@ fn paint(colour: bool, code: &str, text: &impl Display) -> String {
     }
 }
 
-/// An answer that cannot be given is over. A reader who has seen enough (`| head`) is no error; a full
-/// disk is one, or a script would go on with half an answer.
+/// An answer that cannot be written ends the program. A reader who has seen enough (`| head`) is not an error; a full
+/// disk is, or a script would go on with half an answer.
 fn write(text: &str) {
     let mut out = stdout().lock();
     let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) else { return };

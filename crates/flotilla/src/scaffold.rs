@@ -1,6 +1,6 @@
 //! A new service: the files of a whole crate and the lines that existing files need for it, written or taken away
-//! again. What they say is `template`'s and `edits`'; whether a name will do is `name`'s. Here is what happens in
-//! the repository.
+//! again. What they say is in `template` and `edits`; whether a name is acceptable is in `name`. Here is what
+//! happens in the repository.
 
 mod edits;
 mod name;
@@ -15,7 +15,7 @@ use events::TOPICS;
 use edits::Edit;
 use template::Heard;
 
-/// What is asked for.
+/// What is requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// The name of the service, its crate, its database and its topic.
@@ -35,7 +35,7 @@ pub struct Plan {
     edits: Vec<Edit>,
 }
 
-/// The folder of a service that is written. Those in `examples` were written by hand.
+/// The folder of a generated service. Those in `examples` were written by hand.
 fn folder_of(name: &str) -> String {
     format!("services/{name}")
 }
@@ -48,8 +48,8 @@ pub fn root_of(folder: &Path) -> Result<PathBuf> {
 }
 
 impl Plan {
-    /// What would be written for a new service. Fails where its name is taken or will not do, and where it cannot
-    /// hear what it is to hear.
+    /// What would be written for a new service. Fails if its name is taken or not acceptable, or if it cannot
+    /// hear what it should hear.
     pub fn new(root: &Path, request: &Request) -> Result<Self> {
         name::check(root, &request.name)?;
         let folder = folder_of(&request.name);
@@ -57,7 +57,7 @@ impl Plan {
         Plan::of(root, request)
     }
 
-    /// What was written for a service, as far as its crate still says what was asked for.
+    /// What was written for a service, as far as its crate still shows what was requested.
     pub fn written(root: &Path, name: &str) -> Result<Self> {
         let folder = root.join(folder_of(name));
         ensure!(folder.is_dir(), "there is no {} to take away", folder_of(name));
@@ -65,7 +65,7 @@ impl Plan {
         let is_heard = |topic: &&str| lib.contains(&Heard::of(topic).declaration());
         let topics = TOPICS.iter().map(|topic| topic.name).filter(|topic| hearable(topic).is_ok());
         let mut hears: Vec<&str> = topics.filter(is_heard).collect();
-        // The order in which they were asked for is that in which they are declared.
+        // They are declared in the order in which they were requested.
         hears.sort_by_key(|topic| lib.find(&Heard::of(topic).declaration()));
         ensure!(!hears.is_empty(), "{name} was not written by this command, or was changed since");
         let hears = hears.into_iter().map(str::to_owned).collect();
@@ -96,12 +96,12 @@ impl Plan {
         self.files.iter().map(|(file, text)| (self.path(file), text.lines().count()))
     }
 
-    /// What changes in files that exist, as a unified diff.
+    /// What changes in existing files, as a unified diff.
     pub fn diff(&self) -> Result<String> {
         self.edits.iter().map(|edit| edit.diff(&self.read(edit.file)?)).collect()
     }
 
-    /// Writes all of it. Nothing is written where an existing file is not as expected.
+    /// Writes all of it. Nothing is written if an existing file is not as expected.
     pub fn write(&self) -> Result<()> {
         let mut changed = Vec::new();
         for edit in &self.edits {
@@ -119,7 +119,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Takes all of it away. Nothing is changed where anything is not as it was written.
+    /// Takes all of it away. Nothing is changed if anything is not as it was written.
     pub fn undo(&self) -> Result<()> {
         let mut differing = Vec::new();
         let mut restored = Vec::new();

@@ -1,5 +1,5 @@
-//! Whether a server answers: the shortest question in each language, without a client of it. A process
-//! that hangs, or is frozen, still has connections taken for it by the kernel.
+//! Whether a server answers: the shortest question in each protocol, without a client library. If a process
+//! hangs, or is frozen, the kernel still accepts connections for it.
 
 use std::io::Result;
 use std::net::Ipv4Addr;
@@ -12,10 +12,10 @@ use tokio::time::timeout;
 /// How long an answer may take; a busy server takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Asks which requests the broker knows; number 77 is ours.
+/// Asks which requests the broker knows; the correlation id 77 is ours.
 pub(crate) async fn kafka(port: u16) -> bool {
     const API_VERSIONS: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 77, 0xff, 0xff];
-    // Four bytes of length, then our number, then no error.
+    // Four bytes of length, then our id, then no error.
     let answer = ask::<10>(port, &API_VERSIONS).await;
     answer.is_some_and(|answer| answer[4..] == [0, 0, 0, 77, 0, 0])
 }
@@ -27,7 +27,7 @@ pub(crate) async fn postgres(port: u16) -> bool {
     answer.is_some_and(|answer| matches!(answer, [b'S' | b'N']))
 }
 
-/// Asks for a page that is there.
+/// Asks for a page that exists.
 pub async fn http(port: u16, path: &str) -> bool {
     let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
     let answer = ask::<12>(port, request.as_bytes()).await;

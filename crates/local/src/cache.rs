@@ -1,5 +1,5 @@
 //! What is downloaded once per user and shared by every environment: Kafka, the registry, and a Java
-//! where the machine has none that is new enough.
+//! if the machine has none that is new enough.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::process::{pid_lives, surroundings};
 
 /// The folder of downloads: `FLOTILLA_CACHE`, else the user's cache folder.
 pub(crate) fn folder() -> Result<PathBuf> {
-    // What is not absolute would be another folder wherever somebody stands.
+    // A relative path would be another folder in every working directory.
     let absolute = |folder: PathBuf| std::path::absolute(&folder);
     let of_user = || surroundings::variable("XDG_CACHE_HOME").map(PathBuf::from);
     let of_user = of_user().filter(|folder| folder.is_absolute());
@@ -41,8 +41,8 @@ pub(crate) fn find(name: &str) -> Result<Option<PathBuf>> {
     Ok(place.exists().then_some(place))
 }
 
-/// A folder in the cache that `make` fills. Filled beside its place and then moved there, so that a
-/// download that was cut off is never taken for a whole one, nor two at once for each other's.
+/// A folder in the cache that `make` fills. Filled next to its place and then moved there, so that an
+/// interrupted download is never taken for a whole one, nor are two at once mixed up.
 pub(crate) fn once(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     if let Some(place) = find(name)? {
         return Ok(place);
@@ -62,7 +62,7 @@ pub(crate) fn once(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result
     if place.exists() { Ok(place) } else { bail!("cannot move a download to {}", place.display()) }
 }
 
-/// Removes what downloads left that were killed.
+/// Removes what killed downloads left.
 fn remove_unfinished(cache: &Path) {
     for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
         let name = entry.file_name();

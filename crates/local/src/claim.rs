@@ -1,4 +1,4 @@
-//! Whose turn it is in a folder: a lock that ends with its holder, also when that is killed.
+//! Whose turn it is in a folder: a lock that ends with its holder, even if that is killed.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -22,7 +22,7 @@ impl Claim {
         Ok(file.try_lock().is_ok().then(|| Claim(file)))
     }
 
-    /// The claim of that name, when its holder has let go.
+    /// The claim of that name, once its holder has released it.
     pub(crate) async fn take(folder: &Path, name: &str, patience: Duration) -> Result<Self> {
         let mut taken = Claim::try_take(folder, name)?;
         until(patience, || {

@@ -1,4 +1,4 @@
-//! What this machine lacks, and the exact command that mends it.
+//! What this machine lacks, and the exact command that fixes it.
 
 use std::process::Command;
 
@@ -63,7 +63,7 @@ pub fn checks() -> Vec<Check> {
     ]
 }
 
-/// A port is fine that nobody uses, or this fleet.
+/// A port is fine if nobody uses it, or only this fleet does.
 fn ports() -> Check {
     let examined = Settings::of_fleet().and_then(|fleet| {
         let ports = match &fleet {
@@ -85,7 +85,8 @@ fn said(program: &str, args: &[&str]) -> Option<String> {
     let mut command = Command::new(program);
     surroundings::clear(&mut command);
     let output = command.args(args).env("TERM", "dumb").output().ok()?;
-    // Some colour what they say even where nobody sees it: Maven does, now before its first line, now after.
+    // Some colour their output even when not on a terminal: Maven does, sometimes before its first line, sometimes
+    // after.
     let text = String::from_utf8_lossy(&output.stdout);
     let text = anstream::adapter::strip_str(&text).to_string();
     output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())

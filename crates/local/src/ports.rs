@@ -1,5 +1,5 @@
 //! Which port is whose. Services take theirs from the base on, in the order of the roster; servers and databases
-//! have theirs beyond the last service that there may ever be, so that a new service moves nobody.
+//! have theirs beyond the last service that there may ever be, so that a new service moves no other's.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::LazyLock;
@@ -15,7 +15,7 @@ pub const DEFAULT_BASE_PORT: u16 = 7400;
 const MEMBERS_MAX: usize = 16;
 /// A service has a public port and an admin port.
 const PORTS_OF_A_MEMBER: u16 = 2;
-/// Where the ports begin of what every fleet has once, from the base.
+/// Where the ports of what every fleet has once begin, from the base.
 const SHARED: u16 = 32;
 /// The order of those.
 const SHARED_PORTS: [&str; 6] = [
@@ -33,9 +33,9 @@ const SPAN: u16 = 64;
 
 const _: () = assert!(ROSTER.len() <= MEMBERS_MAX, "there are no ports for so many services");
 
-/// The bases that may be asked for.
+/// The bases that may be chosen.
 pub(crate) const BASES: std::ops::RangeInclusive<u16> = 1024..=65_000;
-/// Where free ports are looked for: above what is well known, and below what the kernel gives to outgoing
+/// Where free ports are looked for: above the well-known ones, and below what the kernel gives to outgoing
 /// connections, one of which could otherwise take the port of a server that is being restarted.
 const FREE: std::ops::Range<u16> = 10_000..32_000;
 
@@ -65,8 +65,8 @@ impl Ports {
         Ports { base }
     }
 
-    /// A block of ports that nobody listens on. It starts anywhere, so that two programs that choose at
-    /// the same moment choose apart.
+    /// A block of ports that nobody listens on. The search starts at random, so that two programs that choose at
+    /// the same moment choose different blocks.
     pub(crate) fn free() -> Result<Self> {
         let blocks = u128::from((FREE.end - FREE.start) / SPAN);
         let first = Uuid::new_v4().as_u128() % blocks;
@@ -85,7 +85,7 @@ impl Ports {
         self.base
     }
 
-    /// Every port with the name of who listens there.
+    /// Every port with the name of the process that listens there.
     pub fn all(&self) -> impl Iterator<Item = (&'static str, u16)> {
         let base = self.base;
         PLAN.iter().map(move |(name, distance)| (&**name, base + distance))
@@ -96,7 +96,7 @@ impl Ports {
     /// # Panics
     ///
     /// When there is none: names that people type are checked with
-    /// [`known_service`](crate::known_service) before.
+    /// [`known_service`](crate::known_service) first.
     pub fn get(&self, name: &str) -> u16 {
         let found = self.all().find(|(known, _)| *known == name);
         found.unwrap_or_else(|| panic!("no port is called {name}")).1

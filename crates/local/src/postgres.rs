@@ -24,7 +24,7 @@ pub(crate) const STOP: Duration = Duration::from_secs(30);
 /// How long the children of a server that was killed may hold on to its memory.
 const CHILDREN_GONE: Duration = Duration::from_secs(10);
 
-/// Settings for a small machine that is durable all the same: `fsync` and `synchronous_commit` stay on.
+/// Settings for a small machine that is still durable: `fsync` and `synchronous_commit` stay on.
 const CONFIGURATION: &str = "\
 # One server of five on a small machine; the rows in use fit.
 shared_buffers = '128MB'
@@ -95,7 +95,7 @@ impl<'a> Cluster<'a> {
         loop {
             let process = Process::start(self.settings, &spec, lifetime)?;
             let ready = self.wait_ready(&process).await;
-            // The last children of a server that was killed; Postgres rightly refuses to start beside them.
+            // The last children of a server that was killed; Postgres rightly refuses to start next to them.
             let held = process.output().contains("pre-existing shared memory block");
             if ready.is_ok() || !held || started.elapsed() > CHILDREN_GONE {
                 return ready;
@@ -108,7 +108,7 @@ impl<'a> Cluster<'a> {
         process.wait_ready(READY, async || database::connect(&url).await.is_ok()).await
     }
 
-    /// Made beside its place and then moved there: what was cut off is never taken for whole.
+    /// Created next to its place and then moved there: an interrupted one is never taken for whole.
     async fn initialise(&self, programs: &Path, data: &Path, user: Option<User>) -> Result<()> {
         let folder = self.folder();
         let (unfinished, password) = (folder.join("data.unfinished"), folder.join("password"));
@@ -131,7 +131,7 @@ impl<'a> Cluster<'a> {
             .args(["-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8", "--locale", "C"])
             .args(["--pwfile", path(&password)?, "-D", path(&unfinished)?])
             .current_dir("/");
-        // It blocks; five side by side take as long as one.
+        // It blocks; five in parallel take as long as one.
         let output = tokio::task::spawn_blocking(move || command.output());
         let output =
             output.await.context("running initdb panicked")?.context("cannot run setpriv")?;
@@ -149,7 +149,7 @@ impl<'a> Cluster<'a> {
 }
 
 /// Postgres finds out by itself whether the server named in an old `postmaster.pid` is gone, unless its
-/// pid is in use again: then it would refuse to start for ever.
+/// pid is in use again: then it would refuse to start forever.
 fn repair(data: &Path) -> Result<()> {
     let file = data.join("postmaster.pid");
     let text = fs::read_to_string(&file).unwrap_or_default();
@@ -172,7 +172,7 @@ fn path(path: &Path) -> Result<&str> {
     path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
-/// The folder of the newest server programs: where Debian puts them, else where `pg_config` says.
+/// The folder of the newest server programs: where Debian puts them, otherwise where `pg_config` says.
 pub(crate) fn programs() -> Result<PathBuf> {
     let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut candidates: Vec<PathBuf> = installed.map(|entry| entry.path().join("bin")).collect();

@@ -23,13 +23,13 @@ pub(crate) use user::User;
 const LOG_TAIL_BYTES: u64 = 2_000;
 /// A log that has grown beyond this makes room for a new one at the next start; one old log is kept.
 const LOG_MAX_BYTES: u64 = 16 * 1024 * 1024;
-/// How often a condition is looked at.
+/// How often a condition is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// How long a process is to live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {
-    /// Until it is stopped, whatever becomes of the process that started it.
+    /// Until it is stopped, whatever happens to the process that started it.
     UntilStopped,
     /// At most as long as the process that started it, even if that is killed.
     WithParent,
@@ -48,9 +48,9 @@ pub struct ProcessSpec {
     pub env: Vec<(String, String)>,
     /// The signal that asks it to stop.
     pub stop_signal: &'static str,
-    /// Where it works; in the state folder, if nothing is said.
+    /// Its working folder; the state folder by default.
     pub(crate) folder: Option<PathBuf>,
-    /// Whether it sees nothing of the variables around it but what every program needs.
+    /// Whether it sees none of the variables around it except those that every program needs.
     pub(crate) is_sheltered: bool,
     pub(crate) user: Option<User>,
 }
@@ -138,7 +138,7 @@ impl Process {
         process.pid = spawn::spawn(command)
             .with_context(|| format!("cannot start {} ({})", spec.name, spec.program.display()))?;
         process.started_at = spawn::start_time(process.pid).unwrap_or_default();
-        // It writes the same itself, a moment later than somebody may look for it.
+        // The process itself writes the same, but a moment later, when somebody may already have looked.
         let unfinished = run.join(format!("{}.unfinished", spec.name));
         fs::write(&unfinished, serde_json::to_vec(&process)?)?;
         fs::rename(&unfinished, &process.record)?;
@@ -161,12 +161,12 @@ impl Process {
         names.filter_map(|name| Process::find(settings, &name)).collect()
     }
 
-    /// Whether it runs. A pid that another process has by now does not count, nor does a zombie.
+    /// Whether it runs. A pid that now belongs to another process does not count, nor does a zombie.
     pub fn is_alive(&self) -> bool {
         spawn::start_time(self.pid) == Some(self.started_at)
     }
 
-    /// Whether a signal has stopped it in its tracks, as `kill -STOP` does.
+    /// Whether a signal has frozen it, as `kill -STOP` does.
     pub fn is_frozen(&self) -> bool {
         self.is_alive() && spawn::state(self.pid) == Some('T')
     }
@@ -186,8 +186,8 @@ impl Process {
         Ok(())
     }
 
-    /// Asks it to stop and waits; kills it when it takes longer than `patience`. One that is frozen
-    /// hears only when it goes on.
+    /// Asks it to stop and waits; kills it when it takes longer than `patience`. A frozen one
+    /// only notices when it goes on.
     pub async fn stop(&self, patience: Duration) -> Result<()> {
         self.signal(&self.stop_signal)?;
         self.thaw()?;
@@ -212,7 +212,7 @@ impl Process {
         Ok(())
     }
 
-    /// What it wrote so far; of much, the end.
+    /// What it has written so far; only the end of it if there is much.
     pub fn output(&self) -> String {
         written(&self.log, self.log_from, LOG_MAX_BYTES)
     }
@@ -231,12 +231,12 @@ impl Process {
     ) -> Result<()> {
         let started = Instant::now();
         loop {
-            // Looked at first: what answers after its death is somebody else.
+            // Checked first: whatever answers after its death is another process.
             let (alive, name, log) = (self.is_alive(), &self.name, self.log.display());
             if !alive {
                 bail!("{name} ended while starting; the end of {log}:\n{}", self.log_tail());
             }
-            // A frozen server takes the connection and says nothing.
+            // A frozen server accepts the connection and says nothing.
             let left = patience.saturating_sub(started.elapsed());
             if timeout(left, ready()).await.unwrap_or(false) {
                 return Ok(());
@@ -253,7 +253,7 @@ impl Process {
     }
 }
 
-/// Looks at a condition until it holds, for at most `patience`.
+/// Checks a condition until it holds, for at most `patience`.
 pub(crate) async fn until(patience: Duration, mut holds: impl FnMut() -> bool) -> bool {
     let started = Instant::now();
     while !holds() {

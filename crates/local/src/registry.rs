@@ -68,8 +68,8 @@ async fn spawn(settings: &Settings, lifetime: Lifetime) -> Result<Process> {
         parts(&database.owner_url).context("the registry's database has no such URL")?;
     let port = |name: &str| settings.ports.get(name).to_string();
     let temporary = java::temporary_folder(settings, "registry")?;
-    // It answers few and small requests: a quick start counts, the last tier of the compiler does not.
-    // It works in an empty folder, as it reads settings from files where it works.
+    // It answers few and small requests: a quick start matters, the last tier of the compiler does not.
+    // It works in an empty folder, as it reads settings from files in its working folder.
     let spec = ProcessSpec::server("registry", java::find()?, &temporary)
         .args(["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"])
         .args(["-Xshare:auto".to_owned(), java::temporary_option(&temporary)])
@@ -83,13 +83,13 @@ async fn spawn(settings: &Settings, lifetime: Lifetime) -> Result<Process> {
         .env("APICURIO_DATASOURCE_URL", format!("jdbc:postgresql://{address}"))
         .env("APICURIO_DATASOURCE_USERNAME", role)
         .env("APICURIO_DATASOURCE_PASSWORD", secret)
-        // Twenty connections are the default, each a process of Postgres.
+        // The default is twenty connections, each a process of Postgres.
         .env("APICURIO_DATASOURCE_JDBC_INITIAL_SIZE", "2")
         .env("APICURIO_DATASOURCE_JDBC_MIN_SIZE", "2");
     Process::start(settings, &spec, lifetime)
 }
 
-/// Role, secret and the rest of a database's URL, which Java wants apart.
+/// Role, secret and the rest of a database's URL, which Java wants separately.
 fn parts(url: &str) -> Option<(&str, &str, &str)> {
     let (credentials, address) = url.strip_prefix("postgres://")?.split_once('@')?;
     let (role, secret) = credentials.split_once(':')?;

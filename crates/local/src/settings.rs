@@ -9,7 +9,7 @@ use roster::{Member, ROSTER, Starts};
 use crate::ports::{BASES, DEFAULT_BASE_PORT, Ports};
 use crate::process::surroundings;
 
-/// The service that somebody named, or an error that says which there are.
+/// The service that somebody named, or an error that lists those that exist.
 pub fn known_service(name: &str) -> Result<&'static str> {
     let found = roster::find(name).map(|member| member.name);
     found.with_context(|| format!("no service is called {name}; there are: {}", names(ROSTER)))
@@ -22,9 +22,9 @@ fn names<'a>(members: impl IntoIterator<Item = &'a Member>) -> String {
 /// The folder for everything that is kept, unless `FLOTILLA_STATE` says otherwise.
 pub const DEFAULT_STATE: &str = ".flotilla";
 
-/// The file that says where a fleet was started last; there is one wherever there is a fleet.
+/// The file that says where a fleet was last started; it exists wherever there is a fleet.
 const BASE_FILE: &str = "base-port";
-/// The file that says which services on request it was started with last.
+/// The file that says which services on request it was last started with.
 const WITH_FILE: &str = "with";
 /// What `FLOTILLA_WITH` says for no service on request: an empty variable counts as not set.
 const WITH_NONE: &str = "none";
@@ -46,7 +46,7 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compiler {
     /// The first compiler only. The second one takes a fifth of a core for a minute or two, which two
-    /// cores have better uses for where a fleet is looked at, developed or tested.
+    /// cores have better uses for while a fleet is looked at, developed or tested.
     Quick,
     /// Both, as in production. After a minute or two of load Kafka needs half of the CPU.
     Thorough,
@@ -68,8 +68,8 @@ impl Settings {
     }
 
     /// The settings that the variables `FLOTILLA_STATE`, `FLOTILLA_BASE_PORT` and `FLOTILLA_WITH` ask for.
-    /// Without the last two, an environment stays on the ports and has the services that it was started
-    /// with last.
+    /// Without the last two, an environment keeps the ports and the services that it was last started
+    /// with.
     pub fn from_env() -> Result<Self> {
         let asked = base_from_env()?;
         let mut settings = Settings::new(&root_from_env(), DEFAULT_BASE_PORT)?;
@@ -82,10 +82,10 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The same, for a command that only talks to a fleet: where none was ever started nothing is
-    /// created, and `None` is the answer.
+    /// The same, for a command that only talks to a fleet: where none was ever started, nothing is
+    /// created, and `None` is returned.
     ///
-    /// Ports that are not this fleet's may be another's, which would then get its commands.
+    /// Ports that are not this fleet's may be those of another, which would then get its commands.
     pub fn of_fleet() -> Result<Option<Self>> {
         if !root_from_env().join(BASE_FILE).exists() {
             return Ok(None);
@@ -112,13 +112,13 @@ impl Settings {
         self.root.join("logs").join(format!("{name}.log"))
     }
 
-    /// The base that this folder's servers were started on last.
+    /// The base that this folder's servers were last started on.
     pub(crate) fn last_base(&self) -> Option<u16> {
         let text = fs::read_to_string(self.root.join(BASE_FILE)).ok()?;
         text.trim().parse().ok().filter(|base| BASES.contains(base))
     }
 
-    /// The services that this folder's fleet had last. Names that are on the roster no more are left out.
+    /// The services that this folder's fleet had last. Names that are no longer on the roster are left out.
     fn last_with(&self) -> Vec<&'static str> {
         let text = fs::read_to_string(self.root.join(WITH_FILE)).unwrap_or_default();
         text.split_whitespace().filter_map(|name| on_request(name).ok()).collect()
@@ -151,7 +151,7 @@ pub fn services_with(with: &[&str]) -> Vec<&'static str> {
     ROSTER.iter().filter(is_there).map(|member| member.name).collect()
 }
 
-/// A service that is started where somebody asks for it, by its name.
+/// A service that is only started when somebody asks for it, by its name.
 fn on_request(name: &str) -> Result<&'static str> {
     let all = || ROSTER.iter().filter(|member| member.starts == Starts::OnRequest);
     match all().find(|member| member.name == name) {
@@ -175,15 +175,15 @@ pub fn all_on_request<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Ve
     names.map(on_request).collect()
 }
 
-/// The state folder that the environment asks for; it need not exist. A relative one is absolute here:
-/// whoever is given it may have another working directory.
+/// The state folder that the environment asks for; it need not exist. A relative one is made absolute:
+/// a program that is given it may have another working directory.
 pub fn root_from_env() -> PathBuf {
     let asked = surroundings::variable("FLOTILLA_STATE");
     let root = asked.map_or_else(|| PathBuf::from(DEFAULT_STATE), PathBuf::from);
     std::path::absolute(&root).unwrap_or(root)
 }
 
-/// The first port that the environment asks for, if it does.
+/// The first port that the environment asks for, if any.
 pub fn base_from_env() -> Result<Option<u16>> {
     let Some(text) = surroundings::variable("FLOTILLA_BASE_PORT") else { return Ok(None) };
     let text = text.to_string_lossy();

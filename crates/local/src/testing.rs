@@ -1,6 +1,6 @@
 //! Servers for tests. Under `./x test` test programs share one set, started by `with-servers`; a test program that
-//! is run alone starts its own, which dies with it. So does one that runs a fleet on its servers or kills them:
-//! programs run side by side.
+//! is run alone starts its own, which dies with it. So does one that runs a fleet on its servers or kills servers:
+//! programs run in parallel.
 
 use std::ffi::OsString;
 use std::fs;
@@ -22,7 +22,7 @@ use crate::settings::Settings;
 const SHARED: &str = "FLOTILLA_TEST_SERVERS";
 /// The claim on a folder of servers, for as long as they live.
 const CLAIM: &str = "tests";
-/// More programs than these do not run their tests at once.
+/// No more programs than this run their tests at once.
 const FOLDERS_MAX: u32 = 64;
 
 static SERVERS: OnceCell<Servers> = OnceCell::const_new();
@@ -51,7 +51,7 @@ pub async fn servers() -> Result<Servers> {
     servers.await.cloned()
 }
 
-/// The servers of this program alone, also where others share theirs; from then on [`servers`] are these.
+/// The servers of this program alone, even if others share theirs; from then on [`servers`] returns these.
 pub async fn own_servers() -> Result<Servers> {
     let servers = SERVERS.get_or_try_init(Servers::own).await?;
     servers.check_own()?;
@@ -82,9 +82,9 @@ fn join(file: &Path) -> Result<Servers> {
     Ok(Servers { environment: Environment::new(settings, Lifetime::WithParent), are_shared: true })
 }
 
-/// Every process of the machine that has to do with a folder, by its command line or by where its output
-/// goes, without those that such a process has begun: as somebody who has lost all records of them would
-/// have to look for them.
+/// Every process on the machine that has to do with a folder, by its command line or by where its output
+/// goes, without those that such a process has started: found the way somebody who has lost all records of
+/// them would have to look for them.
 pub fn processes_of(folder: &Path) -> Vec<u32> {
     let name = folder.to_string_lossy();
     let is_of_it = |pid: &u32| {
@@ -108,17 +108,17 @@ fn parent_of(pid: u32) -> Option<u32> {
 }
 
 impl Servers {
-    /// A set for this program alone, in the first folder that no other program uses now. A folder is
+    /// A set for this program alone, in the first folder that no other program is using. A folder is
     /// used again rather than removed: a program cannot tell when its last test has ended.
     pub async fn own() -> Result<Self> {
         let folder = own_folder("test-servers")?;
         let settings = Settings::on_free_ports(folder.path())?;
-        // Held as long as this program lives.
+        // Held for as long as this program lives.
         std::mem::forget(folder);
         Servers::start(settings).await
     }
 
-    /// What was left behind by a run that was killed is of no use to this one.
+    /// What a killed run left behind is of no use to this one.
     async fn start(settings: Settings) -> Result<Self> {
         let environment = Environment::new(settings, Lifetime::WithParent);
         environment.reset(&silent).await?;
@@ -150,7 +150,7 @@ impl Servers {
         process.with_context(|| format!("{name} does not run"))?.kill().await
     }
 
-    /// Stops a server in its tracks, or lets it go on, as if its machine were paused.
+    /// Freezes a server, as if its machine were paused, or lets it go on.
     pub fn freeze(&self, name: &str, frozen: bool) -> Result<()> {
         self.check_own()?;
         let process = Process::find(self.environment.settings(), name);
@@ -192,7 +192,7 @@ impl OwnFolder {
     }
 }
 
-/// The first folder of that name, with a number, that no other program uses now. It may hold what an
+/// The first folder of that name, with a number, that no other program is using. It may hold what an
 /// earlier program left.
 pub fn own_folder(name: &str) -> Result<OwnFolder> {
     let folder = target_folder()?;
@@ -205,7 +205,7 @@ pub fn own_folder(name: &str) -> Result<OwnFolder> {
     bail!("{FOLDERS_MAX} folders called {name} are in use in {}", folder.display())
 }
 
-/// Where everything else is that a build leaves: test programs lie in `<target>/<profile>/deps`.
+/// Where everything else is that a build leaves: test programs are in `<target>/<profile>/deps`.
 fn target_folder() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let deps = program.parent().filter(|folder| folder.ends_with("deps"));

@@ -12,11 +12,11 @@ use uuid::Uuid;
 
 use crate::postgres::writes::Writes;
 
-/// Calls that one sweep asks again: a batch's worth. The last row taken may hold more.
+/// Calls that one sweep makes again: a batch's worth. The last row taken may hold more.
 const DUE_MAX: i64 = 512;
 
-/// When the call of a row is made again, should its outcome not have come by then. `None` where the
-/// row has no open call. It searches all open calls: for a look at one row, not for a batch.
+/// When the call of a row is made again, should its outcome not have arrived by then. `None` if the
+/// row has no open call. It searches all open calls, so it is for a single row, not for a batch.
 pub(crate) async fn next_attempt_at(
     db: impl PgExecutor<'_>,
     key: Uuid,
@@ -28,8 +28,8 @@ pub(crate) async fn next_attempt_at(
 }
 
 /// The keys of calls that were asked for longer ago than that, with when, the oldest first: at most
-/// `limit` of them. Of calls in one row the oldest counts, and a call that was answered a moment ago may still be
-/// among them. For those who look.
+/// `limit` of them. Among calls in one row the oldest counts, and a call that was answered a moment ago may still
+/// be included. For people to look at.
 pub(crate) async fn open_for(
     db: &mut PgConnection,
     longer_than: Duration,
@@ -46,8 +46,8 @@ pub(crate) async fn open_for(
     .await
 }
 
-/// Adds the intents of a batch to its writes, under an id of their own. Each was first asked for so long
-/// ago; the row keeps the longest.
+/// Adds the intents of a batch to its writes, under an id of their own. `ages` says how long ago each was
+/// first asked for; the row keeps the longest.
 pub(crate) fn write(writes: &mut Writes, id: Uuid, keys: &[Uuid], ages: &[Duration]) {
     writes
         .add(
@@ -82,12 +82,12 @@ pub(crate) async fn take_due(
     .bind(DUE_MAX)
     .fetch_all(tx)
     .await?;
-    // A clock that was set back makes nothing younger than new.
+    // A clock that was set back must not give a negative age.
     let age = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
     Ok(due.into_iter().map(|(key, seconds)| (key, age(seconds))).collect())
 }
 
-/// Whether anything is due: the sweep's question of every second, without a transaction.
+/// Whether anything is due: asked by the sweep every second, without a transaction.
 pub(crate) async fn is_any_due(db: &mut PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar("select exists (select from flotilla.intents where due_at < now())")
         .fetch_one(db)
@@ -106,7 +106,7 @@ pub(crate) async fn delete(db: &mut PgConnection, answered: &[Uuid]) -> Result<(
 }
 
 /// The intents of which this replica made all calls and committed all outcomes, until they are deleted.
-/// Only memory: those of a replica that dies fall due, and are found to be closed.
+/// Only in memory: those of a replica that dies become due, and are found to be closed.
 pub(crate) type Answered = Mutex<Vec<Uuid>>;
 
 /// The open calls of one batch, as the replica that makes them sees it.

@@ -1,4 +1,4 @@
-//! What operators may do about calls, on the admin port, the same for every service that makes any: see which
+//! What operators may do about calls, on the admin port, the same for every service that makes calls: see which
 //! stay open, and say what became of one where the outside does not. The outcomes are the service's own.
 
 use std::borrow::Cow;
@@ -25,7 +25,7 @@ use crate::rows::{Addressed, Reply, Stored};
 
 /// A service whose calls operators may settle.
 pub trait Settles: Shows {
-    /// Who is called, such as `carrier`.
+    /// Whom it calls, such as `carrier`.
     const OUTSIDE: &'static str;
     /// What operators send: the outcome and what belongs to it, who says so, and how they know.
     type NewSettlement: DeserializeOwned + ToSchema + Send + 'static;
@@ -95,7 +95,7 @@ async fn settle<P: Settles>(
             let (outside, Settlement { by, reason }) = (P::OUTSIDE, &*settlement);
             tracing::warn!(key = %id, by, reason, "a call to the {outside} was settled by hand");
         }
-        // There is no such row, which the look at it says.
+        // There is no such row; looking it up says so.
         Reply::NotAwaited(state) if state == P::State::default() => {}
         Reply::NotAwaited(_) => {
             let Resource { one, many, .. } = P::RESOURCE;

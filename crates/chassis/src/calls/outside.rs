@@ -1,4 +1,4 @@
-//! How a service is told whom to call outside: an API with its key, or an adapter in the process. One
+//! How a service is told whom to call outside: an API with its key, or an in-process adapter. One
 //! reader for all, so that every such setting is refused for the same reasons.
 
 pub mod api;
@@ -19,7 +19,7 @@ const TIMEOUT_MS_MAX: u64 = 25_000;
 /// Whom to call.
 #[derive(Debug)]
 enum Target {
-    /// An adapter of the service's own.
+    /// The service's own adapter.
     InProcess,
     /// An API over HTTP.
     Api(Api),
@@ -43,7 +43,7 @@ impl std::fmt::Debug for Api {
 }
 
 /// Reads `NAME` (an http(s) URL, or `in-process`), `NAME_KEY` or `NAME_KEY_FILE`, and `NAME_TIMEOUT_MS`.
-/// `what` says in a few words what is called; `in_process`, whether the service was built with an adapter
+/// `what` says in a few words what is called; `in_process` says whether the service was built with an adapter
 /// of its own. Returns nothing after a problem that leaves nobody to call.
 fn target_from_env(env: &mut Env, name: &str, what: &str, in_process: bool) -> Option<Target> {
     let target = env.required(name, &format!("{what}: its http(s) URL"));
@@ -142,9 +142,9 @@ fn secret(
 }
 
 impl<S: Calls> Adapter<S> {
-    /// The adapter that the settings choose: over HTTP, or, where the service was built with one, that in the
-    /// process. The settings are `NAME`, `NAME_KEY` or
-    /// `NAME_KEY_FILE`, and `NAME_TIMEOUT_MS`; `what` says in a few words who is called. Returns nothing after a problem.
+    /// The adapter that the settings choose: over HTTP, or the in-process one if the service was built with one.
+    /// The settings are `NAME`, `NAME_KEY` or `NAME_KEY_FILE`, and `NAME_TIMEOUT_MS`; `what` says in a few words
+    /// who is called. Returns nothing after a problem.
     pub fn from_env<O: Outside<S>>(
         env: &mut Env,
         name: &str,
@@ -166,7 +166,7 @@ impl<S: Calls> Adapter<S> {
     }
 }
 
-/// Text from outside as it can be stored, shown and logged: without control characters, which Postgres or
+/// Text from outside in a form that can be stored, shown and logged: without control characters, which Postgres or
 /// a terminal may not take, and cut to this many characters.
 pub fn plain(text: &str, characters_max: usize) -> String {
     text.chars().filter(|character| !character.is_control()).take(characters_max).collect()

@@ -1,4 +1,4 @@
-//! Whether the other side of calls answers: told once when it stops to and once when it does again, not with
+//! Whether the other side of calls answers: reported once when it stops and once when it starts again, not with
 //! every attempt, of which there are thousands a minute while it is away.
 
 use std::error::Error;
@@ -15,7 +15,7 @@ use crate::ops::telemetry::Telemetry;
 use crate::service::Unanswered;
 
 /// This many attempts in a row without an outcome, over at least that time, and the provider counts as away.
-/// One by itself is nothing: it is made again.
+/// A single one means nothing: it is made again.
 const AWAY_ATTEMPTS: u32 = 3;
 const AWAY_TIME: Duration = Duration::from_secs(2);
 
@@ -26,7 +26,7 @@ pub(super) struct Provider {
     telemetry: Arc<Telemetry>,
     /// Calls that had an outcome.
     answers: AtomicU64,
-    /// Whether any attempt had no outcome since the last that had one, for all the calls that are well.
+    /// Whether any attempt since the last outcome had none; spares calls that succeed the lock.
     is_in_doubt: AtomicBool,
     doubt: Mutex<Option<Doubt>>,
 }
@@ -57,7 +57,7 @@ impl Provider {
         self.answers.load(Relaxed)
     }
 
-    /// Nothing speaks against the provider any more.
+    /// There is no longer any sign that the provider is away.
     fn trust(&self) {
         if self.is_in_doubt.load(Relaxed) {
             let mut doubt = self.doubt.lock().expect("no panic under this lock");
@@ -89,7 +89,7 @@ impl Provider {
         }
     }
 
-    /// Shows what is open. Where nothing is, nobody waits for the provider: the last call may have got its
+    /// Reports what is open. If nothing is, nobody waits for the provider: the last call may have got its
     /// outcome elsewhere, from an operator or another replica.
     pub(super) fn show(&self, open: usize, oldest: Duration) {
         if open == 0 {

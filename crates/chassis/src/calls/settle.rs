@@ -1,6 +1,6 @@
-//! What operators say in place of somebody outside who does not. Which calls are worth a look, and what is
-//! to be known of whoever says what became of one, is the same for every service that makes calls; the
-//! outcomes are the service's own.
+//! What operators say in place of somebody outside who does not. Which calls are worth a look, and what must
+//! be known about the person who says what became of one, is the same for every service that makes calls;
+//! the outcomes are the service's own.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::http::problem::Problem;
 
 /// A call that is open for longer is worth a look; most are answered within a second.
 const OPEN_FOR_SECONDS: u64 = 60;
-/// The longest name, reason or id: a sentence, or whatever a provider's console shows.
+/// The longest name, reason or id: a sentence, or what a provider's console shows.
 const TEXT_MAX: usize = 255;
 
 /// Which open calls to show.
@@ -26,12 +26,12 @@ pub struct OpenFor {
 }
 
 impl OpenFor {
-    /// Calls in one answer: whoever has more knows that the other side is away.
+    /// Calls in one answer: anybody who has more knows that the other side is away.
     pub(crate) const MAX: i64 = 100;
 
     pub(crate) fn duration(self) -> Duration {
         let seconds = self.open_for_seconds.unwrap_or(OPEN_FOR_SECONDS);
-        // Longer than any call is old.
+        // Longer than any call has existed.
         Duration::from_secs(seconds.min(u64::from(u32::MAX)))
     }
 }
@@ -39,7 +39,7 @@ impl OpenFor {
 /// A call whose outcome has been waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LongCall<C> {
-    /// Of the row that waits for it.
+    /// The key of the row that waits for it.
     pub key: Uuid,
     /// What was asked for.
     pub call: C,

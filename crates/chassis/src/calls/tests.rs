@@ -102,7 +102,7 @@ async fn a_call_whose_adapter_panics_is_made_again_and_so_are_those_that_were_as
     until("nothing to wait", || calls.inner.waiting().is_empty()).await;
 }
 
-/// Answers when it is told to.
+/// Answers when told to.
 struct Crowded {
     under_way: AtomicU32,
     most: AtomicU32,
@@ -172,7 +172,7 @@ async fn a_call_that_is_asked_for_again_after_it_was_given_up_is_made_by_one_tas
     until("the call to be made", || asked.load(SeqCst) > 0).await;
     calls.inner.waiting().clear();
     make();
-    // The first task ends, and leaves the place of the other alone.
+    // The first task ends, and leaves the other's place alone.
     until("one of the tasks to end", || Arc::strong_count(&calls.inner) <= 2).await;
     assert!(calls.inner.waiting().contains_key(&1));
 }
@@ -262,7 +262,7 @@ async fn a_call_that_is_settled_without_its_answer_is_made_no_more() {
     let servers = local::testing::servers().await.unwrap();
     let database = servers.fresh_database("calls").await.unwrap();
     let mut db = PgConnection::connect(&database.owner_url).await.unwrap();
-    // It has not waited for long: nobody looks whether it is open.
+    // It has not waited for long: nobody checks whether it is open.
     calls.inner.waiting().get_mut(&1).unwrap().since = Instant::now();
     calls.give_up_closed(&Asking, &mut db).await.unwrap();
     assert!(calls.inner.waiting().contains_key(&1));

@@ -1,5 +1,5 @@
-//! What the brokers know and a member of the group does not: where partitions begin and end, also those that
-//! nobody reads, and who in the group holds what. Asked over a client of its own, as the member's may be what
+//! What the brokers know and a member of the group does not: where partitions begin and end, including those that
+//! nobody reads, and who in the group holds what. Uses a client of its own, as the member's may be what
 //! is broken.
 
 use std::collections::{HashMap, HashSet};
@@ -35,7 +35,7 @@ pub(crate) struct Extent {
     pub(crate) end: i64,
 }
 
-/// A client whose troubles are those of the question, which its asker reports.
+/// A client whose errors are those of the question; the asker reports them.
 pub(crate) struct Quiet;
 
 impl ClientContext for Quiet {
@@ -54,7 +54,7 @@ impl ConsumerContext for Quiet {}
 #[derive(Default)]
 pub(crate) struct Topics {
     pub(crate) partitions: Vec<Partition>,
-    /// Those that they do not show, and why not.
+    /// Those that they do not show, and why.
     pub(crate) hidden: Vec<(&'static str, RDKafkaErrorCode)>,
 }
 
@@ -63,7 +63,7 @@ impl Brokers {
         Brokers { bootstrap: bootstrap.to_owned(), client: Mutex::default() }
     }
 
-    /// Asks on a thread that may wait.
+    /// Asks on a thread that may block.
     async fn ask<T: Send + 'static>(
         brokers: &Arc<Self>,
         question: impl FnOnce(&BaseConsumer<Quiet>) -> Result<T, KafkaError> + Send + 'static,
@@ -84,7 +84,7 @@ impl Brokers {
     fn client(&self) -> Result<Arc<BaseConsumer<Quiet>>, KafkaError> {
         let mut client = self.client.lock().expect("no panic under this lock");
         if let Some(client) = &*client {
-            // Nobody else takes its log lines and errors.
+            // Nobody else receives its log lines and errors.
             let _nothing = client.poll(Duration::ZERO);
             return Ok(Arc::clone(client));
         }
@@ -95,8 +95,8 @@ impl Brokers {
         Ok(Arc::clone(client.insert(Arc::new(made))))
     }
 
-    /// What there is in these partitions, as far as their leaders say: one that is away hides its own and
-    /// no others.
+    /// The extents of these partitions, as far as their leaders report them: a leader that is away hides its own
+    /// partitions and no others.
     pub(crate) async fn extents(
         brokers: &Arc<Self>,
         partitions: Vec<Partition>,
@@ -130,7 +130,7 @@ impl Brokers {
         .await
     }
 
-    /// Where every partition of the topics ends; `None` where nobody leads it, or its leader does not say.
+    /// Where every partition of the topics ends; `None` where it has no leader, or its leader does not say.
     pub(crate) async fn ends(
         brokers: &Arc<Self>,
         topics: Vec<&'static str>,
@@ -144,7 +144,7 @@ impl Brokers {
         .await
     }
 
-    /// The partitions that members of a group hold, but for the one that goes by `except`.
+    /// The partitions that members of a group hold, except the member named `except`.
     pub(crate) async fn held(
         brokers: &Arc<Self>,
         group: &'static str,
@@ -165,10 +165,10 @@ impl Brokers {
     }
 }
 
-/// The partitions of topics by the broker that leads them; the number of none is [`NOBODY`].
+/// The partitions of topics by the broker that leads them; [`NOBODY`] where none does.
 type Led = HashMap<i32, Vec<Partition>>;
 
-/// Who leads a partition whose brokers are all away.
+/// The leader of a partition whose brokers are all away.
 const NOBODY: i32 = -1;
 
 fn by_leader(
@@ -186,8 +186,8 @@ fn by_leader(
     Ok(led)
 }
 
-/// Asks each leader by itself, all at the same time. The client fails a question about many partitions whole
-/// where one of them has no leader or its leader is silent; this way the others still answer, and those that do
+/// Asks each leader by itself, all at the same time. The client fails a whole question about many partitions
+/// if one of them has no leader or its leader is silent; this way the others still answer, and those that do
 /// not are left out.
 fn of_each_leader<T: Send>(
     led: &Led,
@@ -201,7 +201,7 @@ fn of_each_leader<T: Send>(
         })
     };
     let (asked, leaders) = (&asked, leaders.collect::<Vec<_>>());
-    // Most often there is one to ask.
+    // Most often there is only one to ask.
     if let [only] = leaders[..] {
         return asked(only);
     }
@@ -226,7 +226,7 @@ fn extents_of_one_leader(
     Ok(partitions.iter().filter_map(extent).collect())
 }
 
-/// The offsets of one kind, of all partitions that the brokers answer for. To them the two ends of a
+/// The offsets of one kind, of all partitions that the brokers answer for. To them, the two ends of a
 /// partition are times before and after all others.
 fn offsets(
     client: &BaseConsumer<Quiet>,
@@ -257,7 +257,7 @@ struct Assignment<'a> {
 }
 
 impl Assignment<'_> {
-    /// `None` where it is none.
+    /// `None` if it is not an assignment.
     fn read(mut self) -> Option<Vec<(String, i32)>> {
         let mut partitions = Vec::new();
         let _version = self.take(2)?;

@@ -1,7 +1,7 @@
 //! The consumer: a thread that polls, decodes and hands over. It starts each partition at the
-//! database's offset, pauses when the queue is full, and never skips an offset silently. Whatever may take
-//! its time is asked in the background while the partitions concerned wait: a thread that does not poll
-//! loses its partitions, and while it answers the group all others may wait.
+//! database's offset, pauses when the queue is full, and never skips an offset silently. Anything that may
+//! take time is asked in the background while the partitions concerned wait: a thread that does not poll
+//! loses its partitions, and while it responds to the group all others may wait.
 
 pub(crate) mod client;
 mod context;
@@ -57,22 +57,22 @@ pub(crate) use watch::Watch;
 
 /// How long one poll waits; also how quickly the thread notices that it should stop.
 pub(crate) const POLL: Duration = Duration::from_millis(100);
-/// The same while somebody is about to answer where a partition begins.
+/// The same while the answer where a partition begins is expected.
 const POLL_BRIEFLY: Duration = Duration::from_millis(10);
-/// How often ids that the registry did not know are asked again.
+/// How often ids that the registry did not know are asked for again.
 const FORGET_MISSING_EVERY: Duration = Duration::from_secs(60);
-/// How long the client may take to go to an offset. It tells threads of its own, and no broker.
+/// How long the client may take to go to an offset. It informs its own threads, and no broker.
 const SEEK_MAX: Duration = Duration::from_secs(2);
 /// The pause before the client is told again to go to an offset, or partitions are looked up again whose
 /// offset a broker refused.
 const SEEK_PAUSE: Duration = Duration::from_millis(500);
-/// How long a member that replaces another stays at least.
+/// The least time that a member that replaces another stays.
 const STAY_MIN: Duration = Duration::from_secs(5);
 
-/// What the consumer is made of.
+/// The consumer and what it works with.
 pub(crate) struct Consuming<S: Service> {
     pub(crate) config: Config,
-    /// By this the brokers tell this replica's member of the group from others.
+    /// How the brokers distinguish this replica's member of the group from others.
     pub(crate) client_id: String,
     pub(crate) subscriptions: Vec<Box<dyn Subscription<S>>>,
     pub(crate) events: EventSender<S>,
@@ -93,7 +93,7 @@ impl<S: Service> Consuming<S> {
     }
 }
 
-/// Polls until told to stop, with one member of the group after the other where one cannot go on. Runs on
+/// Polls until told to stop, with a new member of the group whenever one cannot go on. Runs on
 /// a thread of its own, as librdkafka's polls block.
 pub(crate) fn run<S: Service>(seat: &Seat, consuming: &Consuming<S>) {
     let placing = Arc::new(Placing {
@@ -138,7 +138,7 @@ struct Polling<'a, S: Service> {
 }
 
 impl<S: Service> Polling<'_, S> {
-    /// Polls until told to stop, or to make place for another member.
+    /// Polls until told to stop, or to make room for another member.
     fn run(mut self, seated: Instant) {
         let mut last_forget = Instant::now();
         let is_replaced = || self.consuming.rejoin.load(Relaxed) && seated.elapsed() >= STAY_MIN;
@@ -176,13 +176,13 @@ impl<S: Service> Polling<'_, S> {
         let partition = Partition { topic: subscription.topic(), number: message.partition() };
         let generation = self.consuming.positions.generation(partition);
         let Some(generation) = generation.filter(|g| !self.schemas.holds_up(partition, *g)) else {
-            // Revoked or held meanwhile, or waiting for a schema: it comes again, from the database's offset
-            // or from where it waits. Until then all that follows would be fetched to be dropped.
+            // Revoked or held meanwhile, or waiting for a schema: it will be fetched again, from the database's offset
+            // or from where it waits. Until then everything after it would be fetched only to be dropped.
             return self.set_paused(&[partition], true);
         };
         let raw = Raw::of(message);
         let place = Fetched { partition, generation, offset: message.offset() };
-        // Nearly all are dropped unread; those that are set aside must be as they were.
+        // Nearly all are dropped unread; those that are set aside must be kept as they were.
         let original = || pack_one(message.key(), raw.headers(), raw.value);
         let item = match subscription.read(&raw) {
             Heard::Ignored => return self.passed.note(place),
@@ -213,7 +213,7 @@ impl<S: Service> Polling<'_, S> {
                 item
             }
         };
-        // Its offset is beyond those that were passed.
+        // Its offset is after those that were passed.
         self.passed.forget(partition);
         self.enqueue(item);
     }
@@ -241,7 +241,7 @@ impl<S: Service> Polling<'_, S> {
         }
         let found: HashMap<Partition, i64> = found.into_iter().collect();
         let protocol = self.client.context().protocol;
-        // What was fetched of the others comes again.
+        // What was fetched of the others will be fetched again.
         let others = match protocol {
             Protocol::Eager => positions.stored(),
             Protocol::Cooperative => HashMap::new(),
@@ -258,7 +258,7 @@ impl<S: Service> Polling<'_, S> {
         self.set_paused(&offsets.into_keys().collect::<Vec<_>>(), false);
     }
 
-    /// Goes on where partitions waited for a schema that is known by now.
+    /// Goes on where partitions waited for a schema that is known now.
     fn learn(&mut self) {
         for answer in self.schemas.answers(&self.consuming.positions) {
             let mut subscriptions = self.consuming.subscriptions.iter();
@@ -278,7 +278,7 @@ impl<S: Service> Polling<'_, S> {
         }
     }
 
-    /// Goes to offsets, and lets go on what was paused. Returns the partitions where that failed.
+    /// Seeks offsets, and resumes what was paused. Returns the partitions where that failed.
     fn seek(&self, goals: &[(Partition, i64)]) -> Vec<Partition> {
         if goals.is_empty() {
             return Vec::new();
@@ -332,8 +332,8 @@ impl<S: Service> Polling<'_, S> {
     fn report(&self, error: &KafkaError) {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::PartitionEOF) => {}
-            // It does not say which one, and stands still from now on. Those that are outside of their
-            // logs stop; the others go on where the database is.
+            // It does not say which one, and stands still from now on. Partitions outside of their logs
+            // stop; the others go on from the database's offset.
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
                 tracing::warn!(error = %error, "an offset is outside of its log: all are looked up");
                 self.consuming.positions.hold_all(SEEK_PAUSE);
@@ -342,7 +342,7 @@ impl<S: Service> Polling<'_, S> {
                 tracing::error!(error = %error, "the member of the group cannot go on");
                 self.consuming.rejoin.store(true, Relaxed);
             }
-            // Told again and again while it lasts: the watch reports it.
+            // Repeated for as long as it lasts: the watch reports it.
             _ if self.consuming.complaint.note(error) => tracing::warn!(error = %error, "consumer"),
             _ => tracing::debug!(error = %error, "consumer"),
         }

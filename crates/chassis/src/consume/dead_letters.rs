@@ -1,5 +1,5 @@
 //! What cannot be processed is set aside with its original bytes: as a message on the service's
-//! dead-letter topic, for whoever reads topics, and as a row, for whoever repairs.
+//! dead-letter topic, for readers of topics, and as a row, for those who repair it.
 
 mod repair;
 mod text;
@@ -76,7 +76,7 @@ pub(crate) async fn record(
 type Headers<'a> = [(&'a str, Option<&'a [u8]>)];
 
 /// What the message on the topic repeats of the original. A record that just fitted into its topic no
-/// longer fits with our headers; what is left out is in the row, which always has everything.
+/// longer fits with our headers added; what is left out is in the row, which always has everything.
 struct Excerpt<'a> {
     key: Option<&'a [u8]>,
     headers: &'a Headers<'a>,
@@ -140,7 +140,7 @@ impl LetterColumns {
 
     async fn insert(self, db: &mut PgConnection) -> Result<(), sqlx::Error> {
         // A message that is set aside again, after a rewind of the offsets, is the same dead letter; one
-        // at the same place of a topic that was created anew is another.
+        // at the same place of a recreated topic is another.
         sqlx::query(
             "insert into flotilla.dead_letters
                  (topic, topic_id, partition, message_offset, message_key, headers, payload, reason,

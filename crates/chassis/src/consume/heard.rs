@@ -1,6 +1,6 @@
-//! Up to when a service has heard everything that was said to it. Timers go by that moment and not by the
-//! present one: after an outage longer than a deadline, all that is under way would be overdue at once,
-//! while the answers that it waits for stand on the topics unread.
+//! Up to when a service has heard everything that was said to it. Timers are measured against that moment and not
+//! the present: after an outage longer than a deadline, everything under way would be overdue at once,
+//! while the answers that it waits for are still unread on the topics.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::consume::brokers::Brokers;
 use crate::consume::offsets::{self, Partition};
 use crate::executor::clock::Clock;
 
-/// Partitions that nobody reads on for so long do not stop the timers of all the others: one is held for
+/// Partitions that have not moved for this long do not stop the timers of all the others: one is held for
 /// an event that cannot be skipped, has lost its leader, or ends with records that no reader is shown. A
 /// rebalance is shorter.
 const STANDSTILL: Duration = Duration::from_secs(120);
 
-/// Where the ends were not asked for so long, nobody knows what became of those that were hidden before. A sweep
+/// If the ends were not asked for this long, nobody knows what happened to those that were hidden before. A sweep
 /// asks about every second.
 const UNSEEN_MAX: Duration = Duration::from_secs(30);
 
@@ -31,19 +31,19 @@ pub(crate) struct Heard {
     /// The database's time up to which everything was heard, once that is known.
     until: Option<i64>,
     asked: Option<Asked>,
-    /// Partitions whose end nobody tells, and since when it has been looked for all the time.
+    /// Partitions whose end nobody reports, and since when it has continuously been looked for.
     hidden: HashMap<Partition, Instant>,
     hidden_at: Instant,
-    /// Partitions that are not waited for, and where they stood: until they move.
+    /// Partitions that are not waited for, and where they stood; until they move.
     given_up: Ends,
 }
 
-/// An answer of Kafka's, until the database has caught up with it.
+/// An answer from Kafka, until the database has caught up with it.
 struct Asked {
     /// The database's time before it was asked.
     at: i64,
     ends: Ends,
-    /// What of it was still to be processed at the last look, and since when it is the same.
+    /// What was still to be processed at the last look, and since when that is unchanged.
     open: Ends,
     since: Instant,
 }
@@ -61,8 +61,8 @@ impl Heard {
         }
     }
 
-    /// The database's time up to which every event on the topics has been processed, by whichever
-    /// replica. `None` until that is known for the first time. While Kafka is away it stands still.
+    /// The database's time up to which every event on the topics has been processed, by any replica.
+    /// `None` until that is known for the first time. While Kafka is away it stands still.
     pub(crate) async fn until(
         &mut self,
         clock: &Clock,
@@ -91,8 +91,8 @@ impl Heard {
         Ok(self.until)
     }
 
-    /// The ends that are known. `None` while one is not that was looked for only for a while: the election of a
-    /// leader takes seconds, and what stands there may be an answer that somebody waits for. And where none is
+    /// The ends that are known. `None` while one is missing that has not been looked for long enough: electing a
+    /// leader takes seconds, and the partition may hold an answer that somebody waits for. Also where none is
     /// known, or a topic has no partitions: that is Kafka being away.
     fn known(&mut self, ends: HashMap<Partition, Option<i64>>, now: Instant) -> Option<Ends> {
         if now.duration_since(self.hidden_at) > UNSEEN_MAX {
@@ -118,7 +118,7 @@ impl Heard {
         (!is_waited_for && !known.is_empty()).then_some(known)
     }
 
-    /// Looks whether the database has caught up with what Kafka said.
+    /// Checks whether the database has caught up with what Kafka said.
     async fn look(&mut self, db: &mut PgConnection) -> Result<(), sqlx::Error> {
         let Some(asked) = &mut self.asked else { return Ok(()) };
         let stored = stored(db, &asked.ends).await?;
@@ -147,13 +147,13 @@ impl Heard {
     }
 }
 
-/// The database's offsets of these partitions, whichever replica reads them.
+/// The database's offsets of these partitions, no matter which replica reads them.
 async fn stored(db: &mut PgConnection, ends: &Ends) -> Result<Ends, sqlx::Error> {
     let partitions: Vec<Partition> = ends.keys().copied().collect();
     offsets::read(db, &partitions).await
 }
 
-/// The partitions that were not read to these ends, with how far they were. Without an offset nothing
+/// The partitions that were not read to these ends, with how far they were. Without an offset, nothing
 /// was read.
 fn unprocessed(ends: &Ends, stored: &Ends) -> Ends {
     ends.iter()

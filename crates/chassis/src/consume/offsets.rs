@@ -72,7 +72,7 @@ async fn read_rows(
     Ok(rows.into_iter().filter_map(row).collect())
 }
 
-/// The offset of a partition, as its row has it.
+/// The offset of a partition, as in its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stored {
     pub(crate) offset: i64,
@@ -82,7 +82,7 @@ pub(crate) struct Stored {
 
 impl Stored {
     /// Whether the offset was counted in another topic than the one with this id. A topic whose id nobody
-    /// knows is taken for the one it was. Each partition by itself: of a topic that came back with fewer
+    /// knows is assumed to be the same. Each partition by itself: if a topic came back with fewer
     /// partitions, rows are left that nothing will ever bring up to date.
     pub(crate) fn is_of_another(&self, topic_id: Option<&Uuid>) -> bool {
         match (&self.topic_id, topic_id) {
@@ -107,8 +107,8 @@ pub(crate) async fn rows(
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// Moves a partition to where an operator wants it, in the topic with this id. Returns whether it was still
-/// where it was seen; without a row it is at 0.
+/// Moves a partition to where an operator wants it, in the topic with this id. Returns whether it still was
+/// where it was last seen; without a row it is at 0.
 pub(crate) async fn move_to(
     db: &sqlx::PgPool,
     partition: Partition,
@@ -147,8 +147,8 @@ pub(crate) async fn note_topic(
     Ok(())
 }
 
-/// Moves offsets on, if nobody else did. Otherwise the batch runs again, knowing where they stand, and
-/// everything already processed falls away.
+/// Moves offsets on, if nobody else did. Otherwise the batch runs again, knowing the offsets, and
+/// everything already processed drops out.
 pub(crate) fn advance(writes: &mut Writes, advances: &[Advance]) {
     if advances.is_empty() {
         return;
@@ -166,7 +166,7 @@ pub(crate) fn advance(writes: &mut Writes, advances: &[Advance]) {
         .expect(advances.len(), "an offset");
 }
 
-/// Learns the offsets of all held partitions anew: after a conflict, over a new connection, and every few
+/// Reads the offsets of all held partitions again: after a conflict, over a new connection, and every few
 /// seconds, as a database that was set back need not bring a conflict. Returns the partitions that have to
 /// be fetched again.
 pub(crate) async fn refresh(

@@ -1,4 +1,4 @@
-//! What librdkafka counts about itself and tells once a second: the requests it really sent, and whether it
+//! What librdkafka counts about itself and reports once a second: the requests it really sent, and whether it
 //! knows a broker. Nothing is measured per message.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::ops::telemetry::Telemetry;
 
-/// How often a client tells. Putting the text together and reading it takes a fraction of a millisecond.
+/// How often a client reports. Composing and parsing the text takes a fraction of a millisecond.
 pub(crate) const INTERVAL_MS: &str = "1000";
 
 /// The few of librdkafka's figures that are used.
@@ -46,19 +46,19 @@ impl Statistics {
             .ok()
     }
 
-    /// Whether the client knows a broker at all, be it from its settings or from another broker. Its
-    /// books also list what is none: itself, and the coordinator of its group.
+    /// Whether the client knows a broker at all, from its settings or from another broker. Its
+    /// list also holds what are not brokers: itself, and the coordinator of its group.
     pub(crate) fn has_brokers(&self) -> bool {
         self.brokers.values().any(|broker| matches!(&*broker.source, "configured" | "learned"))
     }
 }
 
-/// Counts the requests of one client. Its figures begin at nothing with each client, the metric goes on.
+/// Counts the requests of one client. Its figures begin at 0 with each client; the metric goes on.
 pub(crate) struct RequestCounter {
     telemetry: Arc<Telemetry>,
     produce: AtomicU64,
     fetch: AtomicU64,
-    /// How often the client has told.
+    /// How often the client has reported.
     times: AtomicU64,
 }
 
@@ -66,8 +66,8 @@ pub(crate) struct RequestCounter {
 #[cfg(feature = "measuring")]
 #[derive(Debug, Clone, Copy)]
 pub struct RequestCounts {
-    /// How often it has told. What was sent before a moment is counted when it has told twice since: the
-    /// first one may have been put together before.
+    /// How often it has reported. What was sent before a moment is counted once it has reported twice since:
+    /// the first report may have been composed before.
     pub times: u64,
     /// Produce requests.
     pub produce: u64,
@@ -102,7 +102,7 @@ impl RequestCounter {
     }
 
     fn add(&self, api: &'static str, seen: &AtomicU64, now: u64) {
-        // Fewer than before when a broker left the cluster and took its figures along.
+        // Fewer than before when a broker left the cluster and took its figures with it.
         let more = now.saturating_sub(seen.swap(now, Relaxed));
         if more > 0 {
             self.telemetry.metrics.kafka_requests.add(more, &[KeyValue::new("api", api)]);

@@ -1,4 +1,4 @@
-//! From a Kafka record to an input, or to the reason why not: the part of consuming that knows a
+//! From a Kafka record to an input, or to the reason why it is none: the part of consuming that knows a
 //! topic's events, shared by the consumer and the replay of dead letters.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -75,17 +75,17 @@ impl<'a> Raw<'a> {
         Some(parent.with_state(self.header("tracestate")))
     }
 
-    /// The value of the last header of that name, if there is one; the value itself may be missing.
+    /// The value of the last header of that name, if any; the value itself may be missing.
     fn last(&self, name: &str) -> Option<Option<&'a [u8]>> {
         let found = self.headers().iter().rev().find(|(n, _)| *n == name);
         found.map(|(_, value)| *value)
     }
 }
 
-/// rdkafka panics at a header whose name is no UTF-8, which anybody may send.
+/// rdkafka panics at a header whose name is not UTF-8, which anybody may send.
 fn kafka_headers<'a>(message: &'a BorrowedMessage<'a>) -> Option<Vec<RawHeader<'a>>> {
     let Some(headers) = message.headers() else { return Some(Vec::new()) };
-    // Their iterator does not know how many they are.
+    // Their iterator does not know its length.
     let mut all = Vec::with_capacity(headers.count());
     let read = || all.extend(headers.iter().map(|header| (header.key, header.value)));
     catch_unwind(AssertUnwindSafe(read)).ok()?;
@@ -104,7 +104,7 @@ pub(crate) enum Heard<I> {
     /// A record name that this build does not know.
     Unknown,
     /// It can never be processed. Whether it is set aside or holds its partition is another matter: one
-    /// that is, or says it is, a compensation waits until somebody mends it.
+    /// that is, or claims to be, a compensation waits until somebody repairs it.
     Poison {
         reason: Reason,
         never_dead_lettered: bool,
@@ -234,7 +234,7 @@ impl<S: Hears<E>, E: Events> Subscription<S> for Typed<E> {
 }
 
 impl<E: Events> Typed<E> {
-    /// A damaged compensation is still one, whether its schema or its header tells: setting it aside
+    /// A damaged compensation is still one, whether its schema or its header says so: setting it aside
     /// would keep somebody's money or goods as surely as if it had been read.
     fn poison<I>(&self, raw: &Raw<'_>, code: &'static str, detail: String) -> Heard<I> {
         let meant = self.decoder.meant(raw.value);
@@ -247,9 +247,8 @@ impl<E: Events> Typed<E> {
 }
 
 /// The CloudEvents attributes that make an event identifiable, `<source>/<id>`, and its number among those
-/// of its key; the type is checked. What
-/// an outsider's headers leave out comes from the topic and the record. All that is wrong is named at once:
-/// whoever mends a producer should not learn of one header per try.
+/// of its key; the type is checked. What an outsider's headers leave out comes from the topic and the record.
+/// All faults are named at once: whoever repairs a producer should not learn of one header per attempt.
 fn identity(
     raw: &Raw<'_>,
     record: &RecordInfo,
@@ -292,7 +291,7 @@ fn number(raw: &Raw<'_>, needed: bool) -> Result<i64, String> {
     }
 }
 
-/// The text of a header, or what stands for it where it is missing.
+/// The text of a header, or what replaces it where it is missing.
 fn attribute<'o, 'a: 'o>(
     raw: &Raw<'a>,
     name: &str,

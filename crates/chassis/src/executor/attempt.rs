@@ -31,7 +31,7 @@ pub(crate) struct Committed<S: Service> {
     pub(crate) asked: Option<Asked<S::Call>>,
     pub(super) changed: Vec<Uuid>,
     pub(super) measures: Measures,
-    /// One per item, in order; none for what was no input or a duplicate.
+    /// One per item, in order; none for what was not an input, or a duplicate.
     pub(super) replies: Vec<Option<S::Reply>>,
     /// Replayed dead letters that were refused again, with the reason.
     pub(super) refused: HashMap<i64, String>,
@@ -39,7 +39,7 @@ pub(crate) struct Committed<S: Service> {
 
 impl<S: Service> Executor<S> {
     /// Runs the batch in one transaction. After an error nothing of it has happened, or everything
-    /// (when only the answer to the commit was lost): the offsets tell which. After a lost race rows
+    /// (when only the answer to the commit was lost): the offsets show which. After a lost race, rows
     /// that replicas share are locked, so that it is not lost again.
     pub(crate) async fn attempt(
         &mut self,
@@ -83,7 +83,7 @@ impl<S: Service> Executor<S> {
             unit = unit.begun().await?;
             casualties.set_aside(&self.telemetry, unit.db(), S::NAME, &mut effects.outbox).await?;
         }
-        // Revoked, or to be fetched again, since what is stale was dropped.
+        // Revoked, or to be fetched again, after stale items were dropped.
         let advances = self.positions.advances(&processed(batch));
         let advances = advances.ok_or_else(|| Failure::conflict("a partition"))?;
         offsets::advance(&mut writes, &advances);
@@ -115,7 +115,7 @@ impl<S: Service> Executor<S> {
     }
 }
 
-/// What the decisions of a batch come to, before anything is written.
+/// What the decisions of a batch amount to, before anything is written.
 pub(crate) struct Decided<S: Service> {
     pub(crate) effects: Effects<S::Call>,
     /// One per item, in order.
@@ -148,8 +148,8 @@ pub(crate) struct Decisions<'a, S: Service> {
 impl<S: Service> Decisions<'_, S> {
     /// Decides all inputs, and collects what is to be written.
     pub(crate) fn run(&self, rows: &mut S::Rows, decided: &mut Decided<S>) -> Result<(), Failure> {
-        // A panic is a bug in a decision, or a state that cannot be written. It would come back with the
-        // same batch for ever, so it is treated like any input that cannot be processed.
+        // A panic is a bug in a decision, or a state that cannot be written. It would recur with the
+        // same batch forever, so it is treated like any input that cannot be processed.
         catch_unwind(AssertUnwindSafe(|| {
             self.decide(rows, decided);
             if let Some(error) = decided.effects.error.take() {
@@ -197,7 +197,7 @@ fn inbox_id<S: Service>(item: &Item<S>) -> Option<(&str, &str)> {
     id.as_deref().map(|id| (topic, id))
 }
 
-/// Indexes of items whose event was processed before, or stands earlier in this very batch.
+/// Indexes of items whose event was processed before, or is earlier in this same batch.
 async fn claim<S: Service>(
     tx: &mut PgConnection,
     batch: &[Item<S>],

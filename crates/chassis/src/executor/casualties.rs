@@ -1,5 +1,5 @@
 //! Dead letters of a batch: what arrived as poison and what a decision refused. And the end of those
-//! that were replayed with success.
+//! that were replayed successfully.
 
 use std::collections::HashMap;
 
@@ -22,9 +22,9 @@ pub(crate) struct Casualties<'b> {
 }
 
 impl<'b> Casualties<'b> {
-    /// `refusals` are the indexes of items that their decisions refused, with the reason. A failure where
-    /// one must not be set aside: the batch is halved until it stands alone, all that comes before it in its
-    /// partition is committed, and then it holds its partition.
+    /// `refusals` are the indexes of items that their decisions refused, with the reason. Fails where one
+    /// must not be set aside: the batch is halved until it is alone, everything before it in its partition
+    /// is committed, and then it holds its partition.
     pub(crate) fn of<S: Service>(
         batch: &'b [Item<S>],
         refusals: &[(usize, String)],
@@ -51,7 +51,7 @@ impl<'b> Casualties<'b> {
                 Origin::Replay(replay) => {
                     refused.insert(replay.dead_letter, reason.detail);
                 }
-                // A command is refused by its reply; nobody sent the others from outside.
+                // A command is refused by its reply; the others did not come from outside.
                 Origin::Command(_) | Origin::Outcome(_) | Origin::Timer => {}
             }
         }

@@ -1,5 +1,5 @@
 //! What time it is: the database's time, in every replica. It is read over a connection that is there
-//! anyway, and carried on by a clock of the process that nobody sets. A replica's own clock, which may be
+//! anyway, and carried on by a clock of the process that nobody adjusts. A replica's own clock, which may be
 //! an hour off, decides nothing: neither when an order is placed nor when it is overdue.
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -10,15 +10,15 @@ use sqlx::PgConnection;
 /// The database's clock, as this replica knows it.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    /// Any moment: only what passed since it counts.
+    /// Any moment: only the time since then counts.
     began: Instant,
     /// What the database's clock showed then, in microseconds since the Unix epoch.
     at_begin: AtomicI64,
 }
 
 impl Clock {
-    /// The database's time, in microseconds since the Unix epoch. It is behind by the way of the last
-    /// answer and what the two clocks drift apart in a second, and never ahead by more than the drift.
+    /// The database's time, in microseconds since the Unix epoch. It is behind by the latency of the last
+    /// answer and the drift of the two clocks in a second, and never ahead by more than the drift.
     pub(crate) fn now_micros(&self) -> i64 {
         self.at_begin.load(Relaxed).saturating_add(micros(self.began))
     }
@@ -33,7 +33,7 @@ impl Clock {
         Ok(now)
     }
 
-    /// Sets it to this time, from which it goes on.
+    /// Sets it to this time, and goes on from there.
     pub(crate) fn set(&self, now_micros: i64) {
         self.at_begin.store(now_micros.saturating_sub(micros(self.began)), Relaxed);
     }

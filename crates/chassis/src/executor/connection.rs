@@ -10,9 +10,9 @@ use crate::rows::remembered;
 use crate::service::Service;
 
 impl<S: Service> Executor<S> {
-    /// Opens the connection where there is none. It may lead to a database that was set back while there
-    /// was none, so nothing is taken for known that was known before: neither rows, nor offsets, nor to
-    /// the relay the number of the last batch.
+    /// Opens the connection where there is none. It may lead to a database that was set back in the
+    /// meantime, so nothing known before counts as known: neither rows, nor offsets, nor, for the relay,
+    /// the number of the last batch.
     pub(super) async fn connect(&mut self) -> Result<(), sqlx::Error> {
         if self.writer.is_open() {
             return Ok(());
@@ -39,8 +39,8 @@ impl<S: Service> Executor<S> {
         within(PATIENCE, writes.execute(self.writer.connection().await?)).await
     }
 
-    /// Makes the next attempt possible: a new connection where the old one may be broken, offsets as
-    /// the database has them where somebody else moved them.
+    /// Makes the next attempt possible: a new connection if the old one may be broken, offsets as in
+    /// the database if somebody else moved them.
     pub(super) async fn recover(&mut self, failure: &Failure) {
         if failure.is_conflict() {
             if let Err(error) = self.learn_offsets().await {

@@ -23,7 +23,7 @@ use crate::ops::health::Health;
 use crate::ops::telemetry::{Telemetry, Traced};
 use crate::service::{Calls, Service};
 
-/// How long a command, or a dead letter that is retried, waits for its commit. Longer than a deadlock or a
+/// How long a command, or the retry of a dead letter, waits for its commit. Longer than a deadlock or a
 /// failover of a connection, shorter than the patience of a load balancer.
 pub(crate) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -34,13 +34,13 @@ pub struct Handle<S: Service> {
 
 pub(crate) struct Inner<S: Service> {
     pub(crate) service: Arc<S>,
-    /// Weak: callers do not keep a stopping executor alive.
+    /// Weak, so that callers do not keep a stopping executor alive.
     pub(crate) commands: mpsc::WeakSender<Item<S>>,
     pub(crate) db: PgPool,
     pub(crate) changes: broadcast::Sender<Uuid>,
     pub(crate) health: Arc<Health>,
     pub(crate) telemetry: Arc<Telemetry>,
-    /// What requests whose commands wait may hold together.
+    /// How much the requests whose commands wait may hold together.
     pub(crate) command_bytes: Semaphore,
     pub(crate) clock: Arc<Clock>,
 }
@@ -112,7 +112,7 @@ fn no_place(error: mpsc::error::TrySendError<()>) -> CommandError {
     }
 }
 
-/// How much a request's body holds at most; nothing where there is none.
+/// The most that a request's body holds; 0 where there is none.
 fn bytes_of(headers: &HeaderMap) -> u32 {
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     match length {
@@ -139,8 +139,8 @@ impl<S: Service> Handle<S> {
         self.submit_in_room(input, headers).await
     }
 
-    /// Submits the commands that one request brought. Where not all of them may wait, none is submitted;
-    /// those that were are each carried out or refused by itself.
+    /// Submits the commands of one request. Where not all of them may wait, none is submitted;
+    /// each of those submitted is carried out or refused on its own.
     pub async fn submit_all(
         &self,
         inputs: Vec<S::Input>,
@@ -148,7 +148,7 @@ impl<S: Service> Handle<S> {
     ) -> Result<Vec<Result<S::Reply, CommandError>>, CommandError> {
         let _room = self.room(headers)?;
         let Some(commands) = self.inner.commands.upgrade() else { return Err(STOPPING) };
-        // All places at once: a request that is refused as busy must have done nothing.
+        // All places at once, as a request that is refused as busy must have done nothing.
         let places = commands.try_reserve_many(inputs.len()).map_err(no_place)?;
         let mut submitted = Vec::with_capacity(inputs.len());
         for (place, input) in places.zip(inputs) {
@@ -160,7 +160,7 @@ impl<S: Service> Handle<S> {
         Ok(futures::future::join_all(submitted.into_iter().map(Submitted::answered)).await)
     }
 
-    /// Room for the body that commands came in.
+    /// Room for the body that the commands came in.
     fn room(&self, headers: &HeaderMap) -> Result<SemaphorePermit<'_>, CommandError> {
         if let Some(reason) = self.inner.health.refuses_commands() {
             return Err(CommandError::Unavailable(reason));
@@ -181,7 +181,7 @@ impl<S: Service> Handle<S> {
         submitted.answered().await
     }
 
-    /// A command for the queue, and where it is answered.
+    /// A command for the queue, and where its answer arrives.
     fn command(&self, input: S::Input, headers: &HeaderMap) -> (Item<S>, Submitted<S::Reply>) {
         let (reply, answer) = oneshot::channel();
         let span = self.inner.telemetry.command_span(S::NAME, headers);
@@ -199,8 +199,8 @@ impl<S: Service> Handle<S> {
         &self.inner.db
     }
 
-    /// The database's time, in microseconds since the Unix epoch: the same at every replica. What a
-    /// command brings along that is to be compared with other times is made by it.
+    /// The database's time, in microseconds since the Unix epoch: the same at every replica. A time in
+    /// a command that is to be compared with other times is taken from it.
     pub fn now_micros(&self) -> i64 {
         self.inner.clock.now_micros()
     }
@@ -210,8 +210,8 @@ impl<S: Service> Handle<S> {
         self.inner.changes.subscribe()
     }
 
-    /// The calls to the outside whose outcome has not been known for so long, those that were asked for
-    /// first at the beginning, and not more than a page of them. For those who look.
+    /// The calls to the outside whose outcome has been unknown for this long, the earliest first,
+    /// and at most a page of them. For people to look at.
     pub async fn open_calls(&self, longer_than: &OpenFor) -> Result<Vec<LongCall<S::Call>>, Failure>
     where
         S: Calls,
@@ -225,7 +225,7 @@ impl<S: Service> Handle<S> {
         Ok(waiting.into_iter().filter_map(still).collect())
     }
 
-    /// Resolves when the service begins to stop, so that endless answers can end.
+    /// Resolves when the service begins to stop, so that endless responses can end.
     pub async fn shutting_down(&self) {
         self.inner.health.stopping().await;
     }
@@ -243,7 +243,7 @@ pub(crate) mod tests {
     use crate::run::config::{Config, Env};
     use crate::service::NoCall;
 
-    /// Waits for a queue that nobody empties.
+    /// Waits on a queue that nobody empties.
     pub(crate) struct Stuck;
 
     impl Service for Stuck {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::PgConnection;
 
-/// Inserts ids of events, as (topic, id), and returns those that were there before: duplicates. The
+/// Inserts ids of events, as (topic, id), and returns those that already existed: duplicates. The
 /// insert comes first and in the transaction of the effect, so that of two replicas that hold the same
 /// event one waits for the other and then sees a duplicate.
 pub(crate) async fn claim(
@@ -14,7 +14,7 @@ pub(crate) async fn claim(
     if ids.is_empty() {
         return Ok(HashSet::new());
     }
-    // In one order for everybody: two batches that share ids must not wait for each other.
+    // In the same order for everybody: two batches that share ids must not wait for each other.
     ids.sort_unstable();
     ids.dedup();
     let claimed: Vec<(String, String)> = sqlx::query_as(

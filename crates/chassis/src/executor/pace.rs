@@ -4,8 +4,8 @@
 //!
 //! How long depends on what waiting is worth. Where inputs come from many sides, a pause gathers them.
 //! Where they come as the batches of one other service, they are all there at once, and whoever
-//! published them has waited already. And it depends on how many do the same: what a pause saves, it
-//! saves in Postgres and Kafka, which see the rounds of all replicas together.
+//! published them has waited already. It also depends on how many do the same: a pause saves work in
+//! Postgres and Kafka, which see the rounds of all replicas together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -17,18 +17,18 @@ const CALM: f64 = 0.15;
 const BUSY: f64 = 0.6;
 /// How far back the share looks.
 const MEMORY: Duration = Duration::from_millis(50);
-/// Of what is known about the gain, so much stays with every pause.
+/// How much of the known gain is kept with every pause.
 const GAIN_KEPT: f64 = 0.8;
-/// A pause that brings this share of a round is worth its whole length.
+/// A pause that gathers this share of a round is worth its whole length.
 const GAIN_ENOUGH: f64 = 0.5;
-/// However little they brought, pauses do not get shorter than this share of their length, or nobody
-/// would notice that they would bring more now.
+/// However little they gain, pauses do not get shorter than this share of their length, or nobody
+/// would notice that they would gain more now.
 const PROBE: f64 = 0.1;
 /// A large round gains little by being larger: it waits for no more than this share.
 const LARGE_WAITS: f64 = 0.25;
 /// Beyond this many replicas pauses get no longer, for the sake of those who wait.
 const REPLICAS_MAX: usize = 4;
-/// The timer's step. What is shorter would take as long.
+/// The timer's resolution. A shorter pause would take as long.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// How many replicas of the service there are, as far as this one knows.
@@ -46,7 +46,7 @@ impl Replicas {
         self.0.store(replicas.max(1), Relaxed);
     }
 
-    /// Whether there is any beside this one.
+    /// Whether there are any others.
     pub(crate) fn are_several(&self) -> bool {
         self.get() > 1
     }
@@ -56,24 +56,24 @@ impl Replicas {
     }
 }
 
-/// Watches how busy a loop is, and what its pauses bring.
+/// Watches how busy a loop is, and what its pauses gain.
 pub(crate) struct Pace {
     longest: Duration,
     replicas: Replicas,
-    /// Of a round, in the unit of the loop.
+    /// The size of a large round, in the loop's unit.
     large: usize,
     busy: f64,
     /// The share of a round that came while the loop paused for it.
     gain: f64,
-    /// Of the last round that waited.
+    /// The size of the last round that waited.
     size: usize,
     round_started: Instant,
     round_ended: Instant,
 }
 
 impl Pace {
-    /// For a loop that pauses for no longer than `longest` where it has no others beside it, and whose
-    /// rounds are large with so much in them.
+    /// For a loop that pauses for no longer than `longest` when it is the only one, and whose rounds are
+    /// large from this size on.
     pub(crate) fn new(longest: Duration, large: usize, replicas: Replicas) -> Self {
         let now = Instant::now();
         let (busy, gain, size) = (0.0, 1.0, 0);
@@ -103,7 +103,7 @@ impl Pace {
         if pause < SHORTEST { Duration::ZERO } else { pause }
     }
 
-    /// What a pause brought: so much waited before it and after it.
+    /// What a pause gained: how much waited before it and after it.
     pub(crate) fn gathered(&mut self, before: usize, after: usize) {
         let gain = after.saturating_sub(before) as f64 / after.max(1) as f64;
         self.gain = self.gain * GAIN_KEPT + gain * (1.0 - GAIN_KEPT);

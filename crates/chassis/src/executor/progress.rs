@@ -1,6 +1,6 @@
-//! Whether the executor gets on. Each of its attempts has a deadline, so it never hangs unseen; but a
-//! replica that commits nothing while inputs wait should be sent no callers, and one whose loop no longer
-//! turns at all should be started anew.
+//! Whether the executor makes progress. Each of its attempts has a deadline, so it never hangs unseen; but a
+//! replica that commits nothing while inputs wait should not be sent callers, and one whose loop no longer
+//! turns at all should be restarted.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -10,19 +10,19 @@ use crate::postgres::trouble::PATIENCE;
 
 /// How long inputs may wait without a commit before the replica is not ready. As long as a caller waits.
 const STALLED: Duration = Duration::from_secs(10);
-/// How long an attempt may take before the loop counts as hung: beyond what all deadlines of one come to.
+/// How long an attempt may take before the loop counts as hung: longer than all deadlines of one together.
 const HUNG: Duration = Duration::from_secs(4 * PATIENCE.as_secs());
 
 /// How often it is looked at.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// What the executor is at.
+/// What the executor is working on.
 #[derive(Default)]
 pub(crate) struct Progress {
     work: Mutex<Option<Work>>,
 }
 
-/// A batch that is not at its end.
+/// A batch that is not finished.
 struct Work {
     /// When the batch began, or a part of it was last committed.
     since: Instant,
@@ -52,7 +52,7 @@ impl Progress {
         *self.lock() = None;
     }
 
-    /// Tells whether callers should be sent here, until the service stops.
+    /// Reports whether callers should be sent here, until the service stops.
     pub(crate) async fn watch(self: Arc<Self>, health: Arc<Health>) {
         while !health.is_stopping() {
             self.judge(&health);
@@ -75,7 +75,7 @@ impl Progress {
         }
     }
 
-    /// Whether the loop turns no more.
+    /// Whether the loop no longer turns.
     pub(crate) fn is_hung(&self) -> bool {
         self.lock().as_ref().is_some_and(|work| work.turned.elapsed() >= HUNG)
     }

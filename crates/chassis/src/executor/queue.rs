@@ -17,21 +17,21 @@ use crate::wire::trace::TraceContext;
 /// The most inputs of one transaction. Beyond about 500 a batch gains little more and its callers
 /// wait longer (measured: 17 to 24 thousand orders/s at 100, 20 to 33 thousand at 500).
 pub(crate) const BATCH_MAX: usize = 512;
-/// Commands that may wait. What is beyond is refused at once with 429, as it would time out waiting.
+/// Commands that may wait. Any more are refused at once with 429, as it would time out waiting.
 pub(crate) const COMMANDS_MAX: usize = 4096;
-/// What commands that wait may hold in bytes of their requests, of which each may be 64 KiB.
+/// How much waiting commands may hold, in bytes of their requests, each of which may be 64 KiB.
 pub(crate) const COMMANDS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Decoded events that may wait: two batches, one being processed and one ready.
 const EVENTS_MAX: usize = 2 * BATCH_MAX;
-/// What events may hold, from the moment that they were fetched to the end of their batch, in bytes of
-/// their records: of each there are these and what was decoded from them. A record may be 1 MB, so that
-/// their number alone would bound little.
+/// How much events may hold, from when they are fetched to the end of their batch, in bytes of their
+/// records: each holds these and what was decoded from them. A record may be 1 MB, so their number
+/// alone would bound little.
 const EVENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// A batch is full at this many bytes of records. What it writes may hold them thrice: as dead letters, as
+/// A batch is full at this many bytes of records. What it writes may hold them three times: as dead letters, as
 /// rows, and as a message of the outbox.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// What outcomes, commands and events have of a batch at least, while as many of each wait: callers who
-/// flood the service do not keep it from hearing answers, nor a backlog of events from its callers.
+/// The least share of a batch for outcomes, commands and events, while that many of each wait: callers who
+/// flood the service do not keep it from hearing answers, nor does a backlog of events keep it from its callers.
 const SHARES: [usize; 3] = [BATCH_MAX / 4, BATCH_MAX * 3 / 8, BATCH_MAX * 3 / 8];
 /// Outcomes and timers that may wait; a call that finds it full waits and keeps its bulkhead place.
 const OUTCOMES_MAX: usize = 2 * BATCH_MAX;
@@ -65,8 +65,8 @@ pub enum CommandError {
     /// The service cannot accept commands now.
     #[error("{0}")]
     Unavailable(&'static str),
-    /// The commit did not come in time. An attempt that is under way may still carry it out; none is
-    /// begun any more.
+    /// The commit did not come in time. An attempt that is under way may still carry it out; no other is
+    /// begun.
     #[error("the command was not committed in time")]
     TimedOut,
     /// The command itself makes its transaction fail.
@@ -95,7 +95,7 @@ pub(crate) struct Delivery {
     /// Set where the subscription keeps an inbox.
     pub(crate) inbox_id: Option<String>,
     pub(crate) never_dead_lettered: bool,
-    /// Its place among the bytes that events may hold, given back with it.
+    /// Its share of the bytes that events may hold, given back with it.
     pub(crate) room: Option<OwnedSemaphorePermit>,
 }
 
@@ -127,7 +127,7 @@ impl<S: Service> Clone for EventSender<S> {
 }
 
 impl<S: Service> EventSender<S> {
-    /// Hands an event over where there is room, else gives it back. `Ok` where nobody takes it any more.
+    /// Hands an event over where there is room, else gives it back. `Ok` where nobody receives any more.
     pub(crate) fn try_send(&self, mut item: Item<S>) -> Result<(), Box<Item<S>>> {
         if !item.has_room() {
             match Arc::clone(&self.bytes).try_acquire_many_owned(item.bytes()) {
@@ -148,14 +148,14 @@ impl<S: Service> EventSender<S> {
         {
             item.takes(room);
         }
-        // Closed: nobody takes it any more.
+        // Closed: nobody receives any more.
         let _place = self.items.reserve().await;
     }
 }
 
 impl<S: Service> Item<S> {
-    /// What an event holds. A record is smaller than all that events may hold together; counting is
-    /// bounded all the same, as it would otherwise wait for ever.
+    /// What an event holds. A record is smaller than what all events may hold together; it is still capped,
+    /// as it would otherwise wait forever.
     fn bytes(&self) -> u32 {
         match &self.origin {
             Origin::Event(delivery) => delivery.original.len().min(EVENTS_BYTES_MAX) as u32,
@@ -231,8 +231,8 @@ impl<S: Service> Queue<S> {
         self.outcomes.len() + self.commands.len() + self.events.len()
     }
 
-    /// Fills the batch with what waits, without waiting for more. Each kind has its share; of what is left
-    /// then, what others already wait for comes first: outcomes, then callers, then events.
+    /// Fills the batch with what waits, without waiting for more. Each kind has its share; what is left then
+    /// goes first to what others already wait for: outcomes, then callers, then events.
     pub(crate) fn fill(&mut self, batch: &mut Vec<Item<S>>) {
         let mut bytes: usize = batch.iter().map(|item| item.bytes() as usize).sum();
         for shares in [SHARES, [BATCH_MAX; 3]] {

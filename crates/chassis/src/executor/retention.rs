@@ -1,6 +1,6 @@
-//! What a service forgets: rows that have served and would only grow. Each kind has a stated life
-//! (`docs/retention.md`), which is a promise in both directions: no row goes before it, and all go soon after. Every
-//! replica deletes a few in each sweep, so that no amount of old rows holds up what falls due.
+//! What a service forgets: rows that are no longer needed and would only accumulate. Each kind has a stated life
+//! (`docs/retention.md`), a promise in both directions: no row is deleted before its end, and all are soon after. Every
+//! replica deletes a few in each sweep, so that no amount of old rows holds up what becomes due.
 
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,11 @@ use crate::run::config::Config;
 
 /// Rows of one kind that a sweep forgets: ten to thirty milliseconds' worth, and more in a second than a replica adds.
 const ROWS_MAX: i64 = 2_000;
-/// How long nothing is looked for after everything old was found.
+/// The pause in looking once everything old was found.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Ids of processed events, which tell the same event from a new one. One that waits as a dead letter may have a
-/// copy that was processed, and may be sent again at any time: what came within the life before it stays.
+/// Ids of processed events, which tell the same event from a new one. A dead letter that waits may have a
+/// copy that was processed, and may be sent again at any time: what came within one life before it stays.
 const INBOX: &str = "\
     delete from flotilla.inbox where ctid = any(array( \
         select ctid from flotilla.inbox \
@@ -23,7 +23,7 @@ const INBOX: &str = "\
                               - make_interval(secs => $1) \
          order by processed_at limit $2 for update skip locked))";
 
-/// What a settled dead letter holds. Its place stays, by which it is recognised should its record be read again.
+/// What a settled dead letter holds. Its place stays, to recognise it should its record be read again.
 const DEAD_LETTERS: &str = "\
     update flotilla.dead_letters \
        set message_key = null, headers = '[]', payload = null, detail = '', forgotten_at = now() \
@@ -36,7 +36,7 @@ const DEAD_LETTERS: &str = "\
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Life {
     pub(crate) table: &'static str,
-    /// The column with the time from which on a row's life counts. It needs an index.
+    /// The column with the time from which a row's life counts. It needs an index.
     pub(crate) since: &'static str,
     pub(crate) kept: Duration,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Life {
 /// Everything that a service forgets.
 pub(crate) struct Retention {
     kinds: Vec<Kind>,
-    /// When it is looked for the next time.
+    /// When to look next.
     next: Instant,
 }
 
@@ -70,12 +70,12 @@ impl Retention {
         Retention { kinds, next: Instant::now() }
     }
 
-    /// Forgets some of what is old, if it is time to look. What another replica is forgetting is left to it.
+    /// Forgets some of what is old, if it is time to look. Rows that another replica is forgetting are left to it.
     pub(crate) async fn sweep(&mut self, db: &mut PgConnection) -> Result<(), sqlx::Error> {
         if Instant::now() < self.next {
             return Ok(());
         }
-        // Put off before the attempt, so that a failure is not repeated with every sweep.
+        // Postponed before the attempt, so that a failure is not repeated with every sweep.
         self.next = Instant::now() + PAUSE;
         if self.forget(db, ROWS_MAX).await? {
             self.next = Instant::now();

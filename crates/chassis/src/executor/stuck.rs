@@ -1,6 +1,6 @@
 //! Events that cannot be processed and are not set aside: their partitions wait, for longer each time, and
-//! everybody is told. Separate from the loop, as such an event comes back again and again, and should then
-//! neither fail with others nor keep them waiting.
+//! everybody is told. Separate from the loop, as such an event keeps coming back, and should then
+//! neither fail together with others nor keep them waiting.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use crate::executor::queue::{Delivery, Item, Origin};
 use crate::ops::health::Health;
 use crate::service::Service;
 
-/// How long a partition is held whose next event cannot be processed; twice as long each time, up to the
-/// last. An attempt may take as long as a statement may, and nobody else gets on meanwhile.
+/// How long a partition is held when its next event cannot be processed; doubled each time, up to the
+/// last. An attempt may take as long as a statement may, and nobody else progresses meanwhile.
 const HOLD_FIRST: Duration = Duration::from_secs(5);
 const HOLD_LAST: Duration = Duration::from_secs(300);
 
-/// Those of this replica's partitions.
+/// The stuck events of this replica's partitions.
 pub(crate) struct Stuck {
     health: Arc<Health>,
     events: HashMap<Partition, Event>,
@@ -56,7 +56,7 @@ impl Stuck {
         self.events.is_empty()
     }
 
-    /// Whether this very event failed alone before.
+    /// Whether this event failed alone before.
     pub(super) fn is<S: Service>(&self, item: &Item<S>) -> bool {
         self.compare(item, |offset, stuck| offset == stuck)
     }
@@ -76,7 +76,7 @@ impl Stuck {
         }
     }
 
-    /// Forgets what got through after all.
+    /// Forgets what was processed after all.
     pub(super) fn passed(&mut self, advances: &[Advance]) {
         let passed = |partition: &Partition, event: &Event| {
             let mut of_it = advances.iter().filter(|advance| advance.partition == *partition);
@@ -85,8 +85,8 @@ impl Stuck {
         self.forget(|partition, event| passed(partition, event));
     }
 
-    /// Forgets what is another replica's now, and what the database is past: somebody else processed it, or
-    /// an operator moved the offset.
+    /// Forgets what belongs to another replica now, and what the database is past: somebody else processed it,
+    /// or an operator moved the offset.
     pub(super) fn keep_own(&mut self, positions: &Positions) {
         self.forget(|partition, event| {
             !positions.is_ours(*partition) || positions.is_past(*partition, event.offset)

@@ -1,4 +1,4 @@
-//! The sweep: every so often, timers that fell due in the database become inputs, and calls are made
+//! The sweep: every so often, timers that became due in the database become inputs, and calls are made
 //! again whose process died between the commit of the intent and the outcome. Between sweeps the
 //! service is observed and forgets what is old, over the same connection.
 
@@ -23,7 +23,7 @@ use crate::service::Service;
 /// The pause after a sweep that failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(2);
 
-/// What timers go by.
+/// What timers are measured against.
 pub(crate) struct Time {
     pub(crate) clock: Arc<Clock>,
     pub(crate) heard: Heard,
@@ -56,7 +56,7 @@ pub(crate) async fn run<S: Service>(
                         return;
                     }
                 }
-                // What fell due must not wait for either.
+                // What is due must not wait for either.
                 observe(&*service, &mut writer, &mut upkeep.observer).await;
                 forget(&mut writer, &mut upkeep.retention).await;
                 S::SWEEP_EVERY
@@ -93,7 +93,7 @@ async fn sweep<S: Service>(
         }
         match time.heard.until(&time.clock, db).await? {
             Some(until) => service.sweep(db, until).await,
-            // What came during an absence is not heard yet.
+            // What was published during an absence is not heard yet.
             None => Ok(Vec::new()),
         }
     })
@@ -107,7 +107,7 @@ async fn observe<S: Service>(service: &S, writer: &mut Writer, observer: &mut Ob
     };
     if let Err(failure) = observed {
         tracing::warn!(error = %Chain(&failure), "the service cannot be observed");
-        // It may be the only one who uses the connection.
+        // It may be the only user of the connection.
         writer.noted(&failure);
     }
 }

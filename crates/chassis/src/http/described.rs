@@ -1,5 +1,5 @@
-//! Routes in OpenAPI: the problems that each may answer with whatever it is about, and those routes that are
-//! the same for several services, which no attribute can describe as their types are the services'.
+//! Routes in OpenAPI: the problems that any of them may answer with, and the routes that are the same for
+//! several services, which no attribute can describe as their types are the services'.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 #[derive(Debug, Clone, Copy)]
 pub struct AnyProblem;
 
-/// Problems that every route with a body may answer with besides.
+/// Problems that every route with a body may also answer with.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyProblem;
 
@@ -152,7 +152,7 @@ fn text(format: KnownFormat) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).format(Some(format))
 }
 
-/// A problem by reference: one type in a generated client, however many routes answer with it.
+/// A problem by reference: one type in a generated client, no matter how many routes answer with it.
 fn problem((status, text, again): (&str, &str, bool)) -> (String, RefOr<Response>) {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
     let mut response = ResponseBuilder::new()

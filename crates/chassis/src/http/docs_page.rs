@@ -78,7 +78,7 @@ fn section(page: &mut String, path: &str, method: &str, operation: &Value) {
     page.push_str("</table></section>");
 }
 
-/// What a body is made of, further down on the page. Nothing where there is none, or where it has no name.
+/// What a body is made of, further down on the page. Empty if there is none, or if it has no name.
 fn schema_link(content: &Value) -> String {
     let types = content.as_object().into_iter().flatten();
     let links = types.filter_map(|(_, body)| {

@@ -1,5 +1,5 @@
-//! What routes take out of a request, refused with problems that name what is wrong: the body, the query,
-//! the path. One convention for every service, as clients meet all of them.
+//! What routes take from a request, refused with problems that name what is wrong: the body, the query,
+//! the path. One convention for all services, as clients meet all of them.
 
 mod key;
 mod objects;
@@ -23,7 +23,7 @@ pub use key::{IDEMPOTENCY_KEY, IdempotencyKey};
 use objects::Objects;
 pub use page::{Limit, Page};
 
-/// A body of JSON: one that is an object, in every place where the document says so.
+/// A JSON body, with an object in every place where the document says so.
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
@@ -32,7 +32,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         check_headers(request.headers())?;
-        // It is all there: the gate waits for it before it lets a request in.
+        // It is complete: the gate waits for it before it lets a request in.
         let body = Bytes::from_request(request, state).await.map_err(unread)?;
         parse(&body).map(Json)
     }
@@ -112,7 +112,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 }
 
 /// The field that serde complains about: where it was, and the name that its message gives to what is
-/// missing there, not known or doubled.
+/// missing, unknown or duplicated there.
 fn field_of(path: &str, message: &str) -> String {
     let path = if path == "." { "" } else { path };
     let mut quoted = message.split('`');
@@ -141,7 +141,7 @@ impl From<QueryRejection> for Problem {
     }
 }
 
-/// What stands in the path in the places of the route's parameters.
+/// The values of the route's parameters in the path.
 #[derive(Debug, Clone, Copy)]
 pub struct Path<T>(pub T);
 
@@ -164,7 +164,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// The parameter that a rejection is about. Axum names it where a route has several.
+/// The parameter that a rejection is about. Axum names it if a route has several.
 fn parameter(rejection: PathRejection, parts: &Parts) -> Option<String> {
     let PathRejection::FailedToDeserializePathParams(failed) = rejection else { return None };
     match failed.into_kind() {

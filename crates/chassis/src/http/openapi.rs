@@ -1,5 +1,5 @@
-//! What every OpenAPI document says of itself, where it is served, and the one of a whole fleet. Separate from
-//! the HTTP frame, as documents are also made without a service that runs.
+//! What every OpenAPI document says about itself, where it is served, and the document of a whole fleet. Separate
+//! from the HTTP frame, as documents are also made without a running service.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, ServerBu
 use crate::http::docs_page;
 use crate::http::problem::Problem;
 
-/// Completes a document that routes were described in: the frame that is the same for all of them.
+/// Completes a document that describes routes: adds the frame that is the same for all of them.
 pub fn documented(name: &str, mut document: OpenApi) -> OpenApi {
     let license = LicenseBuilder::new()
         .name("MIT OR Apache-2.0")
@@ -29,7 +29,7 @@ pub fn documented(name: &str, mut document: OpenApi) -> OpenApi {
         .license(Some(license))
         .build();
     document.servers = Some(vec![ServerBuilder::new().url("/").build()]);
-    // Nobody is authenticated: the ports are for the loopback or for whoever stands before them.
+    // Nobody is authenticated: the ports are for the loopback or for a proxy in front of them.
     document.security = Some(Vec::new());
     let components = document.components.get_or_insert_with(Components::new);
     components.schemas.insert("Problem".to_owned(), Problem::schema());
@@ -49,7 +49,7 @@ pub(crate) fn serve(router: Router, name: &str, document: OpenApi) -> Router {
 /// One document of a fleet: the routes of all services, each with the server that has it.
 ///
 /// # Panics
-/// When two services mean different things by one name: clients made of the document would not tell.
+/// When two services mean different things by one name: clients generated from the document could not tell them apart.
 pub fn fleet(services: impl IntoIterator<Item = (String, OpenApi)>) -> OpenApi {
     let mut fleet = documented("fleet", OpenApi::default());
     let mut meant = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Errors over HTTP as problem details (RFC 9457). What every service has to say in the same words is said
+//! Errors over HTTP as problem details (RFC 9457). What every service has to say in the same words is
 //! here: programs tell problems apart by their codes.
 
 use std::borrow::Cow;
@@ -61,7 +61,7 @@ impl Problem {
             .detail(detail)
     }
 
-    /// The parameter `cursor` is none that a page gave.
+    /// The parameter `cursor` is not one that a page gave.
     pub fn invalid_cursor() -> Self {
         Problem::invalid_query("cursor", "must be next_cursor of the page before")
     }
@@ -100,7 +100,7 @@ impl Problem {
             .retry_after(Duration::from_secs(1))
     }
 
-    /// The database is slower than the caller may wait.
+    /// The database takes longer than the caller may wait.
     pub(crate) fn not_read_in_time() -> Self {
         Problem::unavailable("it could not be read in time")
     }

@@ -1,6 +1,6 @@
 //! Serving a port: connections that are bounded in number, in the time that half a request may take, and
 //! in the time that a stop waits for them. Separate from routes, and in place of `axum::serve`, which has no
-//! timer: half a request would hold its connection, and a stop, for ever.
+//! timer: half a request would hold its connection, and a stop, forever.
 
 use std::io;
 use std::pin::pin;
@@ -16,11 +16,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-/// How long the head of a request may take, from its connection's opening or the answer before it: also
+/// How long the head of a request may take, counted from its connection's opening or the previous answer; also
 /// how long an idle connection is kept. A load balancer in front should keep its own for less.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// The pause after the system refused a connection: there is no file descriptor left, and some time has
-/// to pass until others end.
+/// The pause after the system refused a connection: no file descriptor is left, and it takes some time
+/// until others end.
 const REFUSED_PAUSE: Duration = Duration::from_millis(250);
 
 /// What a port allows.
@@ -59,7 +59,7 @@ pub(crate) async fn serve(
             }
             drop(place);
         });
-        // Only to forget those that have ended.
+        // Only to drop those that have ended.
         while connections.try_join_next().is_some() {}
     }
     drop(listener);

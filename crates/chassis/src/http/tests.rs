@@ -16,7 +16,7 @@ use super::*;
 /// Longer than any test takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One place, and a route that answers when it is told to.
+/// One place, and a route that answers when told to.
 fn gate(health: Health, patience: Duration) -> (Router, Arc<Notify>) {
     let gate = Gate { places: Semaphore::new(1), patience, health: Arc::new(health) };
     let answer = Arc::new(Notify::new());

@@ -1,4 +1,4 @@
-//! Tells those who watch a row what becomes of it: one hub per replica. Steps of this replica wake
+//! Tells those who watch a row what happens to it: one hub per replica. Steps of this replica wake
 //! it at once; steps of other replicas are found by one statement for all watched rows, four times
 //! a second and only while somebody watches. However many watch, the database sees one reader.
 
@@ -23,22 +23,22 @@ use crate::service::Service;
 
 /// A row that can be watched: it has a history that only grows, and an end.
 pub trait Watched: Sized + Send + Sync + 'static {
-    /// Something that happened to it, as it is told.
+    /// Something that happened to it, as it is reported.
     type Entry: Serialize;
 
     /// What it is found by, and what decisions name with [`Effects::changed`](crate::Effects::changed).
     fn key(&self) -> Uuid;
 
-    /// Of the row: every write counts it up.
+    /// The row's version: every write counts it up.
     fn version(&self) -> i64;
 
-    /// Whether nothing is to be waited for any more.
+    /// Whether there is nothing left to wait for.
     fn has_ended(&self) -> bool;
 
     /// An entry of its history, counted from 0, and the entry's name.
     fn entry(&self, nth: usize) -> Option<(&'static str, Self::Entry)>;
 
-    /// Those of the rows with these keys that are newer than the version known of each.
+    /// The rows with these keys that are newer than the known version of each.
     fn newer(
         db: &PgPool,
         keys: &[Uuid],
@@ -50,7 +50,7 @@ pub trait Watched: Sized + Send + Sync + 'static {
 const WATCHERS_MAX: usize = 4_096;
 /// How late a step of another replica may be noticed.
 const POLL_EVERY: Duration = Duration::from_millis(250);
-/// Reads follow each other at this distance at least: one by one they would cost more than all else.
+/// The least distance between reads: one by one they would cost more than everything else.
 const PACE: Duration = Duration::from_millis(5);
 /// How long a round waits for a database that is silent. Then its connection is given up.
 const READ_PATIENCE: Duration = Duration::from_secs(5);
@@ -63,7 +63,7 @@ struct Latest<W> {
     row: Option<Arc<W>>,
 }
 
-/// As many watch as may watch.
+/// The limit of watchers is reached.
 #[derive(Debug, thiserror::Error)]
 #[error("too many requests watch; ask now and then instead")]
 pub struct TooManyWatchers;
@@ -89,7 +89,7 @@ pub struct Hub<W: Watched> {
 struct State<W> {
     watched: HashMap<Uuid, Readers<W>>,
     watchers: usize,
-    /// To be read in the next round, whether or not it is time to read all.
+    /// To be read in the next round, even if it is not time to read all.
     due: HashSet<Uuid>,
     /// Rounds begun.
     round: u64,
@@ -104,7 +104,7 @@ struct Readers<W> {
 }
 
 impl<W: Watched> Hub<W> {
-    /// Of the rows of a service.
+    /// The hub of a service's rows.
     pub fn of<S: Service>(handle: &Handle<S>) -> Arc<Self> {
         let own = handle.clone();
         Hub::new(handle.db().clone(), move || own.changes())
@@ -170,7 +170,7 @@ impl<W: Watched> Hub<W> {
             let read = W::newer(&self.db, &keys, &versions);
             match timeout(READ_PATIENCE, read).await {
                 Ok(Ok(rows)) => self.end_round(&keys, rows),
-                // The next poll asks again; until then watchers see what they saw.
+                // The next poll asks again; until then watchers keep what they saw last.
                 Ok(Err(error)) => tracing::warn!(%error, "could not read the watched rows"),
                 Err(_elapsed) => {
                     tracing::warn!("the database does not answer about the watched rows")
@@ -208,7 +208,7 @@ impl<W: Watched> Hub<W> {
         }
     }
 
-    /// What to read in this round, each with the version known of it; `None` to end because nobody
+    /// What to read in this round, each with its known version; `None` to end because nobody
     /// watches any more.
     fn begin_round(&self, all: bool) -> Option<(Vec<Uuid>, Vec<i64>)> {
         let mut state = self.lock();

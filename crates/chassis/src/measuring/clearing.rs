@@ -1,4 +1,4 @@
-//! The relay's part in the database by itself, for a service without Kafka: it holds the lease, and notes
+//! The relay's part in the database on its own, for a service without Kafka: it holds the lease, and notes
 //! and clears what somebody else has published, as often as a relay does.
 
 use std::time::Instant;
@@ -20,7 +20,7 @@ pub(crate) struct Clearing {
 }
 
 impl Clearing {
-    /// Takes the lease; returns the executor's side of a relay that leads, to whom nothing is announced.
+    /// Takes the lease; returns the executor's side of a relay that leads, to which nothing is announced.
     pub(crate) async fn start(mut writer: Writer) -> anyhow::Result<(Self, HandOver)> {
         let lease = Lease::new();
         let taken = lease.take(writer.connection().await?).await?;

@@ -1,6 +1,6 @@
 //! A service with its database and without Kafka: whole batches through the executor as in a replica,
 //! heard from memory and published into memory. It lets a benchmark measure what a service and its
-//! Postgres cost when nothing else does.
+//! Postgres cost when nothing else does anything.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub struct Detached<S: Service> {
     clearing: Clearing,
 }
 
-/// What a service is made of without Kafka, on the offsets that its database holds.
+/// A service's parts without Kafka, on the offsets that its database holds.
 pub(crate) struct Parts<S: Service> {
     pub(crate) executor: Executor<S>,
     hearing: Hearing<S>,
@@ -89,7 +89,7 @@ impl<S: Service> Parts<S> {
         Ok(Parts { executor, hearing, next, _senders: senders })
     }
 
-    /// Records as they come from their topics. Those that ask nothing of the service are passed by.
+    /// Records as they come from their topics. Those that ask nothing of the service are skipped.
     pub(crate) fn read(&mut self, records: &[Record]) -> anyhow::Result<Vec<Item<S>>> {
         let mut batch = Vec::with_capacity(records.len());
         for record in records {
@@ -103,8 +103,8 @@ impl<S: Service> Parts<S> {
 }
 
 impl<S: Service> Detached<S> {
-    /// Starts a service as it declares itself, on the offsets that its database holds. Its tables are
-    /// there, and no replica of it runs.
+    /// Starts a service as it declares itself, on the offsets that its database holds. Its tables must
+    /// exist, and no replica of it may run.
     pub async fn start(app: App<S>, database_url: &str) -> anyhow::Result<Self> {
         let health = Arc::new(Health::new(i64::MAX));
         let writer = Writer::new(Secret(database_url.to_owned()), "relay", health);
@@ -127,13 +127,13 @@ impl<S: Service> Detached<S> {
     }
 
     /// Hears records as one batch, and the outcomes of the calls that they lead to as another. Those that
-    /// ask nothing of the service are passed by. Returns what was published.
+    /// ask nothing of the service are skipped. Returns what was published.
     pub async fn hear(&mut self, records: &[Record]) -> anyhow::Result<Vec<Row>> {
         let batch = self.parts.read(records)?;
         self.process(batch).await
     }
 
-    /// Has Postgres count what was done here; by itself it does so seconds later.
+    /// Makes Postgres count what was done here; by itself it would do so seconds later.
     pub async fn tell_statistics(&mut self) -> anyhow::Result<()> {
         for writer in [&mut self.parts.executor.writer, &mut self.clearing.writer] {
             let db = writer.connection().await?;

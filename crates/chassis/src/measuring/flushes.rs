@@ -1,4 +1,4 @@
-//! The publisher by itself: outbox rows from memory go to Kafka as a relay sends them, and nothing is read
+//! The publisher on its own: outbox rows from memory go to Kafka as a relay sends them, and nothing is read
 //! from a database or cleared there.
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub struct Flushes {
 }
 
 impl Flushes {
-    /// Inside a runtime.
+    /// Must be called inside a runtime.
     pub fn new(service: &'static str, brokers: &str) -> anyhow::Result<Self> {
         let config = config(brokers);
         let telemetry = Arc::new(Telemetry::start(service, &config)?);
@@ -57,7 +57,7 @@ impl Flushes {
         both.expect("there is one at least")
     }
 
-    /// Lets go of the producers.
+    /// Drops the producers.
     pub async fn close(self) {
         self.publisher.close().await;
     }

@@ -1,4 +1,4 @@
-//! Records from memory in place of Kafka: what the consumer makes of a record, and what stands in for the
+//! Records from memory in place of Kafka: what the consumer makes of a record, and a substitute for the
 //! registry, for services that are measured without both.
 
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl<S: Service> Hearing<S> {
         Some(Partition { topic: subscription.topic(), number: 0 })
     }
 
-    /// What a record is to the executor; nothing where it asks nothing of the service.
+    /// What a record is to the executor; nothing if it asks nothing of the service.
     pub(super) fn read(&self, record: &Record, offset: i64) -> Option<Item<S>> {
         let subscription = self.subscriptions.iter().find(|s| s.topic() == record.topic)?;
         let raw = Raw::stored(Some(&record.value), &record.headers);

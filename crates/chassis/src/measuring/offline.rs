@@ -1,5 +1,5 @@
-//! A service without its servers: the way of a batch from records to records, through the same code as
-//! in a replica, and nothing of the outside. It lets benches measure what the service itself costs.
+//! A service without its servers: the path of a batch from records to records, through the same code as
+//! in a replica, and nothing outside. It lets benchmarks measure what the service itself costs.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl<S: Service> Offline<S> {
     /// Builds a service as it declares itself.
     ///
     /// # Panics
-    /// When the declaration is wrong, as every method here does where a service would log.
+    /// When the declaration is wrong; every method here panics where a service would log.
     pub fn new(app: App<S>) -> Self {
         Offline {
             encoder: hearing::encoder(&app),
@@ -65,7 +65,7 @@ impl<S: Service> Offline<S> {
         self.decided(batch, rows).effects.outbox.count()
     }
 
-    /// All of a batch but the database: decisions, packed row, writes and offsets.
+    /// All of a batch except the database: decisions, packed row, writes and offsets.
     pub fn attempt(&self, batch: &Batch<S>, mut rows: S::Rows) -> Written {
         let Decided { mut effects, refusals, mut writes, .. } = self.decided(batch, &mut rows);
         assert!(batch.0.iter().all(|item| is_current(&self.hearing.positions, item)));
@@ -103,7 +103,7 @@ impl<S: Service> Default for Batch<S> {
 }
 
 impl<S: Service> Batch<S> {
-    /// Adds an input that is no event: a command, or the outcome of a call.
+    /// Adds an input that is not an event: a command, or the outcome of a call.
     pub fn push(&mut self, input: S::Input) {
         let (origin, cause) = (Origin::Timer, Some(CAUSE.into()));
         self.0.push(Item { work: Work::Input(input), origin, cause, trace: None });

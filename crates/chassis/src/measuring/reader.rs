@@ -1,5 +1,5 @@
-//! A member of a service's group that only reads: a consumer with the settings of the service's own, and
-//! nobody behind it. It lets a benchmark measure what Kafka costs when nothing else does work.
+//! A member of a service's group that only reads: a consumer with the service's own settings, and
+//! nothing behind it. It lets a benchmark measure what Kafka costs when nothing else does any work.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
@@ -34,7 +34,7 @@ pub struct Reader {
     thread: Option<JoinHandle<()>>,
 }
 
-/// How far it is, and how far it is to be.
+/// How far it has read, and how far it has to.
 #[derive(Default)]
 struct Progress {
     read: AtomicU64,
@@ -88,12 +88,12 @@ impl Reader {
         self.topics.contains(&topic)
     }
 
-    /// This many more messages will be published on its topics. To be said before they are.
+    /// This many more messages will be published on its topics. Must be called before they are.
     pub fn expect(&self, messages: u64) {
         self.progress.expected.fetch_add(messages, SeqCst);
     }
 
-    /// Returns when it has read all that was to be expected.
+    /// Returns when it has read everything expected.
     pub async fn caught_up(&self) -> anyhow::Result<()> {
         let Progress { read, expected, caught_up } = &*self.progress;
         let all = async {
@@ -112,7 +112,7 @@ impl Reader {
 }
 
 impl Progress {
-    /// Wakes up whoever waits once, not for each message.
+    /// Wakes the waiting task once, not for each message.
     fn note(&self) {
         if self.read.fetch_add(1, SeqCst) + 1 == self.expected.load(SeqCst) {
             self.caught_up.notify_one();
@@ -152,7 +152,7 @@ impl ClientContext for ReaderContext {
 }
 
 impl ConsumerContext for ReaderContext {
-    /// The end as it is now. Named as `Offset::End` it would be looked up a moment later, and what is
+    /// The end as it is now. `Offset::End` would be looked up a moment later, and what is
     /// published by then would never be read.
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         let Rebalance::Assign(list) = rebalance else { return };

@@ -1,4 +1,4 @@
-//! An outbox row as it was committed, in memory: what a service publishes, on its way to whoever hears it.
+//! An outbox row as it was committed, in memory: what a service publishes, on its way to those who hear it.
 
 use std::collections::VecDeque;
 
@@ -22,7 +22,7 @@ impl Row {
         self.service
     }
 
-    /// Its records, as they stand on their topics.
+    /// Its records, as they are on their topics.
     pub fn records(&self) -> Vec<Record> {
         self.batches.iter().flat_map(|batch| records(self.service, &batch.row)).collect()
     }

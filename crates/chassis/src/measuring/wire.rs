@@ -1,5 +1,5 @@
-//! Values, outbox rows and records without Kafka: each step between an event and its record by itself,
-//! for benches.
+//! Values, outbox rows and records without Kafka: each step between an event and its record on its own,
+//! for benchmarks.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -10,16 +10,16 @@ use crate::publish::outbox::{BatchWriter, EventMeta, Packed, unpack};
 use crate::publish::relay::headers::{Texts, headers};
 use crate::wire::codec::{self, Encoder, SchemaId, TopicDecoder};
 
-/// What every event here is caused by, as long as the id of a real one.
+/// The cause of every event here, as long as the id of a real one.
 pub(crate) const CAUSE: &str = "inventory/01890a5d-ac96-774b-bcce-b302099a8057/1";
 
-/// Ids in place of a registry's: made of the records' names, so that whoever writes and whoever reads a record find the
-/// same one.
+/// Ids in place of a registry's: derived from the records' names, so that the writer and the reader of a record find
+/// the same one.
 pub(crate) fn ids(records: &[RecordInfo]) -> Vec<SchemaId> {
     let id = |record: &RecordInfo| {
         let mut hasher = DefaultHasher::new();
         record.full_name.hash(&mut hasher);
-        // From 1 on, and below the sign of 32 bits, as registries count.
+        // From 1 on, and positive in signed 32 bits, as registries count.
         (hasher.finish() >> 34) as SchemaId + 1
     };
     records.iter().map(id).collect()
@@ -66,10 +66,10 @@ impl<E: Events> Wire<E> {
         self.encoder.encode(event, &meta, out).expect("it fits its schema");
     }
 
-    /// The event of a value.
+    /// The event in a value.
     ///
     /// # Panics
-    /// When it is no value of this topic.
+    /// When it is not a value of this topic.
     pub fn decode(&self, value: &[u8]) -> E {
         self.decoder.decode(value).expect("it is a value of this topic")
     }
@@ -93,7 +93,7 @@ pub fn publish(service: &str, row: &[u8]) -> usize {
     messages.iter().map(|message| headers(service, message, &mut texts).count()).sum()
 }
 
-/// A record as it stands on its topic.
+/// A record as it is on its topic.
 #[derive(Debug, Clone)]
 pub struct Record {
     pub(crate) topic: String,

@@ -1,4 +1,4 @@
-//! An event as it was published, without the bytes of it: what passes between services that run in memory. Separate
+//! An event as it was published, without its bytes: what passes between services that run in memory. Separate
 //! from `model`, because effects collect facts and a model collects effects.
 
 use std::any::Any;
@@ -18,7 +18,7 @@ pub struct Fact {
     event: Arc<dyn Event>,
 }
 
-/// An event of whichever topic.
+/// An event of any topic.
 trait Event: Any + fmt::Debug + Send + Sync {}
 
 impl<E: Events> Event for E {}
@@ -62,7 +62,7 @@ impl Fact {
         self.sequence
     }
 
-    /// The event's id, as headers have it.
+    /// The event's id, as in headers.
     pub(crate) fn id(&self) -> &Arc<str> {
         &self.id
     }

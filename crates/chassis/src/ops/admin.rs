@@ -48,7 +48,7 @@ pub(crate) struct Admin<S: Service> {
     pub(crate) sight: Arc<Sight>,
 }
 
-/// With what the service lets operators do.
+/// The admin port's routes, with what the service lets operators do.
 pub(crate) fn router<S: Service>(operators: OpenApiRouter, admin: Admin<S>) -> Router {
     let router = Router::new()
         .route("/livez", get(livez::<S>))
@@ -73,8 +73,8 @@ pub(crate) fn router<S: Service>(operators: OpenApiRouter, admin: Admin<S>) -> R
     http::with_problems(router, "/docs lists the routes")
 }
 
-/// Whether starting the process anew could help. A database that is away is no reason: it would be away
-/// then as well.
+/// Whether restarting the process could help. A database that is away is no reason: it would still be
+/// away then.
 async fn livez<S: Service>(State(admin): State<Arc<Admin<S>>>) -> Response {
     match admin.progress.is_hung() {
         false => "ok".into_response(),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-/// How much of the service a part takes down with it while it is unwell.
+/// How much of the service a part takes down with it while it has a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Severity {
     /// Something waits, and callers can still be served.
@@ -18,17 +18,17 @@ pub(crate) enum Severity {
     NotReady,
 }
 
-/// A part that is unwell.
+/// The problem of a part.
 #[derive(Debug, Clone)]
 pub(crate) struct Condition {
     pub(crate) severity: Severity,
     /// What it waits for and what to do about it.
     pub(crate) reason: String,
-    /// When the part became unwell, whatever the reason was then. Shown, never decided by.
+    /// When the part's trouble began, whatever the reason was then. Only shown; nothing is decided by it.
     pub(crate) since: DateTime<Utc>,
 }
 
-/// Shared by everything that can be well or unwell.
+/// Shared by everything that can have a problem.
 pub(crate) struct Health {
     conditions: Mutex<BTreeMap<&'static str, Condition>>,
     /// When something was last done that needs a dependency.
@@ -41,13 +41,13 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    /// Of a process that nobody stops. `outbox_messages_max` is the watermark beyond which commands are refused.
+    /// For a process that nobody stops. `outbox_messages_max` is the watermark beyond which commands are refused.
     #[cfg(any(test, feature = "measuring"))]
     pub(crate) fn new(outbox_messages_max: i64) -> Self {
         Health::told_by(CancellationToken::new(), outbox_messages_max)
     }
 
-    /// Of a process that stops when it is told by this token.
+    /// For a process that stops when this token says so.
     pub(crate) fn told_by(stop: CancellationToken, outbox_messages_max: i64) -> Self {
         Health {
             conditions: Mutex::default(),
@@ -81,7 +81,7 @@ impl Health {
         conditions.insert(part, Condition { severity, reason, since });
     }
 
-    /// `part` is well again.
+    /// `part` has recovered.
     pub(crate) fn has(&self, part: &'static str) {
         let mut conditions = self.conditions.lock().expect("no panic under this lock");
         if conditions.remove(part).is_some() {
@@ -89,8 +89,8 @@ impl Health {
         }
     }
 
-    /// Something was done that needs `dependency`. Whoever looks sees whether anything moves, also where
-    /// nobody has noticed a trouble.
+    /// Something was done that needs `dependency`. Shows an observer whether anything moves, even if nobody
+    /// has noticed a problem.
     pub(crate) fn moves(&self, dependency: &'static str) {
         let mut moved = self.moved.lock().expect("no panic under this lock");
         moved.insert(dependency, Utc::now());
@@ -123,7 +123,7 @@ impl Health {
         self.outbox_messages.store(messages, Relaxed);
     }
 
-    /// What the service waits for; empty when it is well.
+    /// What the service waits for; empty when all is well.
     pub(crate) fn conditions(&self) -> BTreeMap<&'static str, Condition> {
         let mut conditions = self.conditions.lock().expect("no panic under this lock").clone();
         let not_ready = |reason: &str| Condition {

@@ -1,4 +1,4 @@
-//! What the decisions of a batch measured, put together while they are made: thousands of orders a
+//! What the decisions of a batch measured, aggregated while they are made: thousands of orders a
 //! second share a handful of names and labels.
 
 /// The label of a measure: its name and its value, both fixed.
@@ -7,7 +7,7 @@ pub(crate) type Label = (&'static str, &'static str);
 /// The measures of a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Measures {
-    /// So few that searching them one by one is cheaper than hashing.
+    /// Few enough that a linear search is cheaper than hashing.
     groups: Vec<Group>,
 }
 

@@ -1,7 +1,7 @@
 //! What is read from the database for those who watch the service: how much waits to be published and
-//! since when, dead letters, and whatever the service itself shows. A few bounded queries every few
+//! since when, dead letters, and what the service itself shows. A few bounded queries every few
 //! seconds, beside the work and never within it. Each replica reads the same rows, so the figures of
-//! replicas are not to be added up.
+//! replicas must not be added up.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -29,9 +29,9 @@ pub(crate) struct Observer {
     replicas: Replicas,
     positions: Arc<Positions>,
     last: Option<Instant>,
-    /// Reasons that dead letters have waited for, so that the last one's end is shown too.
+    /// Reasons that dead letters have waited for, so that the end of the last one is shown too.
     reasons: HashSet<String>,
-    /// Topics that Kafka has refused something for, likewise.
+    /// Topics for which Kafka has refused something, likewise.
     refused: HashSet<String>,
 }
 
@@ -54,9 +54,9 @@ impl Observer {
         if self.last.is_some_and(|last| last.elapsed() < EVERY) {
             return Ok(());
         }
-        // Also where it fails: the next look is soon enough.
+        // Also if it fails: the next look is soon enough.
         self.last = Some(Instant::now());
-        // Also where nothing is heard that would run into it.
+        // Also if nothing is heard that would run into it.
         set_back::look(db, &self.positions, &self.telemetry).await?;
         self.count_replicas(db).await?;
         self.backlog(db).await?;
@@ -68,7 +68,7 @@ impl Observer {
     }
 
     /// How much waits to be published, also for the watermark at which commands are refused: every
-    /// replica looks, each has callers of its own.
+    /// replica looks, each has its own callers.
     async fn backlog(&mut self, db: &mut PgConnection) -> Result<(), Failure> {
         let (waiting, age): (i64, f64) = sqlx::query_as(
             "select coalesce(sum(message_count), 0)::bigint,

@@ -1,4 +1,4 @@
-//! Logs, metrics and traces. Metrics always exist, for `/metrics`; export over OTLP only where an
+//! Logs, metrics and traces. Metrics always exist, for `/metrics`; export over OTLP only if an
 //! endpoint is configured. Counted per batch, not per message, so that the hot path hardly notices.
 
 mod metric;
@@ -27,7 +27,7 @@ use crate::wire::trace::TraceContext;
 pub use metric::{Kind, Metric};
 pub(crate) use metrics::Metrics;
 
-/// Starts JSON logs on stdout, or plain ones where a person reads them on a terminal.
+/// Starts JSON logs on stdout, or plain ones if a person reads them on a terminal.
 pub(crate) fn init_logs(levels: Targets) {
     let logs = tracing_subscriber::fmt::layer().with_target(false);
     let all = tracing_subscriber::registry().with(levels);
@@ -62,7 +62,7 @@ pub(crate) struct Telemetry {
 }
 
 impl Telemetry {
-    /// Exporters run on threads of their own: a collector that is slow holds up none that works.
+    /// Exporters run on their own threads, so a slow collector does not hold up one that works.
     pub(crate) fn start(service: &'static str, config: &Config) -> anyhow::Result<Self> {
         let resource = Resource::builder()
             .with_service_name(service)
@@ -127,7 +127,7 @@ impl Telemetry {
                 (Instrument::Histogram(histogram), Measured::Seconds(all)) => {
                     all.iter().for_each(|seconds| histogram.record(*seconds, &labels));
                 }
-                // A name is one kind of instrument; the first use says which.
+                // A name has one kind of instrument; the first use decides which.
                 (Instrument::Counter(_) | Instrument::Histogram(_) | Instrument::Gauge(_), _) => {}
             }
         }
@@ -151,7 +151,7 @@ impl Telemetry {
         text.unwrap_or_else(|error| format!("# metrics cannot be rendered: {error}\n"))
     }
 
-    /// The span of a command, a child of the caller's where the headers name one.
+    /// The span of a command, a child of the caller's if the headers name one.
     pub(crate) fn command_span(&self, service: &'static str, headers: &HeaderMap) -> Traced {
         let header = headers.get("traceparent").and_then(|value| value.to_str().ok());
         // A list may come in several headers.
@@ -163,7 +163,7 @@ impl Telemetry {
         self.child(tracer, format!("command {service}"), SpanKind::Server, parent, &[])
     }
 
-    /// The span of processing one message, where its trace is recorded. Nothing is created for the
+    /// The span of processing one message, if its trace is recorded. Nothing is created for the
     /// others: a span that is sampled out costs almost as much as encoding an event.
     pub(crate) fn process_span(&self, topic: &str, context: Option<TraceContext>) -> Traced {
         match (&self.traces, context) {
@@ -202,7 +202,7 @@ impl Telemetry {
         Traced { span: Some(span), context }
     }
 
-    /// Sends what is still here, for at most a few seconds.
+    /// Sends what is still unsent, for at most a few seconds.
     pub(crate) fn shutdown(&self) {
         if let Some((provider, _)) = &self.traces
             && let Err(error) = provider.shutdown_with_timeout(Duration::from_secs(3))

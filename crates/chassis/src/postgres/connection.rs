@@ -1,4 +1,4 @@
-//! The connection of whoever writes, the executor or the relay: opened when needed, dropped when it may be broken,
+//! The connection of a writer, the executor or the relay: opened when needed, dropped when it may be broken,
 //! never shared.
 
 use std::error::Error;
@@ -43,9 +43,9 @@ impl Writer {
         Ok(self.connection.as_mut().expect("opened above"))
     }
 
-    /// Takes what made a use of the connection fail. Only where the server has refused a statement the
-    /// connection is as good as before. That it broke does not make the database away, as other parts may
-    /// use it with success: the next attempt to connect tells.
+    /// Takes the error that made a use of the connection fail. Only if the server refused a statement is the
+    /// connection as good as before. A broken connection does not mean that the database is away, as other parts
+    /// may use it successfully: the next attempt to connect shows.
     pub(crate) fn failed(&mut self, error: &(dyn Error + 'static)) {
         match error.downcast_ref::<sqlx::Error>() {
             Some(error) => match Trouble::of(error) {
@@ -53,7 +53,7 @@ impl Writer {
                 Trouble::Away | Trouble::Unusable => self.discard(),
                 Trouble::Refused => {}
             },
-            // No word of the connection's, so its state is unknown.
+            // Not an error of the connection, so its state is unknown.
             None => self.discard(),
         }
     }
@@ -69,7 +69,7 @@ impl Writer {
         self.health.moves("database");
     }
 
-    /// Lets go of the connection, so that the next one is a new one.
+    /// Drops the connection, so that the next use opens a new one.
     pub(crate) fn discard(&mut self) {
         self.connection = None;
     }

@@ -1,4 +1,4 @@
-//! Connections: one of the executor's own, held across batches, and a pool for reading. A transaction
+//! Connections: one that the executor owns, held across batches, and a pool for reading. A transaction
 //! is never cancelled half-way: a pooled connection in that state poisons its next user.
 
 use std::time::Duration;
@@ -15,8 +15,8 @@ pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!();
 /// Connections for reading. A service's reads are single-row look-ups; more connections than this
 /// would only queue inside Postgres.
 const READERS_MAX: u32 = 8;
-/// A connection that was idle for longer is tried before it is used: it may be of a server that was
-/// restarted meanwhile. Under load none is, and nothing is paid.
+/// A connection that was idle for longer is tested before it is used: its server may have been
+/// restarted meanwhile. Under load none is idle, so this costs nothing.
 const IDLE_UNTRIED_MAX: Duration = Duration::from_secs(1);
 /// How long a read waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -27,8 +27,8 @@ const STATEMENT_TIMEOUT: &str = "15s";
 const LOCK_TIMEOUT: &str = "5s";
 /// Ends a transaction whose client froze inside it, so that its locks do not outlive it.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "10s";
-/// When the server gives up a client that vanished without a word, and with it the locks of its
-/// transaction. The client library knows no such settings for its own end; there each use of a connection
+/// When the server gives up a client that vanished silently, and with it the locks of its
+/// transaction. The client library has no such settings for its own end; there each use of a connection
 /// has a deadline.
 const VANISHED: [(&str, &str); 5] = [
     ("tcp_keepalives_idle", "15"),
@@ -51,10 +51,10 @@ fn options(url: &str, application: &str) -> Result<PgConnectOptions, sqlx::Error
 }
 
 /// A connection that writes. Its plans are steered: rows are found by their keys, whatever the size of a
-/// batch. A statement prepared while its table was empty would otherwise keep a sequential scan for
-/// ever, and a small batch would be planned anew each time, which costs more than to carry it out. The
-/// huge cost that a forbidden scan gets in a plan would start the JIT compiler. A server that takes no
-/// writes is none to connect to: after a failover the address may still be that of a standby.
+/// batch. A statement prepared while its table was empty would otherwise keep a sequential scan
+/// forever, and a small batch would be planned again each time, which costs more than to execute it. The
+/// huge cost that a forbidden scan gets in a plan would start the JIT compiler. A server that accepts no
+/// writes counts as no connection: after a failover the address may still be that of a standby.
 pub(crate) async fn writer(url: &str, application: &str) -> Result<PgConnection, sqlx::Error> {
     let steered = [
         ("enable_seqscan", "off"),
@@ -94,8 +94,8 @@ pub(crate) fn readers(url: &str, service: &str) -> Result<PgPool, sqlx::Error> {
                 Ok(true)
             })
         })
-        // A read whose caller gave up comes back in the middle of its answer. From a server that is silent
-        // that never comes, and the connection would be missing in the pool for as long.
+        // A read whose caller gave up comes back in the middle of its answer. If the server is silent, the answer
+        // never ends, and the connection would be missing from the pool all that time.
         .after_release(|connection, _metadata| {
             Box::pin(async move {
                 within(RELEASE_PATIENCE, connection.ping()).await?;
@@ -118,7 +118,7 @@ pub(crate) async fn migrate(
     };
     let mut db = connect("public").await?;
     sqlx::query("create schema if not exists flotilla").execute(&mut db).await?;
-    // Each migrator keeps its books in its own schema; in one table they would collide.
+    // Each migrator keeps its records in its own schema; in one table they would collide.
     let mut own = connect("flotilla").await?;
     MIGRATIONS.run(&mut own).await?;
     service.run(&mut db).await?;

@@ -1,26 +1,26 @@
-//! Trouble with the database: how long anybody waits for it, and what an error says of the connection that
-//! it came over. One rule for every connection there is, separate from those who use one.
+//! Trouble with the database: how long anybody waits for it, and what an error says about the connection that
+//! it came from. One rule for all connections, separate from those who use them.
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 /// How long one use of a connection may take, with all its statements. A server that is alive has answered
-/// before: it ends a statement after 15 s. One that is silent, because its host is gone or the way to it,
-/// answers never, and TCP alone notices after a quarter of an hour or not at all.
+/// by then: it ends a statement after 15 s. One that is silent, because its host or the way to it is gone,
+/// never answers, and TCP alone notices after a quarter of an hour or not at all.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a connection may take to open, and to close.
 pub(crate) const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
-/// What an error says of the connection.
+/// What an error says about the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// Nothing can be done over it any more: the server is gone, silent, shutting down, or takes no writes.
-    /// Perhaps it was only this connection, or an old one of a server that is back by now: whether the
-    /// database is away the next connection tells.
+    /// Nothing can be done over it any more: the server is gone, silent, shutting down, or accepts no writes.
+    /// Perhaps it was only this connection, or an old one of a server that is back by now: the next
+    /// connection shows whether the database is away.
     Away,
-    /// The server is there and carries nothing out: it has no disk or no memory left.
+    /// The server is there but executes nothing: it has no disk or no memory left.
     Full,
-    /// Its state is not known, or no longer what it was. Another may do.
+    /// Its state is not known, or no longer what it was. Another connection may work.
     Unusable,
     /// The server has refused a statement, and will take the next.
     Refused,
@@ -33,7 +33,7 @@ impl Trouble {
                 Some(code) if code.starts_with("53") => Trouble::Full,
                 Some(code) if means_away(code) => Trouble::Away,
                 // "cached plan must not change result type", after a migration, and statements that the
-                // server no longer knows: what was prepared is of no use.
+                // server no longer knows: what was prepared is useless.
                 Some("0A000" | "26000" | "42P05") => Trouble::Unusable,
                 Some(_) | None => Trouble::Refused,
             },
@@ -43,20 +43,20 @@ impl Trouble {
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed => Trouble::Away,
-            // Values that could not be read or written, for one.
+            // Values that could not be read or written, for example.
             _ => Trouble::Unusable,
         }
     }
 }
 
 fn means_away(code: &str) -> bool {
-    // A connection exception, the intervention of an operator except for a cancelled statement.
+    // A connection exception, or an operator's intervention other than a cancelled statement.
     let class = code.starts_with("08") || code.starts_with("57P");
-    // A read-only transaction: the server is a standby now. Sessions that the server has ended.
+    // A read-only transaction: the server is a standby now. Or a session that the server has ended.
     class || ["25006", "25P03", "25P04"].contains(&code)
 }
 
-/// Waits for the database no longer than `patience`. A connection that work was broken off on is in the
+/// Waits for the database no longer than `patience`. A connection whose work was broken off is in the
 /// middle of something, so it must not be used again: the error says that the database is away.
 pub(crate) async fn within<T, E: From<sqlx::Error>>(
     patience: Duration,

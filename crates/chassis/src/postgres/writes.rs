@@ -1,6 +1,6 @@
 //! Everything a batch writes, as one statement. A round trip to Postgres costs more than the row it
-//! carries, and a batch of one pays for each of them: in one statement there is one, and no `begin` and
-//! `commit` beside it, as a statement by itself is a transaction.
+//! carries, and a batch of one pays for each of them: one statement takes one, without a `begin` and a
+//! `commit` around it, as a single statement is a transaction.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ const CONFLICT: &str = "FL001";
 
 /// The writes of one batch. All of them happen, or none.
 ///
-/// Each is a statement over rows of its own, and no two may write the same row: in Postgres the parts of
+/// Each is a statement over its own rows, and no two may write the same row: in Postgres the parts of
 /// one statement see the database as it was before it.
 #[derive(Default)]
 pub struct Writes {
@@ -27,7 +27,7 @@ pub struct Writes {
 struct Part {
     sql: Cow<'static, str>,
     columns: Vec<Column>,
-    /// The parameter that says how many rows it must write, and what these are.
+    /// The parameter that says how many rows it must write, and what they are called.
     expected: Option<(usize, &'static str)>,
 }
 
@@ -46,13 +46,13 @@ pub struct Columns<'w> {
 }
 
 impl Writes {
-    /// Adds an `insert`, `update` or `delete` without a `returning`. Its rows stand where it says
-    /// `{rows}`: as a table, with the columns that are added to the answer.
+    /// Adds an `insert`, `update` or `delete` without a `returning`. Its rows go where it says
+    /// `{rows}`: as a table, with the columns that are added to the returned value.
     pub fn add(&mut self, sql: &'static str) -> Columns<'_> {
         self.push(sql.into())
     }
 
-    /// The same, of a text that is put together of such texts.
+    /// The same, for a text that is composed of such texts.
     pub(crate) fn add_built(&mut self, sql: String) -> Columns<'_> {
         self.push(sql.into())
     }
@@ -67,7 +67,7 @@ impl Writes {
         self.parts.is_empty()
     }
 
-    /// Runs the statement: by itself a transaction, or the last one of a transaction that is open.
+    /// Runs the statement: by itself a transaction, or the last one of an open transaction.
     pub async fn execute(self, db: &mut PgConnection) -> Result<(), Failure> {
         if !self.is_empty() {
             let sql = format!("{} select 1::bigint where {}", self.with(), self.checks());
@@ -77,7 +77,7 @@ impl Writes {
     }
 
     /// Like [`Writes::execute`], and appends the outbox row of the batch; returns the batch's number.
-    /// The lock on the head of the outbox comes last, when all else is written: every other replica's
+    /// The lock on the head of the outbox comes last, when everything else is written: every other replica's
     /// batch waits for it until this transaction ends. `announce` wakes the replica that holds the
     /// relay's lease, when that is not this one.
     pub(crate) async fn execute_with_outbox(
@@ -168,8 +168,8 @@ impl Writes {
 }
 
 impl Part {
-    /// One `unnest` for each column: `unnest` of several arrays at once keeps all of them aside first,
-    /// which takes three times as long. One row is its parameters themselves: the planner sees through
+    /// One `unnest` for each column: `unnest` of several arrays at once buffers all of them first,
+    /// which takes three times as long. A single row is its parameters themselves: the planner sees through
     /// that, and there are no nodes to start for it.
     fn rows(&self) -> String {
         let mut sql = String::from("(select");
@@ -209,7 +209,7 @@ impl Columns<'_> {
         self
     }
 
-    /// The next column, of rows that hold several: what `value` takes out of each.
+    /// The next column, for rows that hold several: what `value` takes out of each.
     pub fn each<'r, R, T>(
         self,
         name: &'static str,

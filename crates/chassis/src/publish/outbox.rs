@@ -14,7 +14,7 @@ pub(crate) use writer::{BatchWriter, EventMeta, pack_again, pack_one};
 const VERSION: u8 = 1;
 const EVENT: u8 = 1;
 const RAW: u8 = 2;
-/// Whether an event belongs to a trace, and whether somebody before us noted something of it.
+/// Whether an event belongs to a trace, and whether somebody upstream added state to it.
 const NO_TRACE: u8 = 0;
 const TRACE: u8 = 1;
 const TRACE_WITH_STATE: u8 = 2;

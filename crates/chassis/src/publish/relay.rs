@@ -1,5 +1,5 @@
-//! The relay: publishes committed batches in the order of their numbers. One replica at a time does
-//! so, under a lease with a fencing epoch; it gets its own batches handed over in memory and reads rows
+//! The relay: publishes committed batches in the order of their numbers. One replica at a time does this
+//! under a lease with a fencing epoch; it gets its own batches in memory and reads rows
 //! only at start, at takeover, and for the other replicas' batches.
 
 mod again;
@@ -38,14 +38,14 @@ pub(crate) use publisher::ProducerSettings;
 use publishing::Published;
 use watch::Traffic;
 
-/// How often the leader looks for rows that nobody announced: the safety net behind the wake-ups.
+/// How often the leader looks for rows that nobody announced: a safety net for missed wake-ups.
 const POLL: Duration = Duration::from_secs(1);
 /// Published rows are cleared and the lease renewed at most this often while busy. A crash in between
 /// publishes at most this much twice.
 pub(crate) const CLEAR_EVERY: Duration = Duration::from_millis(200);
 /// The pause after a failure of the relay itself.
 const FAILURE_PAUSE: Duration = Duration::from_millis(500);
-/// What the relay has to say of itself, and nobody else: gone when it no longer publishes.
+/// What only the relay can report about itself: cleared when it no longer publishes.
 const PARTS: [&str; 3] = ["kafka", "outbox", "set_apart"];
 
 /// The relay of one replica.
@@ -96,7 +96,7 @@ impl Relay {
         (relay, hand_over)
     }
 
-    /// Stands by, publishes while it holds the lease, and gives the lease back when told to stop and
+    /// Stands by, publishes while it holds the lease, and gives the lease back when told to stop, once
     /// everything handed over is published, or cannot be.
     pub(crate) async fn run(mut self, stopping: CancellationToken) {
         self.stopping = stopping;
@@ -173,7 +173,7 @@ impl Relay {
             Ok(End::Stopping) => self.give_back(&mut office).await,
             Ok(End::LeaseLost) | Err(_) => Ok(()),
         };
-        // Whatever failed: whoever publishes next should not meet messages of theirs.
+        // Whatever failed: the next publisher should not run into messages of these producers.
         office.publisher.close().await;
         given_back?;
         end
@@ -190,7 +190,7 @@ impl Relay {
         self.incoming.close().await;
     }
 
-    /// Nothing is handed over to this relay any more. Whoever publishes next says how that goes.
+    /// Nothing is handed over to this relay any more. The next publisher reports how it goes.
     fn retire(&self) {
         self.incoming.shared.set_leader(false);
         self.traffic.rest();
@@ -204,9 +204,9 @@ impl Relay {
             if rows.is_empty() && self.stopping.is_cancelled() {
                 return Ok(End::Stopping);
             }
-            // Before publishing: whoever took over publishes the same batches. And over the connection of
+            // Before publishing: another replica that took over publishes the same batches. Over the connection of
             // this tenure, which a database that was set back has closed. And before a gap is believed:
-            // it is where the replica that took over has cleared what it published.
+            // it exists where the replica that took over has cleared what it published.
             let doubtful = office.tenure.is_doubtful()
                 || self.incoming.shared.take_doubt()
                 || self.incoming.gap().is_some();
@@ -248,7 +248,7 @@ impl Relay {
                 "batch {batch} in flotilla.outbox is not of a version that this build reads: nothing is \
                  published from there on; start the build that wrote it, or see docs/runbook.md"
             ),
-            // Lost, so nobody will bring it: callers had better not be told that their orders are on their way.
+            // Lost, so nobody will bring it: callers should not be told that their orders are on their way.
             (None, Some(batch)) => {
                 let reason = format!(
                     "batch {batch} is not in flotilla.outbox, though later ones are: nothing is published \
@@ -263,7 +263,7 @@ impl Relay {
 }
 
 impl Drop for Relay {
-    /// Also where its task is cancelled or panics. Its listener ends with it, and its producers close on
+    /// Also when its task is cancelled or panics. Its listener ends with it, and its producers close on
     /// threads of their own.
     fn drop(&mut self) {
         self.retire();

@@ -9,21 +9,21 @@ use std::sync::Mutex;
 /// Presumes a key new once, and again only after a batch was committed.
 ///
 /// A row that is presumed not to exist must be inserted, and its unique key verifies the presumption:
-/// where the row exists after all, nothing of the batch is written, and it runs again. Where nothing
+/// if the row exists after all, nothing of the batch is written, and it runs again. If nothing
 /// would be written about it, it must be read: see [`Failure::unread`](crate::Failure::unread).
 pub struct Presumed<K> {
     tried: Mutex<HashSet<K>>,
 }
 
 impl<K: Eq + Hash + Clone> Presumed<K> {
-    /// Those of the keys that may be presumed new. The attempt before came to nothing for all others:
+    /// Those of the keys that may be presumed new. For all others the previous attempt failed:
     /// they have to be read.
     pub fn take(&self, keys: impl IntoIterator<Item = K>) -> Vec<K> {
         let mut tried = self.tried.lock().expect("no panic under this lock");
         keys.into_iter().filter(|key| tried.insert(key.clone())).collect()
     }
 
-    /// A batch was committed, and what was presumed for it with it.
+    /// A batch was committed, and with it what was presumed for it.
     pub fn settle(&self) {
         self.tried.lock().expect("no panic under this lock").clear();
     }

@@ -1,5 +1,5 @@
 //! Rows as this replica wrote them last. An order's row is read and written several times within a
-//! second, mostly by the same replica: what it wrote it need not read again. Separate from the executor,
+//! second, mostly by the same replica, which need not read again what it wrote. Separate from the executor,
 //! as only a service knows its rows.
 
 use std::collections::HashMap;
@@ -11,12 +11,12 @@ use std::sync::{Mutex, MutexGuard};
 /// Rows kept of each kind: a few times what is under way at full load, in a megabyte or two.
 const ROWS_MAX: usize = 8_192;
 
-/// Counts what rows may have been remembered of and is gone: a new connection may lead to a database that
+/// Counts lost histories whose rows may be remembered: a new connection may lead to a database that
 /// was set back, in which other rows have the versions that these had. One for the whole process, so that
 /// no service has to think of it.
 static HISTORY: AtomicU64 = AtomicU64::new(0);
 
-/// Makes every service's memory empty.
+/// Empties every service's memory.
 pub(crate) fn forget() {
     HISTORY.fetch_add(1, SeqCst);
 }
@@ -25,14 +25,14 @@ pub(crate) fn forget() {
 ///
 /// Another replica may have changed a row since. So what is decided on a remembered row must be verified
 /// when it is written, by the version that it had; and where nothing would be written, the row must be
-/// read: see [`Failure::unread`](crate::Failure::unread). The chassis empties it whenever the rows may be
-/// those of a history that the database has lost.
+/// read: see [`Failure::unread`](crate::Failure::unread). The chassis empties it whenever the rows may
+/// belong to a history that the database has lost.
 pub struct Remembered<K, R> {
     halves: Mutex<Halves<K, R>>,
 }
 
 struct Halves<K, R> {
-    /// The history that these rows are of.
+    /// The history that these rows belong to.
     history: u64,
     young: HashMap<K, R>,
     /// Dropped as a whole when the young ones fill their half.
@@ -40,8 +40,8 @@ struct Halves<K, R> {
 }
 
 impl<K: Eq + Hash, R> Remembered<K, R> {
-    /// Takes the rows with these keys out; the keys of all others stay in `keys`. A row is out for one
-    /// attempt only: when that fails, the next one reads it.
+    /// Takes out the rows with these keys; the keys without one stay in `keys`. A row is out for one
+    /// attempt only: if that fails, the next one reads it.
     pub fn take(&self, keys: &mut Vec<K>) -> HashMap<K, R> {
         let mut taken = HashMap::with_capacity(keys.len());
         let mut halves = self.lock();
@@ -91,7 +91,7 @@ impl<K, R> Default for Remembered<K, R> {
 mod tests {
     use super::*;
 
-    /// One test at a time: what one makes forgotten, all forget.
+    /// One test at a time: forgetting in one is forgetting in all.
     static TURN: Mutex<()> = Mutex::new(());
 
     #[test]

@@ -1,5 +1,5 @@
 //! A service whose whole work is one state for each key. It says what an input means for a state; loading,
-//! remembering, numbering, publishing, calling and saving are the chassis'.
+//! remembering, numbering, publishing, calling and saving are up to the chassis.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::postgres::writes::Writes;
 use crate::service::{Calls, NoCall, Service};
 
 /// What an input means: the next state, what to tell the fleet and what to ask of the outside. A decision
-/// that keeps the state tells and asks nothing.
+/// that keeps the state publishes nothing and asks for nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision<S, E, C = NoCall> {
     /// The next state.
@@ -35,11 +35,11 @@ impl<S: Clone, E, C> Decision<S, E, C> {
     }
 }
 
-/// A service with one state for each key and nothing besides. It is a [`Service`] and has [`Calls`].
+/// A service with one state for each key and nothing else. It is a [`Service`] and has [`Calls`].
 pub trait KeyedService: Send + Sync + Sized + 'static {
     /// See [`Service::NAME`].
     const NAME: &'static str;
-    /// Where a key stands; the default is that of a key that was never heard of.
+    /// The state of a key; the default is that of a key that was never heard of.
     type State: Stored + Default + PartialEq;
     /// What can happen to it.
     type Input: Clone + Send + Sync + 'static;
@@ -48,10 +48,10 @@ pub trait KeyedService: Send + Sync + Sized + 'static {
     /// A call to the outside, see [`Service::Call`].
     type Call: Clone + Eq + Hash + Send + Sync + 'static;
 
-    /// The rows that the service holds on to.
+    /// The rows that the service keeps.
     fn rows(&self) -> &Keyed<Self::State>;
 
-    /// Decides what an input means. Pure: `now_micros` dates events and has no part in the decision.
+    /// Decides what an input means. Pure: `now_micros` only dates events and has no part in the decision.
     fn decide(
         key: KeyOf<Self>,
         state: &Self::State,
@@ -65,8 +65,8 @@ pub trait KeyedService: Send + Sync + Sized + 'static {
     /// The call whose outcome a state waits for.
     fn open_call(key: KeyOf<Self>, state: &Self::State) -> Option<Self::Call>;
 
-    /// The service's own columns of its table `settlements`, texts all of them. None where operators settle
-    /// nothing. Besides these the table has the key, `settled_by`, `reason` and `settled_at`.
+    /// The service's own columns of its table `settlements`, all of them texts. Empty where operators settle
+    /// nothing. Besides these, the table has the key, `settled_by`, `reason` and `settled_at`.
     const SETTLED: &'static [&'static str] = &[];
 
     /// The values of these columns: what an input says that an operator gave in place of the outside.
@@ -85,7 +85,7 @@ pub struct Addressed<K, I> {
     pub key: K,
     /// What happens.
     pub input: I,
-    /// Who says so, where it is an operator in place of the outside.
+    /// Who says so, if it is an operator in place of the outside.
     pub settled: Option<Arc<Settlement>>,
 }
 
@@ -96,7 +96,7 @@ impl<K, I> Addressed<K, I> {
     }
 }
 
-/// What an operator said, of which key and when.
+/// What an operator said, about which key and when.
 struct Settled<P: KeyedService> {
     key: KeyOf<P>,
     input: P::Input,
@@ -111,7 +111,7 @@ pub enum Reply<S> {
     Noted,
     /// What an operator said has taken effect.
     Settled,
-    /// The state, which is this, does not wait for what an operator said.
+    /// The state, given here, does not wait for what an operator said.
     NotAwaited(S),
 }
 
@@ -179,7 +179,7 @@ impl<P: KeyedService> Service for P {
         let before = batch.rows.get(*key).expect("the rows of all inputs are loaded");
         let Decision { state, events, calls } = P::decide(*key, before, input.clone(), now);
         if state == *before {
-            // Caught, and the input set aside: they would be lost without a word.
+            // Caught, and the input set aside: they would otherwise be lost silently.
             assert!(
                 events.is_empty() && calls.is_empty(),
                 "a decision that keeps its state tells and asks nothing"

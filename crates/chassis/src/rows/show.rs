@@ -1,5 +1,5 @@
-//! A row over HTTP, the same for every service whose work is one state for each key: where it is, when it is
-//! not there or cannot be read, and which call it waits for. The service says what its rows look like.
+//! A row over HTTP, the same for every service whose work is one state for each key: its path, the answer if it is
+//! not there or cannot be read, and the call that it waits for. The service says what its rows look like.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -31,15 +31,15 @@ pub struct Resource {
     pub one: &'static str,
     /// All of them: the first segment of the path.
     pub many: &'static str,
-    /// What they tell.
+    /// What they are about.
     pub about: &'static str,
-    /// The code of the problem that there is none under a key.
+    /// The code of the problem that no row has a given key.
     pub not_found: &'static str,
     /// Why there may be none.
     pub absent: &'static str,
 }
 
-/// A service whose rows anybody may look at, one by one. Nothing can be done to them there.
+/// A service whose rows anybody may read, one by one. Nothing can be done to them there.
 pub trait Shows: KeyedService {
     /// What they are called.
     const RESOURCE: Resource;
@@ -95,7 +95,7 @@ impl<S: ToSchema> ToSchema for OpenCall<S> {
     }
 }
 
-/// The public routes of such a service, and nothing besides.
+/// The public routes of such a service, and nothing else.
 pub(crate) fn routes<P: Shows>(handle: Handle<P>) -> OpenApiRouter {
     public::<P>().with_state(handle)
 }

@@ -1,4 +1,4 @@
-//! The three statements over a table of rows by key, put together once. Separate from the rows, as this is
+//! The three statements over a table of rows by key, composed once. Separate from the rows, as this is
 //! text: what is in a table and how a column changes.
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct Column {
     is_read: bool,
 }
 
-/// What becomes of a column when its row is written again.
+/// What happens to a column when its row is written again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     Set,
@@ -35,17 +35,17 @@ enum Change {
 }
 
 impl Column {
-    /// A column that is as the state says.
+    /// A column that is set to the state's value.
     pub const fn set(name: &'static str) -> Self {
         Column { name, change: Change::Set, is_read: true }
     }
 
-    /// A column that stays as it was in the table where the state has none, for those who look at the row.
+    /// A column that keeps its value in the table if the state has none, for people who look at the row.
     pub const fn keep(name: &'static str) -> Self {
         Column { name, change: Change::Keep, is_read: true }
     }
 
-    /// A column that what the state has is added to. It is not read.
+    /// A column to which the state's value is appended. It is not read.
     pub const fn append(name: &'static str) -> Self {
         Column { name, change: Change::Append, is_read: false }
     }
@@ -55,7 +55,7 @@ impl Column {
         Column { name, change: Change::Never, is_read: true }
     }
 
-    /// The same, for those who look at the row and not for decisions.
+    /// The same, for people who look at the row and not for decisions.
     pub const fn not_read(self) -> Self {
         Column { is_read: false, ..self }
     }

@@ -1,4 +1,4 @@
-//! What rows by key promise, whichever service they are of: two replicas on one database, each with a memory of
+//! What rows by key promise, whatever the service: two replicas on one database, each with a memory of
 //! its own.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands, in its helpers too")]
@@ -43,7 +43,7 @@ impl Stored for Count {
 enum Input {
     /// From nothing to one, and only from there.
     Begin,
-    /// Nothing, although a key begins with it.
+    /// Does nothing, although a key begins with it.
     BeginNot,
     Set(i64),
     Add(i64),
@@ -177,7 +177,7 @@ async fn a_key_that_begins_is_presumed_new_and_read_where_it_is_not() {
 async fn what_is_remembered_or_presumed_is_not_read() {
     let world = World::new().await;
     let mut db = PgConnection::connect(&world.url).await.unwrap();
-    // Whoever reads it fails.
+    // Any read of it fails.
     sqlx::raw_sql("drop table counts").execute(&mut db).await.unwrap();
     let counts: Keyed<Count> = Keyed::default();
     let key = OrderId::now();

@@ -1,4 +1,4 @@
-//! Configuration from the environment. All that is missing or contradictory is reported at once, so
+//! Configuration from the environment. Everything that is missing or contradictory is reported at once, so
 //! that nobody fixes one variable per restart.
 
 use std::fmt::Display;
@@ -24,7 +24,7 @@ const OUTBOX_MESSAGES_MAX: i64 = 4_000_000;
 /// How long published events stay in the outbox: long enough to notice that a topic lost its log, and to
 /// do something about it.
 const OUTBOX_KEEP_MINUTES: u32 = 60;
-/// And at most so much of them, in megabytes: at 1,000 orders/s an hour of the order service is as much.
+/// And at most this much of them, in megabytes: at 1,000 orders/s an hour of the order service is this much.
 const OUTBOX_KEEP_MB: u32 = 4096;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -42,7 +42,7 @@ pub struct Setting {
     pub name: String,
     /// What it says.
     pub meaning: String,
-    /// What holds where it is left out, if that is one fixed value.
+    /// What applies if it is left out, if that is one fixed value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
     /// Whether no service starts without it. A secret may be given as a file instead (`NAME_FILE`).
@@ -62,7 +62,7 @@ impl std::fmt::Display for Setting {
     }
 }
 
-/// Somebody outside whom a service calls, wherever the settings say that it is.
+/// Somebody outside whom a service calls, at the place that the settings give.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Neighbour {
     /// The name in logs and metrics.
@@ -95,8 +95,8 @@ impl Env {
         }
     }
 
-    /// A setting that has no default. When it is missing, the problem is recorded and the answer is
-    /// empty.
+    /// A setting that has no default. When it is missing, the problem is recorded and the returned value
+    /// is empty.
     pub fn required(&mut self, name: &str, what: &str) -> String {
         let value = self.ask(Setting { required: true, ..setting(name, what) });
         value.unwrap_or_else(|| {
@@ -122,7 +122,7 @@ impl Env {
     }
 
     /// A setting with a default. When it is malformed, the problem is recorded and the default
-    /// answered.
+    /// returned.
     pub fn parsed<T>(&mut self, name: &str, default: T, what: &str) -> T
     where
         T: FromStr + Display,
@@ -136,7 +136,7 @@ impl Env {
         })
     }
 
-    /// A number of days for which something is kept: one at least.
+    /// A number of days for which something is kept: at least one.
     pub fn days(&mut self, name: &str, default: u32, what: &str) -> Duration {
         let days = self.parsed(name, default, what);
         if days == 0 {
@@ -155,7 +155,7 @@ impl Env {
         &self.problems
     }
 
-    /// Notes whom the service calls, and which setting says where that is: known even where it says nothing yet.
+    /// Notes whom the service calls, and which setting says where that is: known even if it is not set yet.
     pub(crate) fn calls(&mut self, name: &'static str, setting: &str) {
         self.neighbours.push(Neighbour { name, setting: Some(format!("{PREFIX}{setting}")) });
     }
@@ -202,7 +202,7 @@ pub(crate) struct Config {
     pub(crate) log: Targets,
 }
 
-/// How long, and how much, is kept of what is published.
+/// How long published events are kept, and how much of them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kept {
     pub(crate) time: Duration,
@@ -356,7 +356,7 @@ pub(crate) fn migration(env: &mut Env) -> (Secret, Option<String>) {
     (url, env.optional("APP_ROLE", "role that gets to read and write rows"))
 }
 
-/// A database URL given as a variable or, so that it need not stand in the environment, as a file.
+/// A database URL given as a variable or, so that it need not be in the environment, as a file.
 pub(crate) fn database_url(env: &mut Env, name: &str) -> Secret {
     let file_name = format!("{name}_FILE");
     let what = "postgres://role:password@host:port/database of this service";

@@ -1,4 +1,4 @@
-//! Named windows in which a process may die, or one of its parts may, for tests that make that happen exactly
+//! Named windows in which a process or one of its parts may die, for tests that make that happen exactly
 //! there. Without the feature `testing` there is nothing here.
 
 /// Dies at once, without any cleaning up, when `FLOTILLA_CRASH_AT` names this window and it is passed

@@ -1,6 +1,6 @@
-//! What a service says of itself, as data: what it hears, ignores and publishes, whom it calls, its settings and
+//! What a service says about itself, as data: what it hears, ignores and publishes, whom it calls, its settings and
 //! its metrics. All of it is compiled in; `<service> describe` prints it, and tools that are not written in Rust
-//! read the file that a test makes of all services. Apart from `run`, which starts what this describes.
+//! read the file that a test makes of all services. Separate from `run`, which starts what this describes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,14 +16,14 @@ use crate::consume::dead_letters;
 use crate::ops::telemetry::{Metric, Metrics};
 use crate::service::{Deduplication, Service};
 
-/// What a service says of itself.
+/// What a service says about itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Description {
     /// Its name.
     pub service: &'static str,
     /// The topics that it hears.
     pub hears: Vec<HeardTopic>,
-    /// The topics that it publishes to, but for its dead letters.
+    /// The topics that it publishes to, except its dead letters.
     pub publishes: Vec<PublishedTopic>,
     /// Where what it sets aside is published.
     pub dead_letters: String,
@@ -35,7 +35,7 @@ pub struct Description {
     pub metrics: Vec<Metric>,
 }
 
-/// What every service has by way of the chassis.
+/// What every service has from the chassis.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OfEveryService {
     /// Settings of a service that runs.
@@ -55,7 +55,7 @@ pub struct HeardTopic {
     pub hears: Vec<&'static str>,
     /// Records that never concern the service.
     pub ignores: Vec<&'static str>,
-    /// Records that hold their partition where they cannot be processed.
+    /// Records that hold their partition if they cannot be processed.
     pub never_dead_lettered: Vec<&'static str>,
     /// Whether a redelivery is told apart by the event's id, or by a decision that changes nothing.
     pub deduplication: &'static str,
@@ -72,7 +72,7 @@ pub struct PublishedTopic {
     pub records: Vec<&'static str>,
 }
 
-/// Describes a service. Nothing is started, and no setting needs to be there.
+/// Describes a service. Nothing is started, and no setting is required.
 pub fn describe<S: Service>(app: fn(&mut Env) -> App<S>) -> Description {
     let mut env = Env::from_fn(|_| None);
     let app = app(&mut env);
@@ -90,7 +90,7 @@ pub fn describe<S: Service>(app: fn(&mut Env) -> App<S>) -> Description {
             numbered: declared.is_numbered,
         }
     });
-    // An adapter that the settings have to choose is not there without them.
+    // An adapter that the settings choose does not exist without them.
     let mut calls = env.neighbours().to_vec();
     if let Some(adapter) = app.calls.as_ref().filter(|_| calls.is_empty()) {
         calls.push(Neighbour { name: adapter.name, setting: None });
@@ -126,7 +126,7 @@ pub fn of_every_service() -> OfEveryService {
     }
 }
 
-/// A whole service: its own, and what every service has.
+/// A whole service: its own part, and what every service has.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Whole {
     #[serde(flatten)]

@@ -1,5 +1,5 @@
-//! Whether topics keep what they acknowledge, asked while the service runs: somebody may change them, or
-//! mend what was wrong at the start.
+//! Whether topics keep what they acknowledge, checked while the service runs: somebody may change them, or
+//! repair what was wrong at the start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::wire::topics;
 
 /// How often topics are looked at. Their settings change once in months.
 const EVERY: Duration = Duration::from_secs(300);
-/// How often while something is wrong with them, for whoever is mending it.
+/// How often while something is wrong with them, for the person who is repairing it.
 const EVERY_UNSAFE: Duration = Duration::from_secs(10);
 
 /// Looks for as long as it is not aborted.
@@ -34,7 +34,7 @@ pub(super) async fn run(brokers: String, topics: Vec<String>, health: Arc<Health
                     }
                 }
             }
-            // Kafka is away, which others tell, or does not let us ask.
+            // Kafka is away, which others report, or does not let us ask.
             Err(error) => {
                 tracing::debug!(error = %error, "topics cannot be looked at");
                 EVERY

@@ -39,7 +39,7 @@ use crate::service::Service;
 use crate::wire::codec::Encoder;
 use crate::wire::registry::{self, Ids, Registry};
 
-/// Changes that a slow watcher may be behind before it has to look for itself.
+/// How many changes a slow watcher may be behind before it has to look for itself.
 const CHANGES_MAX: usize = 4096;
 
 /// A service that is not ready yet: it answers health checks and turns callers away.
@@ -61,7 +61,7 @@ pub(super) struct Starting<S: Service> {
 pub(super) struct Running {
     pub(super) tasks: Tasks,
     pub(super) stop: Stop,
-    /// Where the member of the group sits that the consumer polls, if the service hears anything.
+    /// Holds the member of the group that the consumer polls, if the service hears anything.
     pub(super) seat: Option<Arc<Seat>>,
     pub(super) senders: Box<dyn std::any::Any + Send>,
     pub(super) telemetry: Arc<Telemetry>,
@@ -70,7 +70,7 @@ pub(super) struct Running {
 }
 
 impl<S: Service> Starting<S> {
-    /// Opens the ports. Of the parts, these alone run from here on.
+    /// Opens the ports. Of the parts, only these run from here on.
     pub(super) fn new(
         mut app: App<S>,
         config: Config,
@@ -261,7 +261,7 @@ impl<S: Service> Starting<S> {
         )
     }
 
-    /// Returns where the member of the group sits, unless there is nothing to hear.
+    /// Returns the seat of the group's member, unless there is nothing to hear.
     fn start_polling(
         &self,
         tasks: &mut Tasks,

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// The tokens. Whatever is left when this is dropped is told to stop, on every path out of the service.
+/// The tokens. Whatever still runs when this is dropped is told to stop, on every path out of the service.
 pub(super) struct Stop {
     all: CancellationToken,
-    /// Nothing is accepted any more, and nobody looks for what falls due.
+    /// Nothing is accepted any more, and nobody looks for what becomes due.
     pub(super) accepting: CancellationToken,
     pub(super) fetching: CancellationToken,
     pub(super) publishing: CancellationToken,
@@ -32,7 +32,7 @@ impl Drop for Stop {
     }
 }
 
-/// Of the time that a stop may take, so much is for each of its steps that may hang.
+/// How much of the time that a stop may take is for each of its steps that may hang.
 pub(super) fn share(shutdown: Duration) -> Duration {
     shutdown / 5
 }

@@ -1,5 +1,5 @@
 //! The tasks of a service's process, each under its name. One that ends although nobody told it to makes the
-//! service unready at once, and is known with its reason. Separate from start and stop, which both need it.
+//! service unready at once, and its reason is kept. Separate from start and stop, which both need it.
 
 use std::any::Any;
 use std::fmt;
@@ -32,7 +32,7 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// As it is called in logs, and by tests that tell it to panic.
+    /// Its name in logs, and for tests that tell it to panic.
     fn name(self) -> &'static str {
         match self {
             Part::Http => "http",
@@ -62,7 +62,7 @@ pub(super) struct Ended {
     why: String,
 }
 
-/// Everything that runs. Whatever is left is cancelled with it.
+/// Everything that runs. What still runs is cancelled with it.
 pub(super) struct Tasks {
     set: JoinSet<()>,
     running: Vec<(Part, AbortHandle)>,
@@ -139,7 +139,7 @@ impl Tasks {
     }
 }
 
-/// None where it was cancelled.
+/// None if it was cancelled.
 fn panic_of(error: JoinError) -> Option<String> {
     let payload: Box<dyn Any + Send> = error.try_into_panic().ok()?;
     let text = payload.downcast_ref::<String>().map(String::as_str);

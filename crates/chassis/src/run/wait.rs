@@ -1,5 +1,5 @@
 //! The wait for what a service needs before it can start: the database with its migrations, the ids of
-//! the schemas, the topics. Whatever is away is named, with what to do about it.
+//! the schemas, the topics. What is away is named, with what to do about it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,12 +12,13 @@ use crate::service::Service;
 use crate::wire::registry::{self, Ids, Registry};
 use crate::wire::topics;
 
-/// The pauses after failed attempts, from the first to the last. The last is short enough that nobody waits noticeably longer for the service than for what it waits for.
+/// The pauses after failed attempts, from the first to the last. The last is short enough that nobody waits
+/// noticeably longer for the service than for what it waits for.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_LAST: Duration = Duration::from_secs(3);
 
 impl<S: Service> Starting<S> {
-    /// The ids of all schemas compiled in: from the database where an earlier start left them, else
+    /// The ids of all schemas compiled in: from the database if an earlier start left them, else
     /// from the registry.
     pub(super) async fn wait_for_database_and_schemas(&mut self) -> Ids {
         let records = self.app.records();

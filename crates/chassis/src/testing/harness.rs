@@ -31,8 +31,8 @@ pub struct Harness<S: Service> {
 }
 
 impl<S: Service> Harness<S> {
-    /// Starts a service as it declares itself, but for who makes its calls: their intents are written, and that
-    /// is all. Its tables are there.
+    /// Starts a service as it declares itself, except for who makes its calls: their intents are only written.
+    /// Its tables must exist.
     pub async fn start(mut app: App<S>, database_url: &str) -> anyhow::Result<Self> {
         app.calls = None;
         let retention = Retention::new(&config(""), &app.forgets);
@@ -63,14 +63,14 @@ impl<S: Service> Harness<S> {
     }
 
     /// Hears records as one batch, as they come from their topics. Those that ask nothing of the service are
-    /// passed by.
+    /// skipped.
     pub async fn deliver(&mut self, records: &[Record]) -> anyhow::Result<()> {
         self.delivered.extend_from_slice(records);
         self.hear(records).await
     }
 
-    /// Hears an event of `source` as a batch of its own, number `sequence` of its key. Under the same number it comes
-    /// again with the same id, under another one with a fresh one.
+    /// Hears an event of `source` as a batch of its own, number `sequence` of its key. Under the same number it has
+    /// the same id again, under another one a fresh id.
     pub async fn deliver_event<E: Events>(
         &mut self,
         source: &str,
@@ -89,19 +89,19 @@ impl<S: Service> Harness<S> {
         self.hear(&fresh).await
     }
 
-    /// Hears everything once more that was delivered, from the first record on, as after offsets that were set
+    /// Hears again everything that was delivered, from the first record on, as after offsets were set
     /// back.
     pub async fn replay(&mut self) -> anyhow::Result<()> {
         let delivered = self.delivered.clone();
         self.hear(&delivered).await
     }
 
-    /// From here on it is this time, in microseconds since the Unix epoch, and time goes on from there.
+    /// Sets the present time, in microseconds since the Unix epoch; it goes on from there.
     pub fn set_clock(&mut self, now_micros: i64) {
         self.parts.executor.clock.set(now_micros);
     }
 
-    /// Forgets what is older than it is kept for, as the sweep does.
+    /// Forgets what has outlived its time, as the sweep does.
     pub async fn forget(&mut self) -> anyhow::Result<()> {
         while self.retention.forget(&mut self.db, FORGOTTEN_MAX).await? {}
         Ok(())
@@ -120,7 +120,7 @@ impl<S: Service> Harness<S> {
         }
     }
 
-    /// The records that the service has published since this was last asked, whichever replica it was.
+    /// The records that the service has published since the last call, from any replica.
     pub async fn published(&mut self) -> anyhow::Result<Vec<Record>> {
         let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
             "select batch, messages from flotilla.outbox where batch > $1 order by batch",

@@ -20,7 +20,7 @@ use crate::wire::limits::MAX_VALUE_BYTES;
 const FRAME_BYTES: usize = 5;
 
 /// Caps what a hostile length prefix can make the decoder reserve. Process-wide, so it is set before
-/// the first decode wherever that happens.
+/// the first decode no matter where that happens.
 pub(crate) fn limit_allocations() {
     static LIMIT: Once = Once::new();
     LIMIT.call_once(|| {

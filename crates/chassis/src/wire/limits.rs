@@ -16,7 +16,7 @@ pub(crate) const CLIENT_BYTES: usize = BROKER_BYTES + 64 * 1024;
 /// [`RECORD_BYTES_MAX`]; an order of 100 lines takes 8 KiB.
 pub const MAX_VALUE_BYTES: usize = 900 * 1024;
 
-/// The longest `ce_id` and `ce_source` accepted. They come back in the headers of whatever the event
+/// The longest `ce_id` and `ce_source` accepted. They are repeated in the headers of whatever the event
 /// causes, and in the key of the inbox.
 pub(crate) const ID_BYTES_MAX: usize = 1024;
 

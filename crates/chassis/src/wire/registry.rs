@@ -24,7 +24,7 @@ pub const COMPATIBILITY: &str = "FULL_TRANSITIVE";
 /// Why the registry did not answer a question.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// It could not be reached, or is unwell. Worth another try.
+    /// It could not be reached, or has a problem. Worth another try.
     #[error("the schema registry at {url} does not answer")]
     Away {
         /// Where it was looked for.
@@ -41,7 +41,7 @@ pub enum RegistryError {
     Unexpected {
         /// Where it was looked for.
         url: String,
-        /// The status it answered.
+        /// The status of its answer.
         status: StatusCode,
         /// The beginning of what it said.
         body: String,
@@ -68,12 +68,12 @@ struct SchemaText {
     schema: String,
 }
 
-/// Confluent's API tells by these numbers what there is not. The status alone tells nothing: a proxy
-/// without a route, or a registry that is starting, says 404 as well.
+/// Confluent's API says by these numbers what does not exist. The status alone says nothing: a proxy
+/// without a route, or a registry that is starting, also says 404.
 const NO_SUCH_SUBJECT: u32 = 40401;
 const NO_SUCH_SCHEMA: u32 = 40403;
 
-/// The most of a refusal that is read: the registry's own are short.
+/// The most that is read of a refusal: the registry's own are short.
 const REFUSAL_BYTES_MAX: usize = 4096;
 
 #[derive(Deserialize)]
@@ -109,7 +109,7 @@ impl Registry {
         Ok(found.map(|registered| registered.id))
     }
 
-    /// The text of the schema with an id, if there is one. `None` is the registry's own word for it.
+    /// The text of the schema with an id, if there is one. `None` if the registry itself says that there is none.
     pub async fn schema(&self, id: u32) -> Result<Option<String>, RegistryError> {
         let request = self.http.get(format!("{}/schemas/ids/{id}", self.url));
         let found: Option<SchemaText> = self.ask(request, &[NO_SUCH_SCHEMA]).await?;
@@ -131,7 +131,7 @@ impl Registry {
     /// Registers a schema under its subject with [`COMPATIBILITY`], and returns its id.
     pub async fn register(&self, record: &RecordInfo) -> Result<u32, RegistryError> {
         let subject = subject(record);
-        // The rule comes before the first version, so that no version was ever exempt from it.
+        // The rule comes before the first version, so that no version is ever exempt from it.
         let rule = self.http.put(format!("{}/config/{subject}", self.url));
         let rule = rule.json(&json!({ "compatibility": COMPATIBILITY }));
         let _confirmed: Option<serde_json::Value> = self.ask(rule, &[]).await?;
@@ -160,7 +160,7 @@ impl Registry {
             .map_err(|error| RegistryError::Client(error.to_string()))
     }
 
-    /// Sends a request; `None` is the registry's own word, by one of these codes, that there is no such
+    /// Sends a request; `None` if the registry itself says, by one of these codes, that there is no such
     /// thing.
     async fn ask<T: serde::de::DeserializeOwned>(
         &self,
@@ -201,7 +201,7 @@ fn supplied(record: &RecordInfo) -> SuppliedSchema {
 /// Ids of the schemas compiled in, by subject.
 pub(crate) type Ids = HashMap<String, u32>;
 
-/// Reads the ids that earlier starts learnt, for exactly these schema texts.
+/// Reads the ids that earlier starts learned, for exactly these schema texts.
 pub(crate) async fn stored_ids(
     db: &mut PgConnection,
     records: &[&RecordInfo],

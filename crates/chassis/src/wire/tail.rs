@@ -1,4 +1,4 @@
-//! Reading topics from outside the fleet: for people who look, for the audit, and for benchmarks. It
+//! Reading topics from outside the fleet: for people, for the audit, and for benchmarks. It
 //! joins no group and moves no offset.
 
 use std::collections::HashMap;
@@ -32,7 +32,7 @@ pub enum TailError {
     Kafka(#[from] KafkaError),
 }
 
-/// How long the brokers may take to tell which partitions there are.
+/// How long the brokers may take to say which partitions there are.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How soon a partition without a leader is asked for again.
@@ -50,7 +50,7 @@ pub enum From {
     End,
 }
 
-/// A record as it stands on its topic.
+/// A record as it is on its topic.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// Its topic.
@@ -63,7 +63,7 @@ pub struct Record {
     pub key: String,
     /// When it was written, by the producer's clock, in milliseconds since the Unix epoch.
     pub timestamp_ms: i64,
-    /// Its headers, in their order; values that are no text are replaced where they are not.
+    /// Its headers, in their order; bytes that are not text are replaced.
     pub headers: Vec<(String, String)>,
     /// Its value, with the frame of five bytes.
     pub value: Option<Vec<u8>>,
@@ -102,8 +102,8 @@ impl Tail {
             .set("auto.offset.reset", "earliest")
             .set("allow.auto.create.topics", "false")
             .set("queued.max.messages.kbytes", "16384")
-            // Whoever waits for brokers that were away wants to know soon that they are back; by itself
-            // the client tries every ten seconds by then.
+            // A user who waits for brokers that were away wants to know soon that they are back; by default
+            // the client would only try every ten seconds by then.
             .set("reconnect.backoff.max.ms", "500")
             .create()?;
         let until = Instant::now() + METADATA_TIMEOUT;
@@ -133,7 +133,7 @@ impl Tail {
 
     /// The next record, or `None` when none came within `timeout`.
     pub fn next(&self, timeout: Duration) -> Result<Option<Record>, KafkaError> {
-        // Later than a clock can tell is never.
+        // Later than a clock can represent is never.
         let until = Instant::now().checked_add(timeout);
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
@@ -142,14 +142,14 @@ impl Tail {
                 None if over => return Ok(None),
                 None => {}
                 Some(Ok(message)) => return Ok(Some(record(&message))),
-                // The client recovers from these by itself; anything else is the caller's to know.
+                // The client recovers from these by itself; the caller must know about anything else.
                 Some(Err(KafkaError::MessageConsumption(_))) if !over => {}
                 Some(Err(error)) => return Err(error),
             }
         }
     }
 
-    /// The same for a reader that outlives the brokers' absence: while they are away nothing comes, and
+    /// The same for a reader that outlives an absence of the brokers: while they are away nothing comes, and
     /// afterwards it goes on where it was.
     pub fn next_whenever(&self, timeout: Duration) -> Result<Option<Record>, KafkaError> {
         match self.next(timeout) {
@@ -204,7 +204,7 @@ fn partitions(
 ) -> Result<Vec<(String, i32)>, TailError> {
     let all = patiently(until, || {
         let metadata = consumer.fetch_metadata(None, METADATA_TIMEOUT)?;
-        // A topic of this moment may be shown without its partitions.
+        // A topic that was just created may be shown without its partitions.
         let asked = metadata.topics().iter().filter(|topic| topics.contains(&topic.name()));
         match asked.filter_map(|topic| topic.error()).next() {
             Some(error) => Err(KafkaError::MetadataFetch(error.into())),
@@ -259,7 +259,7 @@ fn record(message: &impl Message) -> Record {
     }
 }
 
-/// Decodes values for people, with whatever schema the registry has for them.
+/// Decodes values for people, with the schemas that the registry has for them.
 pub struct Decoder {
     registry: Registry,
     schemas: HashMap<u32, Option<Schema>>,

@@ -16,7 +16,7 @@ pub use in_sync::{Safety, safety};
 
 /// How long a question to the brokers may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Events stay for ever: services keep their rows for ever, a consumer that comes late begins with the
+/// Events stay forever: services keep their rows forever, a consumer that comes late begins with the
 /// first event (hence schemas that stay compatible with every version), and the audit compares the two.
 /// The broker's default would drop them after seven days. A fleet that cannot keep them sets the topic's
 /// `retention.ms` itself, and existing topics are left as they are; both are fine for the audit, which
@@ -36,7 +36,7 @@ pub struct TopicPlan {
     pub settings: Vec<(&'static str, &'static str)>,
 }
 
-/// What became of a topic.
+/// What happened to a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
     /// It was not there.
@@ -67,7 +67,7 @@ pub fn plan(language: &[TopicInfo], partitions: i32, services: &[&str]) -> Vec<T
 }
 
 /// Creates the topics that are missing. Existing ones are left as they are, as changing their partitions
-/// would move keys; only the number of copies that they acknowledge is mended.
+/// would move keys; only the number of copies that they acknowledge is corrected.
 pub async fn apply(
     brokers: &str,
     plan: &[TopicPlan],

@@ -7,16 +7,16 @@ use std::sync::Arc;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
 /// The longest `tracestate` that is passed on: as much as the specification asks for (section 3.3.1.5).
-/// What is longer is dropped whole, which it allows.
+/// A longer one is dropped whole, which it allows.
 const STATE_BYTES_MAX: usize = 512;
 
-/// A parsed `traceparent` (W3C Trace Context, section 3.2), version 00, and the `tracestate` beside it.
+/// A parsed `traceparent` (W3C Trace Context, section 3.2), version 00, and the `tracestate` next to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceContext {
     pub(crate) trace_id: u128,
     pub(crate) span_id: u64,
     pub(crate) flags: u8,
-    /// What tracing systems before us note of the trace; passed on as it is.
+    /// What upstream tracing systems note about the trace; passed on as it is.
     pub(crate) state: Option<Arc<str>>,
 }
 
@@ -44,7 +44,7 @@ impl TraceContext {
         (context.trace_id != 0 && context.span_id != 0).then_some(context)
     }
 
-    /// The same with a `tracestate` header, where there is one that can be passed on.
+    /// The same with a `tracestate` header, if there is one that can be passed on.
     pub fn with_state(mut self, header: Option<&str>) -> Self {
         let is_visible = |text: &&str| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         let is_short = |text: &&str| (1..=STATE_BYTES_MAX).contains(&text.len());
@@ -57,7 +57,7 @@ impl TraceContext {
         format!("00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, self.flags)
     }
 
-    /// Whether whoever began the trace wants it recorded.
+    /// Whether the one who began the trace wants it recorded.
     pub fn is_sampled(&self) -> bool {
         self.flags & 1 == 1
     }
@@ -68,7 +68,7 @@ impl TraceContext {
             SpanId::from(self.span_id),
             TraceFlags::new(self.flags),
             true,
-            // One that this library cannot parse ends here, as it would in any other.
+            // A state that this library cannot parse ends here, as it would in any other.
             self.state
                 .as_deref()
                 .and_then(|text| TraceState::from_str(text).ok())

@@ -17,12 +17,12 @@ use crate::fleet::Fleet;
 
 pub(super) use views::read as tables;
 
-/// How long a relay may take to publish what was committed when the audit began to read. One that works
+/// How long a relay may take to publish what was committed when the audit began to read. A healthy one
 /// needs a fraction of a second.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
-/// How often it is looked whether it has.
+/// How often to check whether it has.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How long a database may take to connect to; one that is frozen would take for ever.
+/// How long connecting to a database may take; a frozen one would take forever.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn connect(fleet: &Fleet, service: &'static str) -> Result<PgConnection> {
@@ -53,7 +53,7 @@ pub(super) async fn collect(fleet: &Fleet, first: Uuid) -> Result<Facts> {
     Ok(facts)
 }
 
-/// The outboxes, once all that is committed by now is published, or the services that are not so far.
+/// The outboxes, once everything committed by now is published, and the services that did not get that far.
 async fn published(fleet: &Fleet) -> Result<(Vec<OutboxFact>, BTreeSet<&'static str>)> {
     let started = Instant::now();
     let mut now = outboxes(fleet).await?;

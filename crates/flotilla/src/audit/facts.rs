@@ -1,4 +1,4 @@
-//! What an audit looks at, as plain data, so that rules can be tested on facts made up.
+//! What an audit looks at, as plain data, so that rules can be tested on made-up facts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -23,23 +23,23 @@ pub struct Facts {
     pub published: BTreeMap<String, Counted>,
     /// What each service still has to publish.
     pub outboxes: Vec<OutboxFact>,
-    /// What stands on the topics, but for the catalogue's.
+    /// What is on the topics, except the catalogue's.
     pub topics: Vec<TopicFact>,
-    /// What stands on that.
+    /// What is on the catalogue's.
     pub catalogue: CatalogueFact,
-    /// The sandbox's own books, where it runs.
+    /// The sandbox's own books, if it runs.
     pub ledger: Option<LedgerFact>,
-    /// Payments of which an operator said what the provider did not: its books say otherwise, for a reason
+    /// Payments for which an operator said what the provider did not: its books say otherwise, for a reason
     /// that is kept.
     pub payments_by_hand: BTreeSet<Uuid>,
-    /// Shipments of which an operator said what the carrier did not.
+    /// Shipments for which an operator said what the carrier did not.
     pub shipments_by_hand: BTreeSet<Uuid>,
     /// Dead letters that nobody has settled.
     pub dead_letters: i64,
     /// Services whose relay had not caught up, when the topics were read, with what their tables say.
     pub behind: BTreeSet<&'static str>,
-    /// The views once more, read after all else, where the fleet moved meanwhile: what is the same in both
-    /// did not.
+    /// The views once more, read after everything else, if the fleet moved meanwhile: what is the same in
+    /// both did not move.
     pub after: Option<Box<Facts>>,
 }
 
@@ -50,7 +50,7 @@ impl Facts {
     }
 
     /// Whether an order has ended, and did not move while the rest was read. Participants act only on what
-    /// order says, so theirs did not move either.
+    /// order says, so their rows did not move either.
     pub fn is_settled(&self, id: &Uuid) -> bool {
         let settled = |order: &&OrderFact| order.end != OrderEnd::Under;
         let Some(order) = self.orders.get(id).filter(settled) else { return false };
@@ -61,7 +61,7 @@ impl Facts {
 /// Where an order is, as far as the rules care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderEnd {
-    /// Not at its end.
+    /// Not ended yet.
     Under,
     /// Completed, and kept.
     Completed,
@@ -204,7 +204,7 @@ pub struct TopicFact {
     pub records: u64,
     /// Records that repeat an earlier one.
     pub duplicates: u64,
-    /// Copies that differ from the first in their time only: a service decided the same again, after its
+    /// Copies that differ from the first only in their time: a service decided the same again, after its
     /// database was set back.
     pub told_again: u64,
     /// Copies that differ from the first in what they say.
@@ -215,12 +215,12 @@ pub struct TopicFact {
     pub foreign: u64,
     /// How many of those a service set aside as dead letters, settled since or not.
     pub foreign_set_aside: u64,
-    /// One that none did: partition and offset.
+    /// One that none set aside: partition and offset.
     pub foreign_example: Option<(i32, i64)>,
-    /// Where retention has removed the beginning of a partition: when the first record that is still
+    /// If retention has removed the beginning of a partition: when the first record that is still
     /// there was written, in milliseconds since the Unix epoch; of several partitions, the latest.
     pub expired_until_ms: Option<i64>,
-    /// What stands under each key.
+    /// What there is under each key.
     pub keys: HashMap<String, KeyFact>,
 }
 
@@ -237,14 +237,14 @@ pub struct KeyFact {
     pub beginning_expired: bool,
 }
 
-/// What stands on the catalogue's topic, which is compacted: only the last record of a key counts.
+/// What is on the catalogue's topic, which is compacted: only the last record of a key counts.
 #[derive(Debug, Clone, Default)]
 pub struct CatalogueFact {
     /// Records without a sequence, which no service writes.
     pub foreign: u64,
     /// The sequence of each SKU's last record.
     pub last: HashMap<String, i64>,
-    /// The same of the records that order had passed before the topic was read: it will not come back to
+    /// The same for the records that order had passed before the topic was read: it will not come back to
     /// them.
     pub passed: HashSet<(String, i64)>,
 }

@@ -1,4 +1,4 @@
-//! Whether the fleet is at rest: only then do the databases and the topics tell one story.
+//! Whether the fleet is at rest: only then do the databases and the topics tell the same story.
 
 use std::collections::HashMap;
 
@@ -9,18 +9,18 @@ use uuid::Uuid;
 use super::collect::{connect, outboxes};
 use crate::fleet::Fleet;
 
-/// How many of what moves are named.
+/// How many of the moving things are named.
 const SHOWN_MAX: usize = 3;
 
 /// One look at the fleet.
 pub(super) struct Look {
     /// What moves, in words; empty at rest.
     pub(super) moving: Vec<String>,
-    /// The last committed batch of each service: two looks with the same saw the same.
+    /// The last committed batch of each service: two looks with the same heads saw the same.
     pub(super) heads: Vec<i64>,
 }
 
-/// Looks whether every order from `first` on has ended, every price is heard and every outbox empty.
+/// Checks whether every order from `first` on has ended, every price is heard and every outbox empty.
 pub(super) async fn look(fleet: &Fleet, first: Uuid) -> Result<Look> {
     let mut moving = Vec::new();
     let mut db = connect(fleet, "order").await?;
@@ -61,7 +61,7 @@ pub(super) async fn look(fleet: &Fleet, first: Uuid) -> Result<Look> {
     Ok(Look { moving, heads: outboxes.iter().map(|outbox| outbox.head).collect() })
 }
 
-/// The items that have said more than order has heard. Order is asked first: it cannot be ahead.
+/// The items that have published more than order has heard. Order is asked first: it cannot be ahead.
 async fn prices_behind(fleet: &Fleet) -> Result<Vec<String>> {
     let heard: HashMap<String, i64> =
         numbers(fleet, "order", "select sku, sequence from audit.prices").await?;

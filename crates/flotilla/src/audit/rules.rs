@@ -1,4 +1,4 @@
-//! The rules, each a question to the facts.
+//! The rules, each a question about the facts.
 
 mod topics;
 mod prices;
@@ -14,12 +14,12 @@ use super::facts::{Facts, Goods, Money, OrderEnd, OrderFact};
 /// Examples of a broken rule that are shown.
 const EXAMPLES_MAX: usize = 5;
 
-/// A rule and how it fared.
+/// A rule and its result.
 #[derive(Debug, Clone, Serialize)]
 pub struct Rule {
     /// What it says.
     pub name: &'static str,
-    /// How many things it was asked of.
+    /// How many things it was checked on.
     pub checked: u64,
     /// How many broke it.
     pub violations: u64,
@@ -27,12 +27,12 @@ pub struct Rule {
     pub moving: u64,
     /// Some that broke it.
     pub examples: Vec<String>,
-    /// Whether it cannot be judged of anything while something moves.
+    /// Whether it cannot be judged at all while something moves.
     #[serde(skip)]
     pub at_rest_only: bool,
 }
 
-/// How one thing fared.
+/// The result for one thing.
 enum Check {
     Holds,
     Broken(String),
@@ -117,7 +117,7 @@ fn money_follows_the_order(facts: &Facts) -> Rule {
         let amount = payment.map_or(0, |payment| payment.amount_minor);
         let is_right = amount == order.total_minor;
         let fine = match order.end {
-            // What is asked for is never anything but the total, however far the order is.
+            // Nothing but the total is ever asked for, however far the order is.
             _moved if !facts.is_settled(id) => match money == Money::Nothing || is_right {
                 true => return Check::Moving,
                 false => false,
@@ -195,7 +195,7 @@ fn nothing_is_held_without_an_order(facts: &Facts) -> Rule {
         .map(|(id, r)| (id, "reservation", matches!(r.goods, Goods::Reserved | Goods::Deducted)));
     let parcels =
         facts.shipments.iter().map(|(id, s)| (id, "shipment", s.dispatched == Some(true)));
-    // Orders are committed before anybody hears of them, so those that were read last hold all.
+    // Orders are committed before anybody hears of them, so those that were read last include all.
     let orders = &facts.latest().orders;
     let check = |(id, what, holds): (&Uuid, &str, bool)| {
         (holds && !orders.contains_key(id)).then(|| format!("a {what} of {id}, an unknown order"))

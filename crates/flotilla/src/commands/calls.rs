@@ -19,7 +19,7 @@ pub(crate) struct Caller {
     pub rows: &'static str,
     /// Whom it calls.
     pub outside: &'static str,
-    /// Fields that a row shows beside its state, the first that it has.
+    /// Fields that a row shows beside its state: the first of them that it has.
     pub told: &'static [&'static str],
 }
 
@@ -92,7 +92,7 @@ fn show(caller: &Caller, row: &Value, out: &Output) {
     out.document(row);
 }
 
-/// Shows the calls that have been open for so long.
+/// Shows the calls that have been open for this long.
 async fn stuck(caller: &Caller, http: &Http, open_for_seconds: u64, out: &Output) -> Result<()> {
     let call = Call::get(&admin_url(caller.service)?, &["open-calls"])?;
     let found = http.ask(call.query("open_for_seconds", open_for_seconds)).await?;

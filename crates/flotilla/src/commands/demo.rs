@@ -18,7 +18,7 @@ const CATALOGUE: [(&str, &str, i64, i64); 5] = [
     ("scarce", "Last of its kind", 19900, 2),
 ];
 
-/// Units that are always short: more are ordered than were ever there.
+/// Units that are always short: more are ordered than ever existed.
 const TOO_MANY: i64 = 9000;
 
 pub(crate) async fn run(fleet: &Fleet, out: &Output) -> Result<()> {

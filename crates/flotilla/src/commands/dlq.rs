@@ -1,4 +1,4 @@
-//! `flotilla dlq`: what could not be processed, and what becomes of it.
+//! `flotilla dlq`: what could not be processed, and what happens to it.
 
 mod payload;
 

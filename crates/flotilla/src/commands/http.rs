@@ -1,5 +1,5 @@
-//! Calls to the services. Those of a fleet at hand speak plain HTTP, and are called by a client that
-//! knows nothing else: one that speaks TLS reads all of the machine's certificates first, which takes
+//! Calls to the services. Those of a local fleet speak plain HTTP, and are called by a client that
+//! knows nothing else: a client with TLS first reads all of the machine's certificates, which takes
 //! longer than the call.
 
 use std::sync::OnceLock;
@@ -19,7 +19,7 @@ use crate::output::visible;
 
 /// How long an answer may take; longer than the longest `wait`.
 const TIMEOUT: Duration = Duration::from_secs(70);
-/// How long the machine of a service may take to take a call.
+/// How long a service's machine may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Calls services.
@@ -68,7 +68,7 @@ impl Http {
     }
 }
 
-/// What is asked of a service.
+/// A request to a service.
 pub(crate) struct Call(Request);
 
 impl Call {
@@ -84,7 +84,7 @@ impl Call {
         Call::new(Method::PUT, base, path)
     }
 
-    /// Each part of the path is encoded: whatever somebody calls an item, no other one is addressed.
+    /// Each part of the path is encoded: whatever an item is called, no other one is addressed.
     fn new(method: Method, base: &str, path: &[&str]) -> Result<Self> {
         let mut url: Url = base.parse().with_context(|| format!("{base} is no address"))?;
         if let Some(part) = path.iter().find(|part| ["", ".", ".."].contains(*part)) {

@@ -56,7 +56,7 @@ pub(crate) async fn run(command: Local, out: &Output) -> Result<ExitCode> {
             let fleet = up(&with, out).await?;
             addresses(&fleet, out);
         }
-        // Where there is no fleet, all of it is stopped and forgotten already.
+        // If there is no fleet, everything is stopped and forgotten already.
         Local::Down | Local::Reset if Settings::of_fleet()?.is_none() => {
             out.line("there is no fleet here");
             out.document(&json!({ "stopped": true }));

@@ -1,4 +1,4 @@
-//! `flotilla new`: a service from the template, in the repository that one works in.
+//! `flotilla new`: a service from the template, in the current repository.
 
 use std::io::{IsTerminal, stderr, stdin};
 use std::path::Path;
@@ -101,7 +101,7 @@ fn agreed(out: &Output) -> Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// The lock file names the crates of the workspace. Whatever cargo says, the next build mends it as well.
+/// The lock file names the crates of the workspace. Whatever cargo says, the next build updates it too.
 fn mend_lock_file(root: &Path, out: &Output) {
     let mut cargo = Command::new("cargo");
     let cargo = cargo.args(["update", "--workspace", "--offline", "--quiet"]).current_dir(root);

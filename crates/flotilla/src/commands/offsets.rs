@@ -1,4 +1,4 @@
-//! `flotilla offsets`: how far services have read, and where a partition goes on that is stopped.
+//! `flotilla offsets`: how far services have read, and where a stopped partition goes on.
 
 use std::process::ExitCode;
 

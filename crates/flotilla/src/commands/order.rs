@@ -155,7 +155,7 @@ fn show(order: &Value, out: &Output) {
     }
 }
 
-/// Why it was cancelled, where it was.
+/// Why it was cancelled, if it was.
 fn reason(order: &Value) -> String {
     order["reason"].as_str().map(|_| format!(", {}", text(&order["reason"]))).unwrap_or_default()
 }

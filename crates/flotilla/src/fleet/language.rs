@@ -1,5 +1,5 @@
 //! The published language of the services that a fleet has: the fleet's own, which is compiled in, and that of
-//! services on request, which they bring along and their programs print (`describe --json`).
+//! services on request, which is their own and which their programs print (`describe --json`).
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::settings::program;
 
-/// What a program says of what it publishes.
+/// What a program says about what it publishes.
 #[derive(Deserialize)]
 struct Description {
     publishes: Vec<Published>,
@@ -26,7 +26,7 @@ struct Published {
     records: Vec<String>,
 }
 
-/// The language of a fleet that has these services, with the programs that lie in a folder.
+/// The language of a fleet that has these services, with the programs in a folder.
 pub fn language(services: &[&str], programs: &Path) -> Result<Vec<TopicInfo>> {
     let is_on_request =
         |name: &&&str| roster::find(name).is_some_and(|member| member.starts == Starts::OnRequest);
@@ -67,7 +67,7 @@ fn own_topics(Description { publishes, mut schemas }: Description) -> Result<Vec
     own.map(topic).collect()
 }
 
-/// A language is compiled in everywhere else and lasts as long as the process. So does this: a few names and
+/// A language is compiled in everywhere else and lives as long as the process. So does this one: a few names and
 /// schemas, for each start of a fleet.
 fn for_good(text: String) -> &'static str {
     text.leak()

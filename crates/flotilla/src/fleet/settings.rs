@@ -1,4 +1,4 @@
-//! How a fleet is to be.
+//! The settings of a fleet.
 
 use std::path::{Path, PathBuf};
 
@@ -8,13 +8,13 @@ use local::{Lifetime, Settings};
 /// Whom the services call outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Providers {
-    /// The adapters in their own process.
+    /// Their in-process adapters.
     InProcess,
     /// The sandbox, a program of its own, over HTTP.
     Sandbox,
 }
 
-/// How a fleet is to be.
+/// The settings of a fleet.
 #[derive(Debug, Clone)]
 pub struct FleetSettings {
     /// Folder and ports.
@@ -27,12 +27,12 @@ pub struct FleetSettings {
     pub partitions: i32,
     /// The folder with the programs of the services.
     pub programs: PathBuf,
-    /// Further variables of every service.
+    /// Additional variables of every service.
     pub variables: Vec<(String, String)>,
 }
 
 impl FleetSettings {
-    /// A fleet in these settings, with the programs that lie beside this one.
+    /// A fleet with these settings, and the programs in the folder of this one.
     pub fn new(settings: Settings, lifetime: Lifetime) -> Result<Self> {
         Ok(FleetSettings {
             settings,
@@ -72,7 +72,7 @@ fn profile_of(programs: &Path) -> Option<&str> {
     }
 }
 
-/// The folder of programs that this one was built with. Tests lie one folder deeper.
+/// The folder of programs that this one was built with. Tests are one folder deeper.
 pub fn programs() -> Result<PathBuf> {
     let mut folder = std::env::current_exe()?;
     folder.pop();

@@ -1,8 +1,8 @@
 //! Text from outside on a terminal: names, notes and keys are written by strangers, and a terminal obeys
-//! what it is told. Whatever is not shown as a character is spelled out.
+//! control sequences. Whatever is not shown as a character is spelled out.
 
-/// The text with everything spelled out that would act on a terminal, end the line or turn the text
-/// around, but for the sequences of `ours`.
+/// The text with everything spelled out that would act on a terminal, end the line or reverse the text,
+/// except the sequences in `ours`.
 pub(crate) fn visible(text: &str, ours: &[&str]) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! What existing files say about every service: some lines each, before a line that stands there.
+//! What existing files say about every service: some lines each, before an existing line.
 
 use anyhow::{Context, Result};
 
@@ -13,9 +13,9 @@ const LINE_MAX: usize = 100;
 #[derive(Debug)]
 pub(super) struct Edit {
     pub(super) file: &'static str,
-    /// What the passage begins with that the lines belong to.
+    /// The beginning of the passage to which the lines belong.
     passage: &'static str,
-    /// What the first line after it begins with that follows them; the first empty line where this is empty.
+    /// The beginning of the first line that follows them; if this is empty, that is the first empty line.
     before: &'static str,
     lines: String,
 }
@@ -75,7 +75,7 @@ fn member(request: &Request, folder: &str) -> String {
     )
 }
 
-/// Where its code is, for what looks at the code of every service.
+/// Where its code is, for tests that look at the code of every service.
 fn code(name: &str) -> String {
     let line = format!(
         "    Code {{ name: \"{name}\", describe: || describe({name}::app), document: None }},\n"
@@ -118,7 +118,7 @@ impl Edit {
         Ok(format!("{before}{}{after}", self.lines))
     }
 
-    /// The text without the lines; `None` where they are not there once.
+    /// The text without the lines; `None` unless they are there exactly once.
     pub(super) fn taken_from(&self, text: &str) -> Option<String> {
         // The same may be the end of a longer line.
         let begins_a_line = |at: usize| at == 0 || text.as_bytes()[at - 1] == b'\n';

@@ -1,15 +1,15 @@
-//! Whether a service may have a name. It is that of a crate, a database, a role, a topic, a process and a variable,
-//! so it is plainer than any of these has to be.
+//! Whether a service may have a name. It is the name of a crate, a database, a role, a topic, a process and a variable,
+//! so it must be plainer than any of these needs.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
 
-/// Longer ones make lines that nobody reads, and Postgres cuts names at 63 bytes.
+/// Longer ones make lines that nobody reads, and Postgres truncates names at 63 bytes.
 const NAME_MAX: usize = 32;
 
-/// Words of Rust that no crate can be called, or that would hide a crate of the compiler.
+/// Words of Rust that cannot name a crate, or that would hide a crate of the compiler.
 const RUST: &str = "abstract alloc as async await become box break const continue core crate do dyn else enum \
                     extern false final fn for gen if impl in let loop macro match mod move mut override priv proc \
                     pub ref return self static std struct super test trait true try type typeof unsafe unsized use \
@@ -28,7 +28,7 @@ const LOCAL_FLEET: &str = "controller kafka none registry sandbox";
 /// Folders of what is built, which no program can be called.
 const CARGO: &str = "build deps examples incremental";
 
-/// Fails where a service cannot be called this, with the reason.
+/// Fails with the reason if a service cannot be called this.
 pub(super) fn check(root: &Path, name: &str) -> Result<()> {
     let is_plain = name.chars().all(|c| c.is_ascii_lowercase());
     ensure!(
@@ -41,7 +41,7 @@ pub(super) fn check(root: &Path, name: &str) -> Result<()> {
         let is_taken = words.split_whitespace().any(|word| word == name);
         ensure!(!is_taken, "{name} is a name that {of} needs itself");
     }
-    // Our own crates and those of others: two of one name cannot be told apart on a command line.
+    // Our own crates and those of others: two with one name cannot be told apart on a command line.
     let lock = fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
     ensure!(!lock.contains(&format!("name = \"{name}\"\n")), "there is a crate {name} already");
     Ok(())

@@ -1,7 +1,7 @@
 //! The files of a new service. The template is a crate like any other, `examples/sprout`, which is built and tested
-//! with all of them. Its name is a word that is part of no other, so that another can be put in its place. The
-//! passages that depend on what is heard are made here, for the template as for a new service: the one is looked
-//! for, the other put there.
+//! with all of them. Its name is a word that is part of no other word, so that another can replace it. The
+//! passages that depend on what is heard are made here, for the template as well as for a new service: the former
+//! is searched for and replaced with the latter.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -35,7 +35,7 @@ const FILES: &[(&str, &str)] = template![
     "tests/it/main.rs",
 ];
 
-/// Files that only a service has that publishes.
+/// Files that only a service that publishes has.
 const OF_PUBLISHERS: [&str; 2] = ["schemas/SproutNoted.avsc", "src/language.rs"];
 
 /// A topic that is heard.
@@ -94,7 +94,7 @@ impl Hears<{event}> for Sprout {{
     }
 }
 
-/// A passage of a file, by what is heard.
+/// A passage of a file, depending on what is heard.
 type Passage = (&'static str, fn(&[Heard]) -> String);
 
 const PASSAGES: &[Passage] = &[
@@ -109,7 +109,7 @@ const PASSAGES: &[Passage] = &[
     ("tests/it/main.rs", |heard| heard.iter().map(Heard::delivery).collect()),
 ];
 
-/// What is otherwise in a service that publishes nothing.
+/// What is different in a service that publishes nothing.
 const SILENT: &[(&str, &str, &str)] = &[
     ("Cargo.toml", "language.workspace = true\nserde.workspace = true\n", ""),
     (
@@ -199,7 +199,7 @@ fn capitalised(word: &str) -> String {
         .map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
-/// The text as rustfmt writes it: names of other lengths break lines elsewhere.
+/// The text as rustfmt writes it: names of other lengths break lines in other places.
 fn formatted(text: &str) -> Result<String> {
     const SETTINGS: &str =
         "style_edition=2024,use_small_heuristics=Max,max_width=100,reorder_modules=false";
@@ -220,7 +220,7 @@ fn formatted(text: &str) -> Result<String> {
 mod tests {
     use super::*;
 
-    /// The parts of the template that are replaced are in it, or a service would silently be written without.
+    /// The parts that are replaced must be in the template, or a service would silently be written without them.
     #[test]
     fn every_passage_is_in_the_template() {
         let text = |file: &str| FILES.iter().find(|(name, _)| *name == file).unwrap().1;

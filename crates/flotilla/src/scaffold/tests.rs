@@ -1,4 +1,4 @@
-//! Writing into a repository and taking away again, in one where only the edited files are real.
+//! Writing into a repository and undoing it, in one where only the edited files are real.
 
 use std::collections::BTreeMap;
 

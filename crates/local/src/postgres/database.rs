@@ -25,7 +25,7 @@ pub struct Database {
     pub app_role: String,
 }
 
-/// Where a database is, and who may enter.
+/// Where a database is, and who may connect.
 #[derive(Debug, Clone, Serialize)]
 pub struct DatabasePlace {
     /// The port of its server, on the loopback.
@@ -50,19 +50,19 @@ impl Cluster<'_> {
         Ok(format!("postgres://postgres:{password}@127.0.0.1:{}/{database}", self.port()))
     }
 
-    /// A database with its roles; what is missing of it is created.
+    /// A database with its roles; whatever is missing is created.
     pub(crate) async fn database(&self, name: &str) -> Result<Database> {
         let (owner, app) = (format!("{name}_owner"), app_role(name));
         let (owner_secret, app_secret) = (self.secret(&owner)?, self.secret(&app)?);
         let mut db = connect(&self.superuser_url("postgres")?).await?;
-        // Held until this connection closes: two who ask at once would both create it.
+        // Held until this connection closes: two callers at once would both create it.
         sqlx::query("select pg_advisory_lock(1)").execute(&mut db).await?;
         role(&mut db, &owner, &owner_secret).await?;
         role(&mut db, &app, &app_secret).await?;
         if !exists(&mut db, "select exists (select from pg_database where datname = $1)", name)
             .await?
         {
-            // Its own words of SQL (`order` is one), hence the quotes; the names are ours.
+            // A name may be a keyword of SQL (`order` is), hence the quotes; the names are ours.
             run(&mut db, format!("create database \"{name}\" owner \"{owner}\"")).await?;
         }
         // The application gets to connect, and not to create temporary tables either.
@@ -97,7 +97,7 @@ impl Cluster<'_> {
         fs::create_dir_all(&folder)?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
         let secret = Uuid::new_v4().simple().to_string();
-        // Whole or not at all: half a secret would be kept for ever.
+        // Whole or not at all: half a secret would be kept forever.
         let unfinished = folder.join(format!(".{}-{name}-{}", self.name, std::process::id()));
         let mut options = fs::File::options();
         let mut writing =

@@ -1,5 +1,5 @@
-//! How a process comes into the world without a line of unsafe code: `setsid`, a shell and `setpriv` do
-//! what needs doing between fork and exec. Each replaces itself by the next one, so the pid stays.
+//! How a process is started without a line of unsafe code: `setsid`, a shell and `setpriv` do
+//! what needs doing between fork and exec. Each replaces itself with the next one, so the pid stays.
 
 use std::fs;
 use std::path::Path;
@@ -10,9 +10,9 @@ use std::thread;
 
 use super::{Lifetime, ProcessSpec, surroundings};
 
-/// The process writes down itself who it is, before it becomes what it is to be: whoever started it may
-/// be killed at any moment, and a server that nobody knows of could not be stopped. The record is whole
-/// or not there. Its arguments are the place of the record, its end, and the program with its arguments.
+/// The process itself records who it is, before it becomes what it is to be: the one that started it may
+/// be killed at any moment, and a server that nobody knows of could not be stopped. The record is complete
+/// or does not exist. Its arguments are the path of the record, its end, and the program with its arguments.
 const BIRTH: &str = r#"
 record=$0 rest=$1
 shift
@@ -50,7 +50,7 @@ pub(super) fn command(
 }
 
 /// Starts a command and returns its pid. The kernel ties "dies with its parent" to the *thread* that
-/// started a process, so all are started by one thread that never ends. Each gets a thread that waits for
+/// started a process, so all are started by one thread that never ends. Each gets its own thread that waits for
 /// its end, so that none stays a zombie.
 pub(super) fn spawn(command: Command) -> std::io::Result<u32> {
     type Request = (Command, mpsc::Sender<std::io::Result<u32>>);
@@ -63,7 +63,7 @@ pub(super) fn spawn(command: Command) -> std::io::Result<u32> {
                     thread::spawn(move || child.wait());
                     pid
                 });
-                // Whoever asked may have given up.
+                // The one who asked may have given up.
                 let _gone = answer.send(spawned);
             }
         });
@@ -76,7 +76,7 @@ pub(super) fn spawn(command: Command) -> std::io::Result<u32> {
 }
 
 /// When a process started, in ticks since boot; `None` when it is gone. A zombie is gone (where nobody
-/// collects orphans it stays for ever), unless threads of it are left, which hold its ports and files.
+/// collects orphans it stays forever), unless threads of it are left, which hold its ports and files.
 pub(super) fn start_time(pid: u32) -> Option<u64> {
     let stat = stat(pid)?;
     if stat.starts_with('Z') {
@@ -85,7 +85,7 @@ pub(super) fn start_time(pid: u32) -> Option<u64> {
     stat.split(' ').nth(19)?.parse().ok()
 }
 
-/// The letter of what a process does now.
+/// The letter of a process's present state.
 pub(super) fn state(pid: u32) -> Option<char> {
     stat(pid)?.chars().next()
 }

@@ -1,13 +1,13 @@
-//! Which variables of whoever starts a fleet reach its programs. A shell is full of settings for other
+//! Which of the variables around a command reach the programs that it starts. A shell is full of settings for other
 //! programs: an option for every Java, the TLS mode of somebody else's Postgres.
 
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
-/// All that a server needs to know of the machine; everything else it is told by its own files.
+/// All that a server needs to know about the machine; everything else is in its own files.
 const NEEDED: [&str; 7] = ["PATH", "HOME", "USER", "LOGNAME", "TZ", "TMPDIR", "LD_LIBRARY_PATH"];
 
-/// What Postgres' clients read by themselves, ours too, even when they are given a whole address.
+/// What Postgres clients read by themselves, ours too, even when they are given a whole address.
 const OF_OTHER_DATABASES: [&str; 13] = [
     "PGHOST",
     "PGHOSTADDR",
@@ -29,7 +29,7 @@ const OF_OTHER_JAVAS: [&str; 4] =
     ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH"];
 
 /// The variables around this process that would change what the clients in it do. A process cannot get
-/// rid of its own; it can start anew without them.
+/// rid of its own; it can only start again without them.
 pub fn misleading() -> Vec<&'static str> {
     OF_OTHER_DATABASES.into_iter().filter(|name| std::env::var_os(name).is_some()).collect()
 }
@@ -39,8 +39,8 @@ pub fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// Leaves a server only what it needs. Names of files are UTF-8 to it, whatever the shell's language:
-/// Java would not find a folder whose name it cannot spell.
+/// Leaves a server only what it needs. File names are UTF-8 to it, whatever the shell's language:
+/// Java would not find a folder whose name it cannot encode.
 pub(crate) fn shelter(command: &mut Command) {
     command.env_clear().env("LC_ALL", "C.UTF-8");
     for name in NEEDED {
@@ -57,7 +57,7 @@ pub(crate) fn clear(command: &mut Command) {
     }
 }
 
-/// With this an errand ends whose program is not there.
+/// The exit code of an errand whose program does not exist.
 pub(crate) const NO_PROGRAM: i32 = 127;
 
 /// A command that is waited for, and ends with this process even if that is killed: nobody would know of

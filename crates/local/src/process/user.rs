@@ -1,4 +1,4 @@
-//! The unprivileged user that takes the place of root where a server refuses to be root.
+//! The unprivileged user that replaces root where a server refuses to run as root.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// In this order: Debian's package of Postgres brings the first, every system has the second.
+/// In this order: Debian's package of Postgres creates the first, every system has the second.
 const NAMES: [&str; 2] = ["postgres", "nobody"];
 
 /// May read and enter what only its owner may: number 2 in the kernel's list of capabilities.
@@ -85,12 +85,12 @@ fn parse(line: &str, name: &str) -> Option<(u32, u32)> {
     Some((uid, fields.next()?.parse().ok()?))
 }
 
-/// What does not exist yet is made open.
+/// What does not exist yet will be created open.
 fn open_to_all(folder: &Path) -> bool {
     fs::metadata(folder).map_or(true, |found| found.permissions().mode() & 0o001 != 0)
 }
 
-/// Whether this process has the capability itself; root in a container mostly has not.
+/// Whether this process has the capability itself; root in a container usually does not.
 fn may_pass_it_on() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let permitted = status.lines().find_map(|line| line.strip_prefix("CapPrm:"));

@@ -34,7 +34,7 @@ async fn a_call_that_is_made_again_is_as_old_as_when_it_was_first_asked_for() {
     writes.execute(&mut db).await.unwrap();
     fall_due(&mut db, &asked).await;
     let due = take_due(&mut db).await.unwrap();
-    // Of calls in one row the oldest counts: a call may be taken for an older one, never for a younger.
+    // Among calls in one row the oldest counts: a call may be taken for an older one, never for a younger.
     assert_eq!(due.len(), 2);
     assert!(due.values().all(|age| (day..day + Duration::from_secs(600)).contains(age)), "{due:?}");
 }

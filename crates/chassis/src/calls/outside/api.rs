@@ -1,5 +1,5 @@
-//! Calls of an API over HTTP: a client that gives its key to nobody else, and what an answer means, which
-//! is done, refused for good, or no answer at all. Everything that could be another outcome the next time
+//! Calls of an API over HTTP: a client that gives its key to nobody else, and what an answer means:
+//! done, refused for good, or no answer at all. Everything that could have another outcome the next time
 //! is no answer.
 
 use std::time::Duration;
@@ -13,11 +13,11 @@ use serde::{Deserialize, Deserializer};
 use super::plain;
 use crate::service::Unanswered;
 
-/// A connection takes a round trip or three: who needs longer is not there.
+/// A connection takes a round trip or three: anybody who needs longer is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Far more than any code of an API has.
 const CODE_CHARACTERS_MAX: usize = 100;
-/// Far more than any answer has. Whoever sends more is not the API.
+/// Far more than any answer has. A sender of more is not the API.
 const BODY_BYTES_MAX: usize = 256 * 1024;
 
 /// Why there can be no client.
@@ -26,7 +26,7 @@ pub enum Unusable {
     /// It has a character that no key has.
     #[error("the key has characters that a header cannot hold")]
     Key(#[source] InvalidHeaderValue),
-    /// Of TLS, most likely.
+    /// A problem with TLS, most likely.
     #[error("no HTTP client can be made")]
     Client(#[source] reqwest::Error),
 }
@@ -51,7 +51,7 @@ pub enum Answer<T, E> {
     Refused {
         /// A client error.
         status: StatusCode,
-        /// What it says of itself.
+        /// What it says about itself.
         error: E,
     },
 }
@@ -72,7 +72,7 @@ impl Client {
             .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
             .connect_timeout(CONNECT_TIMEOUT.min(timeout))
             .timeout(timeout)
-            // Whoever answers in the API's place must not learn the key by sending us elsewhere.
+            // Somebody who answers in the API's place must not learn the key by redirecting us.
             .redirect(Policy::none());
         if matches!(base.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
             // A proxy for the outside world does not know our own machine.
@@ -81,12 +81,12 @@ impl Client {
         Ok(Client { http: builder.build().map_err(Unusable::Client)?, base })
     }
 
-    /// A request of what stands at `path` below the base. A segment stays one, whatever it holds.
+    /// A request for what is at `path` below the base. A segment stays one segment, whatever it holds.
     pub fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
         self.http.request(method, self.url(path))
     }
 
-    /// A question about it, which changes nothing.
+    /// A question about it, which has no effect.
     pub fn get(&self, path: &[&str], query: &[(&str, &str)]) -> RequestBuilder {
         let mut url = self.url(path);
         if !query.is_empty() {
@@ -102,7 +102,7 @@ impl Client {
     }
 }
 
-/// What most APIs say in `error` of a call that they refuse: codes only, as a message may repeat what was sent.
+/// What most APIs say in `error` about a call that they refuse: codes only, as a message may repeat what was sent.
 #[derive(Debug, Deserialize)]
 pub struct Codes {
     #[serde(rename = "type", default, deserialize_with = "code")]
@@ -111,17 +111,17 @@ pub struct Codes {
     code: Option<String>,
 }
 
-/// A call is refused, for what is in [`Codes`].
+/// A call is refused, for the reason in [`Codes`].
 #[derive(Debug, thiserror::Error)]
 #[error("the answer is {status} (type {kind:?}, code {code:?})", kind = self.codes.kind, code = self.codes.code)]
 pub struct Refusal {
     /// A client error.
     pub status: StatusCode,
-    /// What it says of itself.
+    /// What it says about itself.
     pub codes: Codes,
 }
 
-/// Sends a request. The URL, which may hold what is nobody's business, is in no error.
+/// Sends a request. The URL is kept out of errors, as it may hold something private.
 pub async fn send(request: RequestBuilder) -> Result<Response, Unanswered> {
     request.send().await.map_err(|error| Unanswered::new(error.without_url()))
 }
@@ -150,7 +150,7 @@ where
     Ok(Answer::Refused { status, error })
 }
 
-/// Reads the answer to a question, which changes nothing: all but a success is no answer.
+/// Reads the answer to a question, which has no effect: anything but a success is no answer.
 pub async fn read_found<T: DeserializeOwned>(response: Response) -> Result<T, Unanswered> {
     match response.status() {
         status if status.is_success() => json(response).await,
@@ -158,7 +158,7 @@ pub async fn read_found<T: DeserializeOwned>(response: Response) -> Result<T, Un
     }
 }
 
-/// Not where it is in progress or where there are too many: it may be carried out yet.
+/// Not if it is in progress or if there are too many: it may still be carried out.
 fn is_refusal(status: StatusCode) -> bool {
     status.is_client_error()
         && status != StatusCode::REQUEST_TIMEOUT
@@ -179,7 +179,7 @@ async fn json<T: DeserializeOwned>(mut response: Response) -> Result<T, Unanswer
     serde_json::from_slice(&body).map_err(|error| Unanswered::new(Unclear::Body(status, error)))
 }
 
-/// Deserializes a code of an API, for logs: whatever it sends there, a line stays a line.
+/// Deserializes a code of an API, for logs: whatever it holds, a line stays a line.
 pub fn code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     Ok(text.map(|text| plain(&text, CODE_CHARACTERS_MAX)))

@@ -1,4 +1,4 @@
-//! What is said and shown while the other side of calls gives no outcomes.
+//! What is logged and reported while the other side of calls gives no outcomes.
 
 use sqlx::PgConnection;
 use uuid::Uuid;

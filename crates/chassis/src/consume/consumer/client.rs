@@ -21,13 +21,13 @@ const PREFETCH_KBYTES: &str = "8192";
 /// How often the client asks for the topics' partitions. Producers use an added one at once; until then
 /// nobody would read it, and the client's own interval is five minutes.
 const PARTITIONS_INTERVAL_MS: &str = "3000";
-/// How old what is known of topics may be when a group is joined. By itself it would follow the interval
+/// How old the known metadata of topics may be when a group is joined. The default would follow the interval
 /// above, and an outage of some seconds would let it expire.
 const METADATA_AGE_MS: &str = "900000";
 
 pub(crate) type Client = BaseConsumer<Assignments>;
 
-/// Where the present member of the group sits. It is replaced where it cannot go on.
+/// Holds the present member of the group, which is replaced if it cannot go on.
 #[derive(Default)]
 pub(crate) struct Seat {
     client: Mutex<Option<Arc<Client>>>,
@@ -42,7 +42,7 @@ impl Seat {
         self.client.lock().expect("no panic under this lock")
     }
 
-    /// Lets go of the member without waiting for it: what made it useless may also keep it from leaving.
+    /// Drops the member without waiting for it: what made it useless may also keep it from leaving.
     pub(super) fn retire(&self) {
         let Some(client) = self.lock().take() else { return };
         client.context().retire();
@@ -81,7 +81,7 @@ pub(crate) fn settings(config: &Config, service: &str, topics: usize) -> ClientC
         .set("enable.auto.commit", "true")
         .set("auto.commit.interval.ms", "1000")
         .set("enable.auto.offset.store", "false")
-        // An offset outside the log is an operator's matter, never a silent jump.
+        // An offset outside the log is for an operator to decide, never a silent jump.
         .set("auto.offset.reset", "error")
         .set("allow.auto.create.topics", "false")
         .set("topic.metadata.refresh.interval.ms", PARTITIONS_INTERVAL_MS)
@@ -111,7 +111,7 @@ pub(crate) fn leave(seat: &Seat) {
     drop(client);
 }
 
-/// Tells Kafka, for lag tools, how far the database is.
+/// Tells Kafka, for lag tools, how far the database has got.
 #[derive(Clone)]
 pub(crate) struct OffsetHint {
     seat: Option<Arc<Seat>>,
@@ -122,19 +122,19 @@ impl OffsetHint {
         OffsetHint { seat: Some(Arc::clone(seat)) }
     }
 
-    /// A hint that goes nowhere, for a service that hears nothing.
+    /// Gives no hints, for a service that hears nothing.
     pub(crate) fn none() -> Self {
         OffsetHint { seat: None }
     }
 
     pub(crate) fn store(&self, advances: &[Advance]) {
         let Some(seat) = &self.seat else { return };
-        // Under the lock, so that the last to let go of a member is never the executor: that would wait
-        // until it has left.
+        // Under the lock, so that the executor is never the last to drop a member: it would have to wait
+        // until the member has left.
         let client = seat.lock();
         let Some(client) = &*client else { return };
         for Advance { partition, to, .. } in advances {
-            // Fails for a partition that was just revoked, where the hint is the next owner's.
+            // Fails for a partition that was just revoked, where the next owner gives the hint.
             let _revoked = client.store_offset(partition.topic, partition.number, to - 1);
         }
     }

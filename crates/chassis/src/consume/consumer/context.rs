@@ -1,5 +1,5 @@
 //! What happens when partitions come and go, on the polling thread: they are noted, and nothing is waited
-//! for. While a call-back waits the whole group may wait, and a member that misses its session meanwhile
+//! for. While a callback waits, the whole group may wait, and a member that meanwhile misses its session
 //! has to begin again.
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::ops::telemetry::Telemetry;
 use crate::service::Service;
 
 /// How many statistics in a row, one a second, must be without a broker. Between losing its last broker
-/// and trying the first ones again a client may have none for a moment.
+/// and trying the first ones again, a client may have none for a moment.
 const WITHOUT_BROKERS_MAX: u32 = 3;
 
 pub(crate) struct Assignments {
@@ -51,7 +51,7 @@ impl Assignments {
         }
     }
 
-    /// Another member takes over: what becomes of this one's partitions is of no concern any more.
+    /// Another member takes over: this one's partitions no longer matter.
     pub(super) fn retire(&self) {
         self.retired.store(true, Relaxed);
     }
@@ -75,9 +75,9 @@ impl Assignments {
         }
     }
 
-    /// A client that learns of no broker at all forgets those it knows, and those that it was configured
-    /// with, and is silent from then on. A cluster tells that of itself when it wakes up from a pause and
-    /// its controller gives up the brokers before they are heard of again.
+    /// A client that learns of no broker at all forgets those it knows, including those that it was configured
+    /// with, and is silent from then on. A cluster reports none when it wakes up from a pause and
+    /// its controller gives up the brokers before it hears from them again.
     /// <https://github.com/confluentinc/librdkafka/issues/5301>
     fn look_for_brokers(&self, statistics: &Statistics) {
         if statistics.has_brokers() {
@@ -91,14 +91,14 @@ impl Assignments {
 
 impl ClientContext for Assignments {
     fn error(&self, error: KafkaError, reason: &str) {
-        // The only place where failing connections, names and credentials show.
+        // The only place where failures of connections, names and credentials show.
         match self.retired.load(Relaxed) {
             false => tracing::warn!(error = %error, "consumer: {reason}"),
             true => tracing::debug!(error = %error, "a former consumer: {reason}"),
         }
     }
 
-    /// One that was replaced for having lost all brokers tries to commit its last hints for ever, and
+    /// One that was replaced for having lost all brokers tries to commit its last hints forever, and
     /// complains every minute.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         match level {
@@ -127,8 +127,8 @@ impl ClientContext for Assignments {
 }
 
 impl ConsumerContext for Assignments {
-    /// In place of the usual way, which begins with all partitions at once, and takes no note where the
-    /// client refuses: the group would wait for ever then.
+    /// Replaces the usual way, which begins with all partitions at once, and ignores it if the
+    /// client refuses: the group would then wait forever.
     fn rebalance(
         &self,
         client: &BaseConsumer<Self>,

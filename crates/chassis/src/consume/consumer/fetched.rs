@@ -1,7 +1,7 @@
 //! Which partitions the client fetches. The group gives and takes partitions; the client is given each only
 //! when the database's offset for it is known, and begins there. It is never told to begin at "the end" or
-//! "the beginning" and then to go elsewhere: it asks the brokers where that is, goes on asking after it was
-//! told otherwise where the first answer was late, and then stands at the end with all before it unread.
+//! "the beginning" and then to go elsewhere: it asks the brokers where that is, and if the first answer is late it
+//! goes on asking even after it was told otherwise, and then is at the end with everything before it unread.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::consume::offsets::Partition;
 
-/// How the group moves partitions, by which the client has to be told.
+/// How the group moves partitions, which determines how the client has to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
     /// Some at a time.
@@ -25,8 +25,8 @@ type Offsets = HashMap<Partition, i64>;
 impl Protocol {
     /// Which replica gets which partition. Topics that are joined have the same keys in partitions of the same
     /// number, and `range` gives these to the same replica: spread over two, the answers to one order would
-    /// change its row from both, and many a batch would lose the race and run again. Where nothing is joined,
-    /// a rebalance need not stop what stays where it is.
+    /// change its row from both, and many batches would lose the race and run again. Where nothing is joined,
+    /// a rebalance need not stop partitions that stay where they are.
     pub(super) fn for_topics(topics: usize) -> Self {
         match topics {
             ..=1 => Protocol::Cooperative,
@@ -41,7 +41,7 @@ impl Protocol {
         }
     }
 
-    /// The group's word was heard: the client fetches nothing new yet.
+    /// Acknowledges the group's decision: the client fetches nothing new yet.
     pub(super) fn accept<C: ConsumerContext>(
         self,
         client: &BaseConsumer<C>,
@@ -52,7 +52,7 @@ impl Protocol {
         }
     }
 
-    /// The group takes partitions back, of which the client need not fetch all.
+    /// The group takes partitions back; the client need not be fetching all of them.
     pub(super) fn give_back<C: ConsumerContext>(
         self,
         client: &BaseConsumer<C>,
@@ -74,8 +74,8 @@ impl Protocol {
         }
     }
 
-    /// Begins to fetch partitions at their offsets, also where they are fetched already. In the eager way
-    /// all others are fetched no more.
+    /// Begins to fetch partitions at their offsets, even if they are fetched already. With `Eager`,
+    /// all others are no longer fetched.
     pub(super) fn begin<C: ConsumerContext>(
         self,
         client: &BaseConsumer<C>,

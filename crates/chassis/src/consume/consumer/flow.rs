@@ -1,6 +1,6 @@
-//! Whether consumer and executor have had nothing to do for a moment: without it a partition that the client does
-//! not fetch looks like one whose records wait behind those of others. Separate, as three threads have a part in
-//! it.
+//! Whether consumer and executor have had nothing to do for a moment: without it, a partition that the client does
+//! not fetch looks like one whose records wait behind those of others. Separate, as three threads are
+//! involved.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -17,7 +17,7 @@ impl Flow {
         self.consumer_rested.store(true, Relaxed);
     }
 
-    /// Nothing waits to be carried out.
+    /// The executor has nothing to do.
     pub(crate) fn executor_rests(&self) {
         self.executor_rested.store(true, Relaxed);
     }

@@ -1,26 +1,26 @@
 //! What keeps this replica from hearing although brokers and database are there: a right that it lacks, a
-//! topic that is gone, a group that does not take it. The client goes on trying and says so once or for
-//! ever, as the case may be; here it is what holds now.
+//! topic that is gone, a group that does not accept it. The client goes on trying and reports it once or
+//! forever, depending on the error; here is what is true now.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-/// Why nothing is heard, of a partition, a topic or at all; the worst first.
+/// Why nothing is heard, from a partition, from a topic or at all; the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Hindrance {
     /// The brokers refuse it.
     NotAuthorized,
     /// A topic that the service hears does not exist.
     UnknownTopic,
-    /// The members of the group that are there share the partitions in another way.
+    /// The present members of the group share the partitions in another way.
     InconsistentGroup,
-    /// The group does not take this replica, for another reason.
+    /// The group does not accept this replica, for another reason.
     Refused,
     /// It holds nothing while its group has partitions that nobody holds.
     LeftOut,
-    /// No broker gives the records of a partition: nobody leads it, or its leader is silent.
+    /// No broker gives the records of a partition: it has no leader, or its leader is silent.
     Silent,
 }
 
@@ -76,7 +76,7 @@ impl Hindrance {
         }
     }
 
-    /// What an error says of the replica, and not only of a moment.
+    /// What an error says about the replica, beyond the moment.
     pub(super) fn of(code: RDKafkaErrorCode) -> Option<Self> {
         match code {
             RDKafkaErrorCode::TopicAuthorizationFailed
@@ -95,7 +95,7 @@ impl Hindrance {
         }
     }
 
-    /// Whether it concerns the group, which a topic's own look does not show.
+    /// Whether it concerns the group, which looking at a topic does not show.
     fn is_of_group(code: RDKafkaErrorCode) -> bool {
         let of_topic = [
             RDKafkaErrorCode::TopicAuthorizationFailed,
@@ -107,7 +107,7 @@ impl Hindrance {
     }
 }
 
-/// What the member of the group complained of since it last was in the group. Some of it is said once.
+/// What the member of the group complained of since it was last in the group. Some errors are reported only once.
 #[derive(Default)]
 pub(crate) struct Complaint {
     /// With the moment of its last repetition.
@@ -115,7 +115,7 @@ pub(crate) struct Complaint {
 }
 
 impl Complaint {
-    /// Notes an error of the member's, if it is about the group. Returns whether it is worth a line.
+    /// Notes an error of the member, if it is about the group. Returns whether it is worth a log line.
     pub(super) fn note(&self, error: &KafkaError) -> bool {
         match error.rdkafka_error_code() {
             Some(code) if Hindrance::of(code).is_some() && Hindrance::is_of_group(code) => {
@@ -126,12 +126,12 @@ impl Complaint {
         }
     }
 
-    /// The group has taken the member.
+    /// The group has accepted the member.
     pub(super) fn settle(&self) {
         *self.lock() = None;
     }
 
-    /// The group goes along with the member, unless it complained within this time.
+    /// The group accepts the member, unless it complained within this time.
     pub(super) fn settle_after(&self, time: Duration) {
         let mut open = self.lock();
         if open.is_some_and(|(_, at)| at.elapsed() >= time) {

@@ -11,7 +11,7 @@ use crate::service::Service;
 /// How long an offset may lag behind ignored records while others arrive.
 const HAND_OVER_EVERY: Duration = Duration::from_secs(1);
 
-/// Where a record stands, under which assignment it was fetched.
+/// Where a record is, and under which assignment it was fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fetched {
     pub(super) partition: Partition,
@@ -55,7 +55,7 @@ impl Passed {
         self.last.insert(place.partition, place);
     }
 
-    /// A record that is handed over takes along the offsets before it.
+    /// A record that is handed over moves the offsets before it along.
     pub(super) fn forget(&mut self, partition: Partition) {
         self.last.remove(&partition);
     }

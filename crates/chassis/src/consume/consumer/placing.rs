@@ -1,5 +1,5 @@
-//! Where a partition begins: at the database's offset, whatever Kafka remembers, if that offset is one of
-//! this very topic. Asked in the background, as the answers of Postgres and Kafka may take their time and
+//! Where a partition begins: at the database's offset, whatever Kafka remembers, if that offset belongs to
+//! this same topic. Looked up in the background, as Postgres and Kafka may take their time to answer and
 //! the group does not wait for them.
 
 use std::collections::HashSet;
@@ -17,7 +17,7 @@ use crate::ops::health::Health;
 use crate::postgres::database;
 use crate::run::config::Secret;
 
-/// How long one attempt may take. A Postgres or a Kafka that is there answers in milliseconds.
+/// How long one attempt may take. Postgres and Kafka answer in milliseconds if they are up.
 const ATTEMPT_MAX: Duration = Duration::from_secs(10);
 /// The pause between attempts.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -34,14 +34,14 @@ pub(super) struct Placing {
 }
 
 impl Placing {
-    /// Answers questions, for as long as somebody waits for it.
+    /// Answers questions, for as long as somebody waits for the answers.
     pub(super) async fn look_up(self: Arc<Self>, questions: Vec<Question>) {
         loop {
             let turn = self.turn.lock().await;
             let is_open = |question: &Question| self.positions.is_open(*question);
             let open: Vec<Question> = questions.iter().copied().filter(is_open).collect();
             if open.is_empty() {
-                // Those who hold the partitions by now ask for themselves.
+                // Replicas that hold the partitions now ask for themselves.
                 return self.health.has("positions");
             }
             let attempt = tokio::time::timeout(ATTEMPT_MAX, self.attempt(&open));
@@ -74,7 +74,7 @@ impl Placing {
             let partition = question.partition;
             let (Some(stored), Some(extent)) = (stored.get(&partition), extents.get(&partition))
             else {
-                // Only just added, or just gone: asked again.
+                // Just added, or just gone: asked again later.
                 self.positions.put_off(partition, PAUSE);
                 continue;
             };

@@ -1,4 +1,4 @@
-//! Reads a partition from outside the group, to tell why a member does not get on with it.
+//! Reads a partition from outside the group, to find out why a member makes no progress on it.
 
 use std::time::Instant;
 
@@ -35,7 +35,7 @@ pub(super) async fn probe(
     let probed = tokio::task::spawn_blocking(move || {
         let client: BaseConsumer<Quiet> = ClientConfig::new()
             .set("bootstrap.servers", brokers)
-            // For the same rights. It joins no group, as it subscribes to nothing.
+            // To have the same rights. It joins no group, as it subscribes to nothing.
             .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")

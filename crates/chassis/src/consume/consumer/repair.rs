@@ -1,5 +1,5 @@
-//! Where every partition stands, and the decision that only an operator can take: from where one goes on
-//! that is stopped. On the admin port; whoever holds the partition notices by itself.
+//! Where every partition stands, and the decision that only an operator can make: from where a stopped
+//! partition goes on. On the admin port; the replica that holds the partition notices by itself.
 
 use std::sync::Arc;
 

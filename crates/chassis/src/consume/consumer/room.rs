@@ -13,7 +13,7 @@ use crate::executor::queue::Item;
 use crate::service::Service;
 
 /// How long the thread waits for room in the queue before it pauses its partitions and goes on polling,
-/// without which the group would take it for dead.
+/// as the group would otherwise take it for dead.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl<S: Service> Polling<'_, S> {
@@ -27,7 +27,7 @@ impl<S: Service> Polling<'_, S> {
             // Built inside the runtime, whose timer it needs.
             let room = async { tokio::time::timeout(PATIENCE, events.make_room(&mut item)).await };
             match self.consuming.runtime.block_on(room) {
-                // Nobody else sends events, so that there is room now.
+                // Nobody else sends events, so there is room now.
                 Ok(()) => match events.try_send(*item) {
                     Ok(()) => return,
                     Err(again) => item = again,
@@ -44,8 +44,8 @@ impl<S: Service> Polling<'_, S> {
 
     /// Serves the group without taking messages. Returns whether to go on.
     fn idle(&self) -> bool {
-        // Without a time to wait it would serve one event alone: a rebalance would stay behind statistics,
-        // of which more come than are taken.
+        // Without a time to wait, it would serve one event only: a rebalance would be stuck behind statistics,
+        // which arrive faster than they are taken.
         match self.client.poll(POLL) {
             None => {}
             Some(Ok(message)) => {

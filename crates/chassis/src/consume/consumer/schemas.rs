@@ -1,5 +1,5 @@
 //! Schemas that this build was not compiled with. A partition whose next record was written with one waits
-//! at that record, and the registry is asked in the background: while it is away all other partitions go on.
+//! at that record, and the registry is asked in the background: while it is away, all other partitions go on.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -39,11 +39,11 @@ struct Asking {
     answers: Mutex<Vec<Answer>>,
 }
 
-/// What the registry says of a schema.
+/// What the registry says about a schema.
 pub(super) struct Answer {
     pub(super) topic: &'static str,
     pub(super) id: SchemaId,
-    /// None where it has none by that id.
+    /// None if it has none with that id.
     pub(super) schema: Option<String>,
 }
 
@@ -59,14 +59,14 @@ impl Schemas {
         self.waiting.get(&partition).is_some_and(|(place, _)| place.generation == generation)
     }
 
-    /// Lets a partition wait at a record, and asks for its schema.
+    /// Makes a partition wait at a record, and asks for its schema.
     pub(super) fn wait(&mut self, runtime: &tokio::runtime::Handle, place: Fetched, id: SchemaId) {
         self.waiting.insert(place.partition, (place, id));
         let wanted = (place.partition.topic, id);
         if let Entry::Vacant(vacant) = lock(&self.asking.wanted).entry(wanted) {
             self.tasks += 1;
             vacant.insert(self.tasks);
-            // One that came when nobody waited for it any more may be wrong by now.
+            // An answer that came when nobody waited for it any more may be outdated.
             lock(&self.asking.answers).retain(|answer| (answer.topic, answer.id) != wanted);
             runtime.spawn(Arc::clone(&self.asking).ask(wanted, self.tasks));
         }
@@ -77,7 +77,7 @@ impl Schemas {
         if self.waiting.is_empty() {
             return Vec::new();
         }
-        // Revoked or fetched again meanwhile: whoever has it next runs into the same record.
+        // Revoked or fetched again meanwhile: the next owner runs into the same record.
         self.waiting.retain(|partition, (place, _)| {
             positions.generation(*partition) == Some(place.generation)
         });

@@ -1,4 +1,4 @@
-//! What is seen of the offsets from outside: for each partition that the group should hold, whoever holds
+//! What is seen of the offsets from outside: for each partition that the group should hold, no matter who holds
 //! it, how far the database is behind its end, and whether it has to stop.
 
 use std::collections::HashMap;
@@ -27,9 +27,9 @@ impl Sight {
         Sight { topics, brokers, db, bootstrap: bootstrap.to_owned() }
     }
 
-    /// Sees partitions, those that the brokers show.
+    /// Looks at partitions, as far as the brokers show them.
     pub(super) async fn see(&self, partitions: Vec<Partition>) -> anyhow::Result<Vec<Seen>> {
-        // Offsets before ends, which are not behind them then.
+        // Offsets before ends, so that no end is behind its offset.
         let rows = offsets::rows(&self.db, &self.topics).await?;
         let ids = topic_ids(&self.bootstrap, self.topics.iter().copied()).await?;
         let extents = Brokers::extents(&self.brokers, partitions).await?;
@@ -69,7 +69,7 @@ impl Seen {
         extents.iter().map(see).collect()
     }
 
-    /// Messages that are there and are not processed.
+    /// Messages that exist and are not processed.
     pub(super) fn lag(&self) -> u64 {
         let from = match self.stop {
             // The offset says nothing about this log.

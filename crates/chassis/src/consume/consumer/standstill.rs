@@ -1,7 +1,7 @@
-//! Partitions that this replica holds and does not get on with, although they have something after the
+//! Partitions that this replica holds and makes no progress on, although they have something after the
 //! database's offset. One after the other is read as the member would read it: it may end with what no
-//! reader is shown, such as the mark of a transaction, and is passed then; or the brokers refuse it, which
-//! they tell the member once and for no partition in particular.
+//! reader is shown, such as the mark of a transaction, and is then passed; or the brokers refuse it, which
+//! they tell the member only once and for no partition in particular.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -16,12 +16,12 @@ use crate::consume::offsets::Partition;
 /// How many looks in a row a partition must stand still. One that is worked on moves within one.
 const LOOKS: u32 = 2;
 
-/// What lets a partition go on whose records the client does not fetch although they can be read. We know of
-/// no such case; without this it would stand still for ever and report itself healthy.
+/// What makes a partition go on whose records the client does not fetch although they can be read. We know of
+/// no such case; without this it would stand still forever and report itself healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mend {
     FetchAgain,
-    /// That was in vain.
+    /// When fetching again did not help.
     Rejoin,
 }
 
@@ -45,19 +45,19 @@ pub(super) struct Standstill {
     refused: HashMap<Partition, RDKafkaErrorCode>,
     /// Those whose broker took too long at the last probe.
     silent: HashSet<Partition>,
-    /// Those that no broker reported at the last look, and at the one before as well.
+    /// Those that no broker reported at the last look, nor at the one before.
     hidden: HashSet<Partition>,
     hidden_twice: HashSet<Partition>,
-    /// At how many looks in a row neither consumer nor executor had been busy all the time.
+    /// For how many looks in a row consumer and executor were each idle at some moment.
     dry: u32,
     /// What was last done about each.
     mended: HashMap<Partition, Mended>,
-    /// Where partitions stood that are held and whose offset their log has not.
+    /// Where held partitions stood whose offset is not in their log.
     outside: HashMap<Partition, i64>,
 }
 
 impl Standstill {
-    /// Takes what was seen of the partitions that are held; returns one to be probed, if any stands still.
+    /// Takes what was seen of the held partitions; returns one to be probed, if any stands still.
     pub(super) fn look<'a>(&mut self, held: impl Iterator<Item = &'a Seen>) -> Option<Seen> {
         let mut looks = HashMap::new();
         let mut longest: Option<(u32, Seen)> = None;
@@ -80,7 +80,7 @@ impl Standstill {
         let stands_at = |partition: &Partition, stored| {
             self.looks.get(partition).is_some_and(|(seen, _)| *seen == stored)
         };
-        // Those that are being begun anew are not held at every look.
+        // Partitions that are being restarted are not held at every look.
         let now = Instant::now();
         self.mended.retain(|partition, mended| {
             stands_at(partition, mended.stored) || now < mended.at + mended.pause
@@ -88,7 +88,7 @@ impl Standstill {
         longest.map(|(_, seen)| seen)
     }
 
-    /// Whether a partition that is held stands outside of its log as it did at the last look.
+    /// Whether a held partition is outside of its log, as it was at the last look.
     pub(super) fn is_doubtful(&mut self, seen: &Seen) -> bool {
         self.outside.insert(seen.partition, seen.stored) == Some(seen.stored)
     }
@@ -105,7 +105,7 @@ impl Standstill {
     }
 
     /// Takes what a probe found of a partition that stands still, and whether nothing of it was handed over.
-    /// It is another's turn now.
+    /// It is the next one's turn now.
     pub(super) fn probed(
         &mut self,
         now: Instant,
@@ -136,7 +136,7 @@ impl Standstill {
         }
     }
 
-    /// First the gentle way, then with another member, and less and less often where that does not help.
+    /// First the gentle way, then with another member, and less and less often if that does not help.
     fn mend(&mut self, now: Instant, partition: Partition, stored: i64) -> Option<Mend> {
         let before = self.mended.get(&partition).filter(|mended| mended.stored == stored);
         if before.is_some_and(|before| now < before.at + before.pause) {
@@ -147,14 +147,14 @@ impl Standstill {
             self.mended.insert(partition, Mended { stored, at: now, pause: MEND_FIRST });
             return Some(Mend::FetchAgain);
         }
-        // Another member begins all of them anew.
+        // Another member restarts all of them.
         for mended in self.mended.values_mut() {
             (mended.at, mended.pause) = (now, (mended.pause * 2).min(MEND_LAST));
         }
         Some(Mend::Rejoin)
     }
 
-    /// Why what is held is not given.
+    /// Why held partitions give no records.
     pub(super) fn hindrances(&self) -> impl Iterator<Item = (Hindrance, String)> {
         let refused = self.refused.iter().filter_map(|(partition, code)| {
             let Partition { topic, number } = partition;

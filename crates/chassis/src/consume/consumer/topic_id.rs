@@ -15,15 +15,15 @@ use uuid::Uuid;
 
 /// How long one broker may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// After how long the next broker is asked as well. One that is well answers in milliseconds.
+/// After how long the next broker is asked too. A healthy one answers in milliseconds.
 const NEXT_AFTER: Duration = Duration::from_millis(200);
 /// The largest answer read: the brokers of a large cluster and one topic of a thousand partitions.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 const METADATA: i16 = 3;
 const VERSION: i16 = 12;
 
-/// The id of a topic, from the first of the brokers that answers. The next one is asked as well where one takes
-/// its time, so that one that is silent delays nobody. None where they do not understand the question: old
+/// The id of a topic, from the first of the brokers that answers. If one takes its time the next is asked too,
+/// so that a silent broker delays nobody. None where they do not understand the question: old
 /// brokers give no ids, and close the connection or answer something else.
 pub(super) async fn topic_id(brokers: &str, topic: &str) -> io::Result<Option<Uuid>> {
     let mut asked: FuturesUnordered<_> = brokers
@@ -115,7 +115,7 @@ impl<'a> Answer<'a> {
         let error = self.take(2)?;
         self.text()?;
         let id = Uuid::from_slice(self.take(16)?).ok()?;
-        // A broker that knows no ids sends zeroes.
+        // A broker without ids sends zeroes.
         (topics == 2 && error == [0, 0] && !id.is_nil()).then_some(id)
     }
 

@@ -1,4 +1,4 @@
-//! A look at the whole group every few seconds, from outside of the member that polls: whether this replica
+//! A look at the whole group every few seconds, from outside the polling member: whether this replica
 //! is left out or refused, how far the group is behind, and which partitions have to stop.
 
 use std::collections::{BTreeMap, HashSet};
@@ -24,15 +24,15 @@ use crate::service::Service;
 
 /// The pause between looks.
 const EVERY: Duration = Duration::from_secs(3);
-/// How long a look may take. A database or brokers that are silent are others' to report.
+/// How long a look may take. A silent database and silent brokers are reported elsewhere.
 const LOOK_MAX: Duration = Duration::from_secs(20);
-/// A complaint that is older than this is over where the member has partitions. Until then they may be those
+/// A complaint that is older than this is over if the member has partitions. Until then they may be the ones
 /// that it is about to lose.
 const COMPLAINT_MAX: Duration = Duration::from_secs(30);
 /// How many stopped partitions are named.
 const NAMED_MAX: usize = 3;
 
-/// What the watch looks at, and whom it tells.
+/// What the watch looks at, and to whom it reports.
 pub(crate) struct Watch {
     group: &'static str,
     client_id: String,
@@ -78,8 +78,8 @@ impl Watch {
         }
     }
 
-    /// Finds and tells what keeps this replica from hearing: what is known of the group before offsets are
-    /// looked at, which brokers that are silent may keep from ever coming to an end.
+    /// Finds and reports what keeps this replica from hearing: what is known about the group comes before the
+    /// offsets, as silent brokers may keep those from ever being read.
     async fn look(
         &self,
         watchdog: &mut Watchdog,
@@ -87,10 +87,10 @@ impl Watch {
     ) -> anyhow::Result<()> {
         let topics = Brokers::topics(&self.sight.brokers, self.sight.topics.clone()).await;
         let topics = topics.inspect_err(|_away| {
-            // A group cannot be joined then.
+            // No group can be joined then.
             watchdog.judge(Instant::now(), self.positions.count(), None);
         })?;
-        // What the member complained of is over where it has its part.
+        // What the member complained of is over if it has its share.
         if self.positions.count() > 0 {
             self.complaint.settle_after(COMPLAINT_MAX);
         }
@@ -109,7 +109,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Whether this replica has its part of the group's partitions.
+    /// Whether this replica has its share of the group's partitions.
     async fn look_at_group(
         &self,
         all: &[Partition],
@@ -149,10 +149,10 @@ impl Watch {
         partitions: Vec<Partition>,
         standstill: &mut Standstill,
     ) -> anyhow::Result<()> {
-        // First, so that what is passed below is passed under the assignment it was seen under.
+        // First, so that what is passed below is passed under the assignment under which it was seen.
         let held = self.positions.generations();
         let seen = self.sight.see(partitions.clone()).await;
-        // Where that is not known nothing is known of those that were hidden before, either.
+        // If that is not known, nothing is known about those that were hidden before, either.
         let seen = seen.inspect_err(|_| standstill.hid(HashSet::new()))?;
         self.measure(&seen);
         let mut hidden: HashSet<Partition> = partitions.into_iter().collect();
@@ -162,12 +162,12 @@ impl Watch {
         for seen in &seen {
             match seen.stop {
                 None => self.positions.restart(seen.partition),
-                // What is fetched next is of another topic.
+                // What is fetched next belongs to another topic.
                 Some(Stop::Recreated) => {
                     self.positions.stop(seen.partition);
                     stopped.push(*seen);
                 }
-                // The consumer may just be passing. If it stays so, it is looked up again.
+                // The consumer may just be passing it. If it stays so, it is looked up again.
                 Some(Stop::HeadGone | Stop::BeyondEnd) if held.contains_key(&seen.partition) => {
                     if standstill.is_doubtful(seen) {
                         self.positions.hold(seen.partition, Duration::ZERO);

@@ -1,11 +1,11 @@
 //! Whether a replica is left out: it holds nothing although its group has partitions that nobody holds.
-//! Judged by what the brokers say of the group, whatever the cause may be.
+//! Judged by what the brokers say about the group, whatever the cause.
 
 use std::time::{Duration, Instant};
 
 /// How long a replica may be left out before it is not ready. Far longer than a rebalance takes.
 const UNREADY_AFTER: Duration = Duration::from_secs(6);
-/// How long before it joins with a new member. It doubles with each that does not help, up to the last.
+/// How long before it joins with a new member. Doubles with each one that does not help, up to the last.
 const REJOIN_FIRST: Duration = Duration::from_secs(12);
 const REJOIN_LAST: Duration = Duration::from_secs(300);
 
@@ -33,7 +33,7 @@ impl Watchdog {
     }
 
     /// Judges how many partitions this replica holds and how many of its group no other replica holds.
-    /// `None` where the brokers do not say: a group cannot be joined then either.
+    /// `None` where the brokers do not say: no group can be joined then either.
     pub(super) fn judge(
         &mut self,
         now: Instant,

@@ -1,5 +1,5 @@
 //! Dead letters as rows that operators look through and settle. Separate from setting aside, which belongs to
-//! the transaction of a batch: this is asked for over the admin port, and by whoever counts what waits.
+//! the transaction of a batch: this is requested over the admin port, and by whatever counts what waits.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ pub(crate) enum LetterState {
 }
 
 impl LetterState {
-    /// As it stands in the database and in JSON.
+    /// Its name in the database and in JSON.
     pub(crate) fn name(self) -> &'static str {
         match self {
             LetterState::Waiting => "waiting",
@@ -149,11 +149,11 @@ impl From<Row> for DeadLetter {
     }
 }
 
-/// What the dead letters of one answer may hold in bytes, one at least: in hexadecimal digits and in memory
-/// it is several times as much, and each may be a record of a megabyte.
+/// The most bytes that the dead letters of one answer may hold, but at least one letter: as hexadecimal digits and in
+/// memory it is several times as much, and each may be a record of a megabyte.
 const PAGE_BYTES_MAX: i64 = 4 * 1024 * 1024;
 
-/// Some dead letters, and whether more would not have fitted beside them.
+/// Some dead letters, and whether there were more that did not fit.
 pub(crate) struct Listed {
     pub(crate) letters: Vec<DeadLetter>,
     pub(crate) is_cut: bool,
@@ -222,7 +222,7 @@ pub(crate) async fn waiting(db: &mut PgConnection) -> Result<HashMap<String, i64
     Ok(counted.into_iter().collect())
 }
 
-/// Gives dead letters their end, in the transaction of the replay where there is one. Returns how many
+/// Settles dead letters, in the transaction of the replay where there is one. Returns how many
 /// were still waiting.
 pub(crate) async fn settle(
     db: &mut PgConnection,

@@ -1,11 +1,11 @@
-//! Bytes as text, both ways: headers for a column of JSON, values for people. The two ways stand together,
+//! Bytes as text, both ways: headers for a column of JSON, values for people. The two ways are in one place,
 //! as a retry must find the headers exactly as they were set aside.
 
 use serde_json::{Value, json};
 
 use super::Headers;
 
-/// Headers as JSON, in their order. A value that is no text is written as hexadecimal digits.
+/// Headers as JSON, in their order. A value that is not text is written as hexadecimal digits.
 pub(super) fn headers_to_json(headers: &Headers<'_>) -> Value {
     let encode = |value: &[u8]| match std::str::from_utf8(value) {
         Ok(text) if !text.contains('\0') => json!({ "text": text }),

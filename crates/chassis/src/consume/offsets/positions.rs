@@ -1,4 +1,4 @@
-//! The partitions that this replica has, in memory: those that it holds, with how far it is, and what the
+//! The partitions that this replica has, in memory: those that it holds, with how far each is processed, and what the
 //! others wait for. Shared by the consumer's thread and the executor; separate from the database's side.
 
 use std::collections::HashMap;
@@ -31,7 +31,7 @@ struct Inner {
     /// Numbers assignments and questions.
     generations: u64,
     held: HashMap<Partition, Position>,
-    /// The other partitions that the group gave this replica. What arrives of them is dropped.
+    /// The other partitions that the group gave this replica. Whatever arrives from them is dropped.
     waiting: HashMap<Partition, Waiting>,
 }
 
@@ -40,7 +40,7 @@ struct Inner {
 enum Waiting {
     /// To be fetched from the database's offset, from a moment on.
     Due(Instant),
-    /// The offset is being looked up. The number tells this question from an earlier one.
+    /// The offset is being looked up. The number distinguishes this question from an earlier one.
     Asked(u64),
     /// The offset is known; the consumer has to go there.
     Found(i64),
@@ -55,7 +55,7 @@ pub(crate) struct Question {
     number: u64,
 }
 
-/// How far a batch reaches in a partition, under which assignment it was fetched.
+/// How far a batch reaches in a partition, and under which assignment it was fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reached {
     pub(crate) generation: u64,
@@ -63,7 +63,7 @@ pub(crate) struct Reached {
     pub(crate) next: i64,
 }
 
-/// How far a batch reaches in each partition that it has events of.
+/// How far a batch reaches in each partition that it has events from.
 pub(crate) type Processed = HashMap<Partition, Reached>;
 
 /// One partition's move in a transaction.
@@ -100,8 +100,8 @@ impl Positions {
         }
     }
 
-    /// Notes that a partition that is held is fetched anew from the database's offset or before, unless it
-    /// was set aside or taken anew meanwhile.
+    /// Notes that a held partition is fetched again from the database's offset or before, unless it
+    /// was set aside or taken again meanwhile.
     pub(crate) fn begun_again(&self, partition: Partition, generation: u64) {
         let mut inner = self.lock();
         if let Some(held) = inner.held.get(&partition)
@@ -130,13 +130,13 @@ impl Positions {
         inner.held.len() + inner.waiting.len()
     }
 
-    /// Whether the group gave this replica a partition, be it set aside.
+    /// Whether the group gave this replica a partition, even if it is set aside.
     pub(crate) fn is_ours(&self, partition: Partition) -> bool {
         let inner = self.lock();
         inner.held.contains_key(&partition) || inner.waiting.contains_key(&partition)
     }
 
-    /// Sets a partition aside: what was fetched of it is dropped, and fetched again after a pause.
+    /// Sets a partition aside: what was fetched from it is dropped, and fetched again after a pause.
     pub(crate) fn hold(&self, partition: Partition, pause: Duration) {
         self.lock().set_aside(partition, pause);
     }
@@ -167,7 +167,7 @@ impl Positions {
         due.map(ask).collect()
     }
 
-    /// Whether an answer is still of use.
+    /// Whether an answer is still needed.
     pub(crate) fn is_open(&self, question: Question) -> bool {
         let asked = Waiting::Asked(question.number);
         self.lock().waiting.get(&question.partition) == Some(&asked)
@@ -184,7 +184,7 @@ impl Positions {
         self.lock().waiting.values().any(about_to)
     }
 
-    /// Answers a question with the offset, or with none where the partition has to stop.
+    /// Answers a question with the offset, or with none if the partition has to stop.
     pub(crate) fn answer(&self, question: Question, offset: Option<i64>) {
         let mut inner = self.lock();
         if let Some(waiting) = inner.waiting.get_mut(&question.partition)
@@ -194,7 +194,7 @@ impl Positions {
         }
     }
 
-    /// Stops a partition that is held: its offset means nothing any more.
+    /// Stops a held partition: its offset no longer means anything.
     pub(crate) fn stop(&self, partition: Partition) {
         let mut inner = self.lock();
         if inner.held.remove(&partition).is_some() {
@@ -212,7 +212,7 @@ impl Positions {
         }
     }
 
-    /// Partitions that the consumer has to go to an offset of, until they are assigned or put off.
+    /// Partitions in which the consumer has to seek an offset, until they are assigned or put off.
     pub(crate) fn found(&self) -> Vec<(Partition, i64)> {
         let found = |(partition, waiting): (&Partition, &Waiting)| match waiting {
             Waiting::Found(offset) => Some((*partition, *offset)),
@@ -241,7 +241,7 @@ impl Positions {
         }
     }
 
-    /// Whether a partition is held and nothing of it was committed or passed by since it was taken there, although
+    /// Whether a partition is held and nothing from it was committed or passed since it was taken there, although
     /// it does not wait for a schema.
     pub(crate) fn gets_nothing(&self, partition: Partition) -> bool {
         let inner = self.lock();
@@ -249,7 +249,7 @@ impl Positions {
         held.is_some_and(|held| !held.needs_schema && held.next == held.stored)
     }
 
-    /// Whether the database is past an offset of a partition that is held.
+    /// Whether the database is past an offset of a held partition.
     pub(crate) fn is_past(&self, partition: Partition, offset: i64) -> bool {
         self.lock().held.get(&partition).is_some_and(|held| held.stored > offset)
     }
@@ -282,7 +282,7 @@ impl Positions {
     }
 
     /// The moves a transaction has to make: `processed` partitions up to the given offsets, and all
-    /// others that ignored events moved on. Nothing at all where a processed partition is no longer
+    /// others that ignored events moved on. `None` if a processed partition is no longer
     /// held as it was when it was fetched: its effect would be committed without its offset.
     pub(crate) fn advances(&self, processed: &Processed) -> Option<Vec<Advance>> {
         let inner = self.lock();
@@ -302,7 +302,7 @@ impl Positions {
             })
             .filter(|advance| advance.to > advance.from)
             .collect();
-        // Always in one order, so that two replicas cannot wait for each other.
+        // Always in the same order, so that two replicas cannot wait for each other.
         advances.sort_by_key(|advance| advance.partition);
         Some(advances)
     }
@@ -323,10 +323,10 @@ impl Positions {
         self.lock().held.iter().map(|(partition, held)| (*partition, *held)).collect()
     }
 
-    /// Takes over what the database holds. Where somebody else moved an offset on, what is before it is
-    /// done. Where the database is behind what it held before it was read, or has no row at all, it was
+    /// Takes over what the database holds. If somebody else moved an offset on, what is before it is
+    /// done. If the database is behind what it held before it was read, or has no row at all, it was
     /// set back: a standby that lagged, a backup, a row that was changed by hand. The effects of all
-    /// events from there on are gone, and the consumer is beyond them, so the partition is held and
+    /// events from there on are gone, and the consumer is past them, so the partition is held and
     /// fetched again. Returns these partitions.
     pub(super) fn reload(
         &self,
@@ -336,7 +336,7 @@ impl Positions {
         let mut set_back = Vec::new();
         let mut inner = self.lock();
         for (partition, before) in before {
-            // Held under another assignment by now, it was read then.
+            // If held under another assignment by now, it was read then.
             let held = inner.held.get_mut(partition);
             let Some(held) = held.filter(|held| held.generation == before.generation) else {
                 continue;
@@ -381,7 +381,7 @@ impl Inner {
 pub(crate) struct SetBack {
     pub(crate) partition: Partition,
     pub(crate) from: i64,
-    /// None where the row is gone.
+    /// None if the row is gone.
     pub(crate) to: Option<i64>,
 }
 

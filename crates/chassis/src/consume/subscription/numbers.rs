@@ -1,4 +1,4 @@
-//! Tests of the header `ce_sequence`, by what the service asks of the topic: they read whole records, as the
+//! Tests of the header `ce_sequence`, depending on what the service asks of the topic: they read whole records, as the
 //! number has to reach the service.
 
 use events::{OrderEvent, OrderReturned};
@@ -13,7 +13,7 @@ use crate::publish::outbox::{BatchWriter, EventMeta, Packed, unpack};
 use crate::service::NoCall;
 use crate::wire::codec::Encoder;
 
-/// Hears one topic, and takes of each event its number; whether it needs them is the parameter's to say.
+/// Hears one topic, and takes from each event its number; the parameter says whether it needs them.
 struct Listener<const NUMBERED: bool>;
 
 impl<const NUMBERED: bool> Service for Listener<NUMBERED> {

@@ -1,4 +1,4 @@
-//! The header by which a request that is sent again is known.
+//! The header by which a request that is sent again is recognized.
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;

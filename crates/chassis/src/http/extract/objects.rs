@@ -10,8 +10,8 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-/// Wraps a deserializer, visitor, access or seed on the way down. JSON tells by itself what stands where,
-/// so that most hints need not be passed on.
+/// Wraps a deserializer, visitor, access or seed on the way down. JSON is self-describing, so most hints
+/// need not be passed on.
 pub(super) struct Objects<T>(pub(super) T);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
@@ -57,7 +57,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
     }
 }
 
-/// A visitor on the way down; `fields` where it is a struct's.
+/// A visitor on the way down; `fields` if it is a struct's.
 struct Visiting<V> {
     visitor: V,
     fields: bool,

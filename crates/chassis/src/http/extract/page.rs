@@ -1,6 +1,6 @@
 //! How lists are read page by page, the same for every list: `limit` says how many, `cursor` where to go on,
-//! `next_cursor` of the answer is the next cursor and missing on the last page. A list's query repeats the
-//! two parameters, as the query string knows no nesting.
+//! `next_cursor` of the answer is the next cursor and is missing on the last page. A list's query repeats the
+//! two parameters, as a query string has no nesting.
 
 use serde::Deserialize;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
@@ -65,7 +65,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// A page of what a query found that was asked for as many as the page may have: when it found as many,
+    /// A page of what a query found when asked for as many as the page may have: if it found as many,
     /// there may be more, after the last one's cursor.
     pub fn of(entries: Vec<T>, limit: Limit, cursor: impl FnOnce(&T) -> String) -> Self {
         let next_cursor = entries.last().filter(|_| entries.len() >= limit.get()).map(cursor);

@@ -17,7 +17,7 @@ use crate::executor::handle::Handle;
 use crate::http::problem::Problem;
 use crate::service::Service;
 
-/// Often enough that no proxy takes the silence for the end.
+/// Often enough that no proxy takes silence for the end.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long the first reading may take.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,7 +51,7 @@ impl<W: Watched> Hub<W> {
             return Ok(None);
         };
         if row.has_ended() && row.entry(sent).is_none() {
-            // To a client that reconnects by itself this is the only word for "do not come back".
+            // To a client that reconnects by itself, only this says "do not come back".
             return Ok(Some(StatusCode::NO_CONTENT.into_response()));
         }
         let tail = Tail { handle: handle.clone(), watcher, row, sent };

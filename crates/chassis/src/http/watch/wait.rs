@@ -1,4 +1,4 @@
-//! `?wait=terminal`: the answer comes when a row has come to its end, or when the time is over.
+//! `?wait=terminal`: the answer comes when a row has reached its end, or when the time is over.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,13 +1,13 @@
-//! What an operator is told where the database did not do what a route asked of it. Separate from the routes, as
-//! they all ask it; and unlike what others are told, it names what the database said.
+//! What an operator is told when the database did not do what a route asked of it. Separate from the routes, as
+//! they all use it; and unlike what other callers are told, it names what the database said.
 
 use axum::http::StatusCode;
 
 use crate::http::problem::Problem;
 use crate::postgres::trouble::Trouble;
 
-/// Whoever is told that the database is away looks at its host and the way to it. So what it refuses is told
-/// apart, a permission that is missing or a statement that takes too long.
+/// Somebody who hears that the database is away checks its host and the way to it. So what it refuses is told
+/// apart: a missing permission, or a statement that takes too long.
 pub(crate) fn failed(error: &sqlx::Error) -> Problem {
     tracing::error!(error = %error, "what an operator asked for failed at the database");
     match Trouble::of(error) {
@@ -33,7 +33,7 @@ pub(crate) fn failed(error: &sqlx::Error) -> Problem {
     }
 }
 
-/// Whether the same statement may be carried out in a moment.
+/// Whether the same statement may succeed in a moment.
 fn may_pass(code: &str) -> bool {
     // A deadlock or a lost race; a row or table that somebody holds; a statement that took too long.
     code.starts_with("40") || ["55P03", "57014"].contains(&code)

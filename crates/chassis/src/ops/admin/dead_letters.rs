@@ -25,9 +25,9 @@ use crate::http::problem::Problem;
 use crate::service::Service;
 use crate::wire::registry::Registry;
 
-/// When a retry is worth another try that the registry did not answer.
+/// When to try a retry again that the registry did not answer.
 const REGISTRY_PAUSE: Duration = Duration::from_secs(5);
-/// The longest reason that is searched for; those that there are are single words.
+/// The longest reason that is searched for; those that exist are single words.
 const REASON_BYTES_MAX: usize = 40;
 
 /// Which dead letters to list.
@@ -170,8 +170,8 @@ pub(super) async fn retry<S: Service>(
     match tokio::time::timeout(COMMAND_TIMEOUT, answered).await {
         Ok(Ok(Ok(()))) => Ok(Json(Settled { id, state: LetterState::Retried })),
         Ok(Ok(Err(reason))) => Err(still_poison(&reason)),
-        // The executor dropped it unanswered, as it stopped, or has not come to its end: an attempt that is
-        // under way may still commit, and none is begun any more.
+        // The executor dropped it unanswered, as it stopped, or has not finished it: an attempt that is
+        // under way may still commit, and no other is begun.
         Ok(Err(_)) | Err(_) => Err(Problem::outcome_unknown(format!(
             "not known to be processed; GET /dead-letters/{id} tells in a moment whether it was"
         ))),
@@ -222,7 +222,7 @@ pub(super) async fn give_up<S: Service>(
         dead_letters::settle(&mut db, &[id], state).await
     };
     if settled.await.map_err(|error| failed(&error))? == 0 {
-        // Somebody retried or dropped it meanwhile, and says what became of it.
+        // Somebody retried or dropped it meanwhile; this says what became of it.
         find_waiting(&admin, id).await?;
     }
     tracing::warn!(dead_letter = id, "an operator dropped a dead letter");

@@ -1,4 +1,4 @@
-//! The admin port's OpenAPI document. Separate from the routes, as they are generic over the service and their
+//! The admin port's OpenAPI document. Separate from the routes, as those are generic over the service and their
 //! descriptions are not.
 
 use utoipa::OpenApi;

@@ -1,5 +1,5 @@
 //! The outbox as operators see it: what waits, what is kept, and publishing a topic again. Separate from the
-//! other admin routes, as it is all about tables of the relay.
+//! other admin routes, as it is all about the relay's tables.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! A metric as data, for those who look at it: the name on `/metrics`, its kind, its meaning. Apart from the
-//! instruments, which services do not have in hand.
+//! A metric as data, for those who look at it: the name on `/metrics`, its kind, its meaning. Separate from the
+//! instruments, which services do not handle.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 pub struct Metric {
     /// Its name.
     pub name: String,
-    /// Of which kind it is.
+    /// Its kind.
     pub kind: Kind,
     /// What it counts or measures.
     pub meaning: &'static str,
@@ -20,9 +20,9 @@ pub struct Metric {
 pub enum Kind {
     /// It only grows.
     Counter,
-    /// It is what it is now.
+    /// It shows the present value.
     Gauge,
-    /// It is counted by how large it was.
+    /// It counts values by their size.
     Histogram,
 }
 
@@ -37,7 +37,7 @@ impl Metric {
         Metric { name: format!("{name}_seconds"), kind: Kind::Histogram, meaning }
     }
 
-    /// What [`Service::observe`](crate::Service::observe) reads; the name ends with its unit, where it has one.
+    /// What [`Service::observe`](crate::Service::observe) reads; the name ends with its unit, if it has one.
     pub fn gauge(name: &str, meaning: &'static str) -> Self {
         Metric { name: name.to_owned(), kind: Kind::Gauge, meaning }
     }

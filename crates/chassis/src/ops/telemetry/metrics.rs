@@ -95,7 +95,7 @@ impl Metrics {
     }
 }
 
-/// Makes instruments and notes each, so that what is described is what there is.
+/// Makes instruments and notes each, so that the description matches what exists.
 struct Maker<'m> {
     meter: &'m Meter,
     noted: RefCell<Vec<Metric>>,

@@ -1,4 +1,4 @@
-//! Reads a row back into its messages. Separate from writing, as it trusts nothing: the row may be of another
+//! Reads a row back into its messages. Separate from writing, as it trusts nothing: the row may be from another
 //! build. What it returns borrows from the row.
 
 use super::{EVENT, NO_TRACE, NONE, RAW, TRACE, TRACE_WITH_STATE, VERSION};
@@ -46,7 +46,7 @@ impl<'a> Packed<'a> {
 #[error("the outbox row is not a packed batch of a version that this build reads")]
 pub(crate) struct Unreadable;
 
-/// Reads a whole row. Nothing is published of a row that does not read to its last byte.
+/// Reads a whole row. Nothing is published from a row that cannot be read to its last byte.
 pub(crate) fn unpack(row: &[u8]) -> Result<Vec<Packed<'_>>, Unreadable> {
     let mut cursor = Cursor { rest: row };
     if cursor.take(1)? != [VERSION] {

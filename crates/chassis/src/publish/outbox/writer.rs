@@ -1,4 +1,4 @@
-//! Writes the messages of a batch as one row, or one message by itself. Separate from reading, as it only
+//! Writes the messages of a batch as one row, or one message on its own. Separate from reading, as it only
 //! appends: each event is written into the batch's buffer as it is decided, and copied nowhere before
 //! the row is finished.
 
@@ -9,8 +9,8 @@ use super::reader::Packed;
 use super::{EVENT, NO_TRACE, NONE, RAW, TRACE, TRACE_WITH_STATE, VERSION};
 use crate::wire::trace::TraceContext;
 
-/// Room for an event, its key and its cause: most take less, and one in a batch that takes more costs no
-/// more than without.
+/// Room for an event, its key and its cause: most take less, and a batch with one that takes more costs no
+/// more than without this.
 const EVENT_BYTES: usize = 384;
 
 /// What an event's headers are derived from.
@@ -30,8 +30,8 @@ pub(crate) struct BatchWriter {
 }
 
 impl BatchWriter {
-    /// A writer that need not grow for as many events: growing byte by byte from nothing moves the
-    /// first one seven times, and a large batch as a whole.
+    /// A writer that need not grow for this many events: growing from nothing moves the first one seven
+    /// times, and a large batch as a whole.
     pub(crate) fn for_events(count: usize) -> Self {
         BatchWriter { body: Vec::with_capacity(count * EVENT_BYTES), ..BatchWriter::default() }
     }
@@ -82,7 +82,7 @@ impl BatchWriter {
         Ok(())
     }
 
-    /// Adds a message as it is: a dead letter with its original bytes.
+    /// Adds a message unchanged: a dead letter with its original bytes.
     pub(crate) fn raw<'h>(
         &mut self,
         topic: &str,

@@ -1,5 +1,5 @@
-//! Sending again what is set apart: one message after the other while it is not known whether Kafka takes
-//! them now, and by the thousands once it does.
+//! Sending again what is set apart: one by one while it is not known whether Kafka takes
+//! them now, and by the thousand once it does.
 
 use super::apart::{self, Page, Round, Still};
 use super::office::Office;
@@ -9,11 +9,11 @@ use super::{End, Relay};
 use crate::postgres::trouble::{PATIENCE, within};
 use crate::publish::outbox::{Packed, unpack};
 
-/// So many are sent one by one before the rest is believed to be welcome.
+/// This many are sent one by one before the rest is expected to be accepted.
 const ONE_BY_ONE: usize = 32;
-/// Refusals of one look, as each takes a round trip while other events wait.
+/// Refusals in one look, as each takes a round trip while other events wait.
 const REFUSALS_MAX: usize = 8;
-/// Of one look: what fits into a flush.
+/// Limits of one look: what fits into a flush.
 const MESSAGES_MAX: i64 = 5_000;
 const BYTES_MAX: i64 = 4 * 1024 * 1024;
 
@@ -132,7 +132,7 @@ impl Relay {
             round.after = page.places[messages.len() - 1];
             return Ok((taken, Look::Still(Still::More)));
         }
-        // One by one again, from the first that was not taken.
+        // One by one again, from the first that was not accepted.
         round.accepted = 0;
         self.replace(office).await?;
         let refused = |(_, error): &(usize, _)| Verdict::of(error) == Verdict::Record;

@@ -10,17 +10,17 @@ use sqlx::PgConnection;
 use super::verdict::Verdict;
 use crate::publish::outbox::{Packed, pack_again};
 
-/// Keys of a topic that are remembered by themselves. With more of them the whole topic waits.
+/// Keys of a topic that are remembered individually. With more of them, the whole topic waits.
 const KEYS_MAX: usize = 1_000;
-/// How often what is set apart is tried again: soon after a passing cause, and often enough for an
-/// operator who has just mended it.
+/// How often what is set apart is tried again: soon after a temporary cause, and often enough for an
+/// operator who has just fixed it.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(15);
 
-/// Why messages wait that Kafka had taken once.
+/// Why messages wait that Kafka had already taken.
 const AGAIN: &str = "published again, as an operator asked";
 
-/// A message that waits, as it is written.
+/// A message that waits, as it is written to the table.
 pub(crate) struct Waiting {
     batch: i64,
     place: i32,
@@ -30,21 +30,21 @@ pub(crate) struct Waiting {
     reason: String,
 }
 
-/// What of a topic waits.
+/// What waits of a topic.
 struct Blocked {
     whole: bool,
     keys: HashSet<Vec<u8>>,
     reason: String,
     round: Round,
-    /// Older ones are still being put before those that wait: nothing is sent yet.
+    /// Older messages are still being put before those that wait: nothing is sent yet.
     held: bool,
-    /// When it is tried again. Each topic has a time of its own: one that is refused again and again must
-    /// not put off another.
+    /// When it is tried again. Each topic has its own time: one that is refused again and again must
+    /// not delay another.
     due: Instant,
     pause: Duration,
 }
 
-/// One pass over all that waits of a topic, from the oldest on.
+/// One pass over everything that waits of a topic, from the oldest on.
 #[derive(Default)]
 pub(super) struct Round {
     /// Everything up to here was tried.
@@ -86,7 +86,7 @@ pub(super) struct Apart {
 impl Apart {
     /// What former tenures set apart.
     pub(super) async fn load(db: &mut PgConnection) -> Result<Self, sqlx::Error> {
-        // A lease runs meanwhile, and there may be millions: no more is read than is kept in memory.
+        // The lease is running, and there may be millions: no more is read than is kept in memory.
         let rows: Vec<(String, Option<Vec<u8>>, String)> = sqlx::query_as(
             "select topic, key, reason from flotilla.outbox_set_apart order by topic, batch, place limit $1",
         )
@@ -155,7 +155,7 @@ impl Apart {
         }
         match (verdict, message.key()) {
             (Verdict::Topic, _) => blocked.whole = true,
-            // Nothing is in any order with a message without a key.
+            // A message without a key has no order with any other.
             (Verdict::Record | Verdict::Passing, None) => {}
             (Verdict::Record | Verdict::Passing, Some(key)) => {
                 blocked.keys.insert(key.to_owned());
@@ -186,15 +186,15 @@ impl Apart {
         self.put(batch, place, message, AGAIN.to_owned());
     }
 
-    /// A whole topic waits until older messages are put before those that it has waiting. Returns
-    /// whether it was sent to until now.
+    /// Makes a whole topic wait until older messages are put before those that it has waiting. Returns
+    /// whether messages were sent to it until now.
     pub(super) fn hold(&mut self, topic: &str) -> bool {
         let blocked = self.blocked(topic, AGAIN);
         blocked.whole = true;
         !std::mem::replace(&mut blocked.held, true)
     }
 
-    /// They are: what waits of it is sent, from the oldest on.
+    /// Ends the hold: what waits of the topic is sent, from the oldest on.
     pub(super) fn let_go(&mut self, topic: &str) {
         if let Some(blocked) = self.blocked.get_mut(topic) {
             (blocked.held, blocked.round) = (false, Round::default());
@@ -212,7 +212,7 @@ impl Apart {
         self.new.clear();
     }
 
-    /// Topics of which something waits, where it is time to try it again.
+    /// Topics of which something waits that is due to be tried again.
     pub(super) fn due(&self) -> Vec<String> {
         let now = Instant::now();
         let due = self.blocked.iter().filter(|(_, blocked)| !blocked.held && blocked.due <= now);
@@ -243,7 +243,7 @@ impl Apart {
                 blocked.whole = keys.len() > KEYS_MAX;
                 blocked.keys = keys.into_iter().collect();
             }
-            // There may be more to publish: at once.
+            // There may be more to publish: go on at once.
             Still::More => {
                 blocked.round = round;
                 return;
@@ -269,7 +269,7 @@ impl Apart {
     }
 }
 
-/// What of a topic still waits after it was tried.
+/// What still waits of a topic after it was tried.
 pub(super) enum Still {
     Nothing,
     Keys(BTreeSet<Vec<u8>>),
@@ -313,7 +313,7 @@ pub(super) async fn page(
     Ok(Page { places, rows: found.into_iter().map(|(_, _, packed)| packed).collect() })
 }
 
-/// Forgets those that are published.
+/// Deletes those that are published.
 pub(super) async fn forget(
     db: &mut PgConnection,
     topic: &str,

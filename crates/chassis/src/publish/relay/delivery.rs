@@ -1,4 +1,4 @@
-//! Rows on their way to Kafka, and what is known of each of their messages. Separate from sending, as it
+//! Rows on their way to Kafka, and what is known about each of their messages. Separate from sending, as it
 //! outlives attempts: what was acknowledged once is not sent again because of its neighbours.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -18,10 +18,10 @@ pub(crate) struct Delivery<'r> {
     settled: Vec<bool>,
     /// How many were acknowledged.
     pub(super) taken: u64,
-    /// Topics of which a record was refused: theirs are sent one by one, as Kafka refuses a whole request
-    /// because of one of them.
+    /// Topics of which a record was refused: their messages are sent one by one, as Kafka refuses a whole request
+    /// because of one record.
     delicate: BTreeSet<&'r str>,
-    /// The first row that this build cannot read, where these rows end.
+    /// The first row that this build cannot read; these rows end there.
     pub(super) unreadable: Option<i64>,
 }
 
@@ -62,7 +62,7 @@ impl<'r> Delivery<'r> {
         (together, one_by_one)
     }
 
-    /// Sets a message apart where an earlier one of its key is, and says whether it did.
+    /// Sets a message apart if an earlier one of its key is, and returns whether it did.
     pub(super) fn is_behind(&mut self, number: usize, apart: &mut Apart) -> bool {
         let behind = apart.blocks(&self.messages[number]);
         if behind {
@@ -115,7 +115,7 @@ impl<'r> Delivery<'r> {
         self.delicate.insert(topic);
     }
 
-    /// The last row of which everything is settled, and all rows before it; given what is under way.
+    /// The last row that is wholly settled along with all rows before it, given what is under way.
     pub(super) fn progress(&self, sent: Option<&Sent>) -> Option<i64> {
         let is_settled = |number: &usize| {
             self.settled[*number] || sent.is_some_and(|s| s.is_acknowledged(*number))

@@ -1,4 +1,4 @@
-//! What executor and relay share: a committed batch goes over in memory where it can, so that the relay
+//! What executor and relay share: a committed batch is handed over in memory where possible, so that the relay
 //! need not read back the row that was written a moment ago.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc};
 
 /// Batches that may wait in memory. A relay that is further behind reads rows, as after a takeover.
 const BATCHES_MAX: usize = 64;
-/// The largest batch that goes over in memory; with the number above it bounds the memory to 16 MiB.
+/// The largest batch that is handed over in memory; with the number above it bounds the memory to 16 MiB.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
 
 /// A batch that was committed a moment ago, or read from its row.
@@ -21,13 +21,13 @@ pub(crate) struct CommittedBatch {
     pub(crate) row: Vec<u8>,
 }
 
-/// What both sides see.
+/// What both sides share.
 #[derive(Default)]
 pub(crate) struct Shared {
     leader: AtomicBool,
     /// Whether some batch could not be handed over, so that rows have to be read.
     missed: AtomicBool,
-    /// Whether numbers may have begun again from an earlier one.
+    /// Whether numbering may have begun again from an earlier number.
     doubt: AtomicBool,
     pub(super) wake: Notify,
 }
@@ -37,12 +37,12 @@ impl Shared {
         self.leader.store(leader, Relaxed);
     }
 
-    /// Whether rows have to be read; answered once.
+    /// Whether rows have to be read; true only once.
     pub(super) fn take_missed(&self) -> bool {
         self.missed.swap(false, Relaxed)
     }
 
-    /// Whether numbers may have begun again from an earlier one; answered once.
+    /// Whether numbering may have begun again from an earlier number; true only once.
     pub(super) fn take_doubt(&self) -> bool {
         self.doubt.swap(false, SeqCst)
     }
@@ -62,7 +62,7 @@ pub(crate) fn hand_over() -> (HandOver, mpsc::Receiver<CommittedBatch>, Arc<Shar
 }
 
 impl HandOver {
-    /// Of a replica whose relay never leads: its rows stay in the table.
+    /// For a replica whose relay never leads: its rows stay in the table.
     #[cfg(feature = "testing")]
     pub(crate) fn to_nobody() -> Self {
         hand_over().0
@@ -72,9 +72,9 @@ impl HandOver {
         self.shared.leader.load(Relaxed)
     }
 
-    /// The executor writes over a new connection: to a database that may have been set back, and gives
-    /// numbers again that the relay has seen. What it is handed from now on is not what comes next
-    /// before its own connection has said so.
+    /// The executor writes over a new connection: to a database that may have been set back, and may give
+    /// out numbers again that the relay has seen. What the relay is handed from now on is not the next batch
+    /// until its own connection has confirmed it.
     pub(crate) fn doubt(&self) {
         self.shared.doubt.store(true, SeqCst);
     }

@@ -9,11 +9,11 @@ use rdkafka::producer::BaseRecord;
 
 use crate::publish::outbox::Packed;
 
-/// Texts of headers. A flush is thousands of messages: each is written where the one before stood.
+/// Texts of headers. A flush is thousands of messages: each overwrites the texts of the one before.
 #[derive(Default)]
 pub(crate) struct Texts {
     time_micros: i64,
-    /// All messages of a batch have the same.
+    /// The same for all messages of a batch.
     time: String,
     /// The key and the sequence.
     id: String,
@@ -56,7 +56,7 @@ pub(super) fn record<'a>(
     }
 }
 
-/// CloudEvents in binary mode, W3C trace context, and where the event stands: which order it
+/// CloudEvents in binary mode, W3C trace context, and the event's place: which order it
 /// belongs to, what caused it, its place in the sequence of its key.
 /// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md>
 pub(crate) fn headers(service: &str, message: &Packed<'_>, texts: &mut Texts) -> OwnedHeaders {

@@ -1,5 +1,5 @@
-//! What the relay publishes next, and when: batches that the executor hands over in memory, and rows where
-//! it was not this replica that committed them. Separate from publishing, as this is all about not missing
+//! What the relay publishes next, and when: batches that the executor hands over in memory, and rows of
+//! batches that other replicas committed. Separate from publishing, as this is all about not missing
 //! any, and about gathering several.
 
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ use crate::run::config::Secret;
 
 /// Messages of one flush: enough to spread a request's cost, few enough to be acknowledged quickly.
 const FLUSH_MESSAGES_MAX: u32 = 5_000;
-/// Bytes of one flush, and of the rows read at once when catching up: at a megabyte a second it takes
+/// Bytes of one flush, and of the rows read at once when catching up: at a megabyte a second that takes
 /// four seconds, and a long backlog needs bounded memory. A row may be larger by itself.
 const FLUSH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Rows read at once.
@@ -40,7 +40,7 @@ pub(super) struct Incoming {
     pub(super) pace: Pace,
     /// Whether there may be rows that were not handed over.
     unread: bool,
-    /// A batch that has no row, though there is a later one. As a holder that lost the lease sees it.
+    /// A batch that has no row, though there is a later one. A holder that lost the lease sees this.
     gap: Option<i64>,
     /// Taken out of the hand-over and not yet returned, as the flush before it was full.
     left_over: Option<CommittedBatch>,
@@ -74,7 +74,7 @@ impl Incoming {
         )
     }
 
-    /// Forgets what was handed over: it is the leader's to read.
+    /// Forgets what was handed over: the leader reads it.
     pub(super) fn discard(&mut self) {
         self.left_over = None;
         while self.handed_over.try_recv().is_ok() {}
@@ -112,7 +112,7 @@ impl Incoming {
         let announced = Arc::new(Announced::default());
         self.announced = Arc::clone(&announced);
         self.listening.spawn(async move {
-            // Ends with the connection; the poll remains.
+            // Ends with the connection; then only polling remains.
             while listener.recv().await.is_ok() {
                 announced.batches.fetch_add(1, Relaxed);
                 announced.bell.notify_one();
@@ -185,7 +185,7 @@ impl Incoming {
         batches
     }
 
-    /// Waits until there is something, and for more of it when that is worth the time; looks for rows
+    /// Waits until there is something, and for more if that is worth the time; looks for rows
     /// that nobody announced after `patience`.
     pub(super) async fn wait(&mut self, patience: Duration) {
         tokio::select! {
@@ -201,14 +201,14 @@ impl Incoming {
         }
     }
 
-    /// Batches that wait, one at least.
+    /// Batches that wait, at least one.
     fn waiting(&self) -> usize {
         (self.handed_over.len() + self.announced.batches.load(Relaxed)).max(1)
     }
 }
 
-/// Rows from one number to another, up to the limits of a flush, and whether there were no more. The rows themselves are only read
-/// up to there: the length of what is stored outside of its row is known without it.
+/// Rows from one number to another, up to the limits of a flush, and whether there were no more. The rows themselves
+/// are only read up to there: the length of what is stored outside of its row is known without reading it.
 pub(super) async fn rows_between(
     db: &mut PgConnection,
     first: i64,

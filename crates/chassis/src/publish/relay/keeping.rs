@@ -1,6 +1,6 @@
 //! How long published rows stay in the outbox. They are kept for a stated time, so that a topic that lost
-//! its log can be published again; then they are deleted stroke by stroke, oldest first, by numbers that are
-//! known in memory, so that nothing has to look for them.
+//! its log can be published again; then they are deleted in strokes, oldest first, by numbers that are
+//! known in memory, so that nothing has to be searched.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,17 +9,17 @@ use sqlx::PgConnection;
 
 use crate::run::config::Kept;
 
-/// Of the time that rows are kept, one stroke covers at most this share, and a second at least.
+/// One stroke covers at most this share of the time that rows are kept, but at least a second.
 const STROKES: u32 = 100;
 const STROKE_MIN: Duration = Duration::from_secs(1);
-/// So much is deleted at once, as the lease is renewed in the same transaction: a night's leftovers would
+/// This much is deleted at once, as the lease is renewed in the same transaction: the backlog of a night would
 /// take longer than a lease lasts, or than a statement may.
 const STROKE_BYTES: i64 = 32 * 1024 * 1024;
-/// This many rows of former tenures are looked at between two renewals of the lease: a fraction of a second, where
+/// This many rows of former tenures are read between two renewals of the lease: a fraction of a second, while
 /// all of them may take longer than a statement may.
 const ROWS_AT_ONCE: i64 = 50_000;
 
-/// What is kept at the moment.
+/// What is currently kept.
 pub(super) struct Keeping {
     kept: Kept,
     strokes: VecDeque<Stroke>,
@@ -28,7 +28,7 @@ pub(super) struct Keeping {
     gone: i64,
 }
 
-/// Rows that go together.
+/// Rows that are deleted together.
 struct Stroke {
     /// The last of them.
     batch: i64,
@@ -41,7 +41,7 @@ impl Keeping {
         Keeping { kept, strokes: VecDeque::new(), bytes: 0, gone: published }
     }
 
-    /// Takes the next of what former tenures left, in strokes of the same length and size. Returns whether
+    /// Takes up the next of what former tenures left, in strokes of the same length and size. Returns whether
     /// there may be more.
     pub(super) async fn load(
         &mut self,
@@ -69,7 +69,7 @@ impl Keeping {
         let mut rows = 0;
         for (batch, age, bytes, count) in found {
             let age = Duration::try_from_secs_f64(age.max(0.0)).unwrap_or_default();
-            // A machine that runs for less than that has nothing older to compare with.
+            // A machine that has run for less than that has nothing older to compare with.
             let began = now.checked_sub(age).unwrap_or(now);
             self.gone = 0;
             self.bytes += bytes;
@@ -97,7 +97,7 @@ impl Keeping {
         }
     }
 
-    /// Rows that need not be kept any longer, as many as may go at once: those after the first number, up
+    /// Rows that need not be kept any longer, as many as may be deleted at once: those after the first number, up
     /// to the second.
     pub(super) fn to_clear(&self) -> (i64, i64) {
         let (mut kept, mut cleared, mut clear) = (self.bytes, 0, self.gone);

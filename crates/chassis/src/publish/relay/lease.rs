@@ -12,7 +12,7 @@ use super::apart::{self, Waiting};
 const TERM: Duration = Duration::from_secs(5);
 /// How often the holder renews.
 pub(super) const RENEW_EVERY: Duration = Duration::from_millis(1500);
-/// How often those who stand by try.
+/// How often standby replicas try.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
 
 /// This replica's identity.
@@ -20,7 +20,7 @@ pub(crate) struct Lease {
     holder: Uuid,
 }
 
-/// What a renewal comes back with.
+/// What a renewal returns.
 pub(crate) struct Renewed {
     /// When it was asked for.
     pub(super) at: Instant,
@@ -50,8 +50,8 @@ impl Lease {
     }
 
     /// Takes the lease if nobody else holds it. Nobody writes a lease that runs for longer than a term,
-    /// so one that does was written when the database's clock ran ahead: a holder that lives has
-    /// renewed it since, and a dead one must not keep it until the clock gets there.
+    /// so one that does was written when the database's clock ran ahead: a live holder has renewed it
+    /// since, and a dead one must not keep it until the clock gets there.
     pub(crate) async fn take(&self, db: &mut PgConnection) -> Result<Option<Tenure>, sqlx::Error> {
         let asked = Instant::now();
         let taken: Option<(i64, i64)> = sqlx::query_as(
@@ -70,7 +70,7 @@ impl Lease {
 
     /// Renews the lease, notes what is published and set apart, and deletes rows that need not be kept:
     /// those after the first number, up to the second. `None` when somebody else holds the lease by now:
-    /// then nothing of it is written. Its commit need not reach the disk: losing it only publishes once
+    /// then none of this is written. Its commit need not reach the disk: losing it only publishes once
     /// more.
     pub(crate) async fn renew(
         &self,

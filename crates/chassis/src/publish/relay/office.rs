@@ -1,5 +1,5 @@
-//! One tenure of the relay: what it is responsible for, and the lease that it renews beside whatever else
-//! it waits for.
+//! One tenure of the relay: what it is responsible for, and the lease that it renews while it
+//! waits for other things.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::{CLEAR_EVERY, POLL, Relay};
 use crate::backoff::Backoff;
 use crate::postgres::trouble::{PATIENCE, within};
 
-/// The pauses after attempts that failed for a passing reason, from the first to the last.
+/// The pauses after attempts that failed for a temporary reason, from the first to the last.
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 const BACKOFF_LAST: Duration = Duration::from_secs(10);
 
@@ -22,9 +22,9 @@ pub(super) struct Office {
     pub(super) keeping: Keeping,
     /// Whether an operator asked for a topic to be published again, as far as we know.
     pub(super) is_asked_to_republish: bool,
-    /// After attempts that failed for a passing reason.
+    /// After attempts that failed for a temporary reason.
     pub(super) backoff: Backoff,
-    /// The last batch that is noted as published, and when it was.
+    /// The last batch that is noted as published, and when that was noted.
     noted: i64,
     noted_at: Instant,
 }
@@ -46,7 +46,7 @@ impl Office {
 }
 
 impl Relay {
-    /// Looks at what former tenures left. None where the lease is somebody else's meanwhile.
+    /// Looks at what former tenures left. None if somebody else holds the lease by now.
     pub(super) async fn enter_office(
         &mut self,
         mut tenure: Tenure,

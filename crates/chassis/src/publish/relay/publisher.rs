@@ -1,5 +1,5 @@
 //! The only producers of the fleet. Messages are handed over in order and acknowledged by all in-sync
-//! replicas; of each that is not, it is known why. After a failure new producers start with what is not
+//! replicas; for each that is not, the reason is known. After a failure new producers start with what is not
 //! known to be published: duplicates are possible, gaps are not.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -20,23 +20,23 @@ use crate::ops::telemetry::Telemetry;
 use crate::publish::outbox::Packed;
 use crate::wire::limits::CLIENT_BYTES;
 
-/// How long closing producers may take to let go: less than the lease lasts, which is not renewed
+/// How long producers may take to close: less than the lease lasts, which is not renewed
 /// meanwhile.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a topic may be unknown to the brokers before what is sent to it counts as refused. Others
 /// wait meanwhile; a topic that was created a moment ago is known to all brokers sooner.
 const UNKNOWN_TOPIC_MS: &str = "5000";
 
-/// So few messages go out at once. librdkafka allows a partition five unacknowledged messages of an
-/// idempotent producer before it sends a request with more; while others wait, its thread spins until
-/// an acknowledgement makes room.
+/// Up to this many messages are sent without lingering. librdkafka allows a partition five unacknowledged
+/// messages of an idempotent producer before it sends a request with more; while others wait, its thread spins
+/// until an acknowledgement makes room.
 const PROMPT_MESSAGES_MAX: usize = 5;
 const PROMPT_LINGER_MS: &str = "0";
-/// More are gathered while they are handed over, which takes less: a request for each partition in place
-/// of several, and nothing that waits behind them.
+/// More than that are gathered while they are handed over, which takes less: one request for each partition
+/// in place of several, and nothing that waits behind them.
 const GATHERING_LINGER_MS: &str = "1";
 
-/// What the producers are made from.
+/// The settings of the producers.
 #[derive(Clone)]
 pub(crate) struct ProducerSettings {
     pub(crate) brokers: String,
@@ -92,7 +92,7 @@ impl Sent {
         self.acknowledged[number].load(SeqCst)
     }
 
-    /// Messages that are under way, to tell whether anything moves.
+    /// Messages that are under way, to see whether anything moves.
     pub(super) fn outstanding(&self) -> usize {
         self.outstanding.load(SeqCst)
     }
@@ -111,15 +111,15 @@ pub(crate) struct Context {
 }
 
 impl ClientContext for Context {
-    /// Repeated with every attempt to connect, so it is kept for whoever tells that events wait.
+    /// Repeated with every attempt to connect, so it is kept for the report that events wait.
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(error = %error, "producer: {reason}");
         let mut trouble = self.trouble.lock().expect("no panic under this lock");
         *trouble = Some(reason.to_owned());
     }
 
-    /// What it fails of as a whole is told with the messages that failed, and that it may do so is said
-    /// of every producer that is made.
+    /// Its failure as a whole is reported with the messages that failed, and that it may fail so is logged
+    /// for every producer that is made.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         match (facility, level) {
             ("FATAL" | "CONFWARN", _) | (_, RDKafkaLogLevel::Debug) => {
@@ -160,7 +160,7 @@ pub(crate) struct Publisher {
     telemetry: Arc<Telemetry>,
     trouble: Arc<Mutex<Option<String>>>,
     pub(crate) prompt: Pump<Context>,
-    /// Made when there is first something for it.
+    /// Made when it is first needed.
     pub(crate) gathering: Option<Pump<Context>>,
     alone: Option<Pump<Context>>,
 }
@@ -182,7 +182,7 @@ impl Publisher {
     }
 
     /// The producer for this many messages. All are settled before the next are sent, so their order is
-    /// kept whichever producer each goes through.
+    /// kept no matter which producer each goes through.
     fn pump(&mut self, kind: Kind) -> Result<&Pump<Context>, KafkaError> {
         let slot = match kind {
             Kind::Prompt => return Ok(&self.prompt),
@@ -206,7 +206,7 @@ impl Publisher {
         self.hand_over(messages, numbers, if prompt { Kind::Prompt } else { Kind::Gathering })
     }
 
-    /// Hands over one message that may be refused, over a producer that others do not depend on.
+    /// Hands over one message that may be refused, through a producer that others do not depend on.
     pub(super) fn send_alone(
         &mut self,
         messages: &[Packed<'_>],
@@ -243,7 +243,7 @@ impl Publisher {
         Ok(sent)
     }
 
-    /// All that was handed over is settled.
+    /// Everything that was handed over is settled.
     pub(crate) fn rest(&self) {
         for pump in self.pumps() {
             pump.set_busy(false);
@@ -264,7 +264,7 @@ impl Publisher {
         self.prompt.handle()
     }
 
-    /// Lets go of the producers, and of what is still under way. Returns when they are gone, or do not
+    /// Drops the producers, and what is still under way. Returns when they are gone, or do not
     /// come to an end: their destructors can block.
     pub(crate) async fn close(self) {
         let Publisher { prompt, gathering, alone, .. } = self;
@@ -318,7 +318,7 @@ fn start(
         .set("message.max.bytes", CLIENT_BYTES.to_string())
         // Brokers that were away for minutes are noticed soon after they are back; the default waits 10 s.
         .set("reconnect.backoff.max.ms", "1000")
-        // No message by itself gives up, as those behind it would overtake it: the relay gives up all of
+        // No single message gives up, as those behind it would overtake it: the relay gives up all of
         // them together when nothing moves.
         .set("message.timeout.ms", "0")
         .set("topic.metadata.propagation.max.ms", UNKNOWN_TOPIC_MS)

@@ -13,14 +13,14 @@ use super::verdict::Verdict;
 use super::{End, Relay};
 use crate::run::crash;
 
-/// When events that wait for an acknowledgement are told of: longer than the election of a leader.
+/// When events that wait for an acknowledgement are reported: longer than the election of a leader.
 const SLOW: Duration = Duration::from_secs(5);
-/// When nothing was acknowledged for so long, new producers try it: these may hang.
+/// When nothing was acknowledged for this long, new producers are tried: the old ones may hang.
 const STALLED: Duration = Duration::from_secs(30);
 /// How long a stop waits for a Kafka that does not acknowledge. What is not published is in its rows.
 const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How far publishing came.
+/// How far publishing got.
 pub(super) enum Published {
     All,
     /// Up to a row that cannot be read.
@@ -32,9 +32,9 @@ pub(super) enum Published {
 enum Attempt {
     /// Each message is acknowledged or set apart.
     Settled,
-    /// Kafka refused something, or an attempt behind it: at once again, with care.
+    /// Kafka refused something, or messages behind it failed: tried again at once, with care.
     Refused,
-    /// Kafka, or the way there, is not well.
+    /// Kafka, or the way there, has a problem.
     Failed(String),
     Ended(End),
 }
@@ -176,7 +176,7 @@ impl Relay {
         Ok(Attempt::Settled)
     }
 
-    /// Waits until it is known what became of all that was sent. Progress is noted and the lease renewed
+    /// Waits until the fate of everything that was sent is known. Progress is noted and the lease renewed
     /// meanwhile: it runs out sooner than Kafka's patience does.
     pub(super) async fn wait_for(
         &mut self,
@@ -219,7 +219,7 @@ impl Relay {
         }
     }
 
-    /// What producers said of the brokers while nothing moved.
+    /// What producers said about the brokers while nothing moved.
     pub(super) fn stalled(&self, office: &Office) -> String {
         match office.publisher.trouble() {
             Some(trouble) => format!("{WHY_SLOW} ({trouble})"),
@@ -227,8 +227,8 @@ impl Relay {
         }
     }
 
-    /// New producers in place of those that failed. The old ones are gone first, so that nothing of
-    /// theirs comes in between.
+    /// New producers in place of those that failed. The old ones are gone first, so that none of
+    /// their messages come in between.
     pub(super) async fn replace(&mut self, office: &mut Office) -> anyhow::Result<()> {
         let new = Publisher::new(&self.producer, &self.telemetry)?;
         self.traffic.goes_through(&new);

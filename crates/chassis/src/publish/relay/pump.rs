@@ -1,4 +1,4 @@
-//! The thread that serves a producer's events: acknowledgements, statistics, errors. rdkafka's own one
+//! The thread that serves a producer's events: acknowledgements, statistics, errors. rdkafka's own thread
 //! polls in steps of 100 ms and spins through the last of each, as it counts in whole milliseconds: a
 //! hundredth of a core for every service, whether or not it has anything to do.
 
@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext, PurgeConfig};
 
-/// How long one poll goes on while acknowledgements are outstanding. They are served as they come; this
-/// is only how soon the thread notices that there are none any more, and how long a stop may wait for it.
+/// How long one poll lasts while acknowledgements are outstanding. They are served as they arrive; this
+/// is only how soon the thread notices that there are none left, and how long a stop may wait for it.
 const BUSY: Duration = Duration::from_millis(250);
-/// How often an idle producer is looked at.
+/// How often an idle producer is polled.
 const IDLE: Duration = Duration::from_secs(1);
-/// Events served at one look: its statistics, and what a broken connection reports.
+/// Events served in one such poll: its statistics, and what a broken connection reports.
 const EVENTS: usize = 16;
 
-/// A producer and the thread that serves it. Dropping it, on whatever path, blocks nobody: the thread is the
-/// last to let go of the producer, whose destructor can block.
+/// A producer and the thread that serves it. Dropping it, on any path, blocks nobody: the thread is the
+/// last to drop the producer, whose destructor can block.
 pub(crate) struct Pump<C: ProducerContext + 'static> {
     // Dropped before the thread is told to stop.
     producer: Arc<BaseProducer<C>>,
@@ -51,7 +51,7 @@ impl<C: ProducerContext + 'static> Pump<C> {
         Pump { producer, bell: Bell { signals, thread: thread.thread().clone() }, thread }
     }
 
-    /// Lets go of the producer. It is gone when the thread has ended.
+    /// Drops the producer. It is gone when the thread has ended.
     pub(super) fn close(self) -> JoinHandle<()> {
         let Pump { producer, bell, thread } = self;
         drop(producer);
@@ -68,11 +68,11 @@ impl<C: ProducerContext + 'static> Pump<C> {
         Arc::downgrade(&self.producer)
     }
 
-    /// Acknowledgements are outstanding from now on, or none is any more.
+    /// Acknowledgements are outstanding from now on, or none are any more.
     pub(super) fn set_busy(&self, busy: bool) {
         self.bell.signals.busy.store(busy, Relaxed);
         if busy {
-            // Kept when the thread is just about to wait, so that it does not.
+            // Not lost if the thread is just about to wait: it then does not.
             self.bell.thread.unpark();
         }
     }
@@ -87,7 +87,7 @@ fn serve<C: ProducerContext>(producer: &BaseProducer<C>, signals: &Signals) {
             thread::park_timeout(IDLE);
         }
     }
-    // Nothing of it is sent any more, whoever else still holds the producer.
+    // Nothing more is sent, even if somebody else still holds the producer.
     producer.purge(PurgeConfig::default().queue().inflight());
 }
 

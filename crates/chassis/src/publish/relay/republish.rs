@@ -1,6 +1,6 @@
-//! Publishing a topic again that lost its log, from the rows that are kept. They are set apart like what
-//! Kafka refuses, so everything that holds there holds here: what is committed meanwhile comes after
-//! them, a crash loses nothing, and a topic that is not there yet is waited for.
+//! Republishing a topic that lost its log, from the rows that are kept. They are set apart like what
+//! Kafka refuses, so the same holds here: what is committed meanwhile comes after them, a crash
+//! loses nothing, and a topic that does not exist yet is waited for.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ use super::{End, Relay};
 use crate::postgres::trouble::{PATIENCE, within};
 
 impl Relay {
-    /// Sets apart the next page of what was asked for.
+    /// Sets apart the next page of what was requested.
     pub(super) async fn republish(&mut self, office: &mut Office) -> anyhow::Result<Option<End>> {
         if !office.is_asked_to_republish {
             return Ok(None);
@@ -61,7 +61,7 @@ async fn asked(db: &mut PgConnection) -> Result<Option<(String, i64, i64)>, sqlx
     .await
 }
 
-/// What was published between the request and the hold goes to the topic once more, behind what is older.
+/// What was published between the request and the hold goes to the topic once more, after what is older.
 async fn extend(db: &mut PgConnection, topic: &str, last: i64) -> Result<(), sqlx::Error> {
     sqlx::query("update flotilla.outbox_republish set last_batch = $2 where topic = $1")
         .bind(topic)

@@ -1,16 +1,16 @@
-//! What an error of Kafka's says about a message that was not taken. Separate from sending and from setting apart,
-//! as both go by it.
+//! What an error from Kafka says about a message that was not taken. Separate from sending and from setting apart,
+//! as both depend on it.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// What a failure to publish says about the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Kafka does not take this record, however often it is sent.
+    /// Kafka will not take this record, however often it is sent.
     Record,
     /// Kafka takes no record for this topic from us.
     Topic,
-    /// Nothing: Kafka, or the way there, is not well.
+    /// Nothing: Kafka, or the way there, has a problem.
     Passing,
 }
 

@@ -1,4 +1,4 @@
-//! Whether Kafka answers while there is nothing to publish. Without it a broker that is away shows only
+//! Whether Kafka answers while there is nothing to publish. Without this, a broker that is away shows only
 //! with the first event that it does not take.
 
 use std::convert::Infallible;
@@ -19,7 +19,7 @@ const EVERY_AWAY: Duration = Duration::from_secs(1);
 /// How long they may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the relay does at the moment. What is under way says more than a question.
+/// What the relay does at the moment. Messages under way say more than a question would.
 #[derive(Default)]
 pub(super) struct Traffic {
     /// Counts beginnings and ends, so it is odd while something is under way.
@@ -33,7 +33,7 @@ impl Traffic {
         self.steps.fetch_add(1, Relaxed);
     }
 
-    /// Nothing is under way any more, however it ended.
+    /// Nothing is under way any more, no matter how it ended.
     pub(super) fn rest(&self) {
         self.steps.fetch_add(self.steps.load(Relaxed) % 2, Relaxed);
     }
@@ -48,7 +48,7 @@ impl Traffic {
     }
 }
 
-/// Asks for as long as it is polled. It holds nothing of the relay's, which publishes meanwhile.
+/// Asks for as long as it is polled. It borrows nothing from the relay, which publishes meanwhile.
 pub(super) fn run(relay: &Relay) -> impl Future<Output = Infallible> + use<> {
     let (health, brokers) = (Arc::clone(&relay.health), relay.producer.brokers.clone());
     let topic = crate::consume::dead_letters::topic_of(relay.producer.service);

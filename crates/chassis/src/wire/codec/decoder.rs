@@ -1,4 +1,4 @@
-//! The way in: a record's bytes into an event, or the exact reason why not.
+//! The way in: a record's bytes into an event, or the exact reason why it is none.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -16,11 +16,11 @@ use crate::wire::limits::MAX_VALUE_BYTES;
 /// The registry's id of a writer's schema.
 pub(crate) type SchemaId = u32;
 
-/// Registries number schemas with 32 bits and a sign. What is outside is not worth a question, to which
-/// some of them answer with an error that looks as if they were unwell.
+/// Registries number schemas with signed 32 bits. An id outside is not worth a question, which some of
+/// them answer with an error that looks as if they had a problem.
 const SCHEMA_ID_MAX: SchemaId = i32::MAX as SchemaId;
 
-/// Why a value is poison. Each of these fails the same way for ever.
+/// Why a value is poison. Each of these fails the same way forever.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Undecodable {
     #[error("the record has no value")]
@@ -45,7 +45,7 @@ pub(crate) enum Undecodable {
     Malformed(String),
 }
 
-/// What the first bytes of a value tell, before any Avro is read.
+/// What the first bytes of a value say, before any Avro is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Datum {
     /// A record of this topic, by its index in `Events::RECORDS`.
@@ -76,7 +76,7 @@ enum Writer {
     },
     Unknown,
     WrongRecord(String),
-    /// A schema that cannot be read; the record where its name is one of ours.
+    /// A schema that cannot be read; the record if its name is one of ours.
     Incompatible {
         record: Option<usize>,
         detail: String,
@@ -115,7 +115,7 @@ impl<E: Events> TopicDecoder<E> {
         }
     }
 
-    /// The record that a value is meant to be, as far as its schema tells, also where it cannot be read.
+    /// The record that a value is meant to be, as far as its schema says, even if it cannot be read.
     pub(crate) fn meant(&self, value: Option<&[u8]>) -> Option<usize> {
         match *self.writer(schema_id(value).ok()?)? {
             Writer::Same { record, .. } | Writer::Other { record, .. } => Some(record),
@@ -149,7 +149,7 @@ impl<E: Events> TopicDecoder<E> {
         }
     }
 
-    /// Takes what the registry said of a schema id: its text, or that there is none.
+    /// Takes what the registry said about a schema id: its text, or that there is none.
     pub(crate) fn learn(&self, id: SchemaId, text: Option<&str>) {
         let writer = text.map_or(Writer::Missing, Self::classify);
         self.schemas.write().expect("no panic under this lock").insert(id, Arc::new(writer));
@@ -172,7 +172,7 @@ impl<E: Events> TopicDecoder<E> {
         let full_name = found.name.fullname(None);
         let known = E::RECORDS.iter().position(|info| info.full_name == full_name);
         let Some(record) = known else {
-            // A record of another topic is here by mistake, whatever namespace the two topics share.
+            // A record of another topic is here by mistake, even if the two topics share a namespace.
             let elsewhere = E::LANGUAGE.iter().flat_map(|topic| topic.records);
             if elsewhere.into_iter().any(|info| info.full_name == full_name) {
                 return Writer::WrongRecord(full_name);

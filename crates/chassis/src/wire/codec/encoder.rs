@@ -12,7 +12,7 @@ use crate::publish::outbox::{BatchWriter, EventMeta};
 use crate::wire::limits::{MAX_VALUE_BYTES, RECORD_BYTES_MAX};
 
 /// More than the headers take that do not depend on the event's key or cause; half of it is for what others
-/// note of a trace.
+/// note about a trace.
 const OTHER_HEADERS_BYTES: usize = 1536;
 
 /// Why an event cannot be published. Its input is dead-lettered: what cannot be encoded now cannot be

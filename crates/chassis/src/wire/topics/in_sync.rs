@@ -1,4 +1,4 @@
-//! How many replicas have a record before it counts as acknowledged. With one it is lost together with
+//! How many replicas have a record before it counts as acknowledged. With one, it is lost together with
 //! its broker, after its outbox row has been noted as published. Separate from creating topics, as running
 //! services look at it too.
 
@@ -16,7 +16,7 @@ use super::TIMEOUT;
 
 /// The setting of a topic.
 pub(super) const SETTING: &str = "min.insync.replicas";
-/// This many replicas have what is acknowledged, where there are as many: one may be lost. While too few
+/// This many replicas have what is acknowledged, if there are as many: one may be lost. While too few
 /// are in sync, nothing is published, and events wait in the outbox; that is better than losing them.
 const COPIES: i32 = 2;
 
@@ -81,7 +81,7 @@ pub(super) async fn secure(brokers: &str, topic: &str, replicas: i32) -> Result<
     let asked = [ResourceSpecifier::Topic(topic)];
     let mut described = admin.describe_configs(&asked, &options()).await?;
     let described = described.pop().ok_or(KafkaError::Canceled)?.map_err(KafkaError::AdminOp)?;
-    // The request replaces all settings of the topic, so those that it has are sent along.
+    // The request replaces all settings of the topic, so the existing ones are sent along.
     let own = described.entries.iter().filter(|entry| entry.source == ConfigSource::DynamicTopic);
     let own = own.filter(|entry| entry.name != SETTING);
     let wanted = wanted(replicas).to_string();

@@ -1,4 +1,4 @@
-//! The sandbox's ledger: what the providers say of each order.
+//! The sandbox's ledger: what the providers say about each order.
 
 use std::time::Duration;
 

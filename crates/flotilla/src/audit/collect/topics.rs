@@ -16,11 +16,11 @@ use crate::fleet::Fleet;
 
 /// How long a topic may be silent while it is read to its end.
 const SILENCE: Duration = Duration::from_secs(20);
-/// Foreign records of a topic that are looked up among the dead letters. Whoever finds more knows that
-/// something is wrong, and need not know of each.
+/// Foreign records of a topic that are looked up among the dead letters. An audit that finds more shows that
+/// something is wrong, and need not list each.
 const FOREIGN_MAX: usize = 10_000;
 
-/// What an event's time takes at its end: as a variable number in microseconds, and so until the year 3111.
+/// The bytes of the time at an event's end: as a variable-length number in microseconds, 8 until the year 3111.
 const TIME_BYTES: usize = 8;
 
 /// Partition and offset.
@@ -44,7 +44,7 @@ pub(super) async fn collect(fleet: &Fleet, facts: &mut Facts) -> Result<()> {
     Ok(())
 }
 
-/// Where a service goes on, by partition. It has processed, or set aside, what is before.
+/// Where a service goes on, by partition. What is before was processed or set aside.
 async fn next_offsets(
     fleet: &Fleet,
     service: &'static str,
@@ -59,7 +59,7 @@ async fn next_offsets(
     Ok(rows.into_iter().collect())
 }
 
-/// Those of the places that no service has a dead letter of.
+/// The places for which no service has a dead letter.
 async fn not_set_aside(
     fleet: &Fleet,
     topic: &str,
@@ -90,7 +90,7 @@ fn sequence(record: &Record) -> Option<i64> {
     record.header("ce_sequence").and_then(|text| text.parse().ok())
 }
 
-/// What is known of a key while its topic is read: a digest of each event, and one of all but its time.
+/// What is known of a key while its topic is read: a digest of each event, and one of everything but its time.
 #[derive(Default)]
 struct Seen {
     values: HashMap<i64, (u64, u64)>,
@@ -121,7 +121,7 @@ fn read_events(brokers: &str, name: &str) -> Result<(TopicFact, Vec<Position>)> 
         let told = (digest(value), digest(&value[..value.len().saturating_sub(TIME_BYTES)]));
         let key = seen.entry(record.key.clone()).or_default();
         key.beginning_expired |= expired.contains(&record.partition);
-        // The first is what counts; whatever differs from it is a fault.
+        // The first one counts; any that differs from it is a fault.
         let first =
             *key.values.entry(sequence).and_modify(|_| fact.duplicates += 1).or_insert(told);
         if first.1 == told.1 {
@@ -133,7 +133,7 @@ fn read_events(brokers: &str, name: &str) -> Result<(TopicFact, Vec<Position>)> 
     })
     .with_context(|| format!("{name} cannot be read to its end"))?;
     if !without_first.is_empty() {
-        // All of a partition has expired: however young a key is, it may have been there.
+        // All of a partition has expired: even the youngest key may have been there.
         fact.expired_until_ms = Some(i64::MAX);
     }
     let of_key = |seen: Seen| KeyFact {

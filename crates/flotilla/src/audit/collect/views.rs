@@ -1,6 +1,6 @@
 //! Reading the services' audit views (schema `audit` of each database), which are all that an audit knows of a
-//! service: what stands there in words is given its meaning here, and a word that nobody knows is an error. No
-//! table and no number of a state is looked at.
+//! service: the words in them are given their meaning here, and an unknown word is an error. No table and no
+//! number of a state is looked at.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -45,10 +45,10 @@ const PARCELS: &Words<Option<bool>> =
 /// Everything that the views of all services say.
 pub(in crate::audit) async fn read(fleet: &Fleet, first: Uuid) -> Result<Facts> {
     let mut facts = Facts::default();
-    // Orders first: whatever the others know of an order that has ended here is no older than that.
+    // Orders first: what the others know of an order that has ended here is no older than that.
     let mut db = connect(fleet, "order").await?;
     orders(&mut db, first, &mut facts).await?;
-    // Before inventory's items, so that order is never seen to have heard what is not yet said.
+    // Before inventory's items, so that order never appears to have heard what is not yet said.
     prices(&mut db, &mut facts).await?;
     let mut db = connect(fleet, "payment").await?;
     payments(&mut db, first, &mut facts).await?;
@@ -69,7 +69,7 @@ pub(in crate::audit) async fn read(fleet: &Fleet, first: Uuid) -> Result<Facts> 
     Ok(facts)
 }
 
-/// The meaning of a word. None is what a view says of a state that it has no word for.
+/// The meaning of a word. A view says None for a state that it has no word for.
 fn meaning<T: Copy>(words: &Words<T>, found: Option<String>, id: Uuid) -> Result<T> {
     let known = words.iter().find(|(word, _)| Some(*word) == found.as_deref());
     known.map(|(_, meaning)| *meaning).with_context(|| {
@@ -78,8 +78,8 @@ fn meaning<T: Copy>(words: &Words<T>, found: Option<String>, id: Uuid) -> Result
     })
 }
 
-/// How many events were published under each key of a topic: of orders from `first` on, and of whatever is no
-/// order.
+/// How many events were published under each key of a topic: keys of orders from `first` on, and keys that are not
+/// orders.
 async fn published(
     db: &mut PgConnection,
     topic: &str,
@@ -121,7 +121,7 @@ async fn payments(db: &mut PgConnection, first: Uuid, facts: &mut Facts) -> Resu
     Ok(())
 }
 
-/// The orders of which operators said what somebody outside did not.
+/// The orders for which operators said what somebody outside did not.
 async fn settled(db: &mut PgConnection) -> Result<BTreeSet<Uuid>> {
     let orders: Vec<Uuid> =
         sqlx::query_scalar("select order_id from audit.settled").fetch_all(db).await?;
@@ -130,7 +130,7 @@ async fn settled(db: &mut PgConnection) -> Result<BTreeSet<Uuid>> {
 
 async fn goods(db: &mut PgConnection, first: Uuid, facts: &mut Facts) -> Result<()> {
     type Row = (Uuid, Option<String>, Option<Json<BTreeMap<String, i64>>>);
-    // One snapshot, so that counters and reservations belong together on a moving fleet as well.
+    // One snapshot, so that counters and reservations belong together even on a moving fleet.
     let mut db = db.begin_with("begin isolation level repeatable read, read only").await?;
     let rows: Vec<Row> = sqlx::query_as(
         "select order_id, goods, lines from audit.reservations where order_id >= $1",

@@ -3,9 +3,9 @@
 use super::{Check, Rule};
 use crate::audit::facts::{Facts, PriceFact};
 
-/// Which of two prices is the later their numbers tell, so what order charges is judged at any moment. Only
-/// that it has not heard the last may be mended a moment later, unless it is past the event and charges
-/// something else all the same.
+/// The numbers of two prices show which is the later, so what order charges is judged at any moment. Only
+/// that it has not heard the last may be corrected a moment later, unless it is past the event and still
+/// charges something else.
 pub(super) fn are_those_of_inventory(facts: &Facts) -> Rule {
     let latest = &facts.latest().stock;
     let items = facts.stock.iter().map(|(sku, item)| -> Check {

@@ -9,7 +9,7 @@ use crate::audit::facts::{Facts, LedgerFact, OrderEnd};
 
 pub(super) fn agree(facts: &Facts) -> Vec<Rule> {
     let Some(ledger) = &facts.ledger else { return Vec::new() };
-    // Who is asked was told of the order after it was committed, so those that were read last hold all.
+    // A provider hears of an order after it is committed, so the orders that were read last include all.
     let orders = &facts.latest().orders;
     let money = |id: &Uuid| -> Check {
         let kept = ledger.kept_minor.get(id).copied().unwrap_or_default();
@@ -23,7 +23,7 @@ pub(super) fn agree(facts: &Facts) -> Vec<Rule> {
         if !facts.is_settled(id) && kept + held <= order.total_minor {
             return Check::Moving;
         }
-        // An operator knows of money that this provider does not have. Too much of it has no reason.
+        // An operator knows of money that this provider does not have. Nothing explains too much of it.
         if facts.payments_by_hand.contains(id) && kept + held <= order.total_minor {
             return Check::Holds;
         }
@@ -43,7 +43,7 @@ pub(super) fn agree(facts: &Facts) -> Vec<Rule> {
         if !facts.is_settled(id) {
             return Check::Moving;
         }
-        // An operator knows of a parcel that went out by another way. One too many has no reason.
+        // An operator knows of a parcel that was sent another way. Nothing explains one too many.
         if facts.shipments_by_hand.contains(id) && !dispatched {
             return Check::Holds;
         }

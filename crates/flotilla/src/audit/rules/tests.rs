@@ -50,7 +50,7 @@ fn clean() -> Facts {
     facts
 }
 
-/// Has the topic's service say how many events of an order it has published.
+/// Makes the topic's service say how many events of an order it has published.
 fn count(facts: &mut Facts, topic: &str, order: Uuid, sequence: i64) {
     let service = topic.strip_suffix(".events").and_then(roster::find).unwrap().name;
     let new = || Counted { service, sequences: HashMap::new() };
@@ -205,7 +205,7 @@ fn an_event_under_a_key_that_no_service_knows_is_found() {
             });
         }
     }
-    // Known, but by a row that counts no event.
+    // Known, but from a row that counts no event.
     finds("every key", |facts| count(facts, "payment.events", CANCELLED, 0));
 }
 

@@ -1,4 +1,4 @@
-//! What was committed stands on the topics, and nothing else does.
+//! What was committed is on the topics, and nothing else is.
 
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ pub(super) fn everything_committed_is_published(facts: &Facts) -> Rule {
 }
 
 /// Per key, the topic holds the sequence from 1 to what its service counted, without a gap. A beginning that
-/// retention removed is no gap.
+/// retention removed is not a gap.
 pub(super) fn sequences_are_complete(facts: &Facts) -> Rule {
     let all = facts.published.iter().flat_map(|(topic, counted)| {
         counted
@@ -65,8 +65,8 @@ fn has_no_gap(found: &KeyFact) -> bool {
         && (found.lowest == 1 || found.lowest > 1 && found.beginning_expired)
 }
 
-/// Whether retention may have removed all events of a key. An order says in its id when it was placed: may it, that
-/// was before the first record that is still there. How old another key is, nobody knows.
+/// Whether retention may have removed all events of a key. Those of an order, if it was
+/// placed, as its id says, before the first record that is still there. How old another key is, nobody knows.
 fn has_expired(topic: &TopicFact, key: &str) -> bool {
     let until = topic.expired_until_ms.and_then(|until| u64::try_from(until).ok());
     let Some(until) = until else { return false };

@@ -1,11 +1,11 @@
-//! What the bytes of a dead letter say, for the one who has to decide about it.
+//! What the bytes of a dead letter say, for the person who has to decide about it.
 
 use chassis::tail::Decoder;
 use events::TOPICS;
 use serde_json::{Value, json};
 
-/// The payload by the registry's schema of its id; without the registry, by the schema that this build
-/// has for its type. A payload that cannot be read says why: that may be what is wrong with it.
+/// The payload by the registry's schema of its id; without the registry, by this build's schema for
+/// its type. If a payload cannot be read, says why: that may be what is wrong with it.
 pub(super) async fn decoded(letter: &Value) -> Value {
     let bytes = letter["payload_hex"].as_str().and_then(|text| hex::decode(text).ok());
     let Some(bytes) = bytes else { return Value::Null };

@@ -1,5 +1,4 @@
-//! `flotilla events republish`: a topic that lost its log gets again what its service still has in its
-//! outbox.
+//! `flotilla events republish`: gives a topic that lost its log what its service still has in its outbox.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,9 +10,9 @@ use serde_json::{Value, json};
 use crate::commands::http::{Call, Http};
 use crate::output::Output;
 
-/// How often the service is asked how far it is.
+/// How often the service is asked for its progress.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How long a service may take without getting anywhere: the topic may not be there, and is waited for.
+/// How long a service may make no progress: the topic may not exist yet, and is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
@@ -58,7 +57,7 @@ pub(crate) async fn run(command: Republish, out: &Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Until nothing of the topic waits any more.
+/// Waits until nothing of the topic waits any more.
 async fn wait(http: &Http, base: &str, topic: &str) -> Result<()> {
     let mut seen = Value::Null;
     let mut still = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! The log of one process, as it is and as it grows. A start may put a long log aside and begin a new
+//! The log of one process, as it is and as it grows. A start may set a long log aside and begin a new
 //! one; what is followed is the log, not the file.
 
 use std::fs::File;
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::commands::fleet;
 use crate::output::Output;
 
-/// How often a followed log is looked at.
+/// How often a followed log is checked.
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 /// How much of a log is shown.
 const SHOWN_BYTES: u64 = 16 * 1024;
@@ -62,14 +62,14 @@ fn show(line: &[u8], out: &Output) {
     out.document(&line);
 }
 
-/// A file that is read line by line, with the line that has no end yet.
+/// A file that is read line by line, with the line that is not complete yet.
 struct Log {
     file: File,
     line: Vec<u8>,
 }
 
 impl Log {
-    /// What is cut in half by beginning late is not shown.
+    /// A line that is cut in half by starting late is not shown.
     fn at_its_end(mut file: File) -> Result<Self> {
         let start = file.metadata()?.len().saturating_sub(SHOWN_BYTES);
         file.seek(SeekFrom::Start(start))?;
@@ -81,7 +81,7 @@ impl Log {
         Ok(log)
     }
 
-    /// Every line up to the end of the file. One without an end, or too long, is given as it comes.
+    /// Every line up to the end of the file. A line without an end, or one too long, is given in parts.
     fn read(&mut self, mut each: impl FnMut(&[u8])) -> Result<()> {
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
@@ -99,7 +99,7 @@ impl Log {
         }
     }
 
-    /// The last line, which nobody will end any more.
+    /// The last line, which will never be completed.
     fn rest(&mut self, mut each: impl FnMut(&[u8])) {
         if !self.line.is_empty() {
             each(&self.line);
@@ -107,7 +107,7 @@ impl Log {
         }
     }
 
-    /// Whether another file has its place by now, or it was emptied.
+    /// Whether another file has taken its place by now, or it was emptied.
     fn was_put_aside(&mut self, path: &Path) -> Result<bool> {
         let (ours, position) = (self.file.metadata()?, self.file.stream_position()?);
         let Ok(now) = std::fs::metadata(path) else { return Ok(false) };

@@ -1,4 +1,4 @@
-//! What runs, where, and whether it does its work. Everything is asked at once: one process that hangs
+//! What runs, where, and whether it does its work. Everything is asked in parallel: one process that hangs
 //! costs its own deadline and nobody else's.
 
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The exit code when something does not do its work.
 const NOT_ALL_UP: u8 = 3;
 
-/// What a process is up to.
+/// What a process does.
 enum State {
     Down,
     Frozen,
@@ -78,7 +78,7 @@ async fn state(fleet: &Fleet, http: &Http, process: &ServerStatus) -> State {
     }
 }
 
-/// A service that is not ready says so with a status of its own, and its reasons all the same.
+/// A service that is not ready says so with a status of its own, but still gives its reasons.
 async fn of_service(http: &Http, admin: &str) -> State {
     let Ok(call) = Call::get(admin, &["readyz"]) else { return State::Silent };
     let asked = async { http.send(call).await.ok()?.json::<Value>().await.ok() };

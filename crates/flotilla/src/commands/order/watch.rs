@@ -1,4 +1,4 @@
-//! Following an order to its end, also through restarts of its service: a stream that is cut is taken up
+//! Following an order to its end, even through restarts of its service: a stream that is cut is resumed
 //! where it broke off.
 
 use std::process::ExitCode;
@@ -15,16 +15,16 @@ use crate::commands::http::{Call, Http, body};
 use crate::commands::{IS_IT_UP, text};
 use crate::output::Output;
 
-/// How often a stream that brings nothing new is taken up again, and how long after the one before:
+/// How often a stream that brings nothing new is resumed, and how long after the one before:
 /// together longer than a service takes to stop, start and be ready.
 const RETRIES_MAX: u32 = 60;
 const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// How long nothing at all may come; the service sends a heartbeat every 15 s.
+/// How long there may be nothing at all; the service sends a heartbeat every 15 s.
 const SILENCE_MAX: Duration = Duration::from_secs(45);
 /// The longest line that is read: an entry is far shorter.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// Prints the order's entries as they happen, until its end, and how it ended. Returns a failure where
+/// Prints the order's entries as they happen, until its end, and how it ended. Returns a failure if
 /// that is not what its customer ordered it for.
 pub(crate) async fn watch(http: &Http, base: &str, order: &str, out: &Output) -> Result<ExitCode> {
     let mut watch = Watch { http, base, order, seen: None };
@@ -43,7 +43,7 @@ pub(crate) async fn watch(http: &Http, base: &str, order: &str, out: &Output) ->
                  then `flotilla order watch {order}` shows all of it"
             );
         }
-        // A stream that brought something ended for a reason: most often it was the order's end.
+        // A stream that brought something ended for a reason: usually the order's end.
         if retries > 0 {
             tokio::time::sleep(RETRY_AFTER).await;
         }
@@ -77,7 +77,7 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// Shows what one stream brings. A stream that ends says nothing about the order: a service that
-    /// stops ends its streams as well. Only the answer to the next request tells.
+    /// stops also ends its streams. Only the answer to the next request shows.
     async fn follow(&mut self, out: &Output) -> Result<Broke> {
         let mut call = Call::get(self.base, &["orders", self.order, "events"])?;
         if let Some(seen) = &self.seen {
@@ -116,7 +116,7 @@ impl Watch<'_> {
         Ok(Broke::Off("the stream ends at once".to_owned()))
     }
 
-    /// How it ended: the stream tells what happened, not what became of it.
+    /// How it ended: the stream says what happened, not how it turned out.
     async fn end(&self) -> Result<Broke> {
         let found = self.http.ask(Call::get(self.base, &["orders", self.order])?).await;
         Ok(found.map_or_else(|error| Broke::Off(format!("{error:#}")), Broke::Ended))
@@ -132,7 +132,7 @@ struct Entry {
 
 impl Entry {
     /// Takes a line; returns id and data of an event that an empty line completes. One that was cut off
-    /// is not shown, and asked for again.
+    /// is not shown, and is requested again.
     fn line(&mut self, line: &str) -> Option<(Option<String>, String)> {
         match line.split_once(':') {
             Some(("id", id)) => self.id = Some(id.trim().to_owned()),
