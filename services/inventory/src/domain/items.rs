@@ -1,5 +1,5 @@
 //! The stock of one SKU, which all orders share: how units move between its places, how it is adjusted
-//! from outside, and what the catalogue says about it. For ever, free + reserved + shipped is the sum
+//! from outside, and what the catalogue says about it. At all times, free + reserved + shipped is the sum
 //! of all adjustments, and none of the three is negative.
 
 use events::{CatalogueEvent, InventoryDepleted, Money, Sku, StockItemChanged};
@@ -16,7 +16,7 @@ pub const NOTE_LENGTH_MAX: usize = 500;
 pub struct Item {
     pub name: String,
     pub price: Money,
-    /// Units to be had.
+    /// Units that can be reserved.
     pub free: i64,
     /// Units set aside for orders.
     pub reserved: i64,
@@ -34,7 +34,7 @@ pub struct Adjustment {
     pub source: Source,
 }
 
-/// Who adjusts: a caller is told of a rejection, an event that is refused becomes a dead letter.
+/// Who adjusts: a caller gets the rejection, an event that is rejected becomes a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     Caller,
@@ -56,7 +56,7 @@ pub enum Rejection {
     Note,
 }
 
-/// Whether an adjustment is one at all, whichever way it came: the database keeps neither an empty one nor
+/// Whether an adjustment is valid, whichever way it came: the database accepts neither an empty one nor
 /// every text.
 pub fn check_adjustment(delta: i64, note: &str) -> Result<(), Rejection> {
     if delta == 0 || delta.unsigned_abs() > MAX_STOCK.unsigned_abs() {
@@ -133,7 +133,7 @@ pub fn set(
 }
 
 /// What the catalogue says when units of an item have moved: only whether there are any. The level is
-/// not news.
+/// not published.
 pub(super) fn availability(
     sku: &Sku,
     item: &Item,
