@@ -1,5 +1,6 @@
 //! The fleet as a whole: the rules without servers (`simulation`, `transitions`), a shop on a running fleet
-//! (`shop`, and `rig` for those who kill), what it says of itself (`members`, `documents`), and what every service needs (`coverage`).
+//! (`shop`, and `rig` for tests that kill), what it says about itself (`members`, `documents`), and what every
+//! service needs (`coverage`).
 
 pub mod coverage;
 pub mod documents;

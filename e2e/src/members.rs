@@ -1,5 +1,5 @@
-//! The services on the roster, as this crate has their code: what each says of itself, and the document of its
-//! API. One line each; a service that is missing here fails a test by name.
+//! The services on the roster, as far as this crate has their code: what each says about itself, and the document
+//! of its API. One line each; a service that is missing here fails a test that names it.
 
 use chassis::{Description, OfEveryService, describe};
 use roster::{FOREIGN_TOPICS, Member, ROSTER, Starts};
@@ -10,7 +10,7 @@ use utoipa::openapi::OpenApi;
 pub struct Code {
     /// Its name on the roster.
     pub name: &'static str,
-    /// What it says of itself.
+    /// What it says about itself.
     pub describe: fn() -> Description,
     /// The part of its public API that `docs/openapi.json` has. A service on request serves its own document and has
     /// no part there.
@@ -43,8 +43,8 @@ pub fn code_of(name: &str) -> Option<&'static Code> {
     ALL.iter().find(|code| code.name == name)
 }
 
-/// What every service says of itself, and what the roster says besides: all that somebody needs who writes a chart,
-/// an access list or a catalogue of events for the fleet, in any language.
+/// What every service says about itself, and what the roster adds: everything needed to write a chart, an access
+/// list or a catalogue of events for the fleet, in any language.
 pub fn document() -> String {
     let service = |member: &Member| Service {
         starts: match member.starts {

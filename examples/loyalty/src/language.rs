@@ -1,5 +1,5 @@
-//! What loyalty publishes. The fleet's own language is the crate `events`; a service beside the fleet brings its
-//! own, with its schemas beside it.
+//! What loyalty publishes. The fleet's own language is the crate `events`; a service beside the fleet has its own,
+//! with its schemas beside it.
 
 use events::OrderId;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ pub struct PointsChanged {
 }
 
 language::topic! {
-    /// All that may stand on the topic of loyalty.
+    /// Everything that may be on the topic of loyalty.
     LoyaltyEvent on "loyalty.events" in "flotilla.loyalty.v1", schemas "schemas", language &[],
     order_id: OrderId {
         PointsChanged,

@@ -14,8 +14,8 @@ use crate::phase::Phase;
 
 /// Orders looked at in one search: more than are placed between two searches, and about ten milliseconds' work.
 const LOOKED_AT_MAX: i64 = 50_000;
-/// Open orders kept in mind. Where there are more, the search does not get past the excess: the counts
-/// are then too low, but the age is still right.
+/// Open orders kept in mind. Where there are more, the search does not go past the first one too many:
+/// the counts are then too low, but the age is still right.
 const KEPT_MAX: usize = 10_000;
 
 /// An order's commit comes a little later than its id. An order committed later than this is only missing
