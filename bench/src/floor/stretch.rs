@@ -1,4 +1,4 @@
-//! A stretch of the same work again and again, and the CPU that processes took meanwhile.
+//! A stretch of the same work, repeated, and the CPU that processes took meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ impl Stretch {
         self.cpu.iter().map(|cpu| cpu.as_secs_f64() * 1e6 / divisor).collect()
     }
 
-    /// All that was done, in batches of one size.
+    /// The number of orders done, in batches of one size.
     pub(super) fn divisor(&self, each_time: usize) -> f64 {
         self.times as f64 * each_time as f64
     }

@@ -59,7 +59,7 @@ impl World {
         wrong
     }
 
-    /// The history of an order must be what the service published, in the same sequence, with each answer once.
+    /// The history of an order must be what order published, in the same sequence, with each answer once.
     fn wrong_with_a_history(&self, saga: &Saga) -> Option<String> {
         let order = self.fleet.order.rows().orders.get(saga.id).expect("it was placed");
         let history: Vec<&'static str> = order.history().collect();
