@@ -53,7 +53,7 @@ impl Series {
         self.open(second).acknowledge.record(latency);
     }
 
-    /// The first seconds, this many, whether anything happened in them or not.
+    /// The first `count` seconds, whether anything happened in them or not.
     pub fn seconds(&self, count: usize) -> Vec<Second> {
         let mut seconds = self.done.clone();
         seconds.extend(self.open.iter().map(Open::sum_up));
