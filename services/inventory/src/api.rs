@@ -1,4 +1,4 @@
-//! Items over HTTP: what there is, at which price, and adjusting it.
+//! Items over HTTP: reading them, setting names and prices, adjusting units.
 
 mod adjust;
 mod read;

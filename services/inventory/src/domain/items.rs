@@ -92,8 +92,8 @@ impl Item {
     }
 }
 
-/// Someone counted, received or lost goods. Each adjustment is to be applied once: the caller keeps
-/// their ids.
+/// Someone counted, received or lost goods. Each adjustment must be applied only once: the caller keeps
+/// the ids.
 pub fn adjust(
     sku: &Sku,
     item: Option<&mut Item>,

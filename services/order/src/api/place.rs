@@ -101,8 +101,8 @@ pub(super) async fn place_order(
             let patience = patience.saturating_sub(began.elapsed());
             match api.hub.wait_for_end(&api.handle, order, patience).await {
                 Ok(Some(row)) if row.has_ended() => view::json(&row).into_response(),
-                // The order is committed, whatever keeps us from watching it: a failure here would hide its id
-                // from a caller who has it.
+                // The order is committed, even if something keeps us from watching it: a failure here would hide
+                // its id from the caller.
                 Ok(_) | Err(_) => (StatusCode::ACCEPTED, Json(answer(&placed))).into_response(),
             }
         }
