@@ -1,5 +1,5 @@
-//! The orders that were under way at one moment, until the last of them has ended: how long that took,
-//! and how much the fleet did meanwhile.
+//! The orders under way at one moment, until the last of them has ended: how long that took, and how much
+//! the fleet did meanwhile.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ pub struct Backlog {
     pub since: Instant,
     /// Orders that waited then.
     pub waiting: u64,
-    /// Those of them that still do.
+    /// Those of them that still wait.
     pub left: u64,
     /// The first end of any order after that moment.
     pub first: Option<Mark>,

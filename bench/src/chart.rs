@@ -13,7 +13,7 @@ use crate::series::Second;
 const WIDTH: u32 = 1_000;
 const HEAD: u32 = 64;
 const PANEL: u32 = 260;
-/// Of the bars, each a process, and of what is around them.
+/// Heights of a bar, which is a process, and of the frame around the bars.
 const BAR: u32 = 24;
 const BARS_FRAME: u32 = 90;
 /// Room for the numbers beside an axis, for the names of processes, and for those of lines.
@@ -33,7 +33,7 @@ const COLOURS: [RGBColor; 6] = [BLUE, ORANGE, GREEN, PURPLE, BROWN, DARK];
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Lines of a panel: each with its name, and its value in each second that has one.
+/// A line of a panel: its name, and its value in each second that has one.
 struct Line {
     name: String,
     values: Vec<Option<f64>>,
@@ -100,7 +100,7 @@ fn draw_latency(area: &Area<'_>, report: &Report) -> Result<()> {
         line("placed to acknowledged, p50", |second| second.acknowledge.map(|ms| ms.p50_ms)),
     ];
     let lowest = lines.iter().flat_map(|line| line.values.iter().flatten()).copied();
-    // Whole decades, so that a line reads off.
+    // Whole decades, so that the line can be read off.
     let lowest = lowest.fold(1_000.0, f64::min).max(0.01).log10().floor();
     let decades = 10_f64.powf(lowest)..10_f64.powf(highest(&lines).max(1.0).log10().ceil());
     draw_lines(area, report, "latency", "ms", decades.log_scale(), &lines)
@@ -209,7 +209,7 @@ fn shade_absence(plot: &Area<'_>, report: &Report, seconds: f64) -> Result<()> {
     Ok(())
 }
 
-/// The stretches of a line without a gap; a value stands in the middle of its second.
+/// The stretches of a line without a gap; a value is in the middle of its second.
 fn runs(values: &[Option<f64>]) -> impl Iterator<Item = Vec<(f64, f64)>> + '_ {
     let points: Vec<Option<(f64, f64)>> = (0..)
         .zip(values)

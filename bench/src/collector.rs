@@ -1,5 +1,5 @@
-//! Somebody to send traces and metrics to: a process that counts and forgets them, so that what the
-//! services spend on telemetry is measured and not what a real collector does with it.
+//! A receiver of traces and metrics: a process that counts and forgets them, so that the measurement shows
+//! what the services spend on telemetry and not what a real collector does with it.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -13,16 +13,16 @@ use crate::http::Client;
 
 /// Its name as a process and as a program.
 pub const NAME: &str = "collector";
-/// How long it may take to listen.
+/// How long it may take until it listens.
 const READY: Duration = Duration::from_secs(10);
-/// How often services send their metrics. The usual minute would be once in a window or not at all; what
-/// an export costs is little beside what the orders of five seconds do.
+/// How often services send their metrics. The usual minute would be once in a window or not at all; an
+/// export costs little compared with the orders of five seconds.
 const METRICS_EVERY: Duration = Duration::from_secs(5);
 /// How long after the load the first metrics and spans may arrive: spans wait for five seconds, too.
 const ARRIVAL: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// A collector that runs.
+/// A running collector.
 #[derive(Debug, Clone)]
 pub struct Collector {
     sampling: f64,
@@ -32,7 +32,7 @@ pub struct Collector {
 /// Where a collector listens. It says so, as JSON, on its output.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Listening {
-    /// For OTLP over HTTP, and for whoever asks what has arrived.
+    /// For OTLP over HTTP, and for asking what has arrived.
     pub address: SocketAddr,
 }
 
@@ -71,7 +71,7 @@ impl Collector {
     /// What tells the services to send to it.
     pub fn variables(&self) -> [(String, String); 4] {
         [
-            // Exporters go by the proxies of the environment; the collector is on this machine.
+            // Exporters use the proxies of the environment; the collector is on this machine.
             ("NO_PROXY", "127.0.0.1".to_owned()),
             ("FLOTILLA_OTLP_ENDPOINT", format!("http://{}", self.listening.address)),
             ("FLOTILLA_TRACE_SAMPLING", self.sampling.to_string()),

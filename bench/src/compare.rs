@@ -1,6 +1,6 @@
-//! Two measurements side by side. A machine that others share is never twice the same, so each side is
-//! measured in several rounds, taken by turns, and a ratio comes with the range that the rounds span: a
-//! change that is smaller than its range has not been shown.
+//! Two measurements side by side. A shared machine is never the same twice, so each side is measured in
+//! several rounds, in turns, and a ratio comes with the range that the rounds span: a change smaller than
+//! its range is not proven.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
@@ -8,7 +8,7 @@ use std::fmt::{self, Display, Formatter};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-/// What is compared: its name, and where it stands in a report.
+/// What is compared: its name, and where it is in a report.
 const FIGURES: [(&str, Figure); 11] = [
     ("completed sagas/s", Figure::At("/completed_per_second")),
     ("acknowledge p50, ms", Figure::At("/acknowledge/p50_ms")),
@@ -28,7 +28,7 @@ enum Figure {
     At(&'static str),
     /// The CPU of a part.
     Part(&'static str),
-    /// The CPU of all parts but the collector, which stands for somebody else's machine.
+    /// The CPU of all parts but the collector, which represents somebody else's machine.
     AllParts,
 }
 
@@ -50,7 +50,7 @@ impl Figure {
 #[derive(Debug)]
 pub struct Comparison {
     rounds: (usize, usize),
-    /// What was asked for differently, in words.
+    /// How the requested settings differ, in words.
     differences: Vec<String>,
     rows: Vec<Row>,
 }
@@ -88,14 +88,14 @@ impl Comparison {
     }
 }
 
-/// In what two measurements were asked for differently. They can be compared all the same: what replicas
-/// or telemetry cost is such a comparison.
+/// How the requested settings of two measurements differ. They can still be compared: the cost of replicas
+/// or telemetry is such a comparison.
 fn differences(before: &Value, after: &Value) -> Vec<String> {
     let keys = |report: &Value| -> Vec<String> {
         report["plan"].as_object().into_iter().flat_map(|plan| plan.keys().cloned()).collect()
     };
     let of_plan: BTreeSet<String> = keys(before).into_iter().chain(keys(after)).collect();
-    // What each is called, where it stands, and what a report means that does not hold it.
+    // What each is called, where it is in a report, and what its absence means.
     let asked = of_plan.iter().map(|key| (key.as_str(), format!("/plan/{key}"), "none")).chain([
         ("replicas", "/replicas".to_owned(), "1"),
         ("partitions", "/partitions".to_owned(), "3"),
@@ -127,7 +127,7 @@ fn rounds(text: &str) -> anyhow::Result<Vec<Value>> {
     Ok(rounds)
 }
 
-/// Of sorted figures.
+/// The median of sorted figures.
 fn median(sorted: &[f64]) -> f64 {
     let middle = sorted.len() / 2;
     match sorted.len() % 2 {

@@ -1,5 +1,5 @@
 //! A measurement in which Kafka is killed, stays away and comes back: orders are accepted all the time,
-//! and what has gathered meanwhile is worked off afterwards.
+//! and the backlog is worked off afterwards.
 
 pub mod figures;
 mod memory;
@@ -22,7 +22,7 @@ use memory::MemoryWatch;
 /// would be overdue and cancelled anyway.
 const DRAIN_MAX: Duration = Duration::from_secs(900);
 
-/// Measures with Kafka away for a while. The plan's window is how long everything runs as usual before
+/// Measures with Kafka away for a while. The plan's window is how long everything runs normally before
 /// and after.
 pub async fn run(
     fleet: &Fleet,
@@ -44,7 +44,7 @@ pub async fn run(
     load.until("measure", begin + usual, |_| false).await?;
 
     let accepted_before = load.generator.ends.totals().acknowledge;
-    // What a process has used is lost with it.
+    // The CPU time of a process is lost when it ends.
     let used = process::cpu_times(&fleet.processes)?;
     let kafka = Process::find(servers.settings(), "kafka").context("Kafka does not run")?;
     kafka.kill().await?;

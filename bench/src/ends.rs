@@ -1,5 +1,5 @@
-//! What has become of the orders. An order's end can be heard of before the answer that names it was
-//! read, so both sides meet here, whichever comes first.
+//! What has become of the orders. An order's end may be heard before the answer that names the order has
+//! been read, so both are matched here, whichever comes first.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -20,7 +20,7 @@ pub enum Outcome {
     Compensated,
 }
 
-/// An order's end, as it was heard of.
+/// An order's end, as it was heard.
 #[derive(Debug, Clone, Copy)]
 pub struct End {
     pub order: Uuid,
@@ -29,7 +29,7 @@ pub struct End {
 }
 
 /// What is counted. An order belongs to the window that it was intended in, whenever it ends;
-/// throughput counts what ended in the window.
+/// throughput counts the orders that ended in the window.
 #[derive(Debug, Clone, Default)]
 pub struct Totals {
     /// Orders that ended as completed since the load began.
@@ -38,13 +38,13 @@ pub struct Totals {
     pub compensated: u64,
     /// What happened in each second of the window.
     pub series: Series,
-    /// The orders that were under way when somebody wanted to know what becomes of them.
+    /// The orders that were under way when [`Ends::watch_backlog`] was called.
     pub backlog: Option<Backlog>,
     /// Orders to be placed that have neither ended nor failed.
     pub outstanding: u64,
     /// Orders that the service refused for good.
     pub failed: u64,
-    /// Orders that ended twice, or that nobody here has placed.
+    /// Orders that ended twice, or that this run did not place.
     pub strange: u64,
     /// From the intended moment to the answer, of orders of the window.
     pub acknowledge: Latencies,
@@ -77,7 +77,7 @@ impl Ends {
         self.lock().totals.outstanding += orders;
     }
 
-    /// An order was accepted. Returns how many orders ended with that: one whose end came earlier.
+    /// An order was accepted. Returns how many orders that ended: one, if its end came earlier.
     pub fn accepted(&self, order: Uuid, intended: Instant, acknowledged: Instant) -> usize {
         let mut state = self.lock();
         if self.window.holds(intended) {
@@ -123,7 +123,7 @@ impl Ends {
         Totals { strange: state.early.len() as u64, ..state.totals.clone() }
     }
 
-    /// Keeps an eye on the orders that are outstanding now.
+    /// Watches the orders that are outstanding now.
     pub fn watch_backlog(&self) {
         let totals = &mut self.lock().totals;
         totals.backlog = Some(Backlog::new(Instant::now(), totals.outstanding));

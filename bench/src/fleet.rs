@@ -1,4 +1,4 @@
-//! Where the fleet that is measured can be reached, and which processes it is.
+//! Where the measured fleet can be reached, and which processes it consists of.
 
 use std::net::SocketAddr;
 

@@ -1,6 +1,6 @@
 //! The floor of each part: what Postgres, the services' own work and Kafka take for an order when nothing
-//! else does work. Each is driven by the shipped code, through the doors that the chassis has for measuring,
-//! in one process and on one thread, so that no part waits for another one's turn.
+//! else works. Each is driven by the shipped code, through the chassis' interfaces for measuring, in one
+//! process and on one thread, so that no part waits for another.
 //!
 //! Reading order: `servers` (what runs), `saga` (orders without Kafka and HTTP), `stretch` (what is
 //! measured meanwhile), `database`, `broker` and `fixed` (the parts), `report`.
@@ -26,17 +26,17 @@ use database::Sagas;
 pub use report::{Batch, Report};
 use servers::Servers;
 
-/// Orders of a batch: of a quiet fleet, of a busy one, and of one at full load.
+/// Orders in a batch: in a quiet fleet, in a busy one, and in one at full load.
 const SIZES: [usize; 3] = [1, 16, 256];
 
 /// Enough for two digits: CPU is counted in hundredths of a second.
 const SECONDS: f64 = 5.0;
 /// As in the other scenarios.
 const WARMUP: f64 = 45.0;
-/// The longest of either.
+/// The maximum of either.
 const SECONDS_MAX: f64 = 3_600.0;
 
-/// Told what is being done and, when it is done, how long it took.
+/// Called with what is being done and, when it is done, how long it took.
 pub type Progress = fn(&str, Option<Duration>);
 
 /// How long each part is measured.
@@ -68,8 +68,8 @@ impl Options {
     }
 }
 
-/// Starts servers and measures. They are left running, with offsets in the databases that are of no
-/// topic: no fleet can go on with them.
+/// Starts servers and measures. They are left running, with offsets in the databases that belong to no
+/// topic: no fleet can continue with them.
 pub async fn measure(settings: Settings, options: &Options, progress: Progress) -> Result<Report> {
     let servers = Servers::start(settings, &progress).await?;
     let options = options.clone();
@@ -88,7 +88,7 @@ async fn each(servers: &Servers, options: &Options, progress: Progress) -> Resul
         let what = format!("Postgres and the services, batches of {orders}");
         done.push(timed(progress, &what, sagas.measure(orders, options)).await?);
     }
-    // Its connections with it: what follows is measured alone.
+    // Closes its connections too: what follows is measured alone.
     drop(sagas);
     let mut broker = Broker::start(servers).await?;
     let mut batches = Vec::new();

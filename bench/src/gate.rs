@@ -1,5 +1,5 @@
-//! When the next order may be placed. Both kinds of arrival come down to permits of one semaphore:
-//! in the closed loop an order that ended gives its permit back, in the open loop the clock gives them.
+//! When the next order may be placed. Both kinds of arrival come down to permits of one semaphore: in the
+//! closed loop an order that ended gives its permit back, in the open loop the clock gives permits.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 
 use crate::plan::Arrival;
 
-/// How often the open loop looks at the clock. Orders are counted from the moment they were intended
-/// for, so this bounds the evenness of their arrival, not the truth of the figures.
+/// How often the open loop looks at the clock. Orders are timed from the moment they were intended for,
+/// so this limits the evenness of their arrival, not the truth of the figures.
 const TICK: Duration = Duration::from_millis(1);
 
 /// Hands out the permission to place an order.
@@ -21,7 +21,7 @@ pub struct Gate {
 
 enum Kind {
     Closed,
-    /// When each order that is due and not yet taken was intended for.
+    /// The intended time of each order that is due and not yet taken.
     Open {
         rate: f64,
         due: Mutex<VecDeque<Instant>>,
@@ -41,10 +41,10 @@ impl Gate {
         }
     }
 
-    /// Waits until an order may be placed; the moment it was intended for, from which its latencies
-    /// count. An order that had to wait for a free connection has waited already, and counting from
-    /// the moment it was sent would hide exactly the stalls that matter (coordinated omission). `None`
-    /// when no more are to be placed.
+    /// Waits until an order may be placed; returns the moment it was intended for, from which its
+    /// latencies count. An order that had to wait for a free connection has waited already, and counting
+    /// from the moment it was sent would hide exactly the stalls that matter (coordinated omission).
+    /// `None` when no more are to be placed.
     pub async fn next(&self) -> Option<Instant> {
         self.permits.acquire().await.ok()?.forget();
         match &self.kind {
@@ -64,7 +64,7 @@ impl Gate {
     }
 
     /// Lets orders in until `end`, then no more. Those of the open loop that were due before and wait
-    /// for a connection are still handed out: leaving them out would flatter a fleet that is too slow.
+    /// for a connection are still handed out: omitting them would flatter a fleet that is too slow.
     pub async fn run_until(&self, end: Instant, mut intended: impl FnMut(Instant)) {
         let start = Instant::now();
         match &self.kind {

@@ -16,8 +16,8 @@ use crate::http::Client;
 use crate::plan::Plan;
 use crate::request::{OrderRequest, order_id};
 
-/// How long to let a service be that is overloaded or away. It asks for a second or more; a load
-/// that came back in step after exactly that would be a load of its own kind.
+/// How long to leave a service alone that is overloaded or away. It asks for a second or more; requests
+/// that all came back after exactly that would be a load of their own kind.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// What happened to requests, beyond what becomes of orders.
@@ -25,11 +25,11 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub struct Requests {
     /// Orders numbered so far.
     number: AtomicU64,
-    /// Answers that ask to come back later; the request was sent again.
+    /// Answers that asked to come back later; the request was sent again.
     pub turned_away: AtomicU64,
     /// Connections that broke; the request was sent again with the same key.
     pub broken: AtomicU64,
-    /// The first answer that refuses an order for good: an order of a benchmark should never be.
+    /// The first answer that refuses an order for good, which should never happen in a benchmark.
     pub first_failure: Mutex<Option<String>>,
 }
 
@@ -74,7 +74,7 @@ impl Generator {
         }
     }
 
-    /// Places one order, however often that takes. Returns how many orders ended with that.
+    /// Places one order, with as many attempts as it takes. Returns how many orders ended with that.
     async fn place(&self, client: &mut Client, request: &[u8], intended: Instant) -> usize {
         loop {
             match client.send(request).await {

@@ -1,6 +1,6 @@
 //! A client for HTTP/1.1 with one connection and one request at a time, made for load: the request's
-//! bytes are the caller's, and of the response only what is needed is read. A general client costs
-//! more per request than a service of the fleet does per order.
+//! bytes are the caller's, and only the needed part of the response is read. A general client costs more
+//! per request than a service of the fleet does per order.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(70);
 /// A response's head is never longer.
 const HEAD_MAX: usize = 16 * 1024;
 
-/// A connection that is made when first needed and again after it broke.
+/// A connection that is opened when first needed, and again after it broke.
 pub struct Client {
     address: SocketAddr,
     stream: Option<TcpStream>,
@@ -57,8 +57,8 @@ impl Client {
         self.send(request.as_bytes()).await
     }
 
-    /// Sends a request as it stands and reads the response. After an error the outcome is unknown;
-    /// whoever repeats the request needs an idempotency key in it.
+    /// Sends a request unchanged and reads the response. After an error the outcome is unknown; a
+    /// request that is to be repeated needs an idempotency key in it.
     pub async fn send(&mut self, request: &[u8]) -> io::Result<Response<'_>> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,

@@ -11,7 +11,7 @@ const MAX_MICROS: u64 = 600_000_000;
 #[derive(Debug, Clone)]
 pub struct Latencies(Histogram<u64>);
 
-/// What a report says of them.
+/// What a report says about them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     pub count: u64,
@@ -35,8 +35,8 @@ impl Latencies {
     }
 
     /// Corrected for coordinated omission: a closed loop that stalls places no orders meanwhile, which
-    /// would all have been slow. For each latency above `interval`, at which a slot places its orders
-    /// on average, those that it kept from being placed are added.
+    /// would all have been slow. For each latency above `interval`, the average time between a slot's
+    /// orders, the orders that it kept from being placed are added.
     pub fn corrected(&self, interval: Duration) -> Self {
         Latencies(self.0.clone_correct(interval.as_micros().max(1) as u64))
     }

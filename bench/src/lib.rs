@@ -1,6 +1,6 @@
-//! The load benchmark: a generator of orders that costs little beside the fleet it drives, and what is
-//! measured meanwhile. A library, so that its parts are tested; a crate of its own, as nothing else needs
-//! what it depends on.
+//! The load benchmark: a generator of orders that costs little compared with the fleet it drives, and what
+//! is measured meanwhile. A library, so that its parts are tested; a crate of its own, as nothing else
+//! needs its dependencies.
 //!
 //! Reading order: `scenario` and `plan` (what is asked for), `rig` (the fleet that a scenario wants, with
 //! its `replicas` and its `collector`), `stock` and `preload` (what is in the tables beforehand), `run`

@@ -59,7 +59,7 @@ async fn floor(options: &floor::Options) -> Result<ExitCode> {
     check(&options.problems())?;
     let servers = servers().await?;
     let outcome = floor::measure(servers.settings().clone(), options, progress).await;
-    // What is in the tables is on no topic: of no use to anybody.
+    // The data in the tables is on no topic, so it is of no use to anybody.
     servers.reset(&local::silent).await?;
     let report = outcome?;
     print(&report.to_string());
@@ -77,7 +77,7 @@ async fn scenario(options: &Options) -> Result<ExitCode> {
     rig.stop().await?;
     match options.preload() {
         0 => servers.stop(&local::silent).await?,
-        // Gigabytes that nobody would expect to find later.
+        // Nobody would expect to find gigabytes here later.
         _large => servers.reset(&local::silent).await?,
     }
     outcome
@@ -126,7 +126,7 @@ fn progress(step: &str, took: Option<Duration>) {
     }
 }
 
-/// The report is the program's answer.
+/// The report is the program's output.
 fn print(text: &str) {
     use std::io::Write;
     let _closed = writeln!(std::io::stdout(), "{text}");

@@ -67,7 +67,7 @@ impl Counters {
     }
 }
 
-/// How many partitions a replica holds; none before its group has given it any.
+/// How many partitions a replica holds; 0 before its group has given it any.
 pub async fn partitions(admin: SocketAddr) -> anyhow::Result<f64> {
     Ok(partitions_in(&read(admin).await?))
 }
@@ -91,7 +91,7 @@ fn requests(text: &str, api: &str) -> f64 {
     sum(&of_kind.join("\n"), "flotilla_kafka_requests", "_total")
 }
 
-/// The sum over all labels. Between the metric's name and the ending its unit may stand.
+/// The sum over all labels. The unit may be between the metric's name and the ending.
 fn sum(text: &str, metric: &str, ending: &str) -> f64 {
     let value = |line: &str| {
         let (name, _) = line.split_once(['{', ' '])?;

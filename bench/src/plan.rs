@@ -11,7 +11,7 @@ use serde::Serialize;
 pub enum Arrival {
     /// This many orders are under way; a new one is placed when one ends. Shows the highest throughput.
     InFlight(usize),
-    /// This many orders a second, whatever becomes of them. Shows latency at that load.
+    /// This many orders a second, regardless of what becomes of them. Shows latency at that load.
     PerSecond(f64),
 }
 
@@ -25,7 +25,7 @@ pub struct Plan {
     pub seconds: f64,
     /// Orders spread evenly over this many SKUs.
     pub skus: u32,
-    /// Lines of each order, each of another SKU.
+    /// Lines of each order, each of a different SKU.
     pub lines: u32,
     /// Connections to the order service; each carries one request at a time.
     pub connections: usize,

@@ -9,7 +9,7 @@ pub struct Counters {
     pub commits: f64,
     /// Rows inserted, updated and deleted.
     pub rows: f64,
-    /// Bytes written ahead.
+    /// Bytes of write-ahead log.
     pub wal_bytes: f64,
 }
 

@@ -1,7 +1,7 @@
-//! Orders that were completed long ago, so that a benchmark meets tables as a shop has them after years.
+//! Orders that were completed long ago, so that a benchmark runs on tables like those of a shop after years.
 //! Loaded by SQL, as ten million orders over HTTP would take an hour: rows like those that a completed
-//! order of one line leaves, with ids of past time, in the order in which they would have come. They
-//! are on no topic, so an audit has to begin after them.
+//! order of one line leaves, with ids from the past, in the order in which they would have come. They are
+//! on no topic, so an audit has to begin after them.
 
 use std::time::Instant;
 
@@ -17,15 +17,15 @@ use crate::fleet::Database;
 const CHUNK: u64 = 50_000;
 /// Between two orders. Ids begin with a time, so this is how far they reach into the past.
 const SPACING_MS: u64 = 10;
-/// The last of them is this old: of no interest to whoever looks for overdue or open orders.
+/// The last of them is this old: too old for the searches for overdue and open orders.
 const AGE_MS: u64 = 3_600_000;
-/// How full the fleet leaves a page of a table that keeps half of each free for later versions: its rows
-/// grow. Loaded as they are in the end, with a half free, they would leave room for one row of a later
-/// order each, and then every order would write pages of the past.
+/// How full the fleet leaves a page of a table that keeps half of each page free for later versions: its
+/// rows grow. Loaded in their final form, with half a page free, each page would have room for one row of a
+/// later order, and then every order would write pages of the past.
 const FULL_PERCENT: u32 = 67;
 
-/// The id of the `n`th order, $1 being the time of the first one: a UUIDv7 with a digest in place of
-/// random digits, so that all four services come to the same.
+/// The id of the `n`th order, where $1 is the time of the first one: a UUIDv7 with a digest in place of
+/// random digits, so that all four services compute the same.
 const ID: &str = "(lpad(to_hex($1 + n * $4), 12, '0') || '7' || left(md5(n::text), 3) || 'a' \
                   || substr(md5(n::text), 4, 15))::uuid";
 /// When it was placed.
@@ -81,12 +81,12 @@ pub struct Preloaded {
     pub seconds: f64,
     /// Of all four databases, indexes included.
     pub bytes_per_order: f64,
-    /// The ids of all others are beyond.
+    /// The ids of all other orders come after it.
     pub first_id_after: Uuid,
 }
 
-/// Loads orders into the tables of services that are stopped: statements that they prepared on empty
-/// tables would not be those that they have after years.
+/// Loads orders into the tables of services that are stopped: statements prepared on empty tables would not
+/// have the plans that they have after years.
 pub async fn load(databases: &[Database], orders: u64) -> anyhow::Result<Preloaded> {
     let started = Instant::now();
     let (now_ms, _) = Uuid::now_v7().as_u64_pair();
@@ -117,7 +117,7 @@ impl Past {
     async fn fill(&self, database: &Database) -> anyhow::Result<f64> {
         let mut db = PgConnection::connect(&database.url).await?;
         let before = size(&mut db).await?;
-        // Only these rows can be lost, and then the benchmark with them.
+        // Only these rows can be lost, and then the benchmark fails anyway.
         sqlx::query("set synchronous_commit = off").execute(&mut db).await?;
         let tables: Vec<_> = ROWS.iter().filter(|(name, ..)| *name == database.name).collect();
         let mut storage = Vec::new();
@@ -139,11 +139,11 @@ impl Past {
             sqlx::query(AssertSqlSafe(as_before)).execute(&mut db).await?;
         }
         for (_, table, _) in &tables {
-            // Sets the hint bits too, for which the first reader of each page would pay otherwise.
+            // Also sets the hint bits, for which the first reader of each page would otherwise pay.
             let vacuum = AssertSqlSafe(format!("vacuum (analyze) {table}"));
             sqlx::query(vacuum).execute(&mut db).await?;
         }
-        // What is dirty would be written during the measurement.
+        // Dirty pages would be written during the measurement.
         sqlx::query("checkpoint").execute(&mut db).await?;
         Ok(size(&mut db).await? - before)
     }
@@ -183,7 +183,7 @@ impl Past {
     }
 }
 
-/// Lets pages of a table get fuller. Returns what undoes it; `None` where pages are filled anyway.
+/// Lets pages of a table get fuller. Returns the statement that undoes it; `None` where pages are filled anyway.
 async fn fuller(db: &mut PgConnection, table: &str) -> anyhow::Result<Option<String>> {
     let storage: Option<String> = sqlx::query_scalar(
         "select array_to_string(reloptions, ', ') from pg_class where oid = $1::regclass",

@@ -1,5 +1,5 @@
 //! CPU time and memory of processes, from `/proc`. A Postgres is a postmaster and its backends, which
-//! come and go, so a process counts with all its descendants.
+//! come and go, so a process is counted with all its descendants.
 
 use std::collections::HashMap;
 use std::io;
@@ -21,12 +21,12 @@ pub enum Part {
     /// The simulator of the payment provider and the carrier, where it is a program of its own.
     Providers,
     Generator,
-    /// Where the services send their telemetry: the work of a machine that is no part of the fleet.
+    /// Where the services send their telemetry: represents a machine outside the fleet.
     Collector,
 }
 
 impl Part {
-    /// As reports call it.
+    /// The name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Part::Services => "services",
@@ -51,9 +51,9 @@ pub struct Process {
 /// Memory of a process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// In use now. Of a Postgres the proportional share, as its processes share their buffers.
+    /// In use now. For a Postgres, the proportional share, as its processes share their buffers.
     pub bytes: u64,
-    /// The most it ever used; not known of a Postgres.
+    /// The most it ever used; not known for a Postgres.
     pub peak_bytes: Option<u64>,
 }
 
@@ -61,18 +61,18 @@ pub struct Memory {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Machine {
     pub busy: Duration,
-    /// Time that the machine was ready to run and its host ran somebody else.
+    /// Time in which the machine was ready to run but its host ran somebody else.
     pub stolen: Duration,
 }
 
-/// The CPU time that each process has used since it started; none for a process that is gone.
+/// The CPU time that each process has used since it started; zero for a process that is gone.
 pub fn cpu_times(processes: &[Process]) -> io::Result<Vec<Duration>> {
     let stats = all_stats()?;
     let children = children(&stats);
     let time = |process: &Process| match process.part {
         // The generator may be the parent of the whole fleet, which must not count as its own.
         Part::Generator => stats.get(&process.pid).map_or(Duration::ZERO, |stat| stat.own),
-        // Time of a backend that has ended is found with the parent that waited for it.
+        // The time of a backend that has ended is counted at the parent that waited for it.
         _tree => descendants(process.pid, &children)
             .iter()
             .filter_map(|pid| stats.get(pid))
@@ -119,7 +119,7 @@ fn all_stats() -> io::Result<HashMap<u32, Stat>> {
     for entry in std::fs::read_dir("/proc")? {
         let name = entry?.file_name();
         let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-        // A process may be gone since the folder was listed.
+        // A process may have ended since the folder was listed.
         let Ok(text) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
         if let Some(stat) = parse_stat(&text) {
             stats.insert(pid, stat);
@@ -129,7 +129,7 @@ fn all_stats() -> io::Result<HashMap<u32, Stat>> {
 }
 
 fn parse_stat(text: &str) -> Option<Stat> {
-    // The command's name stands in parentheses and may hold spaces and parentheses itself.
+    // The command's name is in parentheses and may itself contain spaces and parentheses.
     let (_, rest) = text.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     let ticks = |field: usize| fields.get(field)?.parse::<u32>().ok().map(|ticks| TICK * ticks);
@@ -163,7 +163,7 @@ fn resident(pid: u32) -> Memory {
     Memory { bytes: field_bytes(&text, "VmRSS:"), peak_bytes: Some(field_bytes(&text, "VmHWM:")) }
 }
 
-/// The proportional share where the system lets us see it (same user, or root), else what is resident.
+/// The proportional share where the system lets us see it (same user, or root), else the resident memory.
 fn share(pid: u32) -> u64 {
     match std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) {
         Ok(text) => field_bytes(&text, "Pss:"),

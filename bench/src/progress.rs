@@ -1,4 +1,4 @@
-//! What the benchmark does now, on a terminal; nothing elsewhere.
+//! Shows what the benchmark is doing, on a terminal; nothing elsewhere.
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use local::{Ports, SERVICES, Settings};
 use crate::fleet::{Replica, Service};
 use crate::metrics;
 
-/// How long a consumer group may take to share its partitions. It takes a few heartbeats, and on a busy
+/// How long a consumer group may take to share its partitions. That takes a few heartbeats, and on a busy
 /// machine the members of four groups join one after the other.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -28,7 +28,7 @@ pub async fn start(fleet: &Fleet, replicas: u16) -> Result<Vec<Service>> {
     if replicas == 1 {
         return Ok(services);
     }
-    // While they are alone they hold all that there is to share.
+    // While they are alone they hold everything there is to share.
     let whole = try_join_all(services.iter().map(|service| settled(service, None))).await?;
     for number in 2..=replicas {
         let ports = Settings::on_free_ports(&settings.root)?.ports;
@@ -49,7 +49,7 @@ fn replica(service: &str, ports: Ports) -> Replica {
     Replica { http: address(service), admin: address(&format!("{service}-admin")) }
 }
 
-/// Waits until every replica holds partitions, and together the whole of them where that is known:
+/// Waits until every replica holds partitions, and all replicas together hold the whole where that is known:
 /// while some are handed over, nobody holds them. Returns how many they hold.
 async fn settled(service: &Service, whole: Option<f64>) -> Result<f64> {
     let deadline = Instant::now() + PATIENCE;

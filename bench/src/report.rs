@@ -34,17 +34,17 @@ pub struct Measured<'a> {
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     pub plan: Plan,
-    /// Replicas of the service that has most.
+    /// Replicas of the service that has the most.
     pub replicas: usize,
     /// Partitions of each topic.
     pub partitions: u16,
     /// What the services sent to a collector, where there was one.
     pub telemetry: Option<Telemetry>,
-    /// Cores that this process, and with it a fleet that it started, may use.
+    /// Cores that this process, and any fleet that it started, may use.
     pub cores: usize,
     /// Cores of the machine that were busy, whoever used them.
     pub cores_busy: f64,
-    /// Cores that the machine's host gave to somebody else: noise in everything below.
+    /// Cores that the machine's host gave to others: noise in everything below.
     pub cores_stolen: f64,
     pub completed_per_second: f64,
     pub by_second: Vec<Second>,
@@ -75,7 +75,7 @@ pub struct Orders {
     /// Refused for good; `first_failure` is the answer to the first of them.
     pub failed: u64,
     pub first_failure: Option<String>,
-    /// Intended and neither ended nor failed when time was over.
+    /// Intended, but neither ended nor failed when the time was over.
     pub unfinished: u64,
     /// Requests that were asked to come back later, and that broke; both were sent again.
     pub turned_away: u64,
@@ -181,8 +181,8 @@ impl Report {
     /// Why the run does not count, if it does not.
     pub fn objections(&self) -> Vec<String> {
         let orders = &self.orders;
-        // What was sent to a Kafka that was killed before it answered is published again, and so is
-        // heard of twice; the audit compares the copies.
+        // Messages sent to a Kafka that was killed before it answered are published again, and so are
+        // heard twice; the audit compares the copies.
         let strange = if self.drain.is_some() { 0 } else { orders.strange };
         let counted = [
             (orders.failed, "orders were refused"),

@@ -1,5 +1,5 @@
-//! The bytes of `POST /orders`: made once per connection, and then only what differs from order to
-//! order is written over.
+//! The bytes of `POST /orders`: made once per connection; then only what differs from order to order is
+//! overwritten.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::http::find;
 use crate::plan::Plan;
 
-/// Digits of a SKU's number. All are equally long, so that one can be written over another.
+/// Digits of a SKU's number. All are equally long, so that one can overwrite another.
 const SKU_DIGITS: usize = 6;
 const KEY_DIGITS: usize = 12;
 
@@ -31,7 +31,7 @@ pub fn order_json(skus: impl IntoIterator<Item = u32>) -> String {
     )
 }
 
-/// A request that becomes the next order's.
+/// A request that is changed into the next order's.
 pub struct OrderRequest {
     bytes: Vec<u8>,
     key: Range<usize>,
@@ -62,7 +62,7 @@ impl OrderRequest {
         OrderRequest { bytes, key: key_end - KEY_DIGITS..key_end, skus, sku_count: plan.skus }
     }
 
-    /// Makes it the request of another order, the `number`th of the run.
+    /// Makes it the request for another order, the `number`th of the run.
     pub fn renew(&mut self, number: u64, random: &mut SmallRng) -> &[u8] {
         let mut key = &mut self.bytes[self.key.clone()];
         write!(key, "{number:012}").expect("a run places fewer than 10^12 orders");

@@ -21,7 +21,7 @@ use crate::{drain, replicas, run, stock};
 /// How long a program may take to stop; longer than a service's own limit.
 const STOP: Duration = Duration::from_secs(25);
 
-/// A fleet that runs, and is to be measured.
+/// A running fleet that is to be measured.
 pub struct Rig {
     pub fleet: Fleet,
     services: Vec<Service>,
@@ -84,7 +84,7 @@ impl Rig {
         audit::run_from(&self.fleet, rest, first).await
     }
 
-    /// Stops what is not a server. Those that send telemetry go before its collector.
+    /// Stops everything but the servers. Programs that send telemetry stop before its collector.
     pub async fn stop(self) -> Result<()> {
         let running = Process::all(self.fleet.environment().settings());
         for parts in [&[Part::Services, Part::Providers][..], &[Part::Collector]] {

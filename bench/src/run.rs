@@ -1,4 +1,4 @@
-//! One measurement: warm up, measure a window, let what is under way end, report.
+//! One measurement: warm up, measure a window, let orders under way end, report.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::report::{Measured, Report};
 use crate::sample::Sampler;
 use crate::watch::{Watch, Watching};
 
-/// How long orders that were placed may take to end after the window.
+/// How long placed orders may take to end after the window.
 const DRAIN: Duration = Duration::from_secs(60);
 const INTERVAL: Duration = Duration::from_millis(250);
 /// This many orders that fail before one completes show that the benchmark is wrong, not the load.
@@ -102,11 +102,11 @@ impl Load {
         Ok(())
     }
 
-    /// Lets no more orders arrive, and those that have arrived end.
+    /// Lets no more orders arrive, and waits for the end of those that have arrived.
     pub async fn stop(mut self) -> anyhow::Result<Arc<Generator>> {
         match Instant::now() < self.window.end {
             true => self.arrivals.abort(),
-            // Those due in the last moment are handed out yet.
+            // Those due in the last moment are still handed out.
             false => (&mut self.arrivals).await?,
         }
         let ended = |ends: &Ends| ends.progress().1 == 0;

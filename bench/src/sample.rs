@@ -19,7 +19,7 @@ pub struct Sampler<'a> {
 #[derive(Debug, Clone)]
 pub struct Sample {
     pub at: Instant,
-    /// Orders completed so far: what all the rest is divided by.
+    /// Orders completed so far: everything else is divided by this.
     pub completed: u64,
     pub machine: Machine,
     pub cpu: Vec<Duration>,
@@ -37,7 +37,7 @@ impl<'a> Sampler<'a> {
         Ok(Sampler { fleet, databases: databases.await? })
     }
 
-    /// Reads everything. What the load moves fastest is read first and together.
+    /// Reads everything. The counters that the load moves fastest are read first and together.
     pub async fn take(&self, completed: impl FnOnce() -> u64) -> anyhow::Result<Sample> {
         let at = Instant::now();
         let completed = completed();

@@ -8,21 +8,21 @@ use serde::Serialize;
 use crate::floor;
 use crate::plan::{Arrival, Plan};
 
-/// Connections when nothing else is said. Each waits for an answer, so with answers in 20 ms they
-/// carry 6,400 orders a second. Each costs the order service about 80 KiB.
+/// The default number of connections. Each waits for an answer, so with answers in 20 ms they carry 6,400
+/// orders a second. Each costs the order service about 80 KiB.
 const CONNECTIONS: usize = 128;
 /// Seconds until Kafka has compiled most of what it uses, and each service has its prepared statements.
 const WARMUP: f64 = 45.0;
 /// Each holds up to eleven of the sixty connections that a local Postgres has.
 const REPLICAS_MAX: u16 = 3;
-/// Far beyond what one broker on one machine has any use for.
+/// Far more than one broker on one machine could use.
 const PARTITIONS_MAX: u16 = 48;
-/// What the services record when nothing is said.
+/// The share of traces that the services record by default.
 const SAMPLING: f64 = 0.01;
 
 /// Orders in the tables before `large-tables`.
 const PRELOAD: u64 = 10_000_000;
-/// Each takes about 1.8 KB of disk, and is of another hundredth of a second of the past.
+/// Each takes about 1.8 KB of disk, and has its own hundredth of a second in the past.
 const PRELOAD_MAX: u64 = 100_000_000;
 /// How long Kafka is away in `drain`, in seconds. An order is overdue after 900, and cancelled: a longer
 /// absence would measure that.
@@ -133,7 +133,7 @@ impl Options {
         self.replicas.unwrap_or(if self.scenario == Scenario::Replicas { 2 } else { 1 })
     }
 
-    /// How many partitions a topic has. More than there are replicas only cost requests.
+    /// How many partitions a topic has. More than replicas would only cost requests.
     pub fn partitions(&self) -> u16 {
         self.partitions.unwrap_or(self.replicas())
     }

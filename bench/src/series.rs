@@ -1,5 +1,5 @@
 //! What happened in each second of the window. A second is summed up soon after it is over, so that a
-//! run of hours keeps figures and not histograms.
+//! run of several hours keeps figures and not histograms.
 
 use std::collections::VecDeque;
 
@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::latency::Latencies;
 
-/// Seconds that are still written to. An end that was heard of before the answer to its order counts
-/// when the answer is there, which is a little later.
+/// Seconds that are still written to. An end that was heard before the answer to its order counts when
+/// the answer arrives, which is a little later.
 const OPEN_MAX: usize = 3;
 
 /// One second.
@@ -53,7 +53,7 @@ impl Series {
         self.open(second).acknowledge.record(latency);
     }
 
-    /// The beginning, of this many seconds, whether anything happened in them or not.
+    /// The first `count` seconds, whether anything happened in them or not.
     pub fn seconds(&self, count: usize) -> Vec<Second> {
         let mut seconds = self.done.clone();
         seconds.extend(self.open.iter().map(Open::sum_up));
@@ -61,7 +61,7 @@ impl Series {
         seconds
     }
 
-    /// What comes for a second that is closed counts in the first that is not.
+    /// An entry for a closed second counts in the first that is still open.
     fn open(&mut self, second: usize) -> &mut Open {
         while self.done.len() + self.open.len() <= second {
             self.open.push_back(Open::default());

@@ -1,4 +1,4 @@
-//! The catalogue that a benchmark's orders need, put there over HTTP like anybody's.
+//! The catalogue that a benchmark's orders need, written over HTTP like any other.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -11,11 +11,11 @@ use crate::fleet::Fleet;
 use crate::http::Client;
 use crate::request::{order_json, sku};
 
-/// Units of each SKU: more than a day of orders for a single one at full speed.
+/// Units of each SKU: more than a day of orders for a single SKU at full speed.
 const UNITS: u64 = 1_000_000_000;
 /// Requests under way at once.
 const REQUESTS: usize = 32;
-/// An order may have as many lines.
+/// The most lines that an order may have.
 const LINES_MAX: usize = 100;
 /// How long prices may take from inventory to order.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -60,8 +60,8 @@ async fn put(inventory: SocketAddr, number: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The order service refuses an unknown SKU, so an order that it accepts tells that it knows them all.
-/// The order is seen to its end, so that the measurement does not hear of it.
+/// The order service refuses an unknown SKU, so an accepted order shows that it knows them all. The order is
+/// watched to its end, so that the measurement does not hear of it.
 async fn order_one_of_each(order: SocketAddr, numbers: &[u32]) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     let body = order_json(numbers.iter().copied());

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::ends::{End, Outcome};
 use crate::generator::Generator;
 
-/// Ends gathered before they are told. Waking the generator costs more than an end does.
+/// Ends gathered before they are passed on. Waking the generator costs more than an end does.
 const GATHER_MAX: usize = 512;
 /// How soon a stop is noticed.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -71,7 +71,7 @@ impl Watching {
         self.thread.is_finished()
     }
 
-    /// Stops the thread; says why when it had failed.
+    /// Stops the thread; returns the error if it had failed.
     pub fn stop(self) -> anyhow::Result<()> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("the thread does not panic").context("cannot read order.events")

@@ -1,6 +1,6 @@
-//! What a service on the roster needs besides its own crate: that its code says what the roster says, and that it
-//! is audited, simulated, measured and kept apart from the other services. Each is a question about one service
-//! and a collection of evidence, so that a test can ask it of a service that there is not.
+//! What a service on the roster needs besides its own crate: its code must agree with the roster, and it must be
+//! audited, simulated, measured and kept apart from the other services. Each check takes one service and a
+//! collection of evidence, so that a test can apply it to a service that does not exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,17 +14,17 @@ use crate::members;
 use crate::simulation::{Chances, World};
 use crate::transitions;
 
-/// How many runs of the simulation are looked at: enough for whatever happens at all.
+/// How many runs of the simulation are looked at: enough for everything that can happen.
 const RUNS: u64 = 500;
 /// How many orders compete in each.
 const ORDERS: usize = 4;
 /// What the names of all metrics begin with.
 const METRIC_PREFIX: &str = "flotilla_";
 
-/// What is known of the services, by their names where it is of one.
+/// What is known about the services, by name where it concerns a single one.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
-    /// What they say of themselves.
+    /// What they say about themselves.
     pub descriptions: BTreeMap<String, Description>,
     /// Those that have a part in docs/openapi.json.
     pub documented: BTreeSet<String>,
@@ -38,14 +38,14 @@ pub struct Evidence {
     pub in_transitions: BTreeSet<String>,
     /// The names of metrics in their sources.
     pub metrics_in_source: BTreeMap<String, BTreeSet<String>>,
-    /// The names of metrics on docs/metrics.md.
+    /// The names of metrics in docs/metrics.md.
     pub documented_metrics: BTreeSet<String>,
     /// The dependency rules.
     pub deny: String,
 }
 
 impl Evidence {
-    /// What there is in the repository at `root`, of these services.
+    /// What the repository at `root` has about these services.
     pub fn collect(root: &Path, members: &[Member]) -> Result<Self> {
         let mut evidence = Evidence {
             audited_topics: flotilla::audit::audited_topics().map(str::to_owned).collect(),
@@ -104,7 +104,7 @@ fn described(member: &Member, evidence: &Evidence) -> Vec<String> {
     compare("calls", &names, code.calls.iter().map(|outside| outside.name).collect());
     let in_code = code.calls.iter().filter_map(|outside| outside.setting.as_deref());
     compare("finds its neighbours by", &settings, in_code.collect());
-    // A service on request brings its language along.
+    // A service on request has its own language.
     let in_language = |name: &str| TOPICS.iter().any(|known| known.name == name);
     if member.starts == Starts::WithTheFleet {
         let strange = member.owns.iter().filter(|name| !in_language(name));
@@ -118,7 +118,7 @@ fn described(member: &Member, evidence: &Evidence) -> Vec<String> {
     lacks
 }
 
-/// What it publishes is compared with what it says it has published.
+/// What it publishes is compared with what it claims to have published.
 fn audited(member: &Member, evidence: &Evidence) -> Vec<String> {
     let migrations = evidence.migrations.get(member.name).map_or("", String::as_str);
     let counted = |topic: &str| {
@@ -139,8 +139,8 @@ fn audited(member: &Member, evidence: &Evidence) -> Vec<String> {
     lacks
 }
 
-/// Its rules take part in the simulation of the saga and are written down. Services on request stand outside the
-/// saga: what they hear, they do not answer.
+/// Its rules take part in the simulation of the saga and are in the table of transitions. Services on request are
+/// outside the saga: they do not answer what they hear.
 fn simulated_as_well(member: &Member, evidence: &Evidence) -> Vec<String> {
     if member.starts == Starts::OnRequest {
         return Vec::new();
@@ -149,7 +149,7 @@ fn simulated_as_well(member: &Member, evidence: &Evidence) -> Vec<String> {
     if !evidence.in_transitions.contains(member.name) {
         lacks.push("is not simulated: docs/transitions.md does not have its rules".to_owned());
     }
-    // What is kept by key alone, such as the catalogue, is no step of the saga.
+    // A compacted topic, such as the catalogue, is no step of the saga.
     let topics =
         TOPICS.iter().filter(|topic| member.owns.contains(&topic.name) && !topic.compacted);
     let records: Vec<&str> =
@@ -162,7 +162,7 @@ fn simulated_as_well(member: &Member, evidence: &Evidence) -> Vec<String> {
     lacks
 }
 
-/// What it measures is declared, and whoever looks at it finds it on the page of metrics.
+/// What it measures is declared, and documented on the page of metrics.
 fn measured(member: &Member, evidence: &Evidence) -> Vec<String> {
     let Some(code) = evidence.descriptions.get(member.name) else {
         return vec!["is not measured: nobody says which metrics it has".to_owned()];
@@ -207,7 +207,7 @@ fn simulated() -> BTreeSet<String> {
     seen
 }
 
-/// The names that begin like a metric's, between two of these.
+/// The texts between two of these quotes that begin like a metric's name.
 pub fn quoted(text: &str, quote: char) -> BTreeSet<String> {
     let is_name = |part: &&str| {
         let part = part.strip_prefix(METRIC_PREFIX).unwrap_or_default();
@@ -216,7 +216,7 @@ pub fn quoted(text: &str, quote: char) -> BTreeSet<String> {
     text.split(quote).filter(is_name).map(str::to_owned).collect()
 }
 
-/// All files of a kind in a folder, one after the other. A folder that is not there holds none.
+/// All files of a kind in a folder, one after the other. A missing folder has none.
 fn text_of(folder: &Path, extension: &str) -> Result<String> {
     let mut text = String::new();
     let mut folders = vec![folder.to_owned()];

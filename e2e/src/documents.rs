@@ -1,5 +1,5 @@
-//! The OpenAPI documents of the fleet, made of the code: `docs/openapi.json` describes all services in one,
-//! `docs/openapi-admin.json` what operators ask each of them.
+//! The OpenAPI documents of the fleet, made from the code: `docs/openapi.json` describes all services in one,
+//! `docs/openapi-admin.json` what operators can ask each of them.
 
 use chassis::openapi;
 use local::{DEFAULT_BASE_PORT, Ports};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::members::code_of;
 
-/// Each document with the file that holds it, under `docs`. As servers it names the ports of a local fleet.
+/// Each document with its file under `docs`. As servers it names the ports of a local fleet.
 pub fn all() -> [(&'static str, String); 2] {
     let ports = Ports::from_base(DEFAULT_BASE_PORT);
     let documents = SERVICES.iter().filter_map(|name| {

@@ -10,7 +10,7 @@ use utoipa::openapi::OpenApi;
 pub struct Code {
     /// Its name on the roster.
     pub name: &'static str,
-    /// What it says of itself.
+    /// What it says about itself.
     pub describe: fn() -> Description,
     /// The part of its public API that `docs/openapi.json` has. A service on request serves its own document and has
     /// no part there.
@@ -43,8 +43,8 @@ pub fn code_of(name: &str) -> Option<&'static Code> {
     ALL.iter().find(|code| code.name == name)
 }
 
-/// What every service says of itself, and what the roster says besides: all that somebody needs who writes a chart,
-/// an access list or a catalogue of events for the fleet, in any language.
+/// What every service says about itself, and what the roster adds: everything needed to write a chart, an access
+/// list or a catalogue of events for the fleet, in any language.
 pub fn document() -> String {
     let service = |member: &Member| Service {
         starts: match member.starts {

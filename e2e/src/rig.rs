@@ -1,5 +1,5 @@
 //! A fleet that the tests of a program stop and kill, one after the other. Separate from `shop`, on which tests run
-//! at once.
+//! in parallel.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub const REST: Duration = Duration::from_secs(120);
 /// One at a time: they stop and kill services of the same fleet.
 pub static TURN: Mutex<()> = Mutex::const_new(());
 
-/// Opens a shop where everything runs. What a test that failed left dead is started again, so that
+/// Opens a shop where everything runs. Services that a failed test left dead are started again, so that
 /// one failure is not reported as many.
 pub async fn open() -> Result<Shop> {
     let shop = Shop::open().await?;
@@ -28,7 +28,7 @@ pub async fn open() -> Result<Shop> {
     Ok(shop)
 }
 
-/// What the provider has taken of an order, payment by payment.
+/// What the provider has captured for an order, payment by payment.
 pub async fn captured(shop: &Shop, order: Uuid) -> Result<Vec<Value>> {
     let books = shop.get("sandbox", &format!("/ledger/{order}")).await?;
     let payments = expect(200, books)?["payments"].as_array().cloned().unwrap_or_default();

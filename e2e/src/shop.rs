@@ -71,7 +71,7 @@ impl Shop {
         Ok(charged.bind(sku).fetch_optional(&mut db).await?)
     }
 
-    /// A connection to a service's database, for what no service tells.
+    /// A connection to a service's database, for what no service reports.
     pub async fn database(&self, service: &'static str) -> Result<PgConnection> {
         let url = self.fleet.environment().superuser_url(service)?;
         Ok(PgConnection::connect(&url).await?)
@@ -108,7 +108,7 @@ impl Shop {
         send(self.http.post(url).header("Idempotency-Key", key).json(body)).await
     }
 
-    /// The order as it is.
+    /// The order as it is now.
     pub async fn order(&self, order: Uuid) -> Result<Value> {
         expect(200, self.get("order", &format!("/orders/{order}")).await?)
     }
@@ -122,7 +122,7 @@ impl Shop {
         .await
     }
 
-    /// Waits until an event stands in the order's history.
+    /// Waits until an event is in the order's history.
     pub async fn happened(&self, order: Uuid, event: &str) -> Result<()> {
         self.wait(&format!("{event} of {order}"), async || {
             Ok(history(&self.order(order).await?).iter().any(|name| name == event).then_some(()))
@@ -130,8 +130,8 @@ impl Shop {
         .await
     }
 
-    /// Waits until all that a service has committed is published. What its history shows need not be: a
-    /// service that is killed then publishes it only once it is back.
+    /// Waits until everything that a service has committed is published. What its history shows need not
+    /// be: a service killed at that moment publishes it only once it is back.
     pub async fn published(&self, service: &'static str) -> Result<()> {
         let mut db = self.database(service).await?;
         self.wait(&format!("{service} to publish"), async || {
@@ -147,7 +147,7 @@ impl Shop {
         self.post("order", &format!("/orders/{order}/{verb}"), &Value::Null).await
     }
 
-    /// Waits until a service says that callers should be sent to it.
+    /// Waits until a service says that it is ready for callers.
     pub async fn accepts(&self, service: &str) -> Result<()> {
         let url = format!("{}/readyz", self.fleet.admin_url(service));
         self.wait(&format!("{service} to be ready"), async || {
@@ -196,7 +196,7 @@ impl Shop {
         Ok(self.http.request(method.parse()?, format!("{}{path}", self.fleet.url(service))))
     }
 
-    /// Asks until there is an answer.
+    /// Repeats the question until there is an answer.
     pub async fn wait<T>(
         &self,
         what: &str,

@@ -35,7 +35,7 @@ const PRICE: i64 = 100;
 /// The time of every decision: none may depend on it.
 const NOW: i64 = 1_790_000_000_000_000;
 
-/// The most orders of one run: more would only make each run longer.
+/// The most orders in one run: more would only make each run longer.
 const ORDERS_MAX: usize = 8;
 
 /// The fleet before anything happens. Every run begins with a copy.
@@ -79,10 +79,10 @@ pub struct World {
     bag: Vec<Message>,
     random: SmallRng,
     chances: Chances,
-    /// How often what happened, so that a run that proves nothing is noticed.
+    /// How often each thing happened, so that a run that proves nothing is noticed.
     pub seen: HashMap<&'static str, u64>,
     published: Published,
-    /// Everything that was delivered, but for what customers and the clock asked.
+    /// Everything that was delivered, except what customers and the clock asked.
     delivered: Vec<Message>,
     /// What was wrong at the moment it happened.
     violations: Vec<String>,
@@ -92,7 +92,7 @@ fn sku() -> Sku {
     Sku::new(SKU.to_owned()).expect("the name is a SKU")
 }
 
-/// Numbers stand in the place of random ids.
+/// Numbers replace random ids.
 fn order_id(number: usize) -> OrderId {
     OrderId(Uuid::from_u128(number as u128 + 1))
 }
@@ -213,8 +213,8 @@ impl World {
         self.deliver(Message::ToOrder(number, input));
     }
 
-    /// Any message; or, where a topic keeps the order of a key, any that no earlier one of its topic,
-    /// key and reader stands before.
+    /// Any message; or, where a topic keeps the order of a key, any that is not behind an earlier one of
+    /// its topic, key and reader.
     fn pick(&mut self) -> usize {
         let index = self.random.random_range(0..self.bag.len());
         if self.chances.reorder_within_topic {
@@ -227,7 +227,7 @@ impl World {
             .unwrap_or(index)
     }
 
-    /// Delivers a message and keeps it, to deliver it once more after the end.
+    /// Delivers a message and keeps it, to deliver it again after the end.
     fn deliver_and_keep(&mut self, message: Message) {
         self.delivered.push(message.clone());
         self.deliver(message);
@@ -309,8 +309,8 @@ impl World {
         self.bag.extend(calls.into_iter().map(|call| Message::Carrier(number, call)));
     }
 
-    /// Publishes what a decision came to. Every fact sets out to every service that it asks something of. Returns
-    /// the calls that are to be made.
+    /// Publishes the result of a decision: each fact is sent to every service that hears it. Returns the calls to
+    /// make.
     fn follow<S: Service>(&mut self, done: Done<S>) -> Vec<S::Call> {
         if let Some(refusal) = done.refusal {
             self.violations.push(format!("{} refused an event: {refusal}", S::NAME));
@@ -336,8 +336,8 @@ impl World {
         *self.seen.entry(what).or_default() += 1;
     }
 
-    /// Delivers everything once more, as a redelivery under fresh ids would, requests included, and what that
-    /// leads to.
+    /// Delivers everything once more, as a redelivery under fresh ids would, including requests, and everything
+    /// that follows from it.
     pub fn redeliver(&mut self) {
         for place in self.requests.clone() {
             self.request(place);
@@ -354,7 +354,7 @@ impl World {
 /// The record by which shipping says that the parcel is on its way.
 const DISPATCHED: &str = "ShipmentDispatched";
 
-/// The keys of all orders that there may be.
+/// The keys of all possible orders.
 static KEYS: LazyLock<Vec<String>> =
     LazyLock::new(|| (0..ORDERS_MAX).map(|number| order_id(number).to_string()).collect());
 

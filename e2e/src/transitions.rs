@@ -1,5 +1,5 @@
-//! Every state and every input of the saga, decided by the shipped functions and written down: the table
-//! in `docs/transitions.md`, which is how a change of the rules is read in a review.
+//! Every state and every input of the saga, decided by the shipped functions and written to the table in
+//! `docs/transitions.md`, where a review sees a change of the rules.
 
 mod pairs;
 

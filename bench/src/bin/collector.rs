@@ -1,5 +1,5 @@
 //! A collector of traces and metrics, OTLP over HTTP, that counts and forgets them. A program of its own,
-//! so that its work is not taken for the services' or the generator's.
+//! so that its work is not counted as the services' or the generator's.
 
 use std::io::{self, Write};
 use std::sync::Arc;

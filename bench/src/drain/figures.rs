@@ -1,4 +1,4 @@
-//! What was found, and how it is written down. Separate from the measurement, which makes a report that holds it.
+//! The findings, and how they are written. Separate from the measurement, which makes a report that holds them.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -10,13 +10,13 @@ use crate::latency::Summary;
 /// What a measurement with Kafka away has found.
 #[derive(Debug, Clone, Serialize)]
 pub struct Drain {
-    /// From the begin of the window to Kafka's end, and to its new start.
+    /// From the beginning of the window to Kafka's end, and to its new start.
     pub gone_at_second: f64,
     pub back_at_second: f64,
     /// Orders that had arrived and not ended when Kafka was started again.
     pub waiting: u64,
     /// From that start on: until it was ready, until an order was completed, and until all that had
-    /// waited were.
+    /// waited were completed.
     pub ready_after_seconds: f64,
     pub first_completed_after_seconds: f64,
     pub drained_after_seconds: f64,

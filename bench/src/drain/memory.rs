@@ -1,5 +1,5 @@
-//! The memory of each service while the measurement runs, looked at a few times a second. What the
-//! system itself remembers is a peak since the process began, which tells nothing of phases.
+//! The memory of each service while the measurement runs, read a few times a second. The system itself
+//! only keeps a peak since the process began, which says nothing about phases.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ pub struct ServiceMemory {
 /// The bytes of every service at a moment.
 type Look = (Instant, Vec<u64>);
 
-/// A task that looks until it is stopped.
+/// A task that reads the memory until it is stopped.
 pub(super) struct MemoryWatch {
     services: Vec<Process>,
     looks: Arc<Mutex<Vec<Look>>>,
@@ -41,7 +41,7 @@ impl MemoryWatch {
         MemoryWatch { services, looks, task }
     }
 
-    /// Stops looking. The phases end when Kafka goes, when it comes back, and when nothing waits.
+    /// Stops the task. The phases end when Kafka goes, when it comes back, and when nothing waits.
     pub(super) fn stop(self, begin: Instant, ends: [Instant; 3]) -> Vec<ServiceMemory> {
         self.task.abort();
         let looks = self.looks.lock().expect("no panic under this lock");
@@ -56,7 +56,7 @@ async fn look(services: Vec<Process>, looks: Arc<Mutex<Vec<Look>>>) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     loop {
         ticks.tick().await;
-        // One that cannot be taken is missed by nobody.
+        // A reading that fails does not matter.
         if let Ok(memories) = process::memories(&services) {
             let bytes = memories.iter().map(|memory| memory.bytes).collect();
             looks.lock().expect("no panic under this lock").push((Instant::now(), bytes));

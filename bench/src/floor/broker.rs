@@ -1,6 +1,6 @@
 //! Kafka by itself: what services have published is published again, flush by flush, and read by as many
-//! groups as read it in a fleet. The next flush waits until they all have, as a service says nothing
-//! before it has heard what it answers.
+//! groups as read it in a fleet. The next flush waits until all of them have read it, as a service
+//! publishes nothing before it has heard what it answers.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -66,7 +66,7 @@ impl Broker {
         })
     }
 
-    /// Measures rounds of this many orders, the same ones over and over.
+    /// Measures rounds of this many orders, always the same ones.
     pub(super) async fn measure(
         &mut self,
         orders: usize,
@@ -100,7 +100,7 @@ impl Broker {
         Flush { row, records: records.len(), heard: self.readers.iter().map(heard).collect() }
     }
 
-    /// Publishes the flushes of a round, each when the one before was read.
+    /// Publishes the flushes of a round, each after the previous one has been read.
     async fn publish(&mut self, round: Option<&Vec<Flush<'_>>>) -> Result<()> {
         for Flush { row, heard, .. } in round.context("no round was kept")? {
             for (reader, records) in self.readers.iter().zip(heard) {

@@ -13,7 +13,7 @@ use super::stretch::{Stretch, repeat};
 use crate::postgres::{Counters, connect};
 use crate::process::Process;
 
-/// Until each service has its prepared statements and Postgres its caches.
+/// Long enough for each service to prepare its statements and for Postgres to fill its caches.
 const WARMUP_SECONDS: f64 = 2.0;
 
 /// What was published for this many orders is kept: a few megabytes.
@@ -34,12 +34,12 @@ pub struct Work {
 pub struct Database {
     pub name: &'static str,
     pub cpu_us_per_order: f64,
-    /// Transactions; a statement outside of one is one.
+    /// Transactions; a statement outside a transaction counts as one.
     pub commits_per_order: f64,
     pub wal_bytes_per_order: f64,
 }
 
-/// Four services and what is read of their databases.
+/// Four services and what is read from their databases.
 pub(super) struct Sagas {
     fleet: Fleet,
     databases: Vec<PgPool>,
@@ -60,7 +60,7 @@ impl Sagas {
         })
     }
 
-    /// Measures batches of this many orders. Returns the first of them too.
+    /// Measures batches of this many orders. Also returns the first of them.
     pub(super) async fn measure(
         &mut self,
         orders: usize,

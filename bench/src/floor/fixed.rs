@@ -1,5 +1,4 @@
-//! What Postgres takes for nothing: a round trip that asks for nothing, and the smallest commit that
-//! reaches the disk.
+//! The fixed costs of Postgres: an empty round trip, and the smallest commit that reaches the disk.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -10,10 +9,10 @@ use super::servers::{Servers, own};
 use super::stretch::{Stretch, repeat};
 use crate::process::Process;
 
-/// Until the statement is prepared.
+/// Long enough for the statement to be prepared.
 const WARMUP_SECONDS: f64 = 0.2;
 
-/// Costs that no batch spreads.
+/// Costs that a batch cannot spread.
 #[derive(Debug, Clone, Serialize)]
 pub struct Fixed {
     /// `select 1`, prepared.

@@ -1,4 +1,4 @@
-//! What the floor is, as a table for people and as JSON.
+//! The floor, as a table for people and as JSON.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -10,7 +10,7 @@ use super::database::{Database, Work};
 use super::fixed::{Cost, Fixed};
 use crate::report::{write_line, write_row};
 
-/// All that was measured.
+/// Everything that was measured.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     pub plan: Options,
@@ -20,7 +20,7 @@ pub struct Report {
     pub fixed: Fixed,
 }
 
-/// Each part at one size of batches.
+/// Each part at one batch size.
 #[derive(Debug, Clone, Serialize)]
 pub struct Batch {
     pub orders: usize,
@@ -34,7 +34,7 @@ impl Report {
         Report { plan: options.clone(), cores, batches, fixed }
     }
 
-    /// A figure of every size.
+    /// One figure for every size.
     fn cells(&self, of: impl Fn(&Batch) -> String) -> Vec<String> {
         self.batches.iter().map(of).collect()
     }

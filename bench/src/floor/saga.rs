@@ -1,4 +1,4 @@
-//! Orders through all four services without Kafka and HTTP: what one has published is handed to those who
+//! Orders through all four services without Kafka and HTTP: what one has published is handed to those that
 //! hear it, batch by batch, as soon as it is committed.
 
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ use crate::request::sku;
 /// The last that is heard of an order that went well.
 const END: &str = "flotilla.order.v1.OrderCompleted";
 
-/// All that the services published for some orders, in its order.
+/// Everything that the services published for some orders, in sequence.
 pub(super) type Round = Vec<Row>;
 
 /// The four services, each with its database.
@@ -43,7 +43,7 @@ impl Fleet {
         })
     }
 
-    /// Places this many orders at once and leads them to their ends.
+    /// Places this many orders at once and takes them to their ends.
     pub(super) async fn round(&mut self, orders: usize) -> Result<Round> {
         let places: Vec<Input> = (0..orders).map(|_| self.place()).collect::<Result<_>>()?;
         let mut waiting = VecDeque::from(self.order.command(places).await?);
@@ -61,7 +61,7 @@ impl Fleet {
         Ok(published)
     }
 
-    /// Has every Postgres count what was done.
+    /// Makes every Postgres count what was done.
     pub(super) async fn tell_statistics(&mut self) -> Result<()> {
         self.order.tell_statistics().await?;
         self.payment.tell_statistics().await?;
@@ -69,7 +69,7 @@ impl Fleet {
         self.shipping.tell_statistics().await
     }
 
-    /// The next order, of one line, as the route makes it of a request.
+    /// The next order, of one line, as the route makes it from a request.
     fn place(&mut self) -> Result<Input> {
         let order_id = OrderId::now();
         let line = Wanted { sku: Sku::new(sku(self.placed % SKUS))?, quantity: 1 };

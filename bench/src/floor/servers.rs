@@ -1,5 +1,5 @@
 //! The servers that are measured: those of any benchmark, with a catalogue in the tables. The services
-//! themselves are stopped: what they do is done in this process, part by part.
+//! themselves are stopped: this process does their work, part by part.
 
 use anyhow::{Context, Result};
 use flotilla::fleet::{Fleet, FleetSettings, Providers};
@@ -12,7 +12,7 @@ use crate::{replicas, rig, stock};
 
 /// Items that are ordered, evenly; as in `throughput`.
 pub(super) const SKUS: u32 = 1_000;
-/// Partitions of each topic. More only cost requests.
+/// Partitions of each topic. More would only cost requests.
 const PARTITIONS: u16 = 1;
 
 /// Servers without services.

@@ -1,4 +1,4 @@
-//! A stretch of the same work again and again, and the CPU that processes took meanwhile.
+//! A stretch of the same work, repeated, and the CPU that processes took meanwhile.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
 //! The rules of the carrier, pure: where it delivers, and who wins when a booking and its
-//! cancellation meet. The HTTP simulator and the adapter in the process both live by them.
+//! cancellation meet. The HTTP simulator and the in-process adapter both follow them.
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +19,7 @@ pub const SLOW: &str = "NZ";
 /// A destination whose booking is done although its first answer is lost (Trinidad and Tobago).
 pub const TIMEOUT: &str = "TT";
 /// A destination whose booking the carrier does not understand, however often it is sent: it refuses the
-/// call and says nothing of the shipment (a code that ISO 3166 leaves to its users).
+/// call and says nothing about the shipment (a code that ISO 3166 leaves to its users).
 pub const NOT_UNDERSTOOD: &str = "ZZ";
 
 /// What the carrier says to a destination.
@@ -41,8 +41,8 @@ pub enum Reason {
     GoodsNotAccepted,
 }
 
-/// What the carrier says to a destination, an ISO 3166 country code. A text that is none is a place
-/// that is not served.
+/// What the carrier says to a destination, an ISO 3166 country code. Any other text is a place that is
+/// not served.
 pub fn outcome(destination: &str) -> Outcome {
     let is_code = destination.len() == 2 && destination.bytes().all(|b| b.is_ascii_uppercase());
     match destination {
@@ -102,7 +102,7 @@ pub enum RefusedCall {
 }
 
 impl Parcel {
-    /// Books a shipment. The same booking again has the same answer.
+    /// Books a shipment. Repeating the booking gives the same answer.
     pub fn book(known: Option<&Self>, destination: &str) -> Result<Self, RefusedCall> {
         match known {
             None if destination == NOT_UNDERSTOOD => Err(RefusedCall::NotUnderstood),
@@ -118,13 +118,13 @@ impl Parcel {
             ) if booked != destination => {
                 Err(RefusedCall::OtherDestination { booked: booked.clone() })
             }
-            // The cancellation overtook the booking, and whoever sent it counts on the goods.
+            // The cancellation overtook the booking, and its sender relies on having the goods.
             Some(Self::Cancelled) => Ok(Self::Cancelled),
             Some(same @ (Self::Dispatched { .. } | Self::Refused { .. })) => Ok(same.clone()),
         }
     }
 
-    /// Cancels a shipment, also one that has not been booked yet. What is under way stays so.
+    /// Cancels a shipment, even one that has not been booked yet. One that is under way stays so.
     pub fn cancel(known: Option<&Self>) -> Self {
         known.cloned().unwrap_or(Self::Cancelled)
     }

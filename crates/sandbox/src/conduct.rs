@@ -18,11 +18,11 @@ pub struct Settings {
     pub failure_rate: f64,
     /// The share of calls that are carried out and not answered, from 0 to 1.
     pub lose_answer_rate: f64,
-    /// How long a call that is not answered is kept waiting. Longer than any caller waits.
+    /// How long a call that gets no answer is kept waiting. Longer than any caller waits.
     pub hold_ms: u64,
     /// How long idempotency keys are known.
     pub key_memory_ms: u64,
-    /// How long after a payment was made it is found by its order.
+    /// How long it takes until a payment can be found by its order.
     pub search_lag_ms: u64,
 }
 
@@ -60,18 +60,18 @@ pub struct Change {
     pub search_lag_ms: Option<u64>,
 }
 
-/// The longest time that can be set. An hour is forgotten settings, not a test.
+/// The longest time that can be set. Anything over an hour is a forgotten setting, not a test.
 const LONGEST_MS: u64 = 3_600_000;
-/// How long the public convention knows a key, and the longest that can be set.
+/// How long a key is known by the public convention, and the longest that can be set.
 const DAY_MS: u64 = 86_400_000;
 
 /// A setting that makes no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSetting {
-    /// A share must be one.
+    /// A share must be from 0 to 1.
     #[error("{0} must be between 0 and 1")]
     Rate(&'static str),
-    /// A time must end.
+    /// A time must not exceed its limit.
     #[error("{name} must be at most {longest}")]
     Time {
         /// Which.
@@ -114,7 +114,7 @@ impl Settings {
     }
 }
 
-/// The settings of now, and the next random draw.
+/// The current settings, and the next random draw.
 #[derive(Debug)]
 pub struct Conduct {
     settings: RwLock<Settings>,
@@ -139,7 +139,7 @@ impl Conduct {
         Self { settings: RwLock::new(settings), seed, calls: AtomicU64::new(0) }
     }
 
-    /// The settings of now.
+    /// The current settings.
     pub fn settings(&self) -> Settings {
         // Settings are copied in and out whole, so a panic elsewhere cannot leave half of them.
         *self.settings.read().unwrap_or_else(PoisonError::into_inner)
@@ -155,8 +155,8 @@ impl Conduct {
     /// What becomes of the next call.
     pub fn draw(&self, settings: &Settings) -> Fate {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        // The middle of the range is drawn apart for each question, or a high failure rate would
-        // leave no call that could lose its answer.
+        // Each question has a draw of its own, or a high failure rate would leave no call that could
+        // lose its answer.
         if share(self.seed, call * 2) < settings.failure_rate {
             Fate::Refused
         } else if share(self.seed, call * 2 + 1) < settings.lose_answer_rate {

@@ -24,13 +24,13 @@ use crate::conduct::Fate;
 use crate::manner::Manner;
 use crate::simulator::{Act, Simulator, Unsettled};
 
-/// The largest body that is read. The largest sensible one has a few hundred bytes.
+/// The largest body that is read. The largest sensible body has a few hundred bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// What every test key starts with.
 const TEST_KEY: &str = "sk_test_";
 
-/// Tells that an answer was given before, as the public convention has it.
+/// Says that an answer was given before, by the public convention.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Serves until `shutdown`, or until the journal can no longer be written, which is an error.
@@ -90,7 +90,7 @@ async fn require_test_key(request: Request, next: Next) -> Response {
     }
 }
 
-/// Carries out an act as the settings and the act's own test input have it, and answers it.
+/// Carries out an act as the settings and the act's own test input say, and answers it.
 async fn carry_out<A: Act>(
     simulator: &Arc<Simulator>,
     act: A,
@@ -117,7 +117,7 @@ where
     };
     let lost = applied.first && applied.manner == Manner::LosesAnswer;
     if lost || fate == Fate::Unanswered {
-        // A caller that gives up closes the connection, and with it this wait ends.
+        // A caller that gives up closes the connection, which ends this wait.
         tokio::time::sleep(settings.hold()).await;
         return ApiError::lost().into_response();
     }

@@ -1,6 +1,6 @@
 //! What was done, on disk: one JSON line per act, appended before the act is answered, so that a
-//! simulator that is killed knows afterwards all that it said. A thread writes what has gathered
-//! since its last write at once, so that callers share the cost and none waits on the disk alone.
+//! simulator that is killed still knows everything it said. A thread writes everything that has
+//! gathered since its last write in one go, so that callers share the cost of the disk.
 
 mod writer;
 
@@ -15,7 +15,7 @@ use crate::ledger::{Entry, Ledger};
 /// A journal that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The operating system says no.
+    /// The operating system refused.
     #[error("cannot use the journal {}", path.display())]
     Io {
         /// The journal.
@@ -23,13 +23,13 @@ pub enum JournalError {
         /// Why.
         source: std::io::Error,
     },
-    /// Another simulator writes it.
+    /// Another simulator is writing it.
     #[error("the journal {} is in use by another process", path.display())]
     InUse {
         /// The journal.
         path: PathBuf,
     },
-    /// A line that this program did not write so.
+    /// A line that this program cannot have written.
     #[error("line {line} of the journal {} is damaged: {reason}", path.display())]
     Damaged {
         /// The journal.

@@ -1,6 +1,6 @@
-//! What the provider and the carrier know, and the only way to change it: an act is applied once,
-//! and answered the same however often it is asked for. In memory and without I/O, so that a replay
-//! of the journal's acts builds the same ledger again.
+//! What the provider and the carrier know, and the only way to change it: an act is applied once, and
+//! gets the same answer however often it is repeated. In memory and without I/O, so that a replay of
+//! the journal's acts builds the same ledger again.
 
 mod act;
 mod figures;
@@ -22,8 +22,8 @@ use crate::carrier::{self, Parcel, RefusedCall};
 use crate::manner::Manner;
 use crate::payment::{self, Account, IntentId, Refusal};
 
-/// The ledger of the provider and the carrier. Ordered maps because they grow without the pause in
-/// which a hash map moves all it holds, and because pages are read in order.
+/// The ledger of the provider and the carrier. Ordered maps, because they grow without the pause in
+/// which a hash map moves everything it holds, and because pages are read in order.
 #[derive(Debug, Default)]
 pub struct Ledger {
     orders: BTreeMap<Uuid, Book>,
@@ -31,10 +31,10 @@ pub struct Ledger {
     totals: Totals,
 }
 
-/// All that was done for one order.
+/// Everything that was done for one order.
 #[derive(Debug, Default)]
 struct Book {
-    /// The payment `nth` stands at `nth - 1`. More than one means that the order was charged twice.
+    /// The payment `nth` is at `nth - 1`. More than one means that the order was charged twice.
     intents: Vec<Intent>,
     parcel: Option<Parcel>,
     /// Whether a broken card has broken the first call.
@@ -50,7 +50,7 @@ struct Intent {
     refunds: Vec<i64>,
 }
 
-/// What an idempotency key stands for: the call, and the answer as it was then.
+/// What an idempotency key stands for: the call, and the answer at the time.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     at_seconds: i64,
@@ -58,7 +58,7 @@ struct Known {
     answer: Answer,
 }
 
-/// The answer that stands under a key.
+/// The answer stored under a key.
 #[derive(Debug, Clone, Copy)]
 enum Answer {
     Done(Done),
@@ -68,7 +68,7 @@ enum Answer {
     Broken,
 }
 
-/// A step of a payment, as it was then.
+/// A step of a payment, as it was at the time.
 #[derive(Debug, Clone, Copy)]
 struct Done {
     id: IntentId,
@@ -88,7 +88,7 @@ pub enum PaymentError {
     /// The order has as many payments or refunds as can be numbered.
     #[error("the order has too many payments or refunds")]
     TooMany,
-    /// A test card wants it so. It stands under its key.
+    /// A test card causes it. It is stored under its key.
     #[error("something went wrong")]
     Broken {
         /// Whether it is the first answer under the key.
@@ -99,14 +99,13 @@ pub enum PaymentError {
     Refused {
         /// Why.
         refusal: Refusal,
-        /// The payment as it is, which tells whether the step was done before.
+        /// The current payment, which shows whether the step was done before.
         payment: Option<Box<Receipt>>,
     },
 }
 
 impl PaymentError {
-    /// Whether the ledger is another one than before: a test card broke its first call, or let its hold
-    /// expire.
+    /// Whether the ledger has changed: a test card broke its first call, or let its hold expire.
     pub fn changes(&self) -> bool {
         match self {
             PaymentError::Broken { first } => *first,
@@ -127,7 +126,7 @@ impl From<Refusal> for PaymentError {
 }
 
 impl Ledger {
-    /// Carries out a step of a payment, or tells what it did when it was carried out before.
+    /// Carries out a step of a payment, or returns what it did when it was carried out before.
     pub fn pay(&mut self, act: &PaymentAct) -> Result<Applied<Receipt>, PaymentError> {
         let fingerprint = act.step.fingerprint();
         let (answer, first) = match self.known(act) {
@@ -157,13 +156,13 @@ impl Ledger {
         Ok(Applied { manner: payment::manner(&answer.token), answer, first, broken })
     }
 
-    /// What stands under the key, unless it is forgotten.
+    /// What is stored under the key, unless it is forgotten.
     fn known(&self, act: &PaymentAct) -> Option<Known> {
         let known = self.keys.get(act.key.as_str())?;
         (known.at_seconds >= act.keys_since_seconds).then_some(*known)
     }
 
-    /// Carries it out, as the test card wants it.
+    /// Carries it out in the way of the test card.
     fn answer(&mut self, act: &PaymentAct) -> Result<Answer, PaymentError> {
         let broken = match &act.step {
             PaymentStep::Authorize { order, token, .. } => self.breaks(*order, token),
@@ -193,7 +192,7 @@ impl Ledger {
         first.then_some(broken)
     }
 
-    /// Carries out a step of a shipment, or tells what it did when it was carried out before.
+    /// Carries out a step of a shipment, or returns what it did when it was carried out before.
     pub fn ship(&mut self, act: &ShipmentAct) -> Result<Applied<Parcel>, RefusedCall> {
         let known = self.parcel(act.order());
         // A booking that finds a cancellation, or the reverse, returns what was done before.

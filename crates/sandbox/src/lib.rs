@@ -1,6 +1,6 @@
 //! A payment provider and a carrier to develop and test against: the rules, and an HTTP simulator with a
-//! ledger of its own. The services' adapters in the process live by the same rules. What happens is
-//! chosen by input (test cards, destinations) and by the operator's settings, never by chance alone.
+//! ledger of its own. The services' in-process adapters follow the same rules. What happens is chosen by
+//! input (test cards, destinations) and by the operator's settings, never by chance alone.
 //!
 //! # Test input
 //!
@@ -43,9 +43,9 @@
 //! `created`, `last_payment_error`. A refund: `id` (`re_…`), `status` (`succeeded`, `pending`, `failed`), `amount`,
 //! `currency`, `payment_intent`. `requires_payment_method` is final here: there is no second attempt.
 //!
-//! The same key and call again is answered as the first time, with `Idempotent-Replayed: true`. Only
-//! what was done is remembered under its key; a decline was done, a refused call was not. A key is known for
-//! `key_memory_ms`; the same call under it is another one afterwards. A server error of a broken card stands
+//! The same key and call gets its first answer again, with `Idempotent-Replayed: true`. Only what was done
+//! is remembered under its key; a decline was done, a refused call was not. A key is known for
+//! `key_memory_ms`; afterwards the same call under it is a new one. A server error of a broken card is stored
 //! under its key like any answer.
 //!
 //! # HTTP: the carrier
@@ -59,7 +59,7 @@
 //! | `GET /v1/shipments/{order_id}` | | 200 or 404 |
 //!
 //! `{"status":"dispatched","tracking_code":"SBX…"}`, `{"status":"refused","reason":"…"}` or
-//! `{"status":"cancelled"}`. Whatever was said of an order first stays so.
+//! `{"status":"cancelled"}`. The first answer about an order stands.
 //!
 //! # HTTP: errors
 //!
@@ -77,10 +77,10 @@
 //! # HTTP: the operator
 //!
 //! No key, so listen on the loopback. `GET /healthz`; `GET /ledger?after=<order id>&limit=<1..1000>`
-//! (totals, and per order its payments and shipment; go on after `next` until it is null);
+//! (totals, and per order its payments and shipment; continue after `next` until it is null);
 //! `GET /ledger/{order_id}`; `GET /control` and `POST /control` with any of `latency_ms`, `slow_ms`,
 //! `failure_rate` (503, nothing done), `lose_answer_rate` (done, the answer held back for `hold_ms`),
-//! `hold_ms`, `key_memory_ms`, `search_lag_ms`. Rates are from 0 to 1 and concern the calls that change something.
+//! `hold_ms`, `key_memory_ms`, `search_lag_ms`. Rates are from 0 to 1 and apply to calls that change something.
 
 pub mod carrier;
 pub mod conduct;

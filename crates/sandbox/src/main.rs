@@ -59,7 +59,7 @@ struct Args {
     log: Targets,
 }
 
-/// How long calls that are under way may take at the end. A held answer would take minutes.
+/// How long calls under way may take at shutdown. A held answer would take minutes.
 const GRACE: Duration = Duration::from_secs(2);
 
 #[tokio::main]
@@ -71,14 +71,14 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
-    // On standard output, because who asked for port 0 reads it from there.
+    // On standard output, because a caller that asked for port 0 reads it from there.
     println!("listening on http://{}", listener.local_addr()?);
 
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let shutdown = async {
-        // An error means that the sender is gone, and with it the program.
+        // An error means that the sender is gone, and the program with it.
         let _gone = stopped.await;
     };
     let mut server = std::pin::pin!(sandbox::http::serve(listener, simulator, shutdown));
@@ -87,7 +87,7 @@ async fn main() -> anyhow::Result<()> {
         _ = interrupt.recv() => tracing::info!("interrupted"),
         _ = terminate.recv() => tracing::info!("terminated"),
     }
-    // Nobody listens any more if the server ended at the same moment.
+    // Nobody is listening any more if the server ended at the same moment.
     let _ended = stop.send(());
     match tokio::time::timeout(GRACE, server).await {
         Ok(ended) => Ok(ended?),

@@ -1,5 +1,5 @@
 //! The rules of the payment provider, pure: what a test card does, and what may be done with the
-//! money of one payment. The HTTP simulator and the adapter in the process both live by them.
+//! money of one payment. The HTTP simulator and the in-process adapter both follow them.
 
 mod account;
 mod currency;
@@ -31,10 +31,10 @@ pub const TOK_ERROR: &str = "tok_error";
 /// The card that is approved, slowly.
 pub const TOK_SLOW: &str = "tok_slow";
 
-/// The card whose first call to hold is not carried out, and answered with a server error that stands
-/// under its key for as long as the key is known. Under another key it is approved.
+/// The card whose first hold is not carried out, and answered with a server error that is stored under
+/// its key for as long as the key is known. Under another key it is approved.
 pub const TOK_BROKEN: &str = "tok_broken";
-/// The same, but the amount is held all the same.
+/// The same, but the amount is held.
 pub const TOK_BROKEN_AFTER: &str = "tok_broken_after";
 /// The card that is approved, and whose hold is gone when it is to be captured.
 pub const TOK_HOLD_EXPIRES: &str = "tok_hold_expires";
@@ -67,7 +67,7 @@ pub enum Decline {
     ExpiredCard,
 }
 
-/// What the bank of the card behind `token` says to `amount_minor`. A token that is no test card is
+/// What the bank of the card behind `token` says to `amount_minor`. A token that is not a test card is
 /// declined, so that a typing error never looks like a payment.
 pub fn outcome(token: &str, amount_minor: i64) -> Outcome {
     match token {

@@ -1,14 +1,14 @@
-//! What is remembered of the orders that were seen last, for the adapters inside a service. Bounded,
-//! because a service runs for years; and lost with the process, so nothing may depend on it.
+//! What is remembered of the orders seen last, for the in-process adapters. Bounded, because a service
+//! runs for years; and lost with the process, so nothing may depend on it.
 
 use std::collections::{HashMap, VecDeque};
 
 use uuid::Uuid;
 
-/// Some seconds of the highest load, which is longer than a call and its repetitions take.
+/// A few seconds of the highest load, which is longer than a call and its repetitions take.
 const CAPACITY: usize = 65_536;
 
-/// The orders that were seen last, oldest first out.
+/// The orders seen last; the oldest leaves first.
 #[derive(Debug)]
 pub struct Recent<T> {
     orders: HashMap<Uuid, T>,

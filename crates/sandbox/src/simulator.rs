@@ -1,5 +1,5 @@
-//! The simulator behind its HTTP surface: applies an act to the ledger, has it written, and says how
-//! it is to be answered. The ledger's lock is held for the act alone, never across a wait.
+//! The simulator behind its HTTP surface: applies an act to the ledger, has it written, and says how to
+//! answer it. The ledger's lock is held only for the act, never across a wait.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,7 +34,7 @@ pub trait Act: Into<Entry> + Send + 'static {
         false
     }
 
-    /// Whether a refusal has changed the ledger all the same, so that the journal must know of it.
+    /// Whether a refusal has still changed the ledger, so that the journal must know of it.
     fn changes(_refusal: &Self::Refusal) -> bool {
         false
     }
@@ -43,7 +43,7 @@ pub trait Act: Into<Entry> + Send + 'static {
     fn apply(&self, ledger: &mut Ledger) -> Result<Applied<Self::Answer>, Self::Refusal>;
 }
 
-/// An act that has no effect that could be told.
+/// An act without an effect to report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unsettled<R> {
     /// The rules refuse it.
@@ -58,7 +58,7 @@ impl Simulator {
         Arc::new(Self { ledger: Mutex::default(), journal: None, conduct })
     }
 
-    /// A simulator that goes on where the journal ends.
+    /// A simulator that continues where the journal ends.
     pub fn open(
         journal: &Path,
         durability: Durability,
@@ -74,9 +74,9 @@ impl Simulator {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Carries out an act and waits until it is written. A slow one waits before that, in a task of
-    /// its own: it must be done in the end even if the caller has given up, or a caller that is less
-    /// patient than the slow latency would never see it done.
+    /// Carries out an act and waits until it is written. A slow one waits before that, in its own task:
+    /// it must eventually be done even if the caller has given up, or a caller less patient than the
+    /// slow latency would never see it done.
     pub async fn settle<A: Act>(
         self: &Arc<Self>,
         act: A,
@@ -101,8 +101,8 @@ impl Simulator {
         }
     }
 
-    /// Looks something up. What is told must be written like what was done: a caller must never hear
-    /// of an act that a kill then undoes.
+    /// Looks something up. What is shown must be in the journal, like what was done: a caller must never
+    /// hear of an act that a kill then undoes.
     pub async fn look_up<T>(&self, look: impl FnOnce(&Ledger) -> T) -> Result<T, NotRecorded> {
         let (found, number) = {
             let ledger = self.ledger();

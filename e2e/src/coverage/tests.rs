@@ -1,4 +1,4 @@
-//! Each question is asked of a service that there is not: what it lacks is found, and named.
+//! Each check is applied to a service that does not exist: what it lacks is found, and named.
 
 use super::*;
 use roster::Neighbour;
@@ -19,7 +19,7 @@ fn finds(evidence: &Evidence, member: &Member, expected: &str) {
     assert!(lacks.iter().all(|lack| lack.starts_with("gifts: ")), "{lacks:#?}");
 }
 
-/// Shipping's description under the name of the service that there is not.
+/// Shipping's description under the name of the service that does not exist.
 fn described_as_shipping() -> Evidence {
     let mut description = (crate::members::code_of("shipping").unwrap().describe)();
     description.service = "gifts";

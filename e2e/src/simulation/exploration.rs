@@ -1,6 +1,6 @@
-//! Every way that one order can go, breadth first: whatever is under way arrives in any order, one message
-//! arrives twice, the customer or the deadline interferes at any moment, and what was completed may be
-//! returned. Chance has no part in it: what is not found here does not happen to one order.
+//! Every path that one order can take, breadth first: messages under way arrive in any order, one of them
+//! arrives twice, the customer or the deadline interferes at any moment, and a completed order may be
+//! returned. Chance has no part in it: what is not found here does not happen to a single order.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
@@ -10,10 +10,10 @@ use rand::rngs::SmallRng;
 
 use super::{Chances, Message, World};
 
-/// Far more than one order has. A change of the rules that goes beyond it should be looked at.
+/// Far more than one order has. A change of the rules that exceeds this should be looked at.
 const STATES_MAX: usize = 2_000_000;
 
-/// What the outside answers, the first time and ever after.
+/// What the outside answers, the first time and always.
 #[derive(Debug, Clone, Copy)]
 pub struct Luck {
     pub in_stock: bool,
@@ -24,23 +24,23 @@ pub struct Luck {
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Exploration {
-    /// How many different states of the whole there are.
+    /// How many different states the whole has.
     pub states: usize,
     /// How the order ends where nothing is under way any more.
     pub ends: BTreeSet<String>,
-    /// What happened on some way.
+    /// What happened on some path.
     pub seen: BTreeSet<&'static str>,
-    /// What is wrong, and on which way.
+    /// What is wrong, and on which path.
     pub wrong: Option<String>,
 }
 
-/// A point on a way.
+/// A point on a path.
 #[derive(Clone)]
 struct Point {
     world: World,
     /// A message may still arrive twice.
     duplicates: bool,
-    /// Nobody has wanted the order cancelled yet.
+    /// Nobody has asked to cancel the order yet.
     interferes: bool,
     /// The customer has not sent it back yet.
     returns: bool,
@@ -48,10 +48,10 @@ struct Point {
     step: Option<usize>,
 }
 
-/// Steps with the step before each, for telling the way.
+/// Steps, each with the step before it, to report the path.
 type Steps = Vec<(Option<usize>, String)>;
 
-/// Goes every way of one order, up to the first that goes wrong.
+/// Takes every path of one order, up to the first that goes wrong.
 pub fn explore(luck: Luck) -> Exploration {
     let mut found = Exploration::default();
     let (mut known, mut steps) = (HashSet::new(), Steps::new());
@@ -87,12 +87,12 @@ fn way(steps: &Steps, mut last: Option<usize>) -> String {
 
 impl Point {
     fn first(luck: Luck) -> Self {
-        // Neither is asked: what comes next is gone through, not drawn.
+        // Neither is used: the next steps are enumerated, not drawn.
         let (random, chances) = (
             SmallRng::seed_from_u64(0),
             Chances { reorder_within_topic: true, duplicates_percent: 0 },
         );
-        // Two units: the last one would make the catalogue part of every way.
+        // Two units: with a single one, the catalogue would be part of every path.
         let mut world = World::empty(2 * i64::from(luck.in_stock), 1, random, chances);
         world.place(1, luck.card_is_good, luck.carrier_accepts);
         Point { world, duplicates: true, interferes: true, returns: true, step: None }
@@ -108,7 +108,7 @@ impl Point {
         self.world.judge().into_iter().next()
     }
 
-    /// All that can happen next.
+    /// Everything that can happen next.
     fn steps(&self) -> Vec<(String, Point)> {
         let mut steps = Vec::new();
         let mut go = |what: &str, message: &Message, change: &dyn Fn(&mut Point)| {
@@ -134,13 +134,13 @@ impl Point {
         steps
     }
 
-    /// Where the one order stands.
+    /// The state of the one order.
     fn order(&self) -> State {
         self.world.fleet.order_state(self.world.sagas[0].id)
     }
 
-    /// What tells this point from others: all but how it was come by. The order's history is such a thing: it is
-    /// judged on the first way to each point.
+    /// What distinguishes this point from others: everything but how it was reached. The order's history is left
+    /// out for that reason: it is judged on the first path to each point.
     fn key(&self) -> String {
         let Point { world, duplicates, interferes, returns, step: _ } = self;
         let mut bag: Vec<String> = world.bag.iter().map(|message| format!("{message:?}")).collect();

@@ -36,7 +36,7 @@ static INVENTORY: LazyLock<Arc<Model<Inventory>>> = LazyLock::new(|| model(inven
 static PAYMENT: LazyLock<Arc<Model<Payments>>> = LazyLock::new(|| model(payment::app));
 static SHIPPING: LazyLock<Arc<Model<Shipments>>> = LazyLock::new(|| model(shipping::app));
 
-/// Without settings: whom a service calls is not asked, as the simulation answers.
+/// Without settings: nobody is called, as the simulation answers.
 fn model<S: Service>(app: fn(&mut Env) -> App<S>) -> Arc<Model<S>> {
     Model::new(app(&mut Env::from_fn(|_unset| None)))
 }
@@ -51,7 +51,7 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// For these orders, of which nobody has heard yet.
+    /// For these orders, which nobody has heard of yet.
     pub(super) fn new(orders: &[OrderId]) -> Self {
         let orders = orders.iter().copied();
         let goods = inventory::store::Rows::of(Rows::absent(orders.clone()));
@@ -65,7 +65,7 @@ impl Fleet {
         }
     }
 
-    /// Who hears a fact, by what each service declares to hear and to ignore.
+    /// Who hears a fact, according to what each service declares to hear and to ignore.
     pub(super) fn readers(&self, fact: &Fact) -> impl Iterator<Item = Reader> + use<> {
         let asked = [
             (Reader::Order, self.order.model().is_asked(fact)),

@@ -1,5 +1,5 @@
 //! What must be true once nothing is under way: every order has ended, the books agree, and each order's history
-//! tells what was published.
+//! matches what was published.
 
 use std::collections::BTreeSet;
 
@@ -59,7 +59,7 @@ impl World {
         wrong
     }
 
-    /// What order wrote down about an order is what it published, in that order, and each answer once.
+    /// The history of an order must be what order published, in the same sequence, with each answer once.
     fn wrong_with_a_history(&self, saga: &Saga) -> Option<String> {
         let order = self.fleet.order.rows().orders.get(saga.id).expect("it was placed");
         let history: Vec<&'static str> = order.history().collect();
@@ -83,7 +83,7 @@ impl World {
         if !conserved || item.free < 0 || item.reserved != 0 || item.shipped < 0 {
             return Some(format!("{item:?} of {} units", self.units));
         }
-        // Whichever came last, and however late: the newest price stands.
+        // Whatever came last, and however late: the newest price counts.
         let facts = self.published.about(CatalogueEvent::TOPIC, sku.as_str());
         let newest = facts.iter().rfind(|fact| fact.name() == "StockItemChanged");
         let newest = newest.map(Fact::sequence);

@@ -1,4 +1,4 @@
-//! What is under way in the simulation, and in which order topics keep it.
+//! The messages under way in the simulation, and the order in which topics keep them.
 
 use chassis::model::Fact;
 
@@ -7,9 +7,9 @@ use super::fleet::Reader;
 /// Something under way to a service, or from it to the outside.
 #[derive(Debug, Clone)]
 pub enum Message {
-    /// A record on its way from its topic to one of those who hear it.
+    /// A record on its way from its topic to one of its readers.
     Record(Reader, Fact),
-    /// What a customer or the clock wants of an order.
+    /// What a customer or the clock asks of an order.
     ToOrder(usize, order::domain::Input),
     /// A call to the payment provider or to the carrier.
     Provider(usize, payment::domain::Call),

@@ -41,7 +41,7 @@ impl World {
         self.bag.push(Message::ToPayment(number, outcome));
     }
 
-    /// The carrier gives its word once; whichever call comes first gets it.
+    /// The carrier decides once, on the call that comes first.
     pub(super) fn carrier(&mut self, number: usize, call: &shipping::domain::Call) {
         let saga = &mut self.sagas[number];
         let accepts = saga.carrier_accepts;

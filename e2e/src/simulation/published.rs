@@ -1,5 +1,5 @@
 //! What all services have published, and what must be true of it at every moment: facts of a key are numbered
-//! without gaps, and what happens once is told once.
+//! without gaps, and what happens once is published once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Published {
         self.facts.values().flatten()
     }
 
-    /// What was told of each key, in its order.
+    /// What was published about each key, in its order.
     pub(super) fn told(&self) -> String {
         let mut told = String::new();
         for ((_, key), facts) in &self.facts {
@@ -55,7 +55,7 @@ impl Published {
     }
 }
 
-/// The catalogue says again and again how things are; on other topics something happens once.
+/// The catalogue states the same things repeatedly; on other topics each thing happens once.
 fn is_compacted(fact: &Fact) -> bool {
     TOPICS.iter().any(|topic| topic.name == fact.topic() && topic.compacted)
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::Transition;
 
 /// Values of every variant of a type, one or more of each. The list is also a match without a wildcard:
-/// a new variant does not compile until it stands here.
+/// a new variant does not compile until it is listed here.
 macro_rules! every {
     ($type:ident: $($variant:ident $({ $($fields:tt)* })?),+ $(,)?) => {{
         let _complete = |value: &$type| match value {
@@ -36,7 +36,7 @@ fn said<E: Events>(events: &[E]) -> Vec<String> {
     events.iter().map(|event| E::RECORDS[event.record()].name.to_owned()).collect()
 }
 
-/// The name of a value's variant, from how it prints.
+/// The name of a value's variant, from its debug output.
 fn variant(value: &impl std::fmt::Debug) -> String {
     let text = format!("{value:?}");
     text.split([' ', '{', '(']).next().unwrap_or_default().to_owned()
@@ -95,8 +95,8 @@ fn order_name(state: orders::State) -> String {
     }
 }
 
-/// A reason is part of a state and hardly ever of what follows: states that differ in it alone make one
-/// row, or as many as it makes a difference.
+/// A reason is part of a state and rarely affects what follows: states that differ only in it make one
+/// row, or one for each difference that it makes.
 fn order_states() -> Vec<orders::State> {
     use orders::{Hold, State};
     let reasons = every!(CancelReason: Unknown, OutOfStock, PaymentDeclined, ShipmentRefused,
@@ -170,7 +170,7 @@ pub(super) fn of_inventory() -> Vec<Transition> {
     );
     let inputs = every!(Input: Placed { lines }, Cancelled, Shipped, Returned);
     let mut transitions = Vec::new();
-    // Once with a unit to be had, and once without.
+    // Once with free units, and once without.
     for free in [5, 0] {
         for state in &states {
             for input in &inputs {

@@ -1,4 +1,4 @@
-//! How many points a customer has, for those who ask.
+//! How many points a customer has, over HTTP.
 
 use axum::extract::State;
 use chassis::{AnyProblem, Handle, Json, Path, Problem};
@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use crate::points::{self, Points};
 
-/// Characters of a customer's id, as the order service takes it.
+/// The most characters of a customer's id that the order service accepts.
 const CUSTOMER_ID_MAX: usize = 64;
 
 /// The routes of the service.

@@ -1,15 +1,15 @@
-//! What the points of one order become. Pure: the clock and the database stay outside, so that a test can lead an
-//! order through every order of events there is.
+//! What becomes of the points of one order. Pure: the clock and the database stay outside, so that a test can take
+//! an order through every possible order of events.
 
 use events::OrderId;
 
 use crate::language::{LoyaltyEvent, PointsChanged};
 
-/// A point for each of these, whatever the currency.
+/// One point for this many minor units, whatever the currency.
 const MINOR_UNITS_PER_POINT: i64 = 100;
 
-/// The most that one order earns, so that no price with a slip in it makes anybody rich, and the sum over all of a
-/// customer's orders fits a number.
+/// The most that one order earns, so that a mistyped price makes nobody rich, and the sum over all of a customer's
+/// orders fits a number.
 const POINTS_MAX: i64 = 1_000_000;
 
 /// Where the points of an order are.
@@ -20,8 +20,8 @@ pub enum State {
     New,
     /// With its customer.
     Granted { customer: String, points: i64 },
-    /// Gone. Also the tombstone of an order whose return was heard before its completion, as when that was a dead
-    /// letter: it must not earn any more.
+    /// Gone. Also the tombstone of an order whose return was heard before its completion, for example because that
+    /// was a dead letter: it must no longer earn anything.
     TakenBack,
 }
 
@@ -32,7 +32,7 @@ pub enum Input {
     Returned,
 }
 
-/// The next state, and what to tell.
+/// The next state, and what to publish.
 pub type Decision = chassis::Decision<State, LoyaltyEvent>;
 
 /// Decides what an input means. `now_micros` dates the events and has no part in the decision.
@@ -45,7 +45,7 @@ pub fn decide(order_id: OrderId, state: &State, input: Input, now_micros: i64) -
         (State::Granted { customer, points }, Input::Returned) => {
             (State::TakenBack, customer.clone(), -points)
         }
-        // Nothing was granted, so there is nothing to tell.
+        // Nothing was granted, so there is nothing to publish.
         (State::New, Input::Returned) => (State::TakenBack, String::new(), 0),
 
         // Heard before, or overtaken by its return.

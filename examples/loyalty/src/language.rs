@@ -14,7 +14,7 @@ pub struct PointsChanged {
 }
 
 language::topic! {
-    /// All that may stand on the topic of loyalty.
+    /// Everything that may be on the topic of loyalty.
     LoyaltyEvent on "loyalty.events" in "flotilla.loyalty.v1", schemas "schemas", language &[],
     order_id: OrderId {
         PointsChanged,

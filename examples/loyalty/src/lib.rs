@@ -1,5 +1,5 @@
-//! Loyalty: customers earn points with what they buy. It is the example to read before writing a service: whole,
-//! with its own tables and its own published language, and nobody in the fleet knows of it.
+//! Loyalty: customers earn points with what they buy. It is the example to read before writing a service: complete,
+//! with its own tables and its own published language, and nobody in the fleet knows about it.
 //!
 //! | hears            | does                              | says            |
 //! |------------------|-----------------------------------|-----------------|
@@ -11,7 +11,7 @@
 //! know every order that it ever counted. What a customer has is the sum over the orders.
 //!
 //! Reading order: `domain` (the rules), `points` (what is heard, and how a state is stored), `language` (what is
-//! said), `api`. All else is the chassis'.
+//! said), `api`. Everything else is the chassis' work.
 
 mod api;
 pub mod domain;
@@ -27,7 +27,7 @@ pub use points::{Points, of_customer};
 /// The tables of the service.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
-/// The service, wired: what it hears, says and serves.
+/// The wiring of the service: what it hears, says and serves.
 pub fn app(_env: &mut Env) -> App<Points> {
     App::new(Points::default(), &MIGRATIONS)
         .hears::<OrderEvent>()

@@ -54,14 +54,14 @@ impl Hears<OrderEvent> for Points {
         "OrderCompensated",
     ];
 
-    /// A customer would keep the points of goods that were sent back.
+    /// Without it, a customer would keep the points of goods that were sent back.
     const NEVER_DEAD_LETTERED: &'static [&'static str] = &["OrderReturned"];
 
     fn hear(event: OrderEvent, _sequence: i64) -> Option<Addressed<OrderId, domain::Input>> {
         let order = *event.order_id();
         let input = match event {
             OrderEvent::OrderCompleted(e) => domain::Input::Completed {
-                // One that was completed before events told its customer earns nobody any points.
+                // An order completed before events named the customer earns nobody any points.
                 customer: e.customer_id?,
                 total_minor: e.total_minor,
             },
@@ -77,7 +77,7 @@ impl Hears<OrderEvent> for Points {
     }
 }
 
-// The numbers of the states are in every database there is; one that goes away leaves a gap.
+// Existing databases contain the numbers of the states; a state that goes away leaves a gap.
 const GRANTED: i16 = 1;
 const TAKEN_BACK: i16 = 2;
 
@@ -117,7 +117,7 @@ impl Stored for State {
         columns.column("state", codes).column("customer_id", customers).column("points", points)
     }
 
-    /// If anything follows it is a return, days later.
+    /// If anything follows, it is a return, days later.
     fn remembered(self) -> Option<Self> {
         None
     }
@@ -128,7 +128,7 @@ impl Stored for State {
 #[error("points in state {0}, which there is not")]
 struct UnknownState(i16);
 
-/// What a customer has: nothing where nobody has heard of one.
+/// The points of a customer; none for an unknown one.
 pub async fn of_customer(db: impl PgExecutor<'_>, customer: &str) -> Result<i64, sqlx::Error> {
     let sum = "select coalesce(sum(points), 0)::bigint from order_points where customer_id = $1";
     sqlx::query_scalar(sum).bind(customer).fetch_one(db).await

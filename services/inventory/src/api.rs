@@ -1,4 +1,4 @@
-//! Items over HTTP: what there is, at which price, and adjusting it.
+//! Items over HTTP: reading them, setting names and prices, adjusting units.
 
 mod adjust;
 mod read;
@@ -15,7 +15,7 @@ use crate::domain::Item;
 use crate::service::Inventory;
 use crate::store::Listed;
 
-/// The longest name of an item, in characters. It is repeated in every event about the item.
+/// The longest name of an item, in characters. Every event about the item repeats it.
 const NAME_LENGTH_MAX: usize = 200;
 /// The highest price of a unit, in minor units: ten million of a currency with cents. With the most
 /// units and lines that an order may have, its total still fits.
@@ -26,7 +26,7 @@ pub fn routes(handle: Handle<Inventory>) -> OpenApiRouter {
     described().with_state(handle)
 }
 
-/// What the routes are, as an OpenAPI document.
+/// The routes as an OpenAPI document.
 pub fn document() -> openapi::OpenApi {
     chassis::openapi::documented(Inventory::NAME, described().into_openapi())
 }

@@ -1,5 +1,5 @@
 //! What happens to the stock that one order reserves. Pure: the clock and the database stay outside, so
-//! that a test can lead it through every order of events there is. The items themselves, which all
+//! that a test can take it through every possible order of events. The items themselves, which all
 //! orders share, are in `items`.
 
 mod items;
@@ -21,7 +21,7 @@ pub type Lines = BTreeMap<Sku, u32>;
 /// Where an order's goods are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum State {
-    /// Nothing was heard of the order yet.
+    /// Nothing has been heard of the order yet.
     #[default]
     New,
     /// Set aside for it.
@@ -46,7 +46,7 @@ pub enum Input {
     Returned,
 }
 
-/// The next state and what to tell the fleet. A decision that keeps the state tells nothing.
+/// The next state and what to tell the fleet. A decision that keeps the state says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     pub state: State,
@@ -56,8 +56,8 @@ pub struct Decision {
 }
 
 /// The items that a decision may move: those of the input's lines and those of the state's. They are the second
-/// kind of row: shared by all orders, where a state is of one. So a decision moves them in place, and the next
-/// one of the same batch finds them moved.
+/// kind of row: shared by all orders, where a state belongs to one. So a decision moves them in place, and the
+/// next one of the same batch finds them moved.
 pub trait Shelf {
     /// The item of a SKU that exists.
     fn item(&self, sku: &Sku) -> Option<&Item>;
@@ -65,8 +65,8 @@ pub trait Shelf {
     fn item_mut(&mut self, sku: &Sku) -> Option<&mut Item>;
 }
 
-/// Decides what an input means, and moves the units that it moves. `now_micros` dates the events and
-/// has no part in the decision.
+/// Decides what an input means, and moves units accordingly. `now_micros` dates the events and has no
+/// part in the decision.
 pub fn decide(
     order: OrderId,
     state: &State,
@@ -100,7 +100,7 @@ pub fn decide(
             events: vec![StockReleased { order_id, occurred_at }.into()],
             catalogue: Vec::new(),
         },
-        // Nothing is held, and order knows it from `StockRejected` or `StockReleased`.
+        // Nothing is held, and order knows that from `StockRejected` or `StockReleased`.
         (Input::Cancelled, State::Rejected | State::Released) => Decision::keep(state),
         // Order never cancels what it has shipped. These goods come back when they are returned.
         (Input::Cancelled, State::Deducted { .. } | State::Returned) => Decision::keep(state),
@@ -169,7 +169,7 @@ fn place(order: OrderId, lines: Lines, shelf: &mut impl Shelf, now_micros: i64) 
     }
 }
 
-/// Moves the units of every line, and tells which items ran out or are to be had again.
+/// Moves the units of every line, and returns which items ran out or are available again.
 fn move_units(
     lines: &Lines,
     shelf: &mut impl Shelf,
@@ -186,7 +186,7 @@ fn move_units(
     told
 }
 
-/// Counts are 32 bits wide in the published language. More is as good as that.
+/// Counts are 32 bits wide in the published language. The largest stands for anything above it.
 fn to_avro(count: i64) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }

@@ -1,6 +1,6 @@
 //! What the inventory service hears, and what each event asks of the domain. All of it is idempotent:
-//! `domain::decide` changes nothing when it hears a fact again, and the ledger of adjustments knows each
-//! by its id, for good.
+//! `domain::decide` changes nothing when it hears a fact again, and the ledger of adjustments keeps the id
+//! of each for good.
 
 use chassis::{Deduplication, Hears};
 use events::{OrderEvent, WarehouseEvent};
@@ -13,8 +13,8 @@ impl Hears<OrderEvent> for Inventory {
     const IGNORES: &'static [&'static str] =
         &["OrderConfirmed", "OrderCancellationRequested", "OrderCompleted", "OrderCompensated"];
 
-    /// All but `OrderPlaced`, whose loss only makes an order overdue: without one of these, goods would
-    /// stay set aside, or leave without leaving the books.
+    /// All but `OrderPlaced`, whose loss only makes an order overdue: without one of the others, goods
+    /// would stay set aside, or leave without leaving the books.
     const NEVER_DEAD_LETTERED: &'static [&'static str] =
         &["OrderCancelled", "OrderShipped", "OrderReturned"];
 
@@ -43,7 +43,7 @@ impl Hears<OrderEvent> for Inventory {
 impl Hears<WarehouseEvent> for Inventory {
     const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
 
-    /// Warehouses write with any client there is, and those set no headers.
+    /// Warehouses write with clients of any kind, which set no headers.
     fn id_of(event: &WarehouseEvent) -> Option<String> {
         match event {
             WarehouseEvent::StockAdjusted(e) => Some(e.adjustment_id.to_string()),

@@ -27,7 +27,7 @@ pub use service::{Input, Inventory, Reply};
 /// The tables of the service.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
-/// The service, wired: what it hears, says and serves.
+/// The wiring of the service: what it hears, says and serves.
 pub fn app(_env: &mut Env) -> App<Inventory> {
     App::new(Inventory::default(), &MIGRATIONS)
         .hears::<OrderEvent>()

@@ -152,7 +152,7 @@ fn decide_adjust(rows: &mut Rows, adjustment: &Adjustment, effects: &mut Effects
     }
 }
 
-/// Publishes what the catalogue tells, each in the sequence of its SKU.
+/// Publishes what the catalogue says, each event in the sequence of its SKU.
 fn tell(rows: &mut Rows, told: &[CatalogueEvent], effects: &mut Effects<NoCall>) {
     for event in told {
         let sequence = rows.stock.next_sequence(event.sku(), effects.now_micros());

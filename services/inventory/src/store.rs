@@ -60,16 +60,16 @@ pub struct StockRow {
     item: Item,
     adjusted: i64,
     sequence: i64,
-    /// As the row is in the table; none when there is none.
+    /// The row as it is in the table; `None` when there is none.
     stored: Option<Figures>,
-    /// Whether it was not read for this batch: it is remembered.
+    /// Whether it was remembered instead of read for this batch.
     unread: bool,
     is_changed: bool,
     changed_at_micros: i64,
 }
 
-/// What a row is recognised by. Nothing of it changes without one of these: free units follow from them,
-/// and of a new name or price an event is published.
+/// What a row is recognised by. Nothing in it changes without one of these: free units follow from them,
+/// and a new name or price publishes an event.
 #[derive(Debug, Clone, Copy)]
 struct Figures {
     reserved: i64,

@@ -1,4 +1,4 @@
-//! The public HTTP API. One file per thing that can be asked; what they share is here.
+//! The public HTTP API. One file per kind of request; what they share is here.
 
 mod cancel;
 mod events;
@@ -30,7 +30,7 @@ pub(crate) fn routes(handle: Handle<Orders>) -> OpenApiRouter {
     described().with_state(Api { handle, hub })
 }
 
-/// What the routes are, as an OpenAPI document.
+/// The routes as an OpenAPI document.
 pub fn document() -> openapi::OpenApi {
     chassis::openapi::documented(Orders::NAME, described().into_openapi())
 }
@@ -48,13 +48,13 @@ fn described() -> OpenApiRouter<Api> {
 #[openapi(tags((name = "orders", description = "placing, watching, cancelling and returning")))]
 struct Tags;
 
-/// There is no order with the id of the path.
+/// There is no order with the id in the path.
 fn no_such_order() -> Problem {
     let detail = "no order with this id was ever accepted; look at GET /orders for those that were";
     Problem::not_found("order_not_found", "there is no such order", detail)
 }
 
-/// Logs why, which is not the caller's business.
+/// Logs the cause, which is not the caller's business.
 fn cannot_read(error: &sqlx::Error) -> Problem {
     tracing::warn!(%error, "could not read orders");
     Problem::unavailable("orders cannot be read at the moment")

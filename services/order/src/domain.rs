@@ -1,6 +1,6 @@
 //! What becomes of an order. Order hears the answers of inventory, payment and shipping and leads every
 //! order to exactly one end. Pure: the clock, the callers and the database stay outside, so that a test
-//! can lead it through every order of events there is.
+//! can take it through every possible order of events.
 
 mod commands;
 mod payment;
@@ -27,7 +27,7 @@ pub struct Order {
     pub payment_token: String,
 }
 
-/// What later events tell about an order. Fixed when it is placed, so no part of its state.
+/// What later events say about an order. Fixed when it is placed, so not part of its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     pub id: OrderId,
@@ -50,7 +50,7 @@ pub enum State {
     Confirmed,
     /// Shipping was asked, and answers or has answered.
     CancellationRequested { cause: CancellationCause },
-    /// Dispatched: from here it only goes forward.
+    /// Dispatched: from here on the order only goes forward.
     Shipped,
     /// Dispatched and paid.
     Completed,
@@ -64,7 +64,7 @@ pub enum State {
     ReturningGoods,
     /// The goods are back.
     ReturningMoney,
-    /// Sent back, and both are.
+    /// Returned: the goods and the money are back.
     Returned,
 }
 
@@ -167,8 +167,8 @@ pub fn decide(
     Ok(Decision { state: next, events: event.into_iter().collect(), calls: Vec::new() })
 }
 
-/// What is said on going from one state to another. Each fact belongs to entering one state, and no
-/// state is entered twice, so no fact is said twice.
+/// The event of a transition from one state to another. Each fact belongs to entering one state, and no
+/// state is entered twice, so no fact is published twice.
 fn fact(facts: &Facts, from: State, to: State, occurred_at: i64) -> Option<OrderEvent> {
     let Facts { id: order_id, customer_id, total, destination } = facts;
     let (order_id, total_minor, currency) = (*order_id, total.minor, total.currency);
@@ -181,7 +181,7 @@ fn fact(facts: &Facts, from: State, to: State, occurred_at: i64) -> Option<Order
             Some(OrderCancellationRequested { order_id, cause, occurred_at }.into())
         }
         State::Cancelling { reason, .. } => {
-            // Later, one of the two answers: order alone needs to know.
+            // Within `Cancelling`, it is one of the two answers: only order needs to know.
             let entered = !matches!(from, State::Cancelling { .. });
             entered.then(|| OrderCancelled { order_id, reason, occurred_at }.into())
         }
@@ -228,7 +228,7 @@ impl State {
         }
     }
 
-    /// The order is cancelled while these may be held for it.
+    /// The state of a cancelled order for which these may be held.
     fn cancelling(reason: CancelReason, stock: Hold, payment: Hold) -> State {
         match (stock, payment) {
             (Hold::Free, Hold::Free) => State::Cancelled { reason },

@@ -15,8 +15,8 @@ use crate::service::{Input, News, OrderInput, Orders};
 impl Hears<InventoryEvent> for Orders {
     const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
 
-    /// All but `StockReserved`, whose loss only makes an order overdue: without one of these an order
-    /// that is cancelled or returned would wait for ever for what has been given back long ago.
+    /// All but `StockReserved`, whose loss only makes an order overdue: without one of the others, a
+    /// cancelled or returned order would wait forever for what has long been given back.
     const NEVER_DEAD_LETTERED: &'static [&'static str] =
         &["StockRejected", "StockReleased", "StockReturned"];
 
@@ -82,8 +82,8 @@ impl Hears<CatalogueEvent> for Orders {
     /// How much is left is inventory's answer to an order, not a reason to refuse one here.
     const IGNORES: &'static [&'static str] = &["InventoryDepleted"];
 
-    /// The later of two prices is told by the number that inventory gave it under the item's lock: no
-    /// clock of any replica agrees with the order of commits.
+    /// The number that inventory gave a price under the item's lock tells which of two is later: no
+    /// replica's clock agrees with the order of commits.
     const NUMBERED: bool = true;
 
     fn hear(event: CatalogueEvent, sequence: i64) -> Option<Input> {

@@ -1,5 +1,5 @@
 //! An order's own log, kept in its row: nine bytes an entry, appended by the update that the step
-//! needs anyway. A row per entry would cost more than all else that the step does.
+//! needs anyway. A row per entry would cost more than everything else that the step does.
 
 use events::{
     CancelReason, CancellationCause, DeclineReason, InventoryEvent, OrderEvent, PaymentEvent,
@@ -22,8 +22,8 @@ pub(crate) fn append(log: &mut Vec<u8>, kind: Kind, at_micros: i64) {
     log.extend_from_slice(&at_micros.to_be_bytes());
 }
 
-/// The entries of a log, oldest first. What a newer release wrote and this one does not know is left
-/// out, so that a release can be rolled back.
+/// The entries of a log, oldest first. Entries that a newer release wrote and this one does not know are
+/// left out, so that a release can be rolled back.
 pub(crate) fn entries(log: &[u8]) -> impl DoubleEndedIterator<Item = Entry> + '_ {
     log.chunks_exact(ENTRY_BYTES).filter_map(|entry| {
         let (code, at) = entry.split_first()?;
@@ -34,8 +34,8 @@ pub(crate) fn entries(log: &[u8]) -> impl DoubleEndedIterator<Item = Entry> + '_
     })
 }
 
-/// One line per kind: the stored code, which is never given another meaning, the name of the event
-/// and what tells it from others of that name.
+/// One line per kind: the stored code, which is never given another meaning, the name of the event,
+/// and what distinguishes it from others of that name.
 macro_rules! kinds {
     ($($code:literal $Kind:ident = $event:literal $detail:literal;)+) => {
         /// What happened, and why where there are several reasons.

@@ -49,7 +49,7 @@ const DEADLINE_SECONDS: u64 = 900;
 /// Queues in front of a client redeliver for two weeks at most.
 const IDEMPOTENCY_KEYS_KEEP_DAYS: u32 = 30;
 
-/// The service, as its environment wants it.
+/// The service, with the settings of its environment.
 pub fn app(env: &mut Env) -> App<Orders> {
     let deadline = env.parsed(
         "ORDER_DEADLINE_SECONDS",

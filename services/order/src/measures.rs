@@ -1,5 +1,5 @@
-//! What is measured when an order changes: how long it took from its placing, why it was compensated,
-//! how it ended; and how the open orders are shown. docs/metrics.md says what each means.
+//! What is measured when an order changes: the time since it was placed, why it was compensated, how it
+//! ended; and how open orders are shown. docs/metrics.md says what each metric means.
 
 use chassis::{Effects, Metric, Reading};
 use events::{OrderEvent, OrderId};
@@ -57,8 +57,8 @@ pub(crate) fn readings(open: &OpenOrders) -> Vec<Reading> {
     by_state.chain([oldest]).collect()
 }
 
-/// Seconds since the order was placed, which its id tells. The time of a batch is a little behind the
-/// database's, by which ids are made.
+/// Seconds since the order was placed, as its id says. The time of a batch is a little behind the
+/// database's, from which ids are made.
 fn age(order: OrderId, now_micros: i64) -> f64 {
     let placed = order.created_at_micros().unwrap_or(now_micros);
     now_micros.saturating_sub(placed).max(0) as f64 / 1e6

@@ -1,5 +1,5 @@
 //! What customers and operators call the state of an order. Coarser than the domain's state, so that
-//! the saga can change inside without breaking a client: what an order waits for is told beside it.
+//! the saga can change inside without breaking a client: what an order waits for is shown beside it.
 
 use crate::domain::State;
 

@@ -1,5 +1,5 @@
-//! A customer's wish made an order: prices from the fleet's own list, never from the customer. Pure,
-//! and separate from `domain`, which begins when the prices are known.
+//! Turns a customer's request into an order: prices come from the fleet's own list, never from the
+//! customer. Pure, and separate from `domain`, which begins when the prices are known.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,17 +9,17 @@ use events::{Currency, Money, OrderId, OrderLine, Sku};
 /// A valid request to place an order, as the executor hears it.
 #[derive(Debug)]
 pub struct PlaceOrder {
-    /// Made where the request came in, so that a batch that runs twice places the same order.
+    /// Made where the request arrived, so that a batch that runs twice places the same order.
     pub order_id: OrderId,
     pub customer_id: String,
     pub lines: Vec<Wanted>,
     pub destination: String,
     pub payment_token: String,
-    /// What the customer believes to pay in; a mistake here is refused rather than converted.
+    /// The currency that the customer expects to pay in; a mistake here is refused rather than converted.
     pub currency: Option<Currency>,
     /// The request's idempotency key.
     pub key: Arc<str>,
-    /// Tells whether another request with this key asks for the same.
+    /// Shows whether another request with this key asks for the same.
     pub fingerprint: [u8; 32],
 }
 
@@ -35,11 +35,11 @@ pub struct Wanted {
 pub struct Price {
     pub name: String,
     pub unit: Money,
-    /// Its number among inventory's events about the item: what has a higher one is newer.
+    /// Its number among inventory's events about the item: a price with a higher one is newer.
     pub sequence: i64,
 }
 
-/// An order as it was placed: what the customer is told, now and whenever the request is repeated.
+/// An order as it was placed: the answer to the customer, now and whenever the request is repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
     pub order_id: OrderId,

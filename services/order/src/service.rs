@@ -26,7 +26,7 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// A service that cancels orders which are not dispatched `deadline` after they were placed.
+    /// A service that cancels orders not dispatched within `deadline` of being placed.
     pub fn new(deadline: Duration) -> Self {
         Orders {
             overdue: store::OverdueSearch::new(deadline),
@@ -37,7 +37,7 @@ impl Orders {
     }
 }
 
-/// Whatever makes the service act.
+/// What makes the service act.
 #[derive(Debug, Clone)]
 pub enum Input {
     /// A customer places an order.
@@ -53,8 +53,8 @@ pub enum Input {
 pub struct OrderInput {
     pub order: OrderId,
     pub input: domain::Input,
-    /// How it stands in the order's history, when it changes the order. Commands and deadlines need
-    /// no entry of their own: the event that they lead to names them.
+    /// How the order's history shows it, when it changes the order. Commands and deadlines need no
+    /// entry of their own: the event that they lead to names them.
     pub heard: Option<Kind>,
     pub news: News,
 }
@@ -66,7 +66,7 @@ impl OrderInput {
     }
 }
 
-/// What an answer tells beyond the step itself. It decides nothing and is kept for those who ask.
+/// What an answer says beyond the step itself. It decides nothing and is kept to be shown.
 #[derive(Debug, Clone)]
 pub enum News {
     None,
@@ -138,14 +138,14 @@ impl Service for Orders {
 fn decide_place(rows: &mut Rows, place: &Arc<PlaceOrder>, effects: &mut Effects<NoCall>) -> Reply {
     let vacant = match rows.answered.entry(place.key.clone()) {
         Entry::Vacant(vacant) => vacant,
-        // The request came before: committed earlier, or a moment ago in this very batch.
+        // The request came before: it was committed earlier, or handled a moment ago in this very batch.
         Entry::Occupied(answered) => {
             let Answered { fingerprint, placed } = answered.get();
             if *fingerprint != place.fingerprint {
                 return Reply::NotPlaced(placement::Rejection::KeyReused);
             }
             // The same id means that this very request is running again, after a commit whose success
-            // was not heard: its caller has had no answer yet.
+            // was not confirmed: its caller has had no answer yet.
             let replayed = placed.order_id != place.order_id;
             return Reply::Placed { placed: placed.clone(), replayed };
         }

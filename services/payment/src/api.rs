@@ -1,5 +1,5 @@
-//! The payment of an order over HTTP: as anybody may look at it, and what operators may say became of a call
-//! to the provider.
+//! The payment of an order over HTTP: how it is shown to anybody, and what operators may say about the outcome
+//! of a call to the provider.
 
 use chassis::{OpenCall, Problem, Resource, Settlement, Settles, Shown, Shows};
 use chrono::{DateTime, Utc};
@@ -16,7 +16,7 @@ use crate::rows::{self, DeclineReason, Outcome, PaymentState, Row};
 /// The longest id.
 const ID_MAX: usize = 255;
 
-/// What the routes are, as an OpenAPI document.
+/// The routes as an OpenAPI document.
 pub fn document() -> openapi::OpenApi {
     chassis::document::<Payments>()
 }

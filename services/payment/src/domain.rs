@@ -1,5 +1,5 @@
 //! What happens to the money of one order. Pure: the clock, the provider and the database stay
-//! outside, so that a test can lead it through every order of events there is.
+//! outside, so that a test can take it through every possible order of events.
 
 mod answered;
 mod calls;
@@ -12,7 +12,7 @@ pub use calls::{Call, Step};
 /// Where the money is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum State {
-    /// With the customer: nothing was heard of the order yet.
+    /// With the customer: nothing has been heard of the order yet.
     #[default]
     New,
     /// The provider was asked to hold the amount, and has not answered.
@@ -21,7 +21,7 @@ pub enum State {
     Authorized { amount: Money, authorization: String },
     /// The provider refused to hold it.
     Declined { reason: DeclineReason },
-    /// Cancelled while nobody knows whether the provider holds the amount. It is asked until it says.
+    /// Cancelled while nobody knows whether the provider holds the amount. The provider is asked until it answers.
     VoidAfterAuthorizing { amount: Money, token: String },
     /// The provider was asked to let go of it.
     Voiding { authorization: String },
@@ -38,8 +38,8 @@ pub enum State {
     Refunded { amount: Money },
 }
 
-/// What can happen to it. An outcome of a call that is not known is no input: the call is repeated
-/// under its key until the outcome is known.
+/// What can happen to it. An unknown outcome of a call is not an input: the call is repeated under its
+/// key until the outcome is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     // What the order service says.

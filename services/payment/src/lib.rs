@@ -27,7 +27,7 @@ pub use payments::{Input, Payments};
 /// The tables of the service.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
-/// The service, wired: what it hears, says, calls and serves.
+/// The wiring of the service: what it hears, says, calls and serves.
 pub fn app(env: &mut Env) -> App<Payments> {
     App::new(Payments::default(), &MIGRATIONS)
         .hears::<OrderEvent>()

@@ -53,8 +53,8 @@ impl Hears<OrderEvent> for Payments {
     const IGNORES: &'static [&'static str] =
         &["OrderConfirmed", "OrderCancellationRequested", "OrderCompleted", "OrderCompensated"];
 
-    /// All but `OrderPlaced`, whose loss only makes an order overdue: without one of these a
-    /// customer's money would be held, or an order that was delivered never paid.
+    /// All but `OrderPlaced`, whose loss only makes an order overdue: without one of the others, a
+    /// customer's money would stay held, or a delivered order would never be paid.
     const NEVER_DEAD_LETTERED: &'static [&'static str] =
         &["OrderCancelled", "OrderShipped", "OrderReturned"];
 

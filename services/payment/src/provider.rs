@@ -1,6 +1,6 @@
-//! The payment provider: four calls, each of which may be made again under the same key and is answered as the
-//! first time. Two adapters: over HTTP, and one in the process that is not built into what is shipped. Which
-//! one is configuration.
+//! The payment provider: four calls, each of which may be made again under the same key and then gets the first
+//! answer again. Two adapters: one over HTTP, and one in the process that is not part of shipped programs. The
+//! settings choose one.
 
 mod http;
 #[cfg(feature = "in-process")]
@@ -37,7 +37,7 @@ fn in_process() -> Option<Adapter<Payments>> {
     None
 }
 
-/// The convention knows keys for a day: whoever reckons with more risks a second hold.
+/// By convention providers know keys for a day: relying on more risks a second hold.
 fn memory(env: &mut Env) -> Memory {
     let Memory { keys_kept, search_settles } = Memory::default();
     let keys_kept = env.parsed(

@@ -50,7 +50,7 @@ impl Stored for State {
             Column::set("state"),
             Column::keep("amount_minor"),
             Column::keep("currency"),
-            // What pays is forgotten as soon as nothing waits for it.
+            // The token is forgotten as soon as nothing waits for it.
             Column::set("payment_token"),
             Column::keep("authorization_id"),
             Column::set("decline_reason"),
@@ -109,7 +109,7 @@ impl Stored for State {
 
     fn remembered(self) -> Option<Self> {
         match self {
-            // An answer, or a word of the order service, is to come soon.
+            // An answer, or an event of the order service, will come soon.
             State::Authorizing { .. }
             | State::Authorized { .. }
             | State::VoidAfterAuthorizing { .. }
@@ -210,7 +210,7 @@ chassis::words! {
     }
 }
 
-/// What operators said is recorded by these columns of `settlements`.
+/// These columns of `settlements` record what operators said.
 pub(crate) const SETTLED: &[&str] = &["outcome", "authorization_id"];
 
 /// Their values.

@@ -1,5 +1,5 @@
-//! The shipment of an order over HTTP: as anybody may look at it, and what operators may say became of a call
-//! to the carrier.
+//! The shipment of an order over HTTP: how it is shown to anybody, and what operators may say about the outcome
+//! of a call to the carrier.
 
 use chassis::{OpenCall, Problem, Resource, Settlement, Settles, Shown, Shows};
 use chrono::{DateTime, Utc};
@@ -13,7 +13,7 @@ use crate::domain::{self, Call, Step};
 use crate::rows::{Outcome, RefusalReason, Row, ShipmentState};
 use crate::shipments::Shipments;
 
-/// What the routes are, as an OpenAPI document.
+/// The routes as an OpenAPI document.
 pub fn document() -> openapi::OpenApi {
     chassis::document::<Shipments>()
 }

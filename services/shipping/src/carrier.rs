@@ -1,6 +1,6 @@
 //! The carrier: two calls, each of which may be made again under the same key, and each of which is answered
-//! with how the shipment ended, whichever of them came first. Two adapters: over HTTP, and one in the process
-//! that is not built into what is shipped. Which one is configuration.
+//! with how the shipment ended, whichever of them came first. Two adapters: one over HTTP, and one in the
+//! process that is not part of shipped programs. The settings choose one.
 
 mod http;
 #[cfg(feature = "in-process")]

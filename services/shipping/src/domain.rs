@@ -1,5 +1,5 @@
 //! What happens to the shipment of one order. Shipping is the arbiter between cancelling and
-//! dispatching, and leaves it to the carrier: its first answer counts, and there is only one. Pure:
+//! dispatching, and leaves the decision to the carrier, whose first answer is the only one. Pure:
 //! the clock, the carrier and the database stay outside.
 
 use events::{
@@ -9,12 +9,12 @@ use events::{
 /// Where the goods are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum State {
-    /// In the warehouse: nothing was heard of the order yet.
+    /// In the warehouse: nothing has been heard of the order yet.
     #[default]
     New,
     /// The carrier was asked to take them, and has not answered.
     Booking { destination: String },
-    /// Then it was asked not to, and has answered neither. The goods were to go to `destination`.
+    /// The carrier was then asked not to, and has answered neither. The goods were to go to `destination`.
     CancelAsked { destination: String },
     /// With the carrier. Nothing takes that back but a return.
     Dispatched { tracking: String },
@@ -25,8 +25,8 @@ pub enum State {
     Cancelled,
 }
 
-/// What can happen to it. An outcome of a call that is not known is no input: the call is repeated
-/// under its key until the outcome is known.
+/// What can happen to it. An unknown outcome of a call is not an input: the call is repeated under its
+/// key until the outcome is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     // What the order service says.
@@ -72,7 +72,7 @@ impl Call {
     }
 }
 
-/// The next state, what to tell the fleet and what to ask of the carrier.
+/// The next state, what to tell the fleet and what to ask the carrier.
 pub type Decision = chassis::Decision<State, ShippingEvent, Call>;
 
 /// Decides what an input means. `now_micros` dates the events and has no part in the decision.
@@ -119,7 +119,7 @@ fn cancellation_requested(state: &State) -> Option<State> {
         // Heard before.
         State::CancelAsked { .. } => None,
 
-        // Already said: order has our event, or will have it.
+        // Already answered: order has our event, or will have it.
         State::Dispatched { .. } | State::Refused { .. } | State::Cancelled => None,
     }
 }

@@ -25,7 +25,7 @@ pub use shipments::{Input, Shipments};
 /// The tables of the service.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
-/// The service, wired: what it hears, says, calls and serves.
+/// The wiring of the service: what it hears, says, calls and serves.
 pub fn app(env: &mut Env) -> App<Shipments> {
     App::new(Shipments::default(), &MIGRATIONS)
         .hears::<OrderEvent>()

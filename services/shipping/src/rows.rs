@@ -83,7 +83,7 @@ impl Stored for State {
 
     fn remembered(self) -> Option<Self> {
         match self {
-            // The carrier's answer is to come soon.
+            // The carrier's answer will come soon.
             State::Booking { .. } | State::CancelAsked { .. } => Some(self),
             State::New | State::Dispatched { .. } | State::Refused { .. } | State::Cancelled => {
                 None
@@ -143,7 +143,7 @@ chassis::words! {
     }
 }
 
-/// What operators said is recorded by these columns of `settlements`.
+/// These columns of `settlements` record what operators said.
 pub(crate) const SETTLED: &[&str] = &["outcome", "tracking_code", "refusal_reason"];
 
 /// Their values.

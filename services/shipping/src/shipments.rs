@@ -61,7 +61,7 @@ impl Hears<OrderEvent> for Shipments {
         "OrderReturned",
     ];
 
-    /// Whoever asks to cancel waits for the answer for ever, with goods and money held. A lost
+    /// Without it, order would wait forever for the answer, with goods and money held. A lost
     /// `OrderConfirmed` only makes an order overdue.
     const NEVER_DEAD_LETTERED: &'static [&'static str] = &["OrderCancellationRequested"];
 

@@ -1,4 +1,4 @@
-//! Errors as the public conventions of payment providers have them: a status, and a body that names
+//! Errors by the public conventions of payment providers: a status, and a body that names
 //! type, code and, for cards, the bank's reason. The carrier answers in the same form.
 
 use axum::Json;
@@ -16,7 +16,7 @@ use crate::payment::{Decline, Refusal};
 #[derive(Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
-    // Boxed, because every successful call would carry its size along.
+    // Boxed, because otherwise every successful call would carry its size.
     body: Box<Body>,
 }
 
@@ -53,7 +53,7 @@ impl ApiError {
         self
     }
 
-    /// The caller sent something that no retry makes right.
+    /// The caller sent something that no retry can fix.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message)
     }
@@ -116,7 +116,7 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "api_error", "Something went wrong.")
     }
 
-    /// It cannot be told whether it was done.
+    /// Whether it was done is unknown.
     pub(super) fn not_recorded() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "api_error", NotRecorded.to_string())
     }

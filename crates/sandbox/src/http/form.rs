@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use crate::payment::{Currency, IntentId};
 
-/// The longest text of a parameter or key, as the public convention has it.
+/// The longest text of a parameter or key, by the public convention.
 const MAX_TEXT_BYTES: usize = 255;
 
 /// The parameters of a form-encoded call, in order.
@@ -43,7 +43,7 @@ impl Form {
         }
     }
 
-    /// A parameter that must be there.
+    /// A required parameter.
     pub(super) fn required(&self, name: &'static str) -> Result<&str, ApiError> {
         let missing = || {
             let message = format!("Missing required param: {name}.");
@@ -61,7 +61,7 @@ impl Form {
         Err(ApiError::invalid_param(name, "parameter_invalid", message))
     }
 
-    /// A whole number, if it is there.
+    /// A whole number, if present.
     pub(super) fn integer(&self, name: &'static str) -> Result<Option<i64>, ApiError> {
         let invalid = |_| {
             ApiError::invalid_param(name, "parameter_invalid_integer", "This is no whole number.")
@@ -69,7 +69,7 @@ impl Form {
         self.text(name)?.map(str::parse).transpose().map_err(invalid)
     }
 
-    /// An amount that must be there.
+    /// A required amount.
     pub(super) fn required_integer(&self, name: &'static str) -> Result<i64, ApiError> {
         self.required(name)?;
         let message = "This is no whole number.";
@@ -77,7 +77,7 @@ impl Form {
         self.integer(name)?.ok_or_else(missing)
     }
 
-    /// A currency that must be there.
+    /// A required currency.
     pub(super) fn currency(&self, name: &'static str) -> Result<Currency, ApiError> {
         let invalid = |error: crate::payment::InvalidCurrency| {
             ApiError::invalid_param(name, "parameter_invalid", error.to_string())
@@ -85,7 +85,7 @@ impl Form {
         self.required(name)?.parse().map_err(invalid)
     }
 
-    /// An order id that must be there.
+    /// A required order id.
     pub(super) fn order(&self, name: &'static str) -> Result<Uuid, ApiError> {
         let invalid = |_| ApiError::invalid_param(name, "parameter_invalid", "This is no UUID.");
         Uuid::try_parse(self.required(name)?).map_err(invalid)
@@ -120,7 +120,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<String, ApiError> {
     }
 }
 
-/// The payment that a call names. A text that is no id names nothing that could exist.
+/// The payment that a call names. A text that is not an id names no payment that could exist.
 pub(super) fn intent(text: &str) -> Result<IntentId, ApiError> {
     text.parse().map_err(|_| ApiError::missing("No such payment_intent."))
 }

@@ -1,5 +1,5 @@
-//! The routes for who runs the simulator: what its ledger says, and how well it behaves. They need no
-//! key and never fail on purpose.
+//! The routes for the person running the simulator: what its ledger says, and how well it behaves. They
+//! need no key and never fail on purpose.
 
 use std::sync::Arc;
 

@@ -81,8 +81,8 @@ pub(super) async fn show(
     Ok(Json(intent_json(&receipt)))
 }
 
-/// The payments of an order, as the public search finds them: `metadata['order_id']:'…'`, and a moment
-/// late.
+/// The payments of an order, as the public search finds them: by `metadata['order_id']:'…'`, and with a
+/// delay.
 pub(super) async fn search(
     State(simulator): Shared,
     query: Result<Query<Search>, QueryRejection>,
@@ -149,7 +149,7 @@ fn act(
 ) -> Result<PaymentAct, ApiError> {
     let key = form::idempotency_key(headers)?;
     let keys_since_seconds = match simulator.conduct.settings().key_memory_ms {
-        // Not even the key of this very second.
+        // Not even a key of this very second.
         0 => i64::MAX,
         memory_ms => seconds_ago(memory_ms),
     };
@@ -165,7 +165,7 @@ fn seconds_ago(ms: u64) -> i64 {
     chrono::Utc::now().timestamp_millis().saturating_sub(ms).div_euclid(1_000)
 }
 
-/// A payment that was declined exists all the same, and its creation is answered as an error.
+/// A declined payment still exists, but its creation is answered as an error.
 fn created(receipt: &Receipt) -> Response {
     let intent = intent_json(receipt);
     match receipt.account.status {

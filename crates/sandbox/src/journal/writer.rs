@@ -1,4 +1,4 @@
-//! The thread that writes the journal. Separate from opening and replaying because its matter is
+//! The thread that writes the journal. Separate from opening and replaying because it deals with the
 //! order between threads: acts are queued in the order in which the ledger applied them, and each
 //! caller learns when its own has been written.
 
@@ -63,7 +63,7 @@ impl Journal {
         Ok(Self { queue, progress: written, writer: Some(writer) })
     }
 
-    /// Queues an act, and gives its number to wait for. Called under the ledger's lock, because the
+    /// Queues an act, and returns the number to wait for. Called under the ledger's lock, because the
     /// order of the lines must be the order in which the ledger applied them.
     pub fn append(&self, entry: &Entry) -> u64 {
         let mut waiting = self.queue.waiting();
@@ -74,12 +74,12 @@ impl Journal {
         waiting.acts
     }
 
-    /// The number of the act that was queued last.
+    /// The number of the last queued act.
     pub fn last(&self) -> u64 {
         self.queue.waiting().acts
     }
 
-    /// Waits until the act of that number has been written.
+    /// Waits until the act with that number has been written.
     pub async fn written(&self, act: u64) -> Result<(), NotRecorded> {
         let reached = |progress: &Progress| match progress {
             Progress::Written(acts) => *acts >= act,

@@ -34,7 +34,7 @@ pub struct PaymentAct {
     pub step: PaymentStep,
 }
 
-/// Acts of journals that were written before keys were forgotten.
+/// For acts of journals that were written before keys were forgotten.
 fn for_ever() -> i64 {
     i64::MIN
 }
@@ -59,10 +59,10 @@ pub enum PaymentStep {
     Capture {
         /// The payment.
         intent: IntentId,
-        /// How much of it; all when not said.
+        /// How much of it; all by default.
         minor: Option<i64>,
     },
-    /// Let go what is held.
+    /// Let go of what is held.
     Cancel {
         /// The payment.
         intent: IntentId,
@@ -71,7 +71,7 @@ pub enum PaymentStep {
     Refund {
         /// The payment.
         intent: IntentId,
-        /// How much of it; all that is left when not said.
+        /// How much of it; all that is left by default.
         minor: Option<i64>,
     },
 }
@@ -87,8 +87,8 @@ impl PaymentStep {
         }
     }
 
-    /// Tells calls apart that came under one key. It lives in memory only, so the hash may be
-    /// another one in the next release.
+    /// Distinguishes calls that came under one key. It is only in memory, so the hash may be another
+    /// one in the next release.
     pub(super) fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.hash(&mut hasher);
@@ -132,7 +132,7 @@ pub struct Applied<T> {
     pub first: bool,
     /// How to answer it, when it was done just now.
     pub manner: Manner,
-    /// Whether it stands under its key as a server error, although it was done.
+    /// Whether it is stored under its key as a server error, although it was done.
     pub broken: bool,
 }
 
@@ -154,7 +154,7 @@ pub struct Receipt {
 /// One refund of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefundMade {
-    /// The how-manieth of the payment it is, from 1.
+    /// Its number among the refunds of the payment, from 1.
     pub nth: u16,
     /// Its amount in minor units.
     pub minor: i64,

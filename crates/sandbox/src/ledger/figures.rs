@@ -1,5 +1,5 @@
 //! The ledger in figures, for an audit that compares it with what the fleet believes. The sums are
-//! kept while acts are applied, so that asking for them costs the same however much there is.
+//! kept up while acts are applied, so that reading them costs the same however much there is.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -22,7 +22,7 @@ pub struct Totals {
     pub shipments: ShipmentTotals,
 }
 
-/// The money of several payments. Wide, because a sum must not be what overflows.
+/// The money of several payments. Wide integers, because sums must not overflow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Figures {
     /// Payments, declined ones included.
@@ -37,7 +37,7 @@ pub struct Figures {
     pub voided_minor: i128,
     /// What was taken.
     pub captured_minor: i128,
-    /// What of it was given back.
+    /// How much of that was given back.
     pub refunded_minor: i128,
 }
 
@@ -57,7 +57,7 @@ pub struct ShipmentTotals {
 pub struct Page {
     /// The orders of this page.
     pub orders: Vec<OrderFigures>,
-    /// Where the next page starts after; nothing when this is the last.
+    /// The next page starts after this; `None` on the last page.
     pub next: Option<Uuid>,
 }
 
@@ -91,7 +91,7 @@ pub struct PaymentFigures {
     pub voided_minor: i64,
     /// What was taken.
     pub captured_minor: i64,
-    /// What of it was given back.
+    /// How much of that was given back.
     pub refunded_minor: i64,
 }
 

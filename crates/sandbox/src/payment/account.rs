@@ -1,5 +1,5 @@
 //! The money of one payment: held, then taken or let go, then perhaps given back. Every step checks
-//! what a real provider checks, so that a service which asks for too much is found out here.
+//! what a real provider checks, so that a service that asks for too much is caught here.
 
 use super::{Currency, Decline, Outcome, outcome};
 
@@ -14,7 +14,7 @@ pub struct Account {
     pub status: Status,
     /// What has been taken.
     pub captured_minor: i64,
-    /// What of it has been given back.
+    /// How much of that has been given back.
     pub refunded_minor: i64,
 }
 
@@ -46,7 +46,7 @@ impl Status {
 /// A step that the state of the money does not allow. Nothing was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Only whole amounts from 1 exist.
+    /// Amounts are whole and at least 1.
     #[error("the amount must be at least 1")]
     AmountTooSmall,
     /// More than there is.
@@ -81,25 +81,25 @@ impl Account {
         Ok(Self { amount_minor, currency, status, captured_minor: 0, refunded_minor: 0 })
     }
 
-    /// Takes what is held, or as much of it as is named; the rest is let go.
+    /// Takes what is held, or the named part of it; the rest is let go.
     pub fn capture(self, minor: Option<i64>) -> Result<Self, Refusal> {
         self.require(Status::RequiresCapture)?;
         let captured_minor = within(minor.unwrap_or(self.amount_minor), self.amount_minor)?;
         Ok(Self { status: Status::Succeeded, captured_minor, ..self })
     }
 
-    /// Lets go what is held.
+    /// Lets go of what is held.
     pub fn cancel(self) -> Result<Self, Refusal> {
         self.require(Status::RequiresCapture)?;
         Ok(Self { status: Status::Canceled, ..self })
     }
 
-    /// The bank lets go what is held because nobody took it in time.
+    /// The bank lets go of what is held because nobody took it in time.
     pub fn expire(self) -> Self {
         Self { status: Status::Canceled, ..self }
     }
 
-    /// Gives back what was taken, or as much of it as is named.
+    /// Gives back what was taken, or the named part of it.
     pub fn refund(self, minor: Option<i64>) -> Result<Self, Refusal> {
         self.require(Status::Succeeded)?;
         let left_minor = self.captured_minor - self.refunded_minor;

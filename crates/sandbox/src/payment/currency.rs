@@ -1,12 +1,12 @@
-//! A currency as payment providers write it: ISO 4217 in small letters. The provider knows nothing
-//! of the fleet's own language, so it has a type of its own.
+//! A currency as payment providers write it: ISO 4217 in lower case. The provider knows nothing of the
+//! fleet's own language, so it has a type of its own.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// An ISO 4217 currency code in small letters. Whether it is traded is not checked.
+/// An ISO 4217 currency code in lower case. Whether it is traded is not checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 

@@ -1,5 +1,5 @@
-//! The id of a payment: made from the order's id, so that it is the same in every run and who reads
-//! a ledger sees at once which orders were charged twice.
+//! The id of a payment: made from the order's id, so that it is the same in every run and a reader of the
+//! ledger sees at once which orders were charged twice.
 
 use std::fmt;
 use std::num::NonZeroU16;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub struct IntentId {
     /// The order that is paid.
     pub order: Uuid,
-    /// The how-manieth payment of the order it is, from 1.
+    /// Its number among the payments of the order, from 1.
     pub nth: NonZeroU16,
 }
 
@@ -45,7 +45,7 @@ impl FromStr for IntentId {
         let (order, nth) = rest.split_once('_').unwrap_or((rest, "1"));
         let order = Uuid::try_parse(order).map_err(|_| InvalidIntentId)?;
         let id = Self { order, nth: nth.parse().map_err(|_| InvalidIntentId)? };
-        // One payment has one spelling, otherwise an idempotency key would see two.
+        // A payment has one spelling, otherwise an idempotency key would see two payments.
         if id.to_string() == text { Ok(id) } else { Err(InvalidIntentId) }
     }
 }

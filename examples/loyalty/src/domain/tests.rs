@@ -13,7 +13,7 @@ fn granted(points: i64) -> State {
     State::Granted { customer: "ada".to_owned(), points }
 }
 
-/// The next state and the changes that are told.
+/// The next state and the changes that are published.
 fn decided(state: &State, input: Input) -> (State, Vec<i64>) {
     let Decision { state, events, .. } = decide(OrderId(Uuid::nil()), state, input, 7);
     let told = events.into_iter().map(|LoyaltyEvent::PointsChanged(event)| {

@@ -82,7 +82,7 @@ fn rejected(rejection: Rejection, sku: &Sku) -> Problem {
     }
 }
 
-/// The adjustment's id: the key itself where it is a UUID, else one made of it.
+/// The adjustment's id: the key itself where it is a UUID, else one derived from it.
 fn adjustment_id(key: &IdempotencyKey) -> Uuid {
     Uuid::try_parse(key.as_str()).unwrap_or_else(|_not_a_uuid| {
         let digest = Sha256::digest(key.as_str().as_bytes());

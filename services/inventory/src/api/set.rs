@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::{Description, ItemView, SkuPath};
 use crate::service::{Input, Inventory, Reply};
 
-/// The most items of one request: they are one batch's worth, and fit the body's limit.
+/// The most items in one request: one batch's worth, which fits the body's limit.
 const ITEMS_MAX: usize = 500;
 
 /// An item of a catalogue. Each SKU stands in one entry only.
@@ -50,7 +50,7 @@ pub(super) struct Entry {
 pub(super) struct Catalogue(Vec<Entry>);
 
 impl Catalogue {
-    /// What is to be written, or what is wrong with the first entry that is wrong.
+    /// What to write, or what is wrong with the first wrong entry.
     fn check(self) -> Result<Vec<Input>, Problem> {
         let entries = self.0;
         if !(1..=ITEMS_MAX).contains(&entries.len()) {

@@ -1,5 +1,5 @@
 //! The stock of one SKU, which all orders share: how units move between its places, how it is adjusted
-//! from outside, and what the catalogue says about it. For ever, free + reserved + shipped is the sum
+//! from outside, and what the catalogue says about it. At all times, free + reserved + shipped is the sum
 //! of all adjustments, and none of the three is negative.
 
 use events::{CatalogueEvent, InventoryDepleted, Money, Sku, StockItemChanged};
@@ -16,7 +16,7 @@ pub const NOTE_LENGTH_MAX: usize = 500;
 pub struct Item {
     pub name: String,
     pub price: Money,
-    /// Units to be had.
+    /// Units that can be reserved.
     pub free: i64,
     /// Units set aside for orders.
     pub reserved: i64,
@@ -56,7 +56,7 @@ pub enum Rejection {
     Note,
 }
 
-/// Whether an adjustment is one at all, whichever way it came: the database keeps neither an empty one nor
+/// Whether an adjustment is valid, whichever way it came: the database accepts neither an empty one nor
 /// every text.
 pub fn check_adjustment(delta: i64, note: &str) -> Result<(), Rejection> {
     if delta == 0 || delta.unsigned_abs() > MAX_STOCK.unsigned_abs() {
@@ -92,8 +92,8 @@ impl Item {
     }
 }
 
-/// Someone counted, received or lost goods. Each adjustment is to be applied once: the caller keeps
-/// their ids.
+/// Someone counted, received or lost goods. Each adjustment must be applied only once: the caller keeps
+/// the ids.
 pub fn adjust(
     sku: &Sku,
     item: Option<&mut Item>,
@@ -133,7 +133,7 @@ pub fn set(
 }
 
 /// What the catalogue says when units of an item have moved: only whether there are any. The level is
-/// not news.
+/// not published.
 pub(super) fn availability(
     sku: &Sku,
     item: &Item,

@@ -16,7 +16,7 @@ use crate::service::Input;
 pub(crate) struct Loading<'a> {
     pub(crate) reservations: &'a Keyed<State>,
     pub(crate) stock: &'a Remembered<Sku, StockRow>,
-    /// Whether other replicas write the same items: none is remembered then, all are locked.
+    /// Whether other replicas write the same items: then none is remembered and all are locked.
     pub(crate) lock: bool,
 }
 
@@ -107,7 +107,7 @@ async fn load_adjustments(
 const READ_STOCK: &str =
     "select sku, name, unit_price_minor, currency, free, reserved, shipped, adjusted, sequence
      from stock where sku = any($1)";
-/// In one order by everybody, so that two batches cannot wait for each other.
+/// Everybody locks in the same order, so that two batches cannot wait for each other.
 const READ_AND_LOCK_STOCK: &str =
     "select sku, name, unit_price_minor, currency, free, reserved, shipped, adjusted, sequence
      from stock where sku = any($1) order by sku for update";

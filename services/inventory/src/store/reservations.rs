@@ -1,5 +1,5 @@
-//! How a reservation is stored: a number for its state, and the units it holds. The numbers are in every database
-//! there is; a state that goes away leaves a gap.
+//! How a reservation is stored: a number for its state, and the units it holds. Existing databases contain the
+//! numbers; a state that goes away leaves a gap.
 
 use chassis::{Column, Columns, Failure, Stored, Table};
 use events::OrderId;

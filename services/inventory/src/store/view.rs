@@ -1,4 +1,4 @@
-//! Reading for those who look.
+//! Reads for the API.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;

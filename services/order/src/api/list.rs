@@ -104,7 +104,7 @@ pub(super) async fn list_orders(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<OrderPage>, Problem> {
     let limit = query.limit.get();
-    // What is no customer's id has no orders; some of it the database cannot even compare.
+    // A text that is no customer's id has no orders; some texts the database cannot even compare.
     if query.customer_id.as_deref().is_some_and(|id| !is_customer_id(id)) {
         return Err(Problem::invalid_query("customer_id", CUSTOMER_ID_RULE));
     }
@@ -124,7 +124,7 @@ pub(super) async fn list_orders(
     Ok(Json(OrderPage { orders, next_cursor: next.map(cursor) }))
 }
 
-/// The last order looked at. To clients it is a word without a meaning.
+/// The last order looked at. To clients it is opaque.
 fn cursor(last: Uuid) -> String {
     last.simple().to_string()
 }

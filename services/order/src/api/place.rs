@@ -96,13 +96,13 @@ pub(super) async fn place_order(
     let order = placed.order_id.0;
     let mut response = match patience {
         None => (StatusCode::CREATED, Json(answer(&placed))).into_response(),
-        // What the command took is a part of it: no caller waits for the end longer than was asked for.
+        // Includes the time that the command took: no caller waits for the end longer than was asked for.
         Some(patience) => {
             let patience = patience.saturating_sub(began.elapsed());
             match api.hub.wait_for_end(&api.handle, order, patience).await {
                 Ok(Some(row)) if row.has_ended() => view::json(&row).into_response(),
-                // The order is committed, whatever keeps us from watching it: a failure here would hide its id
-                // from a caller who has it.
+                // The order is committed, even if something keeps us from watching it: a failure here would hide
+                // its id from the caller.
                 Ok(_) | Err(_) => (StatusCode::ACCEPTED, Json(answer(&placed))).into_response(),
             }
         }
@@ -115,7 +115,7 @@ pub(super) async fn place_order(
     Ok(response)
 }
 
-/// Made of what never changes, so that it is the same however often it is asked for.
+/// Made of what never changes, so that every repeated request gets the same.
 fn answer(placed: &Placed) -> PlacedOrder<'_> {
     PlacedOrder {
         order_id: placed.order_id.0,

@@ -1,5 +1,5 @@
-//! What becomes of an order when its customer or its deadline wants something. Before it is confirmed,
-//! order decides alone; after that, whether it can be cancelled is shipping's to say.
+//! What becomes of an order when its customer gives a command or its deadline passes. Before it is
+//! confirmed, order decides alone; after that, shipping decides whether it can be cancelled.
 
 use events::{CancelReason, CancellationCause};
 
@@ -23,7 +23,7 @@ pub(super) fn cancel(state: State) -> Result<State, Rejection> {
     }
 }
 
-/// The same path as a customer's cancellation, but nobody waits for the answer.
+/// The same path as a customer's cancellation, but nobody waits for the reply.
 pub(super) fn overdue(state: State) -> State {
     stop(state, CancellationCause::Overdue)
 }
@@ -32,7 +32,7 @@ pub(super) fn return_goods(state: State) -> Result<State, Rejection> {
     match state {
         State::Completed => Ok(State::ReturningBoth),
 
-        // Asked for before.
+        // Already asked for.
         State::ReturningBoth | State::ReturningGoods | State::ReturningMoney | State::Returned => {
             Ok(state)
         }
@@ -71,7 +71,7 @@ fn stop(state: State, cause: CancellationCause) -> State {
     }
 }
 
-/// The reason of a cancellation that has this cause.
+/// The reason for a cancellation with this cause.
 pub(super) fn reason_for(cause: CancellationCause) -> CancelReason {
     match cause {
         CancellationCause::Unknown => CancelReason::Unknown,

@@ -56,7 +56,7 @@ pub(super) fn cancelled(state: State) -> State {
         State::CancellationRequested { cause } => {
             State::cancelling(reason_for(cause), Hold::Held, Hold::Held)
         }
-        // The carrier gave the booking up although nobody had asked. That is as good as a refusal.
+        // The carrier gave up the booking although nobody had asked. That counts as a refusal.
         State::Confirmed => {
             State::cancelling(CancelReason::ShipmentRefused, Hold::Held, Hold::Held)
         }

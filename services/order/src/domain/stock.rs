@@ -1,5 +1,5 @@
 //! What becomes of an order when inventory answers. Inventory answers an order once, with "reserved" or
-//! "rejected", gives back once, and hears of cancelling and returning from order alone. A replayed dead
+//! "rejected", gives back once, and hears of cancelling and returning only from order. A replayed dead
 //! letter may make its answers overtake each other.
 
 use events::CancelReason;

@@ -1,4 +1,4 @@
-//! The rules as sentences. All pairs of state and input stand in `docs/transitions.md`.
+//! The rules as sentences. All pairs of state and input are in `docs/transitions.md`.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Whom an order waits for: a matter of its state alone, so that a choreography can be seen.
+//! Whom an order waits for: it follows from the state alone, and makes the choreography visible.
 
 use super::{Hold, State};
 
@@ -7,7 +7,7 @@ use super::{Hold, State};
 pub struct WaitsFor {
     /// Who is to answer.
     pub service: &'static str,
-    /// What it is to tell of.
+    /// What it is to report.
     pub what: &'static str,
 }
 

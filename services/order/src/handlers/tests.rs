@@ -1,4 +1,4 @@
-//! Every record of the four topics: what it asks of an order, how it stands in the order's history, and whether it
+//! Every record of the four topics: what it asks of an order, how the order's history shows it, and whether it
 //! may ever be set aside, with the reason.
 
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ use crate::domain::Input as Asks;
 enum Loss {
     /// The order becomes overdue, and everything is given back.
     EndsOverdue,
-    /// The order would wait for ever for this.
+    /// The order would wait forever for this.
     NeverEnds,
 }
 use Loss::{EndsOverdue, NeverEnds};
@@ -172,7 +172,7 @@ fn of_the_catalogue_an_item_that_changed_is_a_price_and_one_that_ran_out_is_noth
     assert!(Orders::hear(CatalogueEvent::from(depleted), 8).is_none());
     // Not even decoded: how much is left is inventory's answer to an order.
     assert_eq!(<Orders as Hears<CatalogueEvent>>::IGNORES, ["InventoryDepleted"]);
-    // An item's next price comes by itself, and a damaged one holds up no order.
+    // An item's next price comes by itself, and a damaged price holds up no order.
     assert!(<Orders as Hears<CatalogueEvent>>::NEVER_DEAD_LETTERED.is_empty());
 }
 

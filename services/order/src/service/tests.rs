@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection};
 use super::*;
 use crate::placement::Wanted;
 
-/// The columns are those of the release before, which told no customer when an order ended.
+/// The columns are those of the previous release, which told no customer when an order ended.
 const SHIPPED: &str = "insert into orders (order_id, total_minor, placed_at, sequence, version, state, \
             customer_id, currency, destination, lines, history) \
      values ($1, 500, now(), 3, 5, 6, 'customer-7', 'EUR', 'DE', '[]', '')";

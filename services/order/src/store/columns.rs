@@ -1,5 +1,5 @@
 //! The state of an order as columns. Numbers are never given another meaning; the migration names
-//! them for those who look into the table.
+//! them for people who look into the table.
 
 use events::{CancelReason, CancellationCause};
 
@@ -20,7 +20,7 @@ const RETURNING_GOODS: i16 = 11;
 const RETURNING_MONEY: i16 = 12;
 const RETURNED: i16 = 13;
 
-/// States in which the deadline still does something.
+/// States in which the deadline still has an effect.
 pub(super) const CANCELLABLE: &[i16] =
     &[AWAITING_BOTH, AWAITING_STOCK, AWAITING_PAYMENT, CONFIRMED];
 

@@ -1,4 +1,4 @@
-//! Reads what a batch needs: at most one statement per table, none where nothing is needed.
+//! Reads what a batch needs: at most one statement per table, and none where nothing is needed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub(crate) async fn load(
         }
     }
     let mut rows = Rows { orders: orders.load_existing(db, ids).await?, ..Rows::default() };
-    // A client that sends a request again is rare.
+    // It is rare that a client sends a request again.
     let new: HashSet<Arc<str>> = presumed.take(keys.iter().cloned()).into_iter().collect();
     rows.presumed = !new.is_empty();
     keys.retain(|key| !new.contains(key));

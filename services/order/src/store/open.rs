@@ -1,6 +1,6 @@
 //! Counts the orders that are on their way, by state, and finds the oldest of them. There is no index
 //! on the state, so the search keeps in mind which orders were open, reads those by their ids, and
-//! besides only what was placed since it last looked: orders that have ended are read once or twice.
+//! otherwise only orders placed since it last looked: orders that have ended are read once or twice.
 
 use std::sync::Mutex;
 
@@ -12,18 +12,18 @@ use super::columns::codes_of;
 use super::overdue::{WRITE_EVERY_MS, first_id_of, ms_of, now_ms};
 use crate::phase::Phase;
 
-/// Orders looked at in one search: more than are placed between two, and some ten milliseconds.
+/// Orders looked at in one search: more than are placed between two searches, and about ten milliseconds' work.
 const LOOKED_AT_MAX: i64 = 50_000;
-/// Open orders kept in mind. Where there are more, the search stays behind the oldest of them: the
-/// counts are too low then and the age is still right.
+/// Open orders kept in mind. Where there are more, the search does not go past the first one too many:
+/// the counts are then too low, but the age is still right.
 const KEPT_MAX: usize = 10_000;
 
-/// An order's commit comes a little later than its id. One that comes later still is only missing among
-/// the figures.
+/// An order's commit comes a little later than its id. An order committed later than this is only missing
+/// from the figures.
 const LATE_COMMIT_MS: u64 = 2_000;
 
-/// Orders on their way to their first end. One that is sent back after completion is old and was out
-/// of the search's reach long before.
+/// Orders on their way to their first end. One that is returned after completion is old, and has long
+/// been out of the search's reach.
 const OPEN: [Phase; 5] = [
     Phase::Placed,
     Phase::Confirmed,
@@ -40,7 +40,7 @@ pub(crate) struct OpenOrders {
     pub oldest_seconds: f64,
 }
 
-/// Where the search stands in this replica; each has its own.
+/// How far the search is in this replica; each has its own.
 #[derive(Debug, Default)]
 pub(crate) struct OpenSearch {
     /// `None` until it is read from the table.
@@ -53,7 +53,7 @@ struct Progress {
     searched: Uuid,
     /// Open orders before `searched`, oldest first.
     kept: Vec<Uuid>,
-    /// Orders before this one have ended; so the table says.
+    /// Orders before this one have ended, according to the table.
     written: Uuid,
 }
 

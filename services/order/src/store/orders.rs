@@ -64,7 +64,7 @@ impl OrderState {
         self.new.as_ref().expect("an order begins by being placed")
     }
 
-    /// Keeps what an answer tells beyond the step.
+    /// Keeps what an answer says beyond the step.
     pub(crate) fn hear(&mut self, news: &News) {
         match news {
             News::None => {}

@@ -1,6 +1,6 @@
 //! Finds the orders whose time is over. Order ids begin with the time they were made, so overdue
 //! orders are a range of the primary key: no index on the state is needed, which would make every
-//! step of every order dearer.
+//! step of every order more expensive.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -17,8 +17,8 @@ const FOUND_MAX: i64 = 500;
 /// Orders looked at in one search, so that a replica that begins far behind does not stall.
 const LOOKED_AT_MAX: i64 = 20_000;
 /// An id is made when the request comes in, and its commit comes later: a command waits for ten seconds at
-/// most, and then its last attempt may wait for a lock and be carried out. Earlier than this, no order
-/// comes to light any more.
+/// most, and then its last attempt may wait for a lock and be carried out. Before this, no further order
+/// can appear.
 const LATE_COMMIT_MS: u64 = 120_000;
 /// How far the search has come is written down whenever it has moved this far.
 pub(super) const WRITE_EVERY_MS: u64 = 60_000;
@@ -26,7 +26,7 @@ pub(super) const WRITE_EVERY_MS: u64 = 60_000;
 /// another replica's trouble delayed.
 const BEGIN_BEFORE_MS: u64 = 600_000;
 
-/// Where the search stands. Every replica searches on its own: an order that two of them find is
+/// How far the search is. Every replica searches on its own: an order that two of them find is
 /// cancelled once, because `decide` does nothing the second time.
 #[derive(Debug)]
 pub(crate) struct OverdueSearch {
@@ -49,8 +49,8 @@ impl OverdueSearch {
     }
 
     /// The orders that were overdue at a time by the database's clock and can still be cancelled, oldest
-    /// first. Those found stay in reach of the search until they have changed, so none is lost with a
-    /// batch that failed.
+    /// first. Those found stay in reach of the search until they have changed, so a failed batch loses
+    /// none.
     pub(crate) async fn next(
         &self,
         db: &mut PgConnection,
@@ -64,7 +64,7 @@ impl OverdueSearch {
         let until_ms = u64::try_from(until_micros / 1_000).unwrap_or_default();
         let end_ms = until_ms.saturating_sub(self.deadline_ms);
         let end = first_id_of(end_ms);
-        // Before this, every order has come to light.
+        // Before this, every order has appeared.
         let settled = first_id_of(end_ms.min(until_ms.saturating_sub(LATE_COMMIT_MS)));
         // A clock that was ahead may have led the search here, or the database's was set back.
         progress.searched = progress.searched.min(settled);
@@ -87,7 +87,7 @@ impl OverdueSearch {
     }
 }
 
-/// The cancellable orders of a range, the last order looked at, and how many were.
+/// The cancellable orders of a range, the last order looked at, and how many were looked at.
 async fn search(
     db: &mut PgConnection,
     begin: Uuid,
@@ -119,7 +119,7 @@ async fn written_down(db: &mut PgConnection) -> Result<Progress, Failure> {
     Ok(Progress { searched: first_id_of(begin_ms), written })
 }
 
-/// The database's time, by which ids are made too.
+/// The database's time, from which ids are made too.
 pub(super) async fn now_ms(db: &mut PgConnection) -> Result<u64, Failure> {
     let now: i64 =
         sqlx::query_scalar("select (extract(epoch from clock_timestamp()) * 1000)::bigint")

@@ -46,7 +46,7 @@ fn place(order_id: OrderId, key: &str) -> Arc<PlaceOrder> {
     })
 }
 
-/// A row as a batch makes it that places an order.
+/// A row as made by a batch that places an order.
 pub(crate) fn new_row(id: OrderId, key: &str, state: State) -> OrderState {
     let lines = vec![OrderLine { sku: sku("TEA"), quantity: 2, unit_price_minor: 250 }];
     let placed = Placed { order_id: id, lines, total: eur(500), placed_at_micros: NOW };
@@ -76,7 +76,7 @@ async fn write(db: &PgPool, rows: Rows) -> Result<(), chassis::Failure> {
     writes.execute(connection.acquire().await.unwrap()).await
 }
 
-/// Reads all that the inputs touch.
+/// Reads everything that the inputs touch.
 async fn read(db: &PgPool, inputs: &[Input]) -> Rows {
     let presumed = Presumed::default();
     let key = |input: &Input| match input {
@@ -134,7 +134,7 @@ async fn orders_are_read_back_as_they_were_placed() {
     assert_eq!(rows.orders.get(two).unwrap().state, cancelling);
 }
 
-/// What the audit is told of each state. Exhaustive, so that a new state needs a word.
+/// What the audit is told about each state. Exhaustive, so that a new state needs a word.
 fn outcome(state: &State) -> &'static str {
     match state {
         State::AwaitingBoth
@@ -256,7 +256,7 @@ async fn of_two_prices_the_one_with_the_higher_number_stands_whichever_is_heard_
         );
     }
 
-    // A replica that has not seen the newer price does not get past the table either.
+    // A replica that has not seen the newer price cannot overwrite it in the table either.
     let mut blind = Rows::default();
     blind.prices.change(&tea, &price(1, 8));
     write(&db, blind).await.unwrap();

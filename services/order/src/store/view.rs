@@ -13,7 +13,7 @@ use crate::domain::State;
 /// JSON that is passed on as it is stored.
 pub(super) type Raw = Box<serde_json::value::RawValue>;
 
-/// An order with all that is shown of it.
+/// An order with everything that is shown of it.
 #[derive(Debug)]
 pub(crate) struct OrderRow {
     pub order_id: Uuid,
@@ -54,8 +54,8 @@ pub(crate) async fn find(db: &PgPool, order: Uuid) -> Result<Option<OrderRow>, s
     sqlx::query_as("select * from orders where order_id = $1").bind(order).fetch_optional(db).await
 }
 
-/// Those of `orders` that are newer than the version known of each. Not kept prepared: a plan that
-/// was made while the table was empty would scan it for as long as the connection lives.
+/// Those of `orders` that are newer than the version known of each. Not prepared: a plan made while the
+/// table was empty would scan it for as long as the connection lives.
 pub(crate) async fn changed_since(
     db: &PgPool,
     orders: &[Uuid],
@@ -108,11 +108,11 @@ pub(crate) struct Filter<'a> {
 }
 
 /// How many orders a page looks at. States are not indexed (an index would make every step of every
-/// order dearer), so a rare state is searched for in bounded strides.
+/// order more expensive), so a rare state is searched for in bounded strides.
 pub(super) const STRIDE: i64 = 5_000;
 
 impl Filter<'_> {
-    /// Whose orders these are, as a condition: $1 is the customer. Two texts, as each has an index of its own.
+    /// The condition on the customer, who is $1. Two texts, because each has its own index.
     fn whose(&self) -> &'static str {
         match self.customer_id {
             Some(_) => "customer_id = $1",
@@ -145,7 +145,7 @@ pub(crate) async fn page(
         .await
 }
 
-/// The last order that [`page`] looked at, when there may be more behind it.
+/// The last order that [`page`] looked at, when there may be more after it.
 pub(crate) async fn end_of_stride(
     db: &PgPool,
     filter: &Filter<'_>,

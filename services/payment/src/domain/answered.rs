@@ -1,5 +1,5 @@
-//! What the money does when the provider answers. The provider answers a key once and for all, so a
-//! call that is made twice brings the same answer twice.
+//! What happens to the money when the provider answers. The provider answers a key once and for all, so
+//! a call that is made twice gets the same answer twice.
 
 use events::{
     DeclineReason, Money, OrderId, PaymentAuthorized, PaymentDeclined, PaymentReceived,
@@ -36,8 +36,8 @@ pub(super) fn authorized(
             Some((State::Voiding { authorization }, said))
         }
 
-        // The call was made twice. One key is one hold, which is the one that we know: captured when
-        // the order ships, voided when it is cancelled.
+        // The call was made twice. One key is one hold, the one that we know: captured when the order
+        // ships, voided when it is cancelled.
         State::Authorized { .. }
         | State::Voiding { .. }
         | State::Voided
@@ -46,7 +46,7 @@ pub(super) fn authorized(
         | State::Refunding { .. }
         | State::Refunded { .. } => None,
 
-        // Never asked for, or refused: the provider answers one key one way, so it holds nothing.
+        // Never asked for, or refused: the provider gives a key only one answer, so it holds nothing.
         State::New | State::Declined { .. } => None,
     }
 }
@@ -58,7 +58,7 @@ pub(super) fn declined(
     occurred_at: i64,
 ) -> Next {
     match state {
-        // To an order that was cancelled meanwhile this is as good as `PaymentVoided`.
+        // For an order that was cancelled meanwhile this counts as `PaymentVoided`.
         State::Authorizing { amount, .. } | State::VoidAfterAuthorizing { amount, .. } => {
             let said = PaymentDeclined {
                 order_id: order,
@@ -73,7 +73,7 @@ pub(super) fn declined(
         // The call was made twice.
         State::Declined { .. } => None,
 
-        // Never asked for, or held: the provider answers one key one way.
+        // Never asked for, or held: the provider gives a key only one answer.
         State::New
         | State::Authorized { .. }
         | State::Voiding { .. }

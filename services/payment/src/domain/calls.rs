@@ -1,4 +1,4 @@
-//! What the provider is asked. Separate from the decisions, because a call is a matter of the state
+//! What the provider is asked. Separate from the decisions, because a call follows from the state
 //! alone: after a crash the sweep makes the calls of the states that it finds.
 
 use events::{Money, OrderId};

@@ -1,5 +1,5 @@
-//! What the money does when the order service says something. A file of its own because these are the
-//! promises of the saga; what the provider answers is in `answered`.
+//! What happens to the money when the order service says something. Kept apart because these are the
+//! promises of the saga; the provider's answers are in `answered`.
 
 use events::{Money, OrderId, PaymentVoided};
 
@@ -39,7 +39,7 @@ pub(super) fn cancelled(order: OrderId, state: &State, occurred_at: i64) -> Next
             Some((State::Voiding { authorization: authorization.clone() }, None))
         }
 
-        // Nothing is held, and order knows it from `PaymentDeclined`.
+        // Nothing is held, and order knows that from `PaymentDeclined`.
         State::Declined { .. } => None,
 
         // Heard before: the hold is being given back, or was.
@@ -88,7 +88,7 @@ pub(super) fn returned(state: &State) -> Next {
         State::Refunding { .. } | State::Refunded { .. } => None,
 
         // Only a completed order is returned, and order completes none before our `PaymentReceived`.
-        // Nothing was taken that could be given back.
+        // Nothing was taken, so there is nothing to give back.
         State::New
         | State::Authorizing { .. }
         | State::Authorized { .. }

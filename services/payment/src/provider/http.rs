@@ -21,7 +21,7 @@ use answer::{Answer, Body, Found, Refusal};
 /// Keys under which a step is tried, where the provider keeps answering one with a server error.
 const KEYS_MAX: u32 = 5;
 
-/// Refunds of one payment that are asked for: the most that the convention gives at once.
+/// Refunds of one payment that a query asks for: the most that the convention returns at once.
 const REFUNDS_MAX: &str = "100";
 
 /// A payment provider behind a URL.
@@ -29,22 +29,22 @@ const REFUNDS_MAX: &str = "100";
 pub struct Http {
     api: api::Client,
     memory: Memory,
-    /// Since when the first key of an order's authorization is known to be answered with a server error.
+    /// Since when the first key of an order's authorization is known to get a server error.
     failed: Arc<Remembered<OrderId, Instant>>,
 }
 
-/// How long a provider knows what it was asked, and how soon it is found.
+/// How long a provider remembers what it was asked, and how soon a search finds it.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory {
-    /// Idempotency keys are known for at least so long. The convention's is a day.
+    /// Idempotency keys are known for at least this long; by convention, a day.
     pub keys_kept: Duration,
-    /// What was done is found by its metadata after so long.
+    /// After this long, a search by metadata finds what was done.
     pub search_settles: Duration,
 }
 
 impl Default for Memory {
-    /// Some hours less than a day, as the age of a call is not known to the minute; and five times what
-    /// searches take by the convention.
+    /// A few hours less than a day, as the age of a call is not known to the minute; and five times what
+    /// searches take by convention.
     fn default() -> Self {
         let (keys_kept, search_settles) = (Duration::from_secs(72_000), Duration::from_secs(300));
         Memory { keys_kept, search_settles }
@@ -58,7 +58,7 @@ impl Http {
         Ok(Http { api, memory: Memory::default(), failed: Arc::default() })
     }
 
-    /// The same, with another memory.
+    /// The same provider, with another memory.
     pub fn with_memory(self, memory: Memory) -> Self {
         Http { memory, ..self }
     }
@@ -91,7 +91,7 @@ impl Outside<Payments> for Http {
 }
 
 impl Http {
-    /// Holds the amount, without taking it. The first time it was asked to is an `age` ago, or less.
+    /// Holds the amount, without taking it. It was first asked to do so at most `age` ago.
     async fn authorize(
         &self,
         order: OrderId,
@@ -99,7 +99,7 @@ impl Http {
         token: &str,
         age: Duration,
     ) -> Result<domain::Input, Unanswered> {
-        // The key no longer protects from a second hold.
+        // The key no longer protects against a second hold.
         if age >= self.memory.keys_kept
             && let Some(found) = self.find(order).await?
         {
@@ -113,7 +113,7 @@ impl Http {
             ("payment_method_types[]", "card"),
             ("capture_method", "manual"),
             ("confirm", "true"),
-            // There is no customer at hand whom the bank could ask for a confirmation.
+            // There is no customer present whom the bank could ask for confirmation.
             ("error_on_requires_action", "true"),
             ("metadata[order_id]", &order.to_string()),
         ];
@@ -134,7 +134,7 @@ impl Http {
         self.insist(&path, order, Step::Capture, &form, done).await.map(drop)
     }
 
-    /// Lets go what is held.
+    /// Lets go of what is held.
     async fn void(&self, order: OrderId, authorization: &str) -> Result<(), Unanswered> {
         let path = ["v1", "payment_intents", authorization, "cancel"];
         self.insist(&path, order, Step::Void, &[], |body| body.is("canceled")).await.map(drop)
@@ -149,7 +149,7 @@ impl Http {
     ) -> Result<(), Unanswered> {
         let minor = amount.minor.to_string();
         let form = [("payment_intent", authorization), ("amount", minor.as_str())];
-        // The intent stays `succeeded` when it is refunded, so its status tells nothing here.
+        // The intent stays `succeeded` when it is refunded, so its status says nothing here.
         let done = |body: &Body| body.is_refund() && (body.is("succeeded") || body.is("pending"));
         let path = ["v1", "refunds"];
         let refund = self.insist(&path, order, Step::Refund, &form, done).await?;
@@ -163,7 +163,7 @@ impl Http {
 }
 
 impl Http {
-    /// Asks for something that changes nothing.
+    /// Makes a request that changes nothing.
     async fn get<T: DeserializeOwned>(
         &self,
         path: &[&str],
@@ -183,8 +183,8 @@ impl Http {
         answer::read(api::send(request).await?).await
     }
 
-    /// A step that must succeed in the end. `done` says whether a body shows that it has. Under another
-    /// key it is as safe as under the first: a provider refuses what the state of the money does not allow.
+    /// A step that must eventually succeed. `done` says whether a body shows that it has. Another key is
+    /// as safe as the first: a provider refuses what the state of the money does not allow.
     async fn insist(
         &self,
         path: &[&str],
@@ -199,8 +199,8 @@ impl Http {
                 Answer::Stored(failure) => last = Some(failure),
                 Answer::Done(body) if done(&body) => return Ok(Some(body)),
                 Answer::Done(body) => return Err(stuck(order, step, Refusal::unexpected(body))),
-                // The provider forgets its idempotency keys after a while. Who asks again later is told
-                // that there is nothing left to do.
+                // The provider forgets its idempotency keys after a while. A call repeated after that is
+                // told that there is nothing left to do.
                 Answer::Refused(refusal) if refusal.intent().is_some_and(done) => return Ok(None),
                 // All of it was given back, or is on its way.
                 Answer::Refused(refusal)
@@ -232,8 +232,8 @@ impl Http {
         Err(stuck(order, Step::Refund, Refusal::unexpected(now)))
     }
 
-    /// Whether the refunds of which the provider says that nothing is left beside them have arrived: it
-    /// counts those, too, that are still on their way.
+    /// Whether the refunds that, according to the provider, leave nothing to refund have arrived: it also
+    /// counts those that are still on their way.
     async fn refunded_before(
         &self,
         order: OrderId,
@@ -260,8 +260,8 @@ impl Http {
 #[error("the refund is on its way to the bank")]
 struct Pending;
 
-/// The idempotency key of a step: the same however often it is asked for, and another one where the
-/// first stands for a server error.
+/// The idempotency key of a step: the same however often the step is asked for, and another one where
+/// the provider has stored a server error under the first.
 fn key(order: OrderId, step: Step, nth: u32) -> String {
     match nth {
         1 => format!("{order}:{step}"),
@@ -269,12 +269,12 @@ fn key(order: OrderId, step: Step, nth: u32) -> String {
     }
 }
 
-/// Providers write currencies in small letters.
+/// Providers write currencies in lower case.
 fn lowercase(amount: Money) -> String {
     amount.currency.as_str().to_ascii_lowercase()
 }
 
-/// The step will be tried for ever, because money depends on it; somebody has to look at it.
+/// The step will be tried forever, because money depends on it; somebody has to look at it.
 fn stuck(order: OrderId, step: Step, refusal: Refusal) -> Unanswered {
     tracing::debug!(%order, %step, error = %refusal, "the payment provider refuses a step");
     Unanswered::refused(refusal)

@@ -1,6 +1,6 @@
 //! A payment provider in the process, for tests and for measuring the fleet alone. It has the rules of
-//! the simulator and no ledger: what it answers follows from what it is asked, so it answers the same
-//! for the same call, and the service's own row says what was done. A ledger here would be wrong as soon
+//! the simulator and no ledger: its answer follows from the call alone, so the same call gets the same
+//! answer, and the service's own row says what was done. A ledger here would be wrong as soon
 //! as another replica takes the next step of the same payment.
 
 use std::sync::{Mutex, PoisonError};
@@ -20,11 +20,11 @@ use crate::payments::{Input, Payments};
 /// A provider without money.
 #[derive(Debug, Default)]
 pub struct InProcess {
-    /// The cards with a manner of their own. Those that are answered at once need no memory.
+    /// The cards with a manner of their own. Cards that are answered at once need no memory.
     cards: Mutex<Recent<Card>>,
 }
 
-/// A card by which the steps of a payment are answered the first time.
+/// A card that decides how the steps of a payment are answered the first time.
 #[derive(Debug)]
 struct Card {
     manner: Manner,
@@ -50,7 +50,7 @@ impl InProcess {
         }
     }
 
-    /// Answers a step in the manner of the card: the first time, then at once.
+    /// Answers a step: the first time in the manner of the card, then at once.
     async fn behave(&self, order: OrderId, step: Step) -> Result<(), Unanswered> {
         match self.first(order, step) {
             None | Some(Manner::Prompt) => Ok(()),
@@ -115,8 +115,8 @@ fn authorize(order: OrderId, amount: Money, token: &str) -> domain::Input {
     }
 }
 
-/// Money that another provider holds cannot be moved by this one: an installation that went from one
-/// to the other with payments under way is told so, and stays where it is.
+/// Money that another provider holds cannot be moved by this one: an installation that switched
+/// providers with payments under way is told so, and the payment stays where it is.
 fn known(order: OrderId, step: Step, authorization: &str) -> Result<(), Unanswered> {
     if authorization.parse::<IntentId>().is_ok_and(|id| id.order == order.0) {
         return Ok(());

@@ -1,5 +1,5 @@
 //! A carrier over HTTP: `PUT /v1/shipments/{order}` books, `POST /v1/shipments/{order}/cancel`
-//! cancels, both answer the shipment as it is. The order is what makes a repeated call the same call.
+//! cancels; both return the current shipment. The order identifies a repeated call.
 //! The key of the API appears in no log and no error.
 
 use std::time::Duration;
@@ -15,9 +15,9 @@ use crate::domain::{self, Call};
 use crate::rows::RefusalReason;
 use crate::shipments::{Input, Shipments};
 
-/// The longest tracking code that is kept; those of carriers have some twenty characters.
+/// The longest tracking code that is kept; carriers' codes have about twenty characters.
 const TRACKING_CHARACTERS_MAX: usize = 255;
-/// What stands in place of a code that has nothing that could be kept.
+/// Replaces a code of which nothing can be kept.
 const UNTRACKED: &str = "untracked";
 
 /// A carrier behind a URL.
@@ -64,7 +64,7 @@ impl Outside<Shipments> for Http {
                 domain::Input::Dispatched { tracking: kept(order, tracking_code) }
             }
             Answer::Done(Shipment::Refused { reason }) => {
-                // A reason that came later refuses all the same.
+                // A reason that this build does not know yet is still a refusal.
                 let reason = RefusalReason::of_name(&reason).unwrap_or(RefusalReason::Unknown);
                 domain::Input::Refused { reason: reason.into() }
             }
@@ -81,8 +81,8 @@ impl Outside<Shipments> for Http {
     }
 }
 
-/// The goods are gone, whatever the code looks like: an order must not hang on it. What cannot be stored
-/// of it is left out.
+/// The goods are gone, whatever the code looks like: an order must not hang on it. Characters that cannot
+/// be stored are left out.
 fn kept(order: OrderId, tracking: String) -> String {
     let mut kept = plain(&tracking, TRACKING_CHARACTERS_MAX);
     if kept.is_empty() {

@@ -1,7 +1,7 @@
 //! A carrier in the process, for tests and for measuring the fleet alone. It has the rules of the
 //! simulator and remembers for a while which of a booking and its cancellation came first. After a
-//! restart, and in another replica, it does not: then the answer that is committed first is the truth,
-//! and the service's own row says which.
+//! restart, and in another replica, it does not: then the answer that is committed first counts, and
+//! the service's own row says which.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -33,8 +33,8 @@ enum Why {
 }
 
 impl InProcess {
-    /// Takes a step from what is known of the parcel to what becomes of it. Returns also whether
-    /// nothing was known before.
+    /// Takes a step from what is known of the parcel to what becomes of it. Also returns whether nothing
+    /// was known before.
     fn step(
         &self,
         order: OrderId,

@@ -12,14 +12,14 @@ use utoipa::ToSchema;
 
 use crate::placement::{PlaceOrder, Wanted};
 
-/// Lines of an order. A reservation locks a row per line; beyond this an order holds up others.
+/// Lines of an order. A reservation locks a row per line; with more, an order would hold up others.
 const LINES_MAX: usize = 100;
-/// Units of one line. More is a typing error, or business that wants a contract rather than a cart;
-/// and with it a line's total stays far from the limits of its number.
+/// Units of one line. More is a typing error, or business that needs a contract rather than a cart;
+/// and this limit keeps a line's total far from overflow.
 const QUANTITY_MAX: i64 = 10_000;
 /// Characters of a customer's id.
 const CUSTOMER_ID_MAX: usize = 64;
-/// What a customer's id looks like, for those who sent something else.
+/// What a customer's id looks like, for callers who sent something else.
 pub(in crate::api) const CUSTOMER_ID_RULE: &str =
     "must be 1 to 64 letters, digits, '.', '_', ':' or '-'";
 /// Characters of a payment token.
@@ -69,7 +69,7 @@ struct NewLine {
     quantity: i64,
 }
 
-/// Checks the fields and makes the request a command with a new order id.
+/// Checks the fields and turns the request into a command with a new order id.
 pub(super) fn check(body: NewOrder, key: Arc<str>, now_micros: i64) -> Result<PlaceOrder, Problem> {
     let NewOrder { customer_id, lines, destination, payment_token, currency } = body;
     if !is_customer_id(&customer_id) {
@@ -128,8 +128,8 @@ fn check_lines(lines: Vec<NewLine>) -> Result<Vec<Wanted>, Problem> {
     Ok(wanted)
 }
 
-/// What the request asks for, whatever its JSON looked like. Each part is preceded by its length, so
-/// that no two requests look alike.
+/// A hash of what the request asks for, however its JSON was written. Each part is preceded by its
+/// length, so that no two different requests look alike.
 fn fingerprint(place: &PlaceOrder) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut part = |text: &str| {
@@ -162,7 +162,7 @@ pub(in crate::api) fn is_customer_id(text: &str) -> bool {
     (1..=CUSTOMER_ID_MAX).contains(&text.len()) && text.bytes().all(allowed)
 }
 
-/// Whether the carrier serves the country is the carrier's to say.
+/// Whether the carrier serves the country is for the carrier to say.
 fn is_destination(text: &str) -> bool {
     text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase())
 }

@@ -25,7 +25,7 @@ async fn until(search: &OverdueSearch, db: &PgPool, micros: i64) -> Vec<OrderId>
     search.next(connection.acquire().await.unwrap(), micros).await.unwrap()
 }
 
-/// The place written down, in seconds before now.
+/// The recorded place, in seconds before now.
 async fn written_ago(db: &PgPool) -> i64 {
     let written: Uuid =
         sqlx::query_scalar("select searched from overdue_search").fetch_one(db).await.unwrap();
@@ -65,7 +65,7 @@ async fn a_new_replica_begins_where_the_search_was() {
     let searched = written_ago(&db).await;
     assert!((120..180).contains(&searched), "all that may still come to light: {searched}");
 
-    // Ten minutes before the place are looked at again, hours are not.
+    // Orders up to ten minutes before the place are looked at again, those hours before are not.
     let recent = made_ago(500);
     let rows = [
         new_row(made_ago(2 * hour), "2", State::AwaitingBoth),

@@ -1,11 +1,11 @@
-//! What a provider's HTTP answer says: of a payment intent or a refund, or why a step is refused.
+//! What a provider's HTTP answer says: about a payment intent or a refund, or why a step is refused.
 
 use chassis::{Unanswered, api};
 use events::DeclineReason;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
-/// Tells an answer that stands under the key from one that was given just now.
+/// Distinguishes an answer stored under the key from one that was given just now.
 const REPLAYED: &str = "idempotent-replayed";
 
 /// An answer that will be the same the next time.
@@ -13,12 +13,12 @@ const REPLAYED: &str = "idempotent-replayed";
 pub(super) enum Answer {
     Done(Body),
     Refused(Refusal),
-    /// A server error that stands under the key: asking under it again is of no use for as long as the
+    /// A server error stored under the key: asking under that key again is useless for as long as the
     /// provider knows it. Whether the step was carried out is not known.
     Stored(Unanswered),
 }
 
-/// What the conventions say of a payment intent or a refund, as far as it matters here.
+/// A payment intent or a refund by the conventions, as far as it matters here.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Body {
     pub(super) id: Option<String>,
@@ -27,11 +27,11 @@ pub(super) struct Body {
     pub(super) status: Option<String>,
     /// In minor units.
     pub(super) amount: Option<i64>,
-    /// Of an intent that a card was declined for.
+    /// Set on an intent whose card was declined.
     pub(super) last_payment_error: Option<ErrorBody>,
 }
 
-/// The intents or refunds that a question found.
+/// The intents or refunds that a query found.
 #[derive(Debug, Deserialize)]
 pub(super) struct Found {
     pub(super) data: Vec<Body>,
@@ -111,7 +111,7 @@ impl ErrorBody {
 }
 
 impl Refusal {
-    /// A success whose content is none.
+    /// A success by its status, but not by its content.
     pub(super) fn unexpected(body: Body) -> Self {
         let error = ErrorBody { payment_intent: Some(Box::new(body)), ..ErrorBody::default() };
         Refusal { status: StatusCode::OK, error }
@@ -126,7 +126,7 @@ impl Refusal {
         &self.error
     }
 
-    /// The intent as it is, which says why the step is refused.
+    /// The current intent, which says why the step is refused.
     pub(super) fn intent(&self) -> Option<&Body> {
         self.error.payment_intent.as_deref()
     }
@@ -138,7 +138,7 @@ impl Refusal {
     }
 
     /// The provider does not accept what the customer or the order chose: a card that does not exist,
-    /// an amount that nobody can hold. Whatever else is wrong with a request is our own fault.
+    /// an amount that nobody can hold. Anything else wrong with a request is our own fault.
     pub(super) fn is_about_the_order(&self) -> bool {
         let ErrorBody { kind, code, param, .. } = &self.error;
         let about = |text: &Option<String>, one_of: &[&str]| {

@@ -1,7 +1,7 @@
-//! Holding an amount once, whatever the provider forgets or breaks. All other steps are safe by the state
-//! of the money, which a provider tells; a hold is not: asking for it again under a key that is forgotten,
-//! or under another one, makes a second. So nothing of the kind is done before the provider was asked what
-//! it has of the order.
+//! Holding an amount once, whatever the provider forgets or breaks. All other steps are safe because a
+//! provider knows the state of the money; a hold is not: asking for it again under a forgotten key, or
+//! under another one, makes a second hold. So before doing that, we ask the provider what it has for the
+//! order.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use super::answer::{Answer, Body, ErrorBody, Found, Refusal};
 use super::{Http, KEYS_MAX, key, stuck};
 use crate::domain::{Input, Step};
 
-/// The longest id that is kept; the convention's have some thirty.
+/// The longest id that is kept; by convention they have about thirty bytes.
 const ID_BYTES_MAX: usize = 255;
 
 /// Nothing is held, and the provider does not say why.
@@ -45,7 +45,7 @@ impl Http {
         Err(last.expect("there is a first key"))
     }
 
-    /// What the provider has of an order, by the metadata of its intents; nothing where it was never asked
+    /// What the provider has for an order, by the metadata of its intents; `None` where it was never asked
     /// for a hold.
     pub(super) async fn find(&self, order: OrderId) -> Result<Option<Input>, Unanswered> {
         let query = format!("metadata['order_id']:'{order}'");
@@ -63,14 +63,14 @@ impl Http {
             return authorized(order, body).map(Some);
         }
         match others.into_iter().find(|body| !body.holds_nothing()) {
-            // It is still to be seen what comes of it.
+            // The outcome is still open.
             Some(body) => Err(stuck(order, Step::Authorize, Refusal::unexpected(body))),
             None => Ok(Some(Input::Declined { reason })),
         }
     }
 
-    /// Whether a hold that came of a failed call would be found by now. Since when the call is known to
-    /// have failed is forgotten with the process, as everything that is remembered: then it takes as long again.
+    /// Whether a hold made by a failed call would be found by now. When the call was first known to have failed
+    /// is lost with the process, like everything that is remembered: then it takes as long again.
     fn would_be_found(&self, order: OrderId) -> bool {
         let known = self.failed.take(&mut vec![order]).remove(&order);
         let since = known.unwrap_or_else(Instant::now);
@@ -79,7 +79,7 @@ impl Http {
     }
 }
 
-/// What an intent says that a call came back with, or that a search found.
+/// What an intent says that a call returned or a search found.
 fn authorized(order: OrderId, body: Body) -> Result<Input, Unanswered> {
     if body.holds_nothing() {
         return Ok(DECLINED);
@@ -106,13 +106,13 @@ fn refused(order: OrderId, refusal: Refusal) -> Result<Input, Unanswered> {
     Err(stuck(order, Step::Authorize, refusal))
 }
 
-/// The amount is held under an id that cannot be written down, so that nobody could capture it.
+/// The amount is held under an id that cannot be stored, so nobody could capture it.
 fn unkept(order: OrderId, why: Unkept) -> Unanswered {
     tracing::debug!(%order, error = %why, "the payment provider holds an amount under an impossible id");
     Unanswered::refused(why)
 }
 
-/// Ids are path segments and stand in every event of a payment.
+/// Ids are path segments and appear in every event of a payment.
 fn kept(id: &str) -> Result<(), Unkept> {
     let bytes = id.len();
     match id.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -122,7 +122,7 @@ fn kept(id: &str) -> Result<(), Unkept> {
     }
 }
 
-/// Why an id cannot be kept. It is not repeated: it may be anything, and of any length.
+/// Why an id cannot be kept. The id is not repeated: it may be anything, of any length.
 #[derive(Debug, thiserror::Error)]
 enum Unkept {
     #[error("the id of the hold has {bytes} bytes; 1 to {ID_BYTES_MAX} can be kept")]

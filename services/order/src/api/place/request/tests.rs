@@ -15,7 +15,7 @@ fn checked(body: Value) -> Result<PlaceOrder, Problem> {
     check(serde_json::from_value(body).unwrap(), "key".into(), 1_790_000_000_000_000)
 }
 
-/// The field that is named when `pointer` holds `value`.
+/// The field that the problem names when `pointer` holds `value`.
 fn refused_field(pointer: &str, value: Value) -> String {
     let mut body = good();
     *body.pointer_mut(pointer).unwrap() = value;
