@@ -61,8 +61,8 @@ pub(crate) fn write(writes: &mut Writes, id: Uuid, keys: &[Uuid], ages: &[Durati
         .column("age", ages.iter().map(Duration::as_secs_f64).collect::<Vec<f64>>());
 }
 
-/// Takes the keys of calls that are due, with how long ago they were asked for, those of the longest wait first. What
-/// is still open of them is to be written again in the same transaction. Rows that another replica is taking are left to it.
+/// Takes the keys of calls that are due, with how long ago they were asked for, the longest wait first. Those that
+/// are still open must be written again in the same transaction. Rows that another replica is taking are left to it.
 pub(crate) async fn take_due(
     tx: &mut PgConnection,
 ) -> Result<HashMap<Uuid, Duration>, sqlx::Error> {

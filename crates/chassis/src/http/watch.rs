@@ -232,7 +232,7 @@ impl<W: Watched> Hub<W> {
     }
 
     /// Passes on what the round read: to all watchers of a row that is new, and to those who wait for
-    /// their first reading, whatever it was.
+    /// their first reading in any case.
     fn end_round(&self, asked: &[Uuid], rows: Vec<W>) {
         let state = self.lock();
         let mut rows: HashMap<Uuid, W> = rows.into_iter().map(|row| (row.key(), row)).collect();
