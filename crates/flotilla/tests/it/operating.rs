@@ -31,7 +31,8 @@ fn free_address() -> String {
 #[tokio::test]
 async fn a_service_is_run_anywhere_as_the_page_for_operators_says() {
     let servers = local::testing::servers().await.unwrap();
-    let superuser = servers.environment().superuser_url("order").unwrap();
+    // A server that has no roles of the order service yet.
+    let superuser = servers.environment().superuser_url("payment").unwrap();
     let (server, _) = superuser.rsplit_once('/').unwrap();
     let host = server.rsplit_once('@').unwrap().1;
     let (sql, shell) = blocks();
