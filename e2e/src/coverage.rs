@@ -14,7 +14,7 @@ use crate::members;
 use crate::simulation::{Chances, World};
 use crate::transitions;
 
-/// How many runs of the simulation are looked at: enough for everything that can happen.
+/// How many runs of the simulation are looked at: enough that each record is published in some of them.
 const RUNS: u64 = 500;
 /// How many orders compete in each.
 const ORDERS: usize = 4;

@@ -1,7 +1,7 @@
 //! Services in memory, without servers: what a simulation of a fleet runs by the thousand. A fact is heard through
 //! the subscription that the service registered, and decided by the shipped [`Service::decide`], so that what is
-//! ignored, how an event becomes an input, the numbers of what is published and all records are the service's own.
-//! What is left out is what one batch needs of the outside: bytes and SQL.
+//! ignored, how an event becomes an input, the numbers of what is published and all that a decision changes are the
+//! service's own. What is left out is what one batch needs of the outside: bytes and SQL.
 
 pub(crate) mod fact;
 

@@ -252,7 +252,7 @@ impl<R: Stored> Rows<R> {
         changed.sort_unstable_by_key(|(key, ..)| *key);
         let (new, old): (Vec<_>, Vec<_>) =
             changed.into_iter().partition(|(_, row, _)| row.version == 0);
-        // A plain insert: should another replica have been faster, the unique key fails, and the batch
+        // A plain insert: should another replica have been faster, it violates the unique key, and the batch
         // runs again with the row that won.
         write(writes, self.sql.insert(), &new, R::write_new);
         write(writes, self.sql.update(), &old, R::write);

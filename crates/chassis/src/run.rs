@@ -28,8 +28,8 @@ use start::Running;
 use stop::share;
 use tasks::Part;
 
-/// Worker threads. The executor, the relay and HTTP are one task each at any load; a third
-/// thread did not help.
+/// Worker threads. At any load the executor and the relay are one task each, and HTTP is about one task's work; a
+/// third thread was not seen to help.
 const WORKERS: usize = 2;
 
 #[derive(Parser)]

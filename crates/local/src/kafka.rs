@@ -144,8 +144,8 @@ fn format(java: &Path, classes: &str, folder: &Path, archive: &str) -> Result<()
     Ok(())
 }
 
-/// A UUID as Kafka writes it: URL-safe base64 without padding. Its first bit is zero, so its first
-/// digit is an upper-case letter: an id that began with a dash would be taken for an option.
+/// A UUID as Kafka writes it: URL-safe base64 without padding. Its first bit is zero, so its first digit is a
+/// letter: an id that began with a dash would be taken for an option.
 fn cluster_id() -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let bits = u128::from_be_bytes(*Uuid::new_v4().as_bytes()) >> 1;

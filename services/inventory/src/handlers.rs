@@ -43,7 +43,7 @@ impl Hears<OrderEvent> for Inventory {
 impl Hears<WarehouseEvent> for Inventory {
     const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
 
-    /// Warehouses write with clients of any kind, which set no headers.
+    /// Warehouses write with clients of any kind, and these need not set headers.
     fn id_of(event: &WarehouseEvent) -> Option<String> {
         match event {
             WarehouseEvent::StockAdjusted(e) => Some(e.adjustment_id.to_string()),

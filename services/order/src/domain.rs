@@ -181,7 +181,7 @@ fn fact(facts: &Facts, from: State, to: State, occurred_at: i64) -> Option<Order
             Some(OrderCancellationRequested { order_id, cause, occurred_at }.into())
         }
         State::Cancelling { reason, .. } => {
-            // Within `Cancelling`, it is one of the two answers: only order needs to know.
+            // From one `Cancelling` to another, one of the two answers has come: only order needs to know.
             let entered = !matches!(from, State::Cancelling { .. });
             entered.then(|| OrderCancelled { order_id, reason, occurred_at }.into())
         }

@@ -57,7 +57,7 @@ pub(crate) use watch::Watch;
 
 /// How long one poll waits; also how quickly the thread notices that it should stop.
 pub(crate) const POLL: Duration = Duration::from_millis(100);
-/// The same while the answer where a partition begins is expected.
+/// The same while an answer to where a partition begins is expected.
 const POLL_BRIEFLY: Duration = Duration::from_millis(10);
 /// How often ids that the registry did not know are asked for again.
 const FORGET_MISSING_EVERY: Duration = Duration::from_secs(60);

@@ -17,8 +17,8 @@ use crate::executor::clock::Clock;
 /// rebalance is shorter.
 const STANDSTILL: Duration = Duration::from_secs(120);
 
-/// If the ends were not asked for this long, nobody knows what happened to those that were hidden before. A sweep
-/// asks about every second.
+/// If nobody has asked for the ends for this long, it is not known what happened to those that were hidden before.
+/// A sweep asks about every second.
 const UNSEEN_MAX: Duration = Duration::from_secs(30);
 
 /// An offset of each partition.

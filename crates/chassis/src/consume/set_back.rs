@@ -1,7 +1,7 @@
 //! A database that was set back: restored from a backup, failed over to a standby that lagged, or a row of
 //! offsets changed by hand. It has lost the effects of events that this process has passed, and nobody else
-//! notices. Separate from the offsets, as what is remembered of the rows is lost with them, and somebody has to
-//! be told.
+//! notices. Separate from the offsets, as what is remembered of the rows must be forgotten too, and somebody
+//! has to be told.
 
 use sqlx::PgConnection;
 

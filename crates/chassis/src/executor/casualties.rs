@@ -51,7 +51,7 @@ impl<'b> Casualties<'b> {
                 Origin::Replay(replay) => {
                     refused.insert(replay.dead_letter, reason.detail);
                 }
-                // A command is refused by its reply; the others did not come from outside.
+                // A command is refused by its reply; the others are not messages that somebody sent.
                 Origin::Command(_) | Origin::Outcome(_) | Origin::Timer => {}
             }
         }

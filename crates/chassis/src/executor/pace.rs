@@ -73,7 +73,7 @@ pub(crate) struct Pace {
 
 impl Pace {
     /// For a loop that pauses for no longer than `longest` when it is the only one, and whose rounds are
-    /// large from this size on.
+    /// large from a size of `large` on.
     pub(crate) fn new(longest: Duration, large: usize, replicas: Replicas) -> Self {
         let now = Instant::now();
         let (busy, gain, size) = (0.0, 1.0, 0);

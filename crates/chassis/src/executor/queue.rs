@@ -17,7 +17,7 @@ use crate::wire::trace::TraceContext;
 /// The most inputs of one transaction. Beyond about 500 a batch gains little more and its callers
 /// wait longer (measured: 17 to 24 thousand orders/s at 100, 20 to 33 thousand at 500).
 pub(crate) const BATCH_MAX: usize = 512;
-/// Commands that may wait. Any more are refused at once with 429, as it would time out waiting.
+/// Commands that may wait. Any more are refused at once with 429, as they would time out waiting.
 pub(crate) const COMMANDS_MAX: usize = 4096;
 /// How much waiting commands may hold, in bytes of their requests, each of which may be 64 KiB.
 pub(crate) const COMMANDS_BYTES_MAX: usize = 32 * 1024 * 1024;

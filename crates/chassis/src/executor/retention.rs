@@ -10,7 +10,7 @@ use crate::run::config::Config;
 
 /// Rows of one kind that a sweep forgets: ten to thirty milliseconds' worth, and more in a second than a replica adds.
 const ROWS_MAX: i64 = 2_000;
-/// The pause in looking once everything old was found.
+/// How long nothing is searched for after everything old was found.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Ids of processed events, which tell the same event from a new one. A dead letter that waits may have a

@@ -54,7 +54,7 @@ fn options(url: &str, application: &str) -> Result<PgConnectOptions, sqlx::Error
 /// batch. A statement prepared while its table was empty would otherwise keep a sequential scan
 /// forever, and a small batch would be planned again each time, which costs more than to execute it. The
 /// huge cost that a forbidden scan gets in a plan would start the JIT compiler. A server that accepts no
-/// writes counts as no connection: after a failover the address may still be that of a standby.
+/// writes is refused: after a failover the address may still be that of a standby.
 pub(crate) async fn writer(url: &str, application: &str) -> Result<PgConnection, sqlx::Error> {
     let steered = [
         ("enable_seqscan", "off"),

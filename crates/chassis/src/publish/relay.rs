@@ -173,7 +173,7 @@ impl Relay {
             Ok(End::Stopping) => self.give_back(&mut office).await,
             Ok(End::LeaseLost) | Err(_) => Ok(()),
         };
-        // Whatever failed: the next publisher should not run into messages of these producers.
+        // Whatever failed: the replica that publishes next should not run into messages of these producers.
         office.publisher.close().await;
         given_back?;
         end
@@ -190,7 +190,7 @@ impl Relay {
         self.incoming.close().await;
     }
 
-    /// Nothing is handed over to this relay any more. The next publisher reports how it goes.
+    /// Nothing is handed over to this relay any more. The replica that publishes next reports how it goes.
     fn retire(&self) {
         self.incoming.shared.set_leader(false);
         self.traffic.rest();
@@ -206,7 +206,7 @@ impl Relay {
             }
             // Before publishing: another replica that took over publishes the same batches. Over the connection of
             // this tenure, which a database that was set back has closed. And before a gap is believed:
-            // it exists where the replica that took over has cleared what it published.
+            // one also shows where the replica that took over has cleared what it published.
             let doubtful = office.tenure.is_doubtful()
                 || self.incoming.shared.take_doubt()
                 || self.incoming.gap().is_some();

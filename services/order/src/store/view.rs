@@ -54,7 +54,7 @@ pub(crate) async fn find(db: &PgPool, order: Uuid) -> Result<Option<OrderRow>, s
     sqlx::query_as("select * from orders where order_id = $1").bind(order).fetch_optional(db).await
 }
 
-/// Those of `orders` that are newer than the version known of each. Not prepared: a plan made while the
+/// Those of `orders` that are newer than the version known of each. Not kept prepared: a plan made while the
 /// table was empty would scan it for as long as the connection lives.
 pub(crate) async fn changed_since(
     db: &PgPool,

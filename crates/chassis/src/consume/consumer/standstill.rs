@@ -45,8 +45,9 @@ pub(super) struct Standstill {
     refused: HashMap<Partition, RDKafkaErrorCode>,
     /// Those whose broker took too long at the last probe.
     silent: HashSet<Partition>,
-    /// Those that no broker reported at the last look, nor at the one before.
+    /// Those that no broker reported at the last look.
     hidden: HashSet<Partition>,
+    /// Those that none reported at the one before, either.
     hidden_twice: HashSet<Partition>,
     /// For how many looks in a row consumer and executor were each idle at some moment.
     dry: u32,
@@ -80,7 +81,7 @@ impl Standstill {
         let stands_at = |partition: &Partition, stored| {
             self.looks.get(partition).is_some_and(|(seen, _)| *seen == stored)
         };
-        // Partitions that are being restarted are not held at every look.
+        // Partitions that are being fetched again are not held at every look.
         let now = Instant::now();
         self.mended.retain(|partition, mended| {
             stands_at(partition, mended.stored) || now < mended.at + mended.pause
@@ -88,7 +89,7 @@ impl Standstill {
         longest.map(|(_, seen)| seen)
     }
 
-    /// Whether a held partition is outside of its log, as it was at the last look.
+    /// Whether a held partition, outside of its log, is at the same offset as at the last look.
     pub(super) fn is_doubtful(&mut self, seen: &Seen) -> bool {
         self.outside.insert(seen.partition, seen.stored) == Some(seen.stored)
     }
@@ -147,7 +148,7 @@ impl Standstill {
             self.mended.insert(partition, Mended { stored, at: now, pause: MEND_FIRST });
             return Some(Mend::FetchAgain);
         }
-        // Another member restarts all of them.
+        // Another member fetches all of them again.
         for mended in self.mended.values_mut() {
             (mended.at, mended.pause) = (now, (mended.pause * 2).min(MEND_LAST));
         }

@@ -167,7 +167,7 @@ impl Watch {
                     self.positions.stop(seen.partition);
                     stopped.push(*seen);
                 }
-                // The consumer may just be passing it. If it stays so, it is looked up again.
+                // The consumer may just be moving on. If the offset stays the same, it is looked up again.
                 Some(Stop::HeadGone | Stop::BeyondEnd) if held.contains_key(&seen.partition) => {
                     if standstill.is_doubtful(seen) {
                         self.positions.hold(seen.partition, Duration::ZERO);

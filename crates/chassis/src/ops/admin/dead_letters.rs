@@ -25,7 +25,7 @@ use crate::http::problem::Problem;
 use crate::service::Service;
 use crate::wire::registry::Registry;
 
-/// When to try a retry again that the registry did not answer.
+/// How long a caller should wait before another retry, after one for which the registry did not answer.
 const REGISTRY_PAUSE: Duration = Duration::from_secs(5);
 /// The longest reason that is searched for; those that exist are single words.
 const REASON_BYTES_MAX: usize = 40;

@@ -118,8 +118,8 @@ impl ClientContext for Context {
         *trouble = Some(reason.to_owned());
     }
 
-    /// Its failure as a whole is reported with the messages that failed, and that it may fail so is logged
-    /// for every producer that is made.
+    /// That it failed as a whole is reported with the messages that failed, and the warning that it may do so
+    /// comes with every producer that is made: both are only for debugging.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         match (facility, level) {
             ("FATAL" | "CONFWARN", _) | (_, RDKafkaLogLevel::Debug) => {

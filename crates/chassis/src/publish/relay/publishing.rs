@@ -32,7 +32,7 @@ pub(super) enum Published {
 enum Attempt {
     /// Each message is acknowledged or set apart.
     Settled,
-    /// Kafka refused something, or messages behind it failed: tried again at once, with care.
+    /// Kafka refused something, and what was behind it may have failed too: tried again at once, with care.
     Refused,
     /// Kafka, or the way there, has a problem.
     Failed(String),

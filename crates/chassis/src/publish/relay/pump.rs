@@ -12,9 +12,9 @@ use rdkafka::producer::{BaseProducer, Producer, ProducerContext, PurgeConfig};
 /// How long one poll lasts while acknowledgements are outstanding. They are served as they arrive; this
 /// is only how soon the thread notices that there are none left, and how long a stop may wait for it.
 const BUSY: Duration = Duration::from_millis(250);
-/// How often an idle producer is polled.
+/// How often an idle producer is served.
 const IDLE: Duration = Duration::from_secs(1);
-/// Events served in one such poll: its statistics, and what a broken connection reports.
+/// Events served each time: its statistics, and what a broken connection reports.
 const EVENTS: usize = 16;
 
 /// A producer and the thread that serves it. Dropping it, on any path, blocks nobody: the thread is the
