@@ -13,6 +13,16 @@ fn authorize(order: Uuid, token: &str, minor: i64) -> PaymentStep {
 
 const ORDER: Uuid = Uuid::from_u128(1);
 
+/// Journals outlive the release that wrote them.
+#[test]
+fn an_authorization_in_the_spelling_of_earlier_releases_is_still_read() {
+    let written = serde_json::to_string(&act("a", authorize(ORDER, TOK_VISA, 500))).unwrap();
+    let earlier = written.replace("authorize", "authorise");
+    assert_ne!(earlier, written);
+    let read: PaymentAct = serde_json::from_str(&earlier).unwrap();
+    assert_eq!(serde_json::to_string(&read).unwrap(), written);
+}
+
 #[test]
 fn the_same_key_gives_the_answer_of_then() {
     let mut ledger = Ledger::default();
