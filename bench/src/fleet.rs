@@ -31,7 +31,7 @@ pub struct Replica {
     pub admin: SocketAddr,
 }
 
-/// The database of a service, on a server of its own.
+/// The database of a service, on a server of its own or on one that all share.
 #[derive(Debug, Clone)]
 pub struct Database {
     pub name: String,

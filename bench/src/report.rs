@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::collector::Telemetry;
 use crate::drain::figures::Drain;
-use crate::fleet::Fleet;
+use crate::fleet::{self, Fleet};
 use crate::generator::Generator;
 use crate::latency::Summary;
 use crate::plan::{Arrival, Plan};
@@ -259,7 +259,16 @@ fn services(fleet: &Fleet, before: &Sample, after: &Sample, completed: f64) -> V
         .collect()
 }
 
+/// What is known of each database. Those on the same server have its log in equal parts: Postgres counts it as one.
 fn databases(fleet: &Fleet, before: &Sample, after: &Sample, completed: f64) -> Vec<Database> {
+    let server_of = |database: &fleet::Database| {
+        database.url.rsplit_once('/').map(|(server, _)| server.to_owned())
+    };
+    let on_server_of = |database: &fleet::Database| {
+        let server = server_of(database);
+        let databases = fleet.databases.iter().filter(|other| server_of(other) == server);
+        databases.map(|_| 1.0).sum::<f64>()
+    };
     let deltas = before.databases.iter().zip(&after.databases).map(|(then, now)| now.since(*then));
     fleet
         .databases
@@ -269,7 +278,7 @@ fn databases(fleet: &Fleet, before: &Sample, after: &Sample, completed: f64) -> 
             name: database.name.clone(),
             commits_per_order: counted.commits / completed,
             rows_per_order: counted.rows / completed,
-            wal_bytes_per_order: counted.wal_bytes / completed,
+            wal_bytes_per_order: counted.wal_bytes / completed / on_server_of(database),
         })
         .collect()
 }

@@ -115,9 +115,9 @@ pub(crate) fn describe(fleet: &Fleet, services: Vec<Service>, partitions: u16) -
 
 /// Loads old orders while the services are stopped.
 async fn fill(fleet: &Fleet, orders: u64) -> Result<Preloaded> {
-    try_join_all(SERVICES.map(|service| fleet.stop_service(service))).await?;
+    fleet.stop_services().await?;
     let preloaded = preload::load(&databases(fleet)?, orders).await?;
-    try_join_all(SERVICES.map(|service| fleet.start_service(service))).await?;
+    fleet.start_services().await?;
     Ok(preloaded)
 }
 
@@ -137,6 +137,7 @@ fn part_of(name: &str) -> Option<Part> {
         collector::NAME => Some(Part::Collector),
         "postgres-registry" => None,
         name if name.starts_with("postgres-") => Some(Part::Postgres),
+        "fleet" => Some(Part::Services),
         name if is_service(name) => Some(Part::Services),
         _unknown => None,
     }
@@ -155,8 +156,8 @@ mod tests {
 
     #[test]
     fn each_process_of_the_fleet_belongs_to_a_part() {
-        let services = ["order", "order-2", "inventory-3"].map(part_of);
-        assert_eq!(services, [Some(Part::Services); 3]);
+        let services = ["order", "order-2", "inventory-3", "fleet"].map(part_of);
+        assert_eq!(services, [Some(Part::Services); 4]);
         assert_eq!(part_of("postgres-order"), Some(Part::Postgres));
         assert_eq!(part_of("collector"), Some(Part::Collector));
         assert_eq!(["postgres-registry", "orders", "sshd"].map(part_of), [None; 3]);

@@ -83,6 +83,9 @@ pub struct Options {
     /// Partitions of every topic [default: one for each replica]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(PARTITIONS_MAX)))]
     pub partitions: Option<u16>,
+    /// The services in one process, with their databases in one Postgres
+    #[arg(long)]
+    pub one_process: bool,
     /// Share of traces that `telemetry` records
     #[arg(long, value_name = "RATIO", default_value_t = SAMPLING)]
     pub sampling: f64,
@@ -183,6 +186,10 @@ impl Options {
         if self.partitions() < self.replicas() {
             problems.push("a replica without a partition has no work: fewer replicas".to_owned());
         }
+        if self.one_process && self.replicas() > 1 {
+            problems
+                .push("replicas are measured with services in processes of their own".to_owned());
+        }
         if self.preload() > PRELOAD_MAX {
             problems.push(format!("at most {PRELOAD_MAX} orders can be loaded beforehand"));
         }
@@ -236,6 +243,12 @@ mod tests {
         assert_eq!(options("bench replicas").replicas(), 2);
         assert_eq!(options("bench latency --replicas 3").replicas(), 3);
         assert!(Bench::try_parse_from(["bench", "--replicas", "4"]).is_err());
+    }
+
+    #[test]
+    fn services_in_one_process_have_no_replicas() {
+        assert!(options("bench --one-process").problems().is_empty());
+        assert_eq!(options("bench replicas --one-process").problems().len(), 1);
     }
 
     #[test]

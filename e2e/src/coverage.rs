@@ -18,8 +18,8 @@ use crate::transitions;
 const RUNS: u64 = 500;
 /// How many orders compete in each.
 const ORDERS: usize = 4;
-/// What the names of all metrics begin with.
-const METRIC_PREFIX: &str = "flotilla_";
+/// What the names of all metrics begin with: our own, and what is shown of any process by anybody.
+pub const METRIC_PREFIXES: [&str; 2] = ["flotilla_", "process_"];
 
 /// What is known about the services, by name where it concerns a single one.
 #[derive(Debug, Clone, Default)]
@@ -210,8 +210,9 @@ fn simulated() -> BTreeSet<String> {
 /// The texts between two of these quotes that begin like a metric's name.
 pub fn quoted(text: &str, quote: char) -> BTreeSet<String> {
     let is_name = |part: &&str| {
-        let part = part.strip_prefix(METRIC_PREFIX).unwrap_or_default();
-        !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        let named = METRIC_PREFIXES.iter().find_map(|prefix| part.strip_prefix(prefix));
+        named.is_some_and(|rest| !rest.is_empty())
+            && part.chars().all(|c| c.is_ascii_lowercase() || c == '_')
     };
     text.split(quote).filter(is_name).map(str::to_owned).collect()
 }

@@ -1,11 +1,14 @@
 //! The fleet as a whole: the rules without servers (`simulation`, `transitions`), a shop on a running fleet
-//! (`shop`, and `rig` for tests that kill), what it says of itself (`members`, `documents`), and what every service
-//! needs (`coverage`).
+//! (`shop`, and `rig` for tests that kill), what it says of itself (`members`, `documents`, `configuration`),
+//! what every service needs (`coverage`), and what Grafana shows of it (`dashboards`, `series`).
 
+pub mod configuration;
 pub mod coverage;
+pub mod dashboards;
 pub mod documents;
 pub mod members;
 pub mod rig;
+pub mod series;
 pub mod shop;
 pub mod simulation;
 pub mod transitions;

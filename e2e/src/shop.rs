@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use flotilla::fleet::{Fleet, FleetSettings};
-use local::{Lifetime, silent};
+use local::testing::own_servers_with;
+use local::{Lifetime, Settings, silent};
 use reqwest::Client;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
@@ -34,9 +35,14 @@ impl Shop {
     /// Opens a shop on the fleet of this test program, which the first one starts, on servers of its own. Its orders
     /// are overdue later than any test waits.
     pub async fn open() -> Result<Self> {
+        Shop::open_with(|_usual| ()).await
+    }
+
+    /// The same on a fleet whose settings are not the usual ones.
+    pub async fn open_with(change: impl FnOnce(&mut Settings)) -> Result<Self> {
         let fleet = FLEET
             .get_or_try_init(async || {
-                let servers = local::testing::own_servers().await?;
+                let servers = own_servers_with(change).await?;
                 let settings = servers.environment().settings().clone();
                 let mut settings = FleetSettings::new(settings, Lifetime::WithParent)?;
                 let session = ("FLOTILLA_KAFKA_SESSION_TIMEOUT_MS", "6000");

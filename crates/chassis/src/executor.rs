@@ -292,15 +292,20 @@ impl<S: Service> Executor<S> {
     /// an event's partition waits, a caller who waits gets an answer, and the rest comes back.
     fn give_up(&mut self, item: Item<S>, failure: &Failure) {
         let detail = Chain(failure).to_string();
+        let about = item.about();
+        let (event, key, trace) = (about.event.as_deref(), about.key(), about.trace.as_deref());
         match item.origin {
-            Origin::Event(delivery) => self.stuck.hold(&self.positions, &delivery, &detail),
+            Origin::Event(delivery) => self.stuck.hold(&self.positions, &delivery, &about, &detail),
             Origin::Command(reply) => {
-                tracing::error!(error = %detail, "a command cannot be processed");
+                tracing::error!(error = %detail, trace, "a command cannot be processed");
                 // The caller may be gone; then nobody needs the answer.
                 let _gone = reply.send(Err(CommandError::Failed(detail)));
             }
             Origin::Outcome(_) | Origin::Timer => {
-                tracing::error!(error = %detail, "an outcome or a timer cannot be processed; the sweep brings it back");
+                tracing::error!(
+                    error = %detail, event, key, trace,
+                    "an outcome or a timer cannot be processed; the sweep brings it back"
+                );
             }
             Origin::Replay(replay) => {
                 let _gone = replay.answer.send(Err(detail));

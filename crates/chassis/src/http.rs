@@ -8,6 +8,7 @@ pub(crate) mod watch;
 pub mod openapi;
 pub(crate) mod docs_page;
 mod serving;
+mod timed;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::problem::Problem;
 use crate::ops::health::Health;
+use crate::ops::telemetry::Telemetry;
 pub(crate) use serving::{Bounds, serve};
 
 /// The largest body accepted. An order of 100 lines takes about 8 KiB.
@@ -57,12 +59,19 @@ impl Gate {
 }
 
 /// Wraps a service's routes.
-pub(crate) fn public(service: &'static str, routes: OpenApiRouter, health: Arc<Health>) -> Router {
+pub(crate) fn public(
+    service: &'static str,
+    routes: OpenApiRouter,
+    health: Arc<Health>,
+    telemetry: Arc<Telemetry>,
+) -> Router {
     let (routes, described) = routes.split_for_parts();
     let gate = Gate { places: Semaphore::new(REQUESTS_MAX), patience: ANSWER_TIMEOUT, health };
     let router = gate.in_front_of(routes);
     let router = openapi::serve(router, service, openapi::documented(service, described));
-    with_problems(router, "/docs lists the routes")
+    let router = with_problems(router, "/docs lists the routes");
+    // Outermost, so that what the gate refuses and what panicked is among it.
+    router.layer(middleware::from_fn_with_state(telemetry, timed::timed))
 }
 
 /// Answers what no route answers with a problem. Called last, as it covers the existing routes.

@@ -68,11 +68,13 @@ pub use rows::{
     Addressed, Column, Decision, Key, KeyOf, Keyed, KeyedService, Reply, Rows, Shown, Stored,
     Table, Touched, find_row,
 };
-pub use run::config::{EXIT_CONFIG, Env, Neighbour, PREFIX, Setting};
+pub use run::config::EXIT_CONFIG;
 pub use run::describe::{
     Description, HeardTopic, OfEveryService, PublishedTopic, describe, of_every_service,
 };
-pub use run::main;
+pub use run::env::{Env, Neighbour, PREFIX, Setting};
+pub use run::hosted::{Hosted, hosted};
+pub use run::{host, main};
 pub use service::{
     Calls, Deduplication, Hears, NoCall, NoEvent, Outside, Reading, Service, Unanswered,
 };

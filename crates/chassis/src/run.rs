@@ -1,39 +1,38 @@
-//! The life of a service's process: configuration, start, work, stop. A dependency that is away is
-//! waited for and named, and the process is not ready meanwhile.
+//! The life of a process: the command line of a program that is a service, or has several. A dependency that is away
+//! is waited for and named, and the process is not ready meanwhile.
 
+pub(crate) mod env;
 pub(crate) mod config;
 pub(crate) mod crash;
 pub(crate) mod describe;
+mod ready;
 mod safety;
-mod start;
-mod stop;
 mod tasks;
+mod stop;
+mod start;
 mod wait;
+mod life;
+pub(crate) mod hosted;
+mod together;
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::thread;
 
 use clap::{Parser, Subcommand};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
-use self::config::{Config, EXIT_CONFIG, Env, PREFIX};
+use self::config::{Config, EXIT_CONFIG};
+use self::env::{Env, PREFIX, Place};
+use self::hosted::{Configured, Hosted, Program, hosted};
+use self::together::Read;
 use crate::app::App;
-use crate::consume::consumer;
-use crate::postgres::database;
+use crate::ops::logs;
 use crate::service::Service;
 use crate::wire::codec;
-use start::Running;
-use stop::share;
-use tasks::Part;
-
-/// Worker threads. At any load the executor and the relay are one task each, and HTTP is about one task's work; a
-/// third thread was not seen to help.
-const WORKERS: usize = 2;
 
 #[derive(Parser)]
-#[command(about = "A service of the Flotilla fleet", disable_help_subcommand = true)]
+#[command(about = "Services of the Flotilla fleet", disable_help_subcommand = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -41,13 +40,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the service (the default)
+    /// Run (the default)
     Serve,
-    /// Bring the database's schema up to date, as its owner
+    /// Bring the schema of each database up to date, as its owner
     Migrate,
+    /// Exit with 0 if what runs beside this command is ready (a container's health check)
+    Ready,
     /// List every environment variable that is read
     Settings,
-    /// Say what the service hears, publishes, calls and measures, and its settings
+    /// Say what a service hears, publishes, calls and measures, and its settings
     Describe {
         /// As one JSON document
         #[arg(long)]
@@ -57,19 +58,26 @@ enum Command {
 
 /// The whole of a service's `main`.
 pub fn main<S: Service>(app: fn(&mut Env) -> App<S>) -> ExitCode {
+    host([hosted(app)])
+}
+
+/// The whole of the `main` of a program that has several services. Each has its own settings, ports, tasks and
+/// threads, as if it were alone; all of them stop together, and the end of one is the end of the process.
+pub fn host<const N: usize>(services: [Hosted; N]) -> ExitCode {
+    let services = services.map(|Hosted(service)| service);
     let arguments = Arguments::parse();
-    let mut env = Env::from_process();
     match arguments.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(app, env),
-        Command::Migrate => migrate(app, env),
+        Command::Serve => serve(&services),
+        Command::Migrate => migrate(&services),
+        Command::Ready => are_ready(&services),
         Command::Settings => {
-            app(&mut env);
-            Config::read(&mut env);
-            env.known().iter().for_each(|setting| print_line(&setting.to_string()));
+            let (read, _) = configure(&services);
+            together::settings(&read).iter().for_each(|line| print_line(line));
             ExitCode::SUCCESS
         }
         Command::Describe { json } => {
-            let whole = describe::Whole::of(app);
+            let described = services.iter().map(|service| service.describe()).collect();
+            let whole = describe::Whole::of(described);
             let text = match json {
                 true => serde_json::to_string_pretty(&whole).expect("a description is plain data"),
                 false => whole.to_string(),
@@ -80,152 +88,97 @@ pub fn main<S: Service>(app: fn(&mut Env) -> App<S>) -> ExitCode {
     }
 }
 
-fn serve<S: Service>(app: fn(&mut Env) -> App<S>, mut env: Env) -> ExitCode {
-    let app = app(&mut env);
-    let config = Config::read(&mut env);
-    for name in app.misspelt() {
-        env.problem(format!("the service names a record that does not exist: {name}"));
+/// The settings of each service, before anything is read from them.
+fn environments(services: &[Box<dyn Program>]) -> Vec<Read> {
+    let are_several = services.len() > 1;
+    let read = |(number, service)| {
+        let env = Env::from_process();
+        let env = if are_several { env.at(Place { service, number }) } else { env };
+        Read { service, env }
+    };
+    (0..).zip(services.iter().map(|service| service.name())).map(read).collect()
+}
+
+fn configure(services: &[Box<dyn Program>]) -> (Vec<Read>, Vec<Box<dyn Configured>>) {
+    let mut read = environments(services);
+    let configured: Vec<Box<dyn Configured>> = services
+        .iter()
+        .zip(&mut read)
+        .map(|(service, read)| service.configure(&mut read.env))
+        .collect();
+    let configs: Vec<&Config> = configured.iter().map(|service| service.config()).collect();
+    together::keep_apart(&mut read, &configs);
+    (read, configured)
+}
+
+fn serve(services: &[Box<dyn Program>]) -> ExitCode {
+    let (read, configured) = configure(services);
+    let problems = together::problems(&read);
+    if !problems.is_empty() {
+        return refuse(&problems);
     }
-    if !env.problems().is_empty() {
-        return refuse(&env);
-    }
-    crate::ops::telemetry::init_logs(config.log.clone());
+    let levels = services.iter().zip(&configured);
+    logs::init(levels.map(|(of, service)| (of.name(), service.config().log.clone())).collect());
     codec::limit_allocations();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .enable_all()
-        .build()
-        .expect("threads can be started");
-    let ended = runtime.block_on(run(app, config));
-    // Anything that still blocks (a client that cannot reach Kafka) must not keep the process alive.
-    runtime.shutdown_timeout(Duration::from_millis(500));
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let stop = CancellationToken::new();
+    // Whatever ends one of them ends the others.
+    let live = |service: Box<dyn Configured>| {
+        let _others = stop.clone().drop_guard();
+        service.serve(&stop).inspect_err(|error| tracing::error!("{error:#}")).is_ok()
+    };
+    let live = &live;
+    let went_well = thread::scope(|scope| {
+        let running: Vec<_> =
+            configured.into_iter().map(|service| scope.spawn(move || live(service))).collect();
+        // All of them are waited for, whatever became of the first.
+        let ended = running.into_iter().map(|service| service.join().unwrap_or(false));
+        ended.collect::<Vec<bool>>().into_iter().all(|went_well| went_well)
+    });
+    if went_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn migrate<S: Service>(app: fn(&mut Env) -> App<S>, mut env: Env) -> ExitCode {
-    // Only the migrations are of interest; the service's own settings need not be set.
-    let app = app(&mut Env::from_fn(|_| None));
-    let (url, role) = config::migration(&mut env);
-    if !env.problems().is_empty() {
-        return refuse(&env);
+/// One after the other, so that what fails is the last thing that was said.
+fn migrate(services: &[Box<dyn Program>]) -> ExitCode {
+    let mut read = environments(services);
+    let wanted: Vec<_> = read.iter_mut().map(|read| config::migration(&mut read.env)).collect();
+    let problems = together::problems(&read);
+    if !problems.is_empty() {
+        return refuse(&problems);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime starts");
-    match runtime.block_on(database::migrate(&url.0, app.migrations, role.as_deref())) {
-        Ok(()) => {
-            print_line(&format!("{}: the schema is up to date", S::NAME));
-            ExitCode::SUCCESS
+    for (service, (url, role)) in services.iter().zip(wanted) {
+        let name = service.name();
+        if let Err(error) = service.migrate(&url.0, role.as_deref()) {
+            print_error(&format!("{name}: cannot migrate: {error:#}"));
+            return ExitCode::FAILURE;
         }
-        Err(error) => {
-            print_error(&format!("{}: cannot migrate: {error:#}", S::NAME));
-            ExitCode::FAILURE
-        }
+        print_line(&format!("{name}: the schema is up to date"));
     }
+    ExitCode::SUCCESS
 }
 
-fn refuse(env: &Env) -> ExitCode {
+fn are_ready(services: &[Box<dyn Program>]) -> ExitCode {
+    let mut read = environments(services);
+    let addresses: Vec<_> =
+        read.iter_mut().map(|read| config::admin_address(&mut read.env)).collect();
+    let problems = together::problems(&read);
+    if !problems.is_empty() {
+        return refuse(&problems);
+    }
+    let mut code = ExitCode::SUCCESS;
+    for (service, admin) in services.iter().zip(addresses) {
+        if let Err(why) = ready::ask(admin) {
+            print_error(&format!("{} is not ready: {why}", service.name()));
+            code = ExitCode::FAILURE;
+        }
+    }
+    code
+}
+
+fn refuse(problems: &[String]) -> ExitCode {
     print_error("the configuration cannot work:");
-    env.problems().iter().for_each(|problem| print_error(&format!("  - {problem}")));
+    problems.iter().for_each(|problem| print_error(&format!("  - {problem}")));
     print_error(&format!("`settings` lists every variable; all begin with {PREFIX}"));
     ExitCode::from(EXIT_CONFIG)
-}
-
-async fn run<S: Service>(app: App<S>, config: Config) -> anyhow::Result<()> {
-    let began = Instant::now();
-    let bind = |address| async move {
-        TcpListener::bind(address).await.map_err(|error| {
-            anyhow::anyhow!("cannot listen on {address}: {error}; is another process there?")
-        })
-    };
-    let public = bind(config.http_address).await?;
-    let admin = bind(config.admin_address).await?;
-    let mut signals = Signals::new()?;
-    let (mut starting, mut tasks) = start::Starting::new(app, config, public, admin)?;
-    let ids = tokio::select! {
-        ids = starting.dependencies() => ids,
-        () = signals.stop() => {
-            tracing::info!("stopped while starting");
-            return Ok(());
-        }
-        ended = tasks.ended() => return Err(ended.into()),
-    };
-    let mut running = starting.start(&ids, tasks)?;
-    running.health.set_started();
-    tracing::info!(after_ms = began.elapsed().as_millis() as u64, "ready");
-    let ended = tokio::select! {
-        () = signals.stop() => None,
-        ended = running.tasks.ended() => Some(ended),
-    };
-    tracing::info!("stopping");
-    let limit = running.shutdown_timeout;
-    match tokio::time::timeout(limit, running.stop()).await {
-        Ok(()) => tracing::info!("stopped"),
-        // Nothing is lost: what was not committed runs again, what was not published is in its row.
-        Err(_elapsed) => tracing::warn!("the stop took too long and was cut short"),
-    }
-    // The others have stopped in good order. The supervisor that restarts the process learns why it ended.
-    ended.map_or(Ok(()), |ended| Err(ended.into()))
-}
-
-/// SIGTERM or SIGINT. A second one changes nothing: the stop is under way and bounded.
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    /// Resolves when the process is told to stop.
-    async fn stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-impl Running {
-    /// Stops in the order in which nothing is lost: accept nothing, fetch nothing, finish what waits,
-    /// publish what is committed, leave. Each has a share of the time, so that one that hangs does not
-    /// keep the others from giving back the lease and leaving the group.
-    async fn stop(self) {
-        let share = share(self.shutdown_timeout);
-        let Running { mut tasks, stop, seat, senders, telemetry, .. } = self;
-        stop.accepting.cancel();
-        // It limits itself to one share.
-        tasks.join(Part::Http, share * 2).await;
-        stop.fetching.cancel();
-        tasks.join(Part::Consumer, share).await;
-        // The executor ends when nobody can send it anything more and its queue is empty.
-        drop(senders);
-        tasks.join(Part::Executor, share).await;
-        stop.publishing.cancel();
-        tasks.join(Part::Relay, share).await;
-        if let Some(seat) = seat {
-            let left = tokio::task::spawn_blocking(move || consumer::leave(&seat));
-            if !matches!(tokio::time::timeout(share, left).await, Ok(Ok(()))) {
-                tracing::warn!("leaving the group failed; it notices by itself");
-            }
-        }
-        tasks.join(Part::Sweep, share).await;
-        // What only observes, and the admin port, which has reported the stop until here.
-        drop(tasks);
-        let _flushed = tokio::task::spawn_blocking(move || telemetry.shutdown()).await;
-    }
 }
 
 /// What a command has to say. A reader that has seen enough (`| head`) is not a failure.

@@ -5,5 +5,6 @@ pub(crate) mod codec;
 pub mod topics;
 pub(crate) mod registry;
 pub(crate) mod trace;
+pub(crate) mod cause;
 pub(crate) mod limits;
 pub mod tail;

@@ -1,4 +1,5 @@
-//! A whole fleet on this machine: servers, topics, schemas, migrations, the sandbox, the services.
+//! A whole fleet on this machine: servers, topics, schemas, migrations, the sandbox, the services, each in a process of
+//! its own or all in one.
 
 mod language;
 mod settings;
@@ -79,20 +80,25 @@ impl Fleet {
         self.settings.settings.ports
     }
 
-    /// The process of a service, while it runs.
+    /// The process that a service runs in, while it runs.
     pub fn process(&self, service: &str) -> Option<Process> {
-        Process::find(&self.settings.settings, service)
+        Process::find(&self.settings.settings, self.settings.settings.home_of(service))
     }
 
-    /// Kills a service as a power cut would.
+    /// Kills a service, and what runs in the same process, as a power cut would.
     pub async fn kill(&self, service: &str) -> Result<()> {
         self.process(service).with_context(|| format!("{service} does not run"))?.kill().await
     }
 
-    /// Starts a service that does not run, and waits until it is ready.
-    pub async fn start_service(&self, service: &'static str) -> Result<()> {
-        self.spawn_service(service).await?;
-        self.wait_ready(service, service, self.ports()).await
+    /// Starts a service that does not run, with those that run in the same process, and waits until they are ready.
+    pub async fn start_service(&self, service: &str) -> Result<()> {
+        let home = self.settings.settings.home_of(service);
+        self.start_homes(|name| name == home).await
+    }
+
+    /// The same for all services.
+    pub async fn start_services(&self) -> Result<()> {
+        self.start_homes(|_any| true).await
     }
 
     /// Starts a further replica of a service, a process of this name on the service's ports of another
@@ -103,7 +109,7 @@ impl Fleet {
         name: &str,
         ports: Ports,
     ) -> Result<Process> {
-        let process = self.spawn(service, name, ports).await?;
+        let process = self.spawn(service, &[service], name, ports).await?;
         self.wait_ready(service, name, ports).await?;
         Ok(process)
     }
@@ -135,9 +141,11 @@ impl Fleet {
         if self.settings.providers == Providers::Sandbox {
             self.check_ports_of("sandbox", &["sandbox"])?;
         }
-        self.services().into_iter().try_for_each(|service| {
-            self.check_ports_of(service, &[service, &format!("{service}-admin")])
-        })
+        self.services().into_iter().try_for_each(|service| self.check_ports_of_service(service))
+    }
+
+    fn check_ports_of_service(&self, service: &str) -> Result<()> {
+        self.check_ports_of(service, &[service, &format!("{service}-admin")])
     }
 
     fn check_ports_of(&self, name: &str, ports: &[&str]) -> Result<()> {
@@ -168,15 +176,17 @@ impl Fleet {
     }
 
     async fn migrate(&self) -> Result<()> {
-        for service in self.services() {
-            let database = self.environment.database(service).await?;
-            let program = self.program(service)?;
-            let migrated = errand(&program)
-                .arg("migrate")
-                .env("FLOTILLA_OWNER_DATABASE_URL", &database.owner_url)
-                .env("FLOTILLA_APP_ROLE", &database.app_role)
-                .output()
-                .context("cannot run setpriv: apt-get install util-linux")?;
+        for (home, services) in self.settings.settings.homes() {
+            let mut command = errand(self.program(home)?);
+            command.arg("migrate");
+            for service in services {
+                let database = self.environment.database(service).await?;
+                let variable = |setting| variable(home, service, setting);
+                command.env(variable("OWNER_DATABASE_URL"), &database.owner_url);
+                command.env(variable("APP_ROLE"), &database.app_role);
+            }
+            let migrated =
+                command.output().context("cannot run setpriv: apt-get install util-linux")?;
             if !migrated.status.success() {
                 bail!("{}", String::from_utf8_lossy(&migrated.stderr));
             }
@@ -188,11 +198,21 @@ impl Fleet {
         if self.settings.providers == Providers::Sandbox {
             self.start_sandbox().await?;
         }
-        let services = self.services();
-        for service in &services {
-            self.spawn_service(service).await?;
+        self.start_services().await
+    }
+
+    /// Starts what does not run of the processes of these names, and waits until all their services are ready.
+    async fn start_homes(&self, is_wanted: impl Fn(&str) -> bool) -> Result<()> {
+        let mut homes = self.settings.settings.homes();
+        homes.retain(|(home, _)| is_wanted(home));
+        for (home, services) in &homes {
+            if self.process(home).is_none() {
+                services.iter().try_for_each(|service| self.check_ports_of_service(service))?;
+                self.spawn(home, services, home, self.ports()).await?;
+            }
         }
-        let ready = services.iter().map(|service| self.wait_ready(service, service, self.ports()));
+        let services = homes.into_iter().flat_map(|(_, services)| services);
+        let ready = services.map(|service| self.wait_ready(service, service, self.ports()));
         futures::future::try_join_all(ready).await?;
         Ok(())
     }
@@ -214,25 +234,28 @@ impl Fleet {
         process.wait_ready(READY, async || answer::http(port, "/healthz").await).await
     }
 
-    async fn spawn_service(&self, service: &'static str) -> Result<()> {
-        if self.process(service).is_some() {
-            return Ok(());
-        }
-        self.check_ports_of(service, &[service, &format!("{service}-admin")])?;
-        self.spawn(service, service, self.ports()).await?;
-        Ok(())
-    }
-
-    async fn spawn(&self, service: &'static str, name: &str, ports: Ports) -> Result<Process> {
-        let database = self.environment.database(service).await?;
-        let mut spec = ProcessSpec::new(name, self.program(service)?)
-            .env("FLOTILLA_DATABASE_URL", database.app_url)
+    /// Starts a program with its services as a process of this name.
+    async fn spawn(
+        &self,
+        program: &str,
+        services: &[&'static str],
+        name: &str,
+        ports: Ports,
+    ) -> Result<Process> {
+        let mut spec = ProcessSpec::new(name, self.program(program)?)
             .env("FLOTILLA_KAFKA_BROKERS", self.environment.kafka_brokers())
             .env("FLOTILLA_REGISTRY_URL", self.environment.registry_url())
-            .env("FLOTILLA_HTTP_ADDRESS", address(ports, service))
-            .env("FLOTILLA_ADMIN_ADDRESS", address(ports, &format!("{service}-admin")))
             .env("FLOTILLA_INSTANCE", name);
-        spec.env.extend(self.outside(service));
+        for service in services {
+            let own = [
+                ("DATABASE_URL", self.environment.database(service).await?.app_url),
+                ("HTTP_ADDRESS", address(ports, service)),
+                ("ADMIN_ADDRESS", address(ports, &format!("{service}-admin"))),
+            ];
+            let own = own.map(|(setting, value)| (variable(program, service, setting), value));
+            spec.env.extend(own);
+            spec.env.extend(self.outside(service));
+        }
         spec.env.extend(self.settings.variables.iter().cloned());
         Process::start(&self.settings.settings, &spec, self.settings.lifetime)
     }
@@ -252,20 +275,36 @@ impl Fleet {
 
     async fn wait_ready(&self, service: &str, name: &str, ports: Ports) -> Result<()> {
         let process = self.process(name).with_context(|| {
-            let log = self.settings.settings.log(name);
+            let log = self.settings.settings.log(self.settings.settings.home_of(name));
             format!("{name} ended while starting; see {}", log.display())
         })?;
         let port = ports.get(&format!("{service}-admin"));
         process.wait_ready(READY, async || answer::http(port, "/readyz").await).await
     }
 
-    /// Stops a service in good order.
+    /// Stops a service, and what runs in the same process, in good order.
     pub async fn stop_service(&self, service: &str) -> Result<()> {
         self.process(service).with_context(|| format!("{service} does not run"))?.stop(STOP).await
     }
 
+    /// Stops all services.
+    pub async fn stop_services(&self) -> Result<()> {
+        let homes = self.settings.settings.homes().into_iter();
+        let stopped = homes.map(|(home, _)| self.stop_service(home));
+        futures::future::try_join_all(stopped).await?;
+        Ok(())
+    }
+
     fn program(&self, name: &str) -> Result<PathBuf> {
         settings::program(&self.settings.programs, name)
+    }
+}
+
+/// The variable of a setting that a service has for itself, in a program that is this service or has several.
+fn variable(program: &str, service: &str, setting: &str) -> String {
+    match program == service {
+        true => format!("FLOTILLA_{setting}"),
+        false => format!("FLOTILLA_{}_{setting}", service.to_uppercase()),
     }
 }
 

@@ -39,18 +39,18 @@ pub struct Environment {
     lifetime: Lifetime,
 }
 
-/// One process of an environment.
+/// One server or service of an environment.
 #[derive(Debug, Clone, Serialize)]
 pub struct ServerStatus {
-    /// Its name, which is also its log's.
+    /// Its name.
     pub name: String,
-    /// Its pid, when it runs.
+    /// The pid of the process that it runs in, when it runs.
     pub pid: Option<u32>,
     /// Whether a signal has frozen it.
     pub is_frozen: bool,
     /// Where it listens.
     pub port: u16,
-    /// Its log.
+    /// The log of that process.
     pub log: String,
 }
 
@@ -73,10 +73,10 @@ impl Environment {
         // A frozen process counts as running and would never be ready.
         Process::all(&self.settings).iter().try_for_each(Process::thaw)?;
         self.download(progress).await?;
-        let services = self.settings.services();
-        let clusters = try_join_all(services.into_iter().map(|name| self.start_cluster(name)));
+        let homes = self.settings.homes().into_iter();
+        let clusters = try_join_all(homes.map(|(name, has)| self.start_cluster(name, has)));
         let registry = async {
-            self.start_cluster("registry").await?;
+            self.start_cluster("registry", Vec::new()).await?;
             registry::start(&self.settings, self.lifetime).await
         };
         let kafka = kafka::start(&self.settings, self.lifetime);
@@ -126,7 +126,7 @@ impl Environment {
 
     /// The servers of the services' databases.
     fn databases(&self) -> Vec<String> {
-        self.settings.services().iter().map(|service| format!("postgres-{service}")).collect()
+        self.settings.homes().iter().map(|(home, _)| format!("postgres-{home}")).collect()
     }
 
     async fn download(&self, progress: Progress<'_>) -> Result<()> {
@@ -144,12 +144,12 @@ impl Environment {
         Ok(())
     }
 
-    async fn start_cluster(&self, name: &'static str) -> Result<()> {
+    async fn start_cluster(&self, name: &'static str, has: Vec<&'static str>) -> Result<()> {
         let cluster = Cluster::new(&self.settings, name);
         // On the heap: as many of these as there are databases are part of one future.
         Box::pin(cluster.start(self.lifetime)).await?;
-        if name != "registry" {
-            cluster.database(name).await?;
+        for service in has {
+            cluster.database(service).await?;
         }
         Ok(())
     }
@@ -201,13 +201,14 @@ impl Environment {
     }
 
     fn status_of(&self, name: &str) -> ServerStatus {
-        let process = Process::find(&self.settings, name);
+        let home = self.settings.home_of(name);
+        let process = Process::find(&self.settings, home);
         ServerStatus {
             name: name.to_owned(),
             pid: process.as_ref().map(|process| process.pid),
             is_frozen: process.is_some_and(|process| process.is_frozen()),
             port: self.settings.ports.get(name),
-            log: self.settings.log(name).display().to_string(),
+            log: self.settings.log(home).display().to_string(),
         }
     }
 
@@ -229,28 +230,34 @@ impl Environment {
 
     /// The database of a service.
     pub async fn database(&self, service: &'static str) -> Result<Database> {
-        Cluster::new(&self.settings, service).database(service).await
+        self.cluster_of(service).database(service).await
+    }
+
+    /// The server of a service's database.
+    fn cluster_of(&self, service: &'static str) -> Cluster<'_> {
+        Cluster::new(&self.settings, self.settings.home_of(service))
     }
 
     /// A further database in the order service's server, for tests.
     pub(crate) async fn extra_database(&self, name: &str) -> Result<Database> {
-        Cluster::new(&self.settings, "order").database(name).await
+        self.cluster_of("order").database(name).await
     }
 
     /// The superuser's URL of a server's database, for measuring and auditing.
     pub fn superuser_url(&self, service: &'static str) -> Result<String> {
         let database = if service == "registry" { "registry" } else { service };
-        let cluster = Cluster::new(&self.settings, service);
+        let cluster = self.cluster_of(service);
         // A secret generated now would be one that no server knows.
         if !cluster.was_started() {
-            bail!("postgres-{service} was never started here; `flotilla local up` starts it");
+            let home = self.settings.home_of(service);
+            bail!("postgres-{home} was never started here; `flotilla local up` starts it");
         }
         cluster.superuser_url(database)
     }
 
     /// Where a service's database is, for people who want to look into it.
     pub fn database_place(&self, service: &'static str) -> DatabasePlace {
-        Cluster::new(&self.settings, service).place(service)
+        self.cluster_of(service).place(service)
     }
 
     /// Where Kafka is.

@@ -3,7 +3,7 @@
 //!
 //! Reading order: `settings` and `ports` (where everything is), `process` (starting, watching, stopping anything),
 //! `claim` and `cache` (whose turn it is, what is downloaded), `answer` (whether a server answers), one file
-//! per kind of server, `environment` (all of them together), `testing`.
+//! per kind of server, `environment` (all of them together), `programs` (what they are made of), `testing`.
 
 #![warn(missing_docs)]
 
@@ -18,6 +18,7 @@ mod postgres;
 mod kafka;
 mod registry;
 mod environment;
+mod programs;
 pub mod doctor;
 pub mod testing;
 
@@ -27,5 +28,6 @@ pub use ports::{DEFAULT_BASE_PORT, Ports};
 pub use postgres::{Database, DatabasePlace};
 pub use process::surroundings::errand;
 pub use process::{Lifetime, Process, ProcessSpec};
+pub use programs::Programs;
 pub use roster::SERVICES;
 pub use settings::{Compiler, Settings, known_service};

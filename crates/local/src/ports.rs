@@ -18,13 +18,14 @@ const PORTS_OF_A_MEMBER: u16 = 2;
 /// Where the ports of what every fleet has once begin, from the base.
 const SHARED: u16 = 32;
 /// The order of those.
-const SHARED_PORTS: [&str; 6] = [
+const SHARED_PORTS: [&str; 7] = [
     "sandbox",
     "kafka",
     "kafka-controller",
     "registry",
     "registry-management",
     "postgres-registry",
+    "postgres-fleet",
 ];
 /// Where the ports of the services' databases begin, one each.
 const DATABASES: u16 = 48;

@@ -1,4 +1,4 @@
-//! Postgres servers: one per service, each with a data folder, a port and a superuser of its own.
+//! Postgres servers: one per service, or one for those that run in one process, each with a data folder, a port and a superuser of its own.
 
 mod database;
 
@@ -28,7 +28,8 @@ const CHILDREN_GONE: Duration = Duration::from_secs(10);
 const CONFIGURATION: &str = "\
 # One server of five on a small machine; the rows in use fit.
 shared_buffers = '128MB'
-# An executor, a relay, a sweep and eight readers per replica, and room for tools.
+# An executor, a relay, a sweep and eight readers per replica, or for each of four services in one process, and
+# room for tools.
 max_connections = 60
 # The log is written over and over in files that exist: a new one is first filled with zeros, which under
 # load took a tenth of the time. What a checkpoint costs is little, as only the latest pages change.

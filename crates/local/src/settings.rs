@@ -26,6 +26,10 @@ pub const DEFAULT_STATE: &str = ".flotilla";
 const BASE_FILE: &str = "base-port";
 /// The file that says which services on request it was last started with.
 const WITH_FILE: &str = "with";
+/// The file that is there if it was last started with its services in one process.
+const ONE_PROCESS_FILE: &str = "one-process";
+/// What that process, its program and the server of its databases are called.
+const ONE_PROCESS: &str = "fleet";
 /// What `FLOTILLA_WITH` says for no service on request: an empty variable counts as not set.
 const WITH_NONE: &str = "none";
 
@@ -38,6 +42,8 @@ pub struct Settings {
     pub ports: Ports,
     /// Services on request that this fleet has.
     pub with: Vec<&'static str>,
+    /// Whether the services that every fleet has run in one process, with their databases in one server.
+    pub one_process: bool,
     /// How Kafka's code is compiled.
     pub kafka_compiler: Compiler,
 }
@@ -64,7 +70,13 @@ impl Settings {
         fs::create_dir_all(root).with_context(|| format!("cannot create {}", root.display()))?;
         let root = root.canonicalize()?;
         let ports = Ports::from_base(base);
-        Ok(Settings { root, ports, with: Vec::new(), kafka_compiler: Compiler::Quick })
+        Ok(Settings {
+            root,
+            ports,
+            with: Vec::new(),
+            one_process: false,
+            kafka_compiler: Compiler::Quick,
+        })
     }
 
     /// The settings that the variables `FLOTILLA_STATE`, `FLOTILLA_BASE_PORT` and `FLOTILLA_WITH` ask for.
@@ -79,6 +91,7 @@ impl Settings {
             Some(asked) => asked,
             None => settings.last_with(),
         };
+        settings.one_process = settings.root.join(ONE_PROCESS_FILE).exists();
         Ok(settings)
     }
 
@@ -100,6 +113,20 @@ impl Settings {
             ),
             Some(_) | None => Ok(Some(settings)),
         }
+    }
+
+    /// Has a fleet that is started for the first time run its services in one process. One that was started
+    /// otherwise has its databases elsewhere.
+    pub fn ask_for_one_process(&mut self) -> Result<()> {
+        if self.last_base().is_some() && !self.one_process {
+            bail!(
+                "the fleet in {} has a process and a database server for each service, which cannot be \
+                 changed: `flotilla local reset` forgets that fleet, or name another folder in FLOTILLA_STATE",
+                self.root.display()
+            );
+        }
+        self.one_process = true;
+        Ok(())
     }
 
     /// An environment in `root` on ports that are free now.
@@ -129,16 +156,41 @@ impl Settings {
         services_with(&self.with)
     }
 
+    /// What a service runs in: the name of the process, of its program, and of the server that has its database.
+    /// Whatever is no service runs in itself.
+    pub fn home_of<'a>(&self, name: &'a str) -> &'a str {
+        match self.one_process && roster::SERVICES.contains(&name) {
+            true => ONE_PROCESS,
+            false => name,
+        }
+    }
+
+    /// All of these, each with its services, in the roster's order.
+    pub fn homes(&self) -> Vec<(&'static str, Vec<&'static str>)> {
+        let mut homes: Vec<(&str, Vec<&str>)> = Vec::new();
+        for service in self.services() {
+            let home = self.home_of(service);
+            match homes.iter_mut().find(|(known, _)| *known == home) {
+                Some((_, services)) => services.push(service),
+                None => homes.push((home, vec![service])),
+            }
+        }
+        homes
+    }
+
     /// Remembers ports and services for the commands that follow.
     pub(crate) fn remember(&self) -> Result<()> {
         fs::write(self.root.join(BASE_FILE), format!("{}\n", self.ports.base()))?;
         fs::write(self.root.join(WITH_FILE), format!("{}\n", self.with.join(" ")))?;
+        if self.one_process {
+            fs::write(self.root.join(ONE_PROCESS_FILE), "")?;
+        }
         Ok(())
     }
 
     /// Forgets them.
     pub(crate) fn forget(&self) {
-        for file in [BASE_FILE, WITH_FILE] {
+        for file in [BASE_FILE, WITH_FILE, ONE_PROCESS_FILE] {
             fs::remove_file(self.root.join(file)).ok();
         }
     }
@@ -204,6 +256,34 @@ mod tests {
             assert!(!services_with(&[]).contains(&member.name));
             assert!(services_with(&[member.name]).contains(&member.name));
         }
+    }
+
+    #[test]
+    fn services_in_one_process_share_a_home_and_those_on_request_have_their_own() {
+        let folder = std::env::temp_dir().join(format!("flotilla-homes-{}", std::process::id()));
+        let mut settings = Settings::new(&folder, DEFAULT_BASE_PORT).unwrap();
+        let on_request = ROSTER.iter().filter(|member| member.starts == Starts::OnRequest);
+        settings.with = on_request.map(|member| member.name).collect();
+        let alone = |services: Vec<&'static str>| services.into_iter().map(|one| (one, vec![one]));
+        assert_eq!(settings.homes(), alone(settings.services()).collect::<Vec<_>>());
+        settings.ask_for_one_process().unwrap();
+        let together = [(ONE_PROCESS, roster::SERVICES.to_vec())].into_iter();
+        let expected: Vec<_> = together.chain(alone(settings.with.clone())).collect();
+        assert_eq!(settings.homes(), expected);
+        assert_eq!(settings.home_of("kafka"), "kafka");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn the_databases_of_a_fleet_are_not_left_behind_unnoticed() {
+        let folder = std::env::temp_dir().join(format!("flotilla-shape-{}", std::process::id()));
+        let mut settings = Settings::new(&folder, DEFAULT_BASE_PORT).unwrap();
+        settings.remember().unwrap();
+        let refused = settings.ask_for_one_process().unwrap_err().to_string();
+        assert!(refused.contains("flotilla local reset"), "{refused}");
+        settings.forget();
+        settings.ask_for_one_process().unwrap();
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

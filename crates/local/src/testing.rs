@@ -53,7 +53,12 @@ pub async fn servers() -> Result<Servers> {
 
 /// The servers of this program alone, even if others share theirs; from then on [`servers`] returns these.
 pub async fn own_servers() -> Result<Servers> {
-    let servers = SERVERS.get_or_try_init(Servers::own).await?;
+    own_servers_with(|_usual| ()).await
+}
+
+/// The same with settings that are not the usual ones.
+pub async fn own_servers_with(change: impl FnOnce(&mut Settings)) -> Result<Servers> {
+    let servers = SERVERS.get_or_try_init(|| Servers::own_with(change)).await?;
     servers.check_own()?;
     Ok(servers.clone())
 }
@@ -111,8 +116,13 @@ impl Servers {
     /// A set for this program alone, in the first folder that no other program is using. A folder is
     /// used again rather than removed: a program cannot tell when its last test has ended.
     pub async fn own() -> Result<Self> {
+        Servers::own_with(|_usual| ()).await
+    }
+
+    async fn own_with(change: impl FnOnce(&mut Settings)) -> Result<Self> {
         let folder = own_folder("test-servers")?;
-        let settings = Settings::on_free_ports(folder.path())?;
+        let mut settings = Settings::on_free_ports(folder.path())?;
+        change(&mut settings);
         // Held for as long as this program lives.
         std::mem::forget(folder);
         Servers::start(settings).await

@@ -1,6 +1,7 @@
 //! The simulator as a program.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,9 @@ struct Args {
     /// no key, so anything but the loopback shows them to others.
     #[arg(long, env = "SANDBOX_LISTEN", default_value = "127.0.0.1:8090")]
     listen: SocketAddr,
+    /// Do not serve: exit with 0 if a sandbox on this machine is ready there (a container's health check).
+    #[arg(long)]
+    ready: bool,
     /// The journal that survives a restart. Without it everything is forgotten in the end.
     #[arg(long, env = "SANDBOX_LEDGER", value_name = "FILE")]
     ledger: Option<PathBuf>,
@@ -61,10 +65,15 @@ struct Args {
 
 /// How long calls under way may take at shutdown. A held answer would take minutes.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long an answer to the question whether it is ready may take. Who asks will ask again.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    if args.ready {
+        return is_ready(args.listen.port());
+    }
     let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     tracing_subscriber::registry().with(args.log.clone()).with(logs).init();
     let simulator = simulator(&args)?;
@@ -93,6 +102,18 @@ async fn main() -> anyhow::Result<()> {
         Ok(ended) => Ok(ended?),
         Err(_still_under_way) => Ok(()),
     }
+}
+
+fn is_ready(port: u16) -> anyhow::Result<()> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)
+        .with_context(|| format!("nobody listens on {address}"))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(stream, "GET /healthz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).context("there was no answer in time")?;
+    anyhow::ensure!(status == *b"HTTP/1.1 200", "{}", String::from_utf8_lossy(&status));
+    Ok(())
 }
 
 fn simulator(args: &Args) -> anyhow::Result<Arc<Simulator>> {

@@ -12,15 +12,17 @@ const STEP_DURATION: &str = "flotilla_order_step_duration";
 const COMPENSATIONS: &str = "flotilla_order_compensations";
 const ENDED: &str = "flotilla_orders_ended";
 const OPEN: &str = "flotilla_orders_open";
+const STUCK: &str = "flotilla_orders_stuck";
 const OLDEST_OPEN: &str = "flotilla_orders_oldest_open_age_seconds";
 
 /// All of them, for the service's description.
-pub(crate) fn described() -> [Metric; 5] {
+pub(crate) fn described() -> [Metric; 6] {
     [
         Metric::duration(STEP_DURATION, "From placing an order to each step"),
         Metric::counter(COMPENSATIONS, "Orders that were cancelled, by reason"),
         Metric::counter(ENDED, "Orders that came to an end, by state"),
         Metric::gauge(OPEN, "Orders that are neither completed nor cancelled, by state"),
+        Metric::gauge(STUCK, "Open for more than five minutes, by whom they wait for"),
         Metric::gauge(OLDEST_OPEN, "Time since the oldest of them was placed"),
     ]
 }
@@ -53,8 +55,13 @@ pub(crate) fn readings(open: &OpenOrders) -> Vec<Reading> {
         label: Some(("state", phase.name())),
         value: *count as f64,
     });
+    let stuck = open.stuck.iter().map(|(service, count)| Reading {
+        name: STUCK,
+        label: Some(("waits_for", service)),
+        value: *count as f64,
+    });
     let oldest = Reading { name: OLDEST_OPEN, label: None, value: open.oldest_seconds };
-    by_state.chain([oldest]).collect()
+    by_state.chain(stuck).chain([oldest]).collect()
 }
 
 /// Seconds since the order was placed, as its id says. The time of a batch is a little behind the

@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::Adapter;
-use crate::run::config::{Env, PREFIX};
+use crate::run::env::{Env, PREFIX};
 use crate::service::{Calls, Outside};
 
 /// How long a call may take unless the setting says otherwise.

@@ -3,7 +3,8 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use super::*;
 use crate::effects::Effects;
 use crate::executor::queue::{Next, Queue, Senders, queue};
-use crate::run::config::{Config, Env};
+use crate::run::config::Config;
+use crate::run::env::Env;
 
 struct Asking;
 

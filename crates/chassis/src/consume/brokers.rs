@@ -15,6 +15,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::consume::offsets::Partition;
+use crate::ops::logs;
 
 /// How long the brokers may take for one answer.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
@@ -206,7 +207,9 @@ fn of_each_leader<T: Send>(
         return asked(only);
     }
     thread::scope(|scope| {
-        let asking = leaders.into_iter().map(|leader| scope.spawn(move || asked(leader)));
+        let asking = leaders
+            .into_iter()
+            .map(|leader| scope.spawn(logs::for_the_same(move || asked(leader))));
         let asking: Vec<_> = asking.collect();
         let answered = asking.into_iter().map(|asking| asking.join().unwrap_or_default());
         answered.flatten().collect()

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 
 use crate::consume::offsets::Partition;
 use crate::publish::outbox::{BatchWriter, Packed, unpack};
+use crate::wire::cause::About;
 use crate::wire::limits::{DETAIL_BYTES_MAX, RECORD_BYTES_MAX};
 pub(crate) use repair::{DeadLetter, LetterState, Listed, find, list, settle, waiting};
 use text::headers_to_json;
@@ -30,6 +31,7 @@ pub(crate) struct Casualty<'a> {
     /// The message as it was, packed by [`pack_one`](crate::publish::outbox::pack_one).
     pub(crate) original: &'a [u8],
     pub(crate) reason: Reason,
+    pub(crate) about: About,
 }
 
 /// The topic of a service's dead letters.

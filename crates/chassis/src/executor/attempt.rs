@@ -165,7 +165,8 @@ impl<S: Service> Decisions<'_, S> {
         let effects = &mut decided.effects;
         for (index, (item, input)) in self.batch.iter().zip(self.inputs).enumerate() {
             let Some(input) = input else { continue };
-            let span = self.telemetry.process_span(topic(item), item.trace.clone());
+            let span =
+                self.telemetry.process_span(topic(item), item.cause.as_deref(), item.trace.clone());
             effects.caused_by(item.cause.clone(), span.context());
             if span.is_recorded() {
                 spans.push(span);

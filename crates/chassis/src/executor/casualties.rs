@@ -47,6 +47,7 @@ impl<'b> Casualties<'b> {
                     offset: delivery.offset,
                     original: &delivery.original,
                     reason,
+                    about: item.about(),
                 }),
                 Origin::Replay(replay) => {
                     refused.insert(replay.dead_letter, reason.detail);
@@ -80,12 +81,15 @@ impl<'b> Casualties<'b> {
         service: &str,
         outbox: &mut BatchWriter,
     ) -> Result<(), sqlx::Error> {
-        for Casualty { partition, offset, reason, .. } in &self.new {
+        for Casualty { partition, offset, reason, about, .. } in &self.new {
             tracing::warn!(
                 topic = partition.topic,
                 partition = partition.number,
                 offset,
                 reason = reason.code,
+                event = about.event.as_deref(),
+                key = about.key(),
+                trace = about.trace.as_deref(),
                 "dead letter: {}",
                 reason.detail
             );

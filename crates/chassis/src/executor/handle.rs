@@ -240,7 +240,8 @@ pub(crate) mod tests {
     use super::*;
     use crate::effects::Effects;
     use crate::executor::queue::{COMMANDS_BYTES_MAX, COMMANDS_MAX, Senders, queue};
-    use crate::run::config::{Config, Env};
+    use crate::run::config::Config;
+    use crate::run::env::Env;
     use crate::service::NoCall;
 
     /// Waits on a queue that nobody empties.

@@ -12,6 +12,7 @@ use crate::calls::intents::OpenCalls;
 use crate::consume::dead_letters::Reason;
 use crate::consume::offsets::Partition;
 use crate::service::Service;
+use crate::wire::cause::About;
 use crate::wire::trace::TraceContext;
 
 /// The most inputs of one transaction. Beyond about 500 a batch gains little more and its callers
@@ -46,6 +47,13 @@ pub(crate) struct Item<S: Service> {
     /// The id of the event that caused it, for the headers of what it causes.
     pub(crate) cause: Option<Arc<str>>,
     pub(crate) trace: Option<TraceContext>,
+}
+
+impl<S: Service> Item<S> {
+    /// What it is about, for the log.
+    pub(crate) fn about(&self) -> About {
+        About::of(self.cause.clone(), self.trace.as_ref())
+    }
 }
 
 pub(crate) enum Work<I> {

@@ -10,6 +10,7 @@ use crate::consume::offsets::{Advance, Partition, Positions};
 use crate::executor::queue::{Delivery, Item, Origin};
 use crate::ops::health::Health;
 use crate::service::Service;
+use crate::wire::cause::About;
 
 /// How long a partition is held when its next event cannot be processed; doubled each time, up to the
 /// last. An attempt may take as long as a statement may, and nobody else progresses meanwhile.
@@ -34,7 +35,13 @@ impl Stuck {
     }
 
     /// Holds the partition of an event that failed alone.
-    pub(super) fn hold(&mut self, positions: &Positions, delivery: &Delivery, why: &str) {
+    pub(super) fn hold(
+        &mut self,
+        positions: &Positions,
+        delivery: &Delivery,
+        about: &About,
+        why: &str,
+    ) {
         let Delivery { partition, offset, .. } = *delivery;
         let known = self.events.get(&partition).filter(|event| event.offset == offset);
         let hold = known.map_or(HOLD_FIRST, |event| (event.hold * 2).min(HOLD_LAST));
@@ -44,6 +51,9 @@ impl Stuck {
                 topic = partition.topic,
                 partition = partition.number,
                 offset,
+                event = about.event.as_deref(),
+                key = about.key(),
+                trace = about.trace.as_deref(),
                 "an event cannot be processed: its partition is held, and it is tried again"
             );
         }

@@ -1,6 +1,7 @@
 //! The settings of a service that is measured, or tested, part by part.
 
-use crate::run::config::{Config, Env};
+use crate::run::config::Config;
+use crate::run::env::Env;
 
 /// The settings of a service with Kafka there, or nowhere, and defaults otherwise.
 pub(crate) fn config(brokers: &str) -> Config {

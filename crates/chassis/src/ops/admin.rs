@@ -50,6 +50,7 @@ pub(crate) struct Admin<S: Service> {
 
 /// The admin port's routes, with what the service lets operators do.
 pub(crate) fn router<S: Service>(operators: OpenApiRouter, admin: Admin<S>) -> Router {
+    admin.telemetry.metrics.standing.show(Arc::clone(&admin.health), admin.db.clone());
     let router = Router::new()
         .route("/livez", get(livez::<S>))
         .route("/readyz", get(readyz::<S>))

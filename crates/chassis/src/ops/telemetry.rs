@@ -1,8 +1,11 @@
-//! Logs, metrics and traces. Metrics always exist, for `/metrics`; export over OTLP only if an
+//! Metrics and traces. Metrics always exist, for `/metrics`; export over OTLP only if an
 //! endpoint is configured. Counted per batch, not per message, so that the hot path hardly notices.
 
+mod maker;
 mod metric;
 mod metrics;
+mod process;
+mod standing;
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -16,29 +19,14 @@ use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::ops::measures::{Group, Measured, Measures};
 use crate::run::config::Config;
 use crate::service::Reading;
+use crate::wire::cause::key_of;
 use crate::wire::trace::TraceContext;
 pub use metric::{Kind, Metric};
 pub(crate) use metrics::Metrics;
-
-/// Starts JSON logs on stdout, or plain ones if a person reads them on a terminal.
-pub(crate) fn init_logs(levels: Targets) {
-    let logs = tracing_subscriber::fmt::layer().with_target(false);
-    let all = tracing_subscriber::registry().with(levels);
-    let started = match std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-        true => all.with(logs).try_init(),
-        false => all.with(logs.json().flatten_event(true)).try_init(),
-    };
-    if let Err(error) = started {
-        tracing::debug!(error = %error, "logs were started before");
-    }
-}
 
 /// Bounds for how long the steps of a saga take: from a few hops on an idle machine to a deadline.
 const SAGA_SECONDS: [f64; 12] =
@@ -99,6 +87,9 @@ impl Telemetry {
         let meters = meters.build();
         let meter = meters.meter("flotilla");
         let metrics = Metrics::new(&meter);
+        metrics.build_info.record(1, &[KeyValue::new("version", env!("CARGO_PKG_VERSION"))]);
+        // An alert looks at its increase, and the first one would not be one without a beginning.
+        metrics.partitions_set_back.add(0, &[]);
         Ok(Telemetry { metrics, own: Mutex::default(), meter, prometheus, meters, traces })
     }
 
@@ -160,25 +151,40 @@ impl Telemetry {
         let parent = header.and_then(TraceContext::parse);
         let parent = parent.map(|parent| parent.with_state(Some(&states.join(","))));
         let Some((_, tracer)) = &self.traces else { return Traced { span: None, context: parent } };
-        self.child(tracer, format!("command {service}"), SpanKind::Server, parent, &[])
+        self.child(tracer, format!("command {service}"), SpanKind::Server, parent, Vec::new())
     }
 
     /// The span of processing one message, if its trace is recorded. Nothing is created for the
-    /// others: a span that is sampled out costs almost as much as encoding an event.
-    pub(crate) fn process_span(&self, topic: &str, context: Option<TraceContext>) -> Traced {
+    /// others: a span that is sampled out costs almost as much as encoding an event. With the id of the event that
+    /// is processed or has caused this, and its key: a trace is looked for by its order.
+    pub(crate) fn process_span(
+        &self,
+        topic: &str,
+        cause: Option<&str>,
+        context: Option<TraceContext>,
+    ) -> Traced {
         match (&self.traces, context) {
-            (Some((_, tracer)), Some(parent)) if parent.is_sampled() => self.child(
-                tracer,
-                format!("process {topic}"),
-                SpanKind::Consumer,
-                Some(parent),
-                &[
+            (Some((_, tracer)), Some(parent)) if parent.is_sampled() => {
+                let mut attributes = vec![
                     KeyValue::new("messaging.system", "kafka"),
                     KeyValue::new("messaging.operation.name", "process"),
                     KeyValue::new("messaging.operation.type", "process"),
                     KeyValue::new("messaging.destination.name", topic.to_owned()),
-                ],
-            ),
+                ];
+                if let Some(id) = cause {
+                    attributes.extend([
+                        KeyValue::new("messaging.message.id", id.to_owned()),
+                        KeyValue::new("messaging.message.conversation_id", key_of(id).to_owned()),
+                    ]);
+                }
+                self.child(
+                    tracer,
+                    format!("process {topic}"),
+                    SpanKind::Consumer,
+                    Some(parent),
+                    attributes,
+                )
+            }
             (_, context) => Traced { span: None, context },
         }
     }
@@ -189,10 +195,9 @@ impl Telemetry {
         name: String,
         kind: SpanKind,
         parent: Option<TraceContext>,
-        attributes: &[KeyValue],
+        attributes: Vec<KeyValue>,
     ) -> Traced {
-        let builder =
-            tracer.span_builder(name).with_kind(kind).with_attributes(attributes.to_vec());
+        let builder = tracer.span_builder(name).with_kind(kind).with_attributes(attributes);
         let parent = match parent {
             Some(parent) => Context::new().with_remote_span_context(parent.span_context()),
             None => Context::new(),

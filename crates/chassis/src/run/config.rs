@@ -1,17 +1,12 @@
-//! Configuration from the environment. Everything that is missing or contradictory is reported at once, so
-//! that nobody fixes one variable per restart.
+//! The settings that every service has, and what is wrong with them.
 
-use std::fmt::Display;
 use std::net::SocketAddr;
-use std::str::FromStr;
 use std::time::Duration;
 
-use serde::Serialize;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
-/// Every variable is read under this prefix.
-pub const PREFIX: &str = "FLOTILLA_";
+use super::env::Env;
 
 /// The exit code for a configuration that cannot work (`EX_CONFIG` of sysexits.h): restarting does
 /// not help, a supervisor should say so.
@@ -27,159 +22,10 @@ const OUTBOX_KEEP_MINUTES: u32 = 60;
 /// And at most this much of them, in megabytes: at 1,000 orders/s an hour of the order service is this much.
 const OUTBOX_KEEP_MB: u32 = 4096;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longer than a copy of an event may come after the first: see `docs/retention.md`.
 const INBOX_KEEP_DAYS: u32 = 30;
 /// As long as the dead letters' topic keeps its messages.
 const DEAD_LETTERS_KEEP_DAYS: u32 = 30;
-
-type Source = Box<dyn Fn(&str) -> Option<String>>;
-
-/// A setting, as a service describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Setting {
-    /// The variable.
-    pub name: String,
-    /// What it says.
-    pub meaning: String,
-    /// What applies if it is left out, if that is one fixed value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub default: Option<String>,
-    /// Whether no service starts without it. A secret may be given as a file instead (`NAME_FILE`).
-    pub required: bool,
-    /// Whether it must not be seen.
-    pub secret: bool,
-}
-
-impl std::fmt::Display for Setting {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:36} {}", self.name, self.meaning)?;
-        match &self.default {
-            Some(default) => write!(f, " (default {default})"),
-            None if self.required => write!(f, " (required)"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Somebody outside whom a service calls, at the place that the settings give.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Neighbour {
-    /// The name in logs and metrics.
-    pub name: &'static str,
-    /// The variable that says where it is, if one does.
-    pub setting: Option<String>,
-}
-
-/// Reads settings and remembers what is wrong with them.
-pub struct Env {
-    read: Source,
-    known: Vec<Setting>,
-    neighbours: Vec<Neighbour>,
-    problems: Vec<String>,
-}
-
-impl Env {
-    /// The process's environment.
-    pub fn from_process() -> Self {
-        Env::from_fn(|name| std::env::var(name).ok())
-    }
-
-    /// Settings from anywhere, for tests.
-    pub fn from_fn(read: impl Fn(&str) -> Option<String> + 'static) -> Self {
-        Env {
-            read: Box::new(read),
-            known: Vec::new(),
-            neighbours: Vec::new(),
-            problems: Vec::new(),
-        }
-    }
-
-    /// A setting that has no default. When it is missing, the problem is recorded and the returned value
-    /// is empty.
-    pub fn required(&mut self, name: &str, what: &str) -> String {
-        let value = self.ask(Setting { required: true, ..setting(name, what) });
-        value.unwrap_or_else(|| {
-            self.problem(format!("{PREFIX}{name} is not set: {what}"));
-            String::new()
-        })
-    }
-
-    /// A setting that may be left out. An empty value counts as left out.
-    pub fn optional(&mut self, name: &str, what: &str) -> Option<String> {
-        self.ask(setting(name, what))
-    }
-
-    /// A setting that may be left out, or given as a file, and must not be seen.
-    pub(crate) fn secret(&mut self, name: &str, what: &str, required: bool) -> Option<String> {
-        self.ask(Setting { required, secret: true, ..setting(name, what) })
-    }
-
-    fn ask(&mut self, setting: Setting) -> Option<String> {
-        let value = (self.read)(&setting.name).filter(|value| !value.trim().is_empty());
-        self.known.push(setting);
-        value
-    }
-
-    /// A setting with a default. When it is malformed, the problem is recorded and the default
-    /// returned.
-    pub fn parsed<T>(&mut self, name: &str, default: T, what: &str) -> T
-    where
-        T: FromStr + Display,
-        T::Err: Display,
-    {
-        let described = Setting { default: Some(default.to_string()), ..setting(name, what) };
-        let Some(value) = self.ask(described) else { return default };
-        value.parse().unwrap_or_else(|error: T::Err| {
-            self.problem(format!("{PREFIX}{name} is malformed ({error}): {what}"));
-            default
-        })
-    }
-
-    /// A number of days for which something is kept: at least one.
-    pub fn days(&mut self, name: &str, default: u32, what: &str) -> Duration {
-        let days = self.parsed(name, default, what);
-        if days == 0 {
-            self.problem(format!("{PREFIX}{name} is 0, and must be at least 1: {what}"));
-        }
-        DAY * days
-    }
-
-    /// Records that settings contradict each other, or anything else that makes a start pointless.
-    pub fn problem(&mut self, problem: impl Into<String>) {
-        self.problems.push(problem.into());
-    }
-
-    /// Everything that is wrong, in the order it was found.
-    pub fn problems(&self) -> &[String] {
-        &self.problems
-    }
-
-    /// Notes whom the service calls, and which setting says where that is: known even if it is not set yet.
-    pub(crate) fn calls(&mut self, name: &'static str, setting: &str) {
-        self.neighbours.push(Neighbour { name, setting: Some(format!("{PREFIX}{setting}")) });
-    }
-
-    /// Whom the service calls.
-    pub(crate) fn neighbours(&self) -> &[Neighbour] {
-        &self.neighbours
-    }
-
-    /// Every variable that was asked for.
-    pub fn known(&self) -> &[Setting] {
-        &self.known
-    }
-}
-
-fn setting(name: &str, what: &str) -> Setting {
-    Setting {
-        name: format!("{PREFIX}{name}"),
-        meaning: what.to_owned(),
-        default: None,
-        required: false,
-        secret: false,
-    }
-}
 
 /// The settings that every service has.
 #[derive(Debug, Clone)]
@@ -221,19 +67,14 @@ impl std::fmt::Debug for Secret {
 
 impl Config {
     pub(crate) fn read(env: &mut Env) -> Self {
-        let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let database_url = database_url(env, "DATABASE_URL");
         let config = Config {
             database_url,
             kafka_brokers: env.required("KAFKA_BROKERS", "host:port of Kafka, comma separated"),
             registry_url: env
                 .required("REGISTRY_URL", "URL of the schema registry's Confluent API"),
-            http_address: env.parsed("HTTP_ADDRESS", loopback(8080), "address of the public API"),
-            admin_address: env.parsed(
-                "ADMIN_ADDRESS",
-                loopback(9090),
-                "address of health, readiness, metrics and dead letters",
-            ),
+            http_address: env.address("HTTP_ADDRESS", 8080, "address of the public API"),
+            admin_address: admin_address(env),
             compression: env.parsed("KAFKA_COMPRESSION", "none".to_owned(), "none, lz4 or zstd"),
             session: Duration::from_millis(env.parsed(
                 "KAFKA_SESSION_TIMEOUT_MS",
@@ -280,50 +121,54 @@ impl Config {
     }
 
     fn check(&self, env: &mut Env) {
+        let mut wrong = |name: &str, what: String| {
+            env.problem(format!("{} {what}", env.variable(name)));
+        };
         if !["none", "lz4", "zstd"].contains(&self.compression.as_str()) {
-            env.problem(format!(
-                "{PREFIX}KAFKA_COMPRESSION is {:?}, but must be none, lz4 or zstd",
-                self.compression
-            ));
+            let what = format!("is {:?}, but must be none, lz4 or zstd", self.compression);
+            wrong("KAFKA_COMPRESSION", what);
         }
         if !(6_000..=300_000).contains(&self.session.as_millis()) {
-            env.problem(format!("{PREFIX}KAFKA_SESSION_TIMEOUT_MS is outside 6000 to 300000"));
+            wrong("KAFKA_SESSION_TIMEOUT_MS", "is outside 6000 to 300000".to_owned());
         }
         if self.shutdown.is_zero() {
-            env.problem(format!("{PREFIX}SHUTDOWN_TIMEOUT_MS is 0, so no stop could be graceful"));
+            wrong("SHUTDOWN_TIMEOUT_MS", "is 0, so no stop could be graceful".to_owned());
         }
         if self.outbox_messages_max < 1 {
-            env.problem(format!("{PREFIX}OUTBOX_MESSAGES_MAX must be at least 1"));
+            wrong("OUTBOX_MESSAGES_MAX", "must be at least 1".to_owned());
         }
-        let wrong = self.kafka_brokers.split(',').find(|broker| !is_host_and_port(broker.trim()));
-        if let Some(wrong) = wrong.filter(|_| !self.kafka_brokers.is_empty()) {
-            env.problem(format!(
-                "{PREFIX}KAFKA_BROKERS has {wrong:?}, which is not host:port; several are \
-                 separated by commas"
-            ));
+        let no_broker = self.kafka_brokers.split(',').find(|one| !is_host_and_port(one.trim()));
+        if let Some(broker) = no_broker.filter(|_| !self.kafka_brokers.is_empty()) {
+            let what = "which is not host:port; several are separated by commas";
+            wrong("KAFKA_BROKERS", format!("has {broker:?}, {what}"));
         }
         if let Some(endpoint) = self.otlp_endpoint.as_deref().filter(|url| !is_http_url(url)) {
-            env.problem(format!(
-                "{PREFIX}OTLP_ENDPOINT is {endpoint:?}, but must be a URL such as http://host:4318"
-            ));
+            let what = "but must be a URL such as http://host:4318";
+            wrong("OTLP_ENDPOINT", format!("is {endpoint:?}, {what}"));
         }
         if !(0.0..=1.0).contains(&self.sampling) {
-            env.problem(format!("{PREFIX}TRACE_SAMPLING is {}, outside 0 to 1", self.sampling));
+            wrong("TRACE_SAMPLING", format!("is {}, outside 0 to 1", self.sampling));
+        }
+        if !self.registry_url.is_empty() && !is_http_url(&self.registry_url) {
+            let what = "but must be a URL such as http://host:8081";
+            wrong("REGISTRY_URL", format!("is {:?}, {what}", self.registry_url));
         }
         if self.http_address == self.admin_address && self.http_address.port() != 0 {
             env.problem(format!(
-                "{PREFIX}HTTP_ADDRESS and {PREFIX}ADMIN_ADDRESS are both {}: the admin routes must \
-                 not be reachable where the public ones are",
+                "{} and {} are both {}: the admin routes must not be reachable where the public \
+                 ones are",
+                env.variable("HTTP_ADDRESS"),
+                env.variable("ADMIN_ADDRESS"),
                 self.http_address
             ));
         }
-        if !self.registry_url.is_empty() && !is_http_url(&self.registry_url) {
-            env.problem(format!(
-                "{PREFIX}REGISTRY_URL is {:?}, but must be a URL such as http://host:8081",
-                self.registry_url
-            ));
-        }
     }
+}
+
+/// Where the admin routes are served.
+pub(crate) fn admin_address(env: &mut Env) -> SocketAddr {
+    let what = "address of health, readiness, metrics and dead letters";
+    env.address("ADMIN_ADDRESS", 9090, what)
 }
 
 fn kept(env: &mut Env) -> Kept {
@@ -362,31 +207,29 @@ pub(crate) fn database_url(env: &mut Env, name: &str) -> Secret {
     let what = "postgres://role:password@host:port/database of this service";
     let url = env.secret(name, what, true);
     let file = env.optional(&file_name, "a file that holds it, in place of the variable");
+    let (variable, file_variable) = (env.variable(name), env.variable(&file_name));
     let url = match (url, file) {
         (Some(_), Some(_)) => {
-            env.problem(format!("{PREFIX}{name} and {PREFIX}{file_name} are both set: choose one"));
+            env.problem(format!("{variable} and {file_variable} are both set: choose one"));
             return Secret(String::new());
         }
         (Some(url), None) => url,
         (None, Some(path)) => match std::fs::read_to_string(&path) {
             Ok(url) => url.trim().to_owned(),
             Err(error) => {
-                env.problem(format!(
-                    "{PREFIX}{file_name} names {path}, which cannot be read: {error}"
-                ));
+                env.problem(format!("{file_variable} names {path}, which cannot be read: {error}"));
                 return Secret(String::new());
             }
         },
         (None, None) => {
-            env.problem(format!("{PREFIX}{name} is not set: the URL of this service's Postgres"));
+            env.problem(format!("{variable} is not set: the URL of this service's Postgres"));
             return Secret(String::new());
         }
     };
     let scheme = url.starts_with("postgres://") || url.starts_with("postgresql://");
     if !scheme || url.parse::<sqlx::postgres::PgConnectOptions>().is_err() {
-        env.problem(format!(
-            "{PREFIX}{name} is no Postgres URL (postgres://role:password@host/db)"
-        ));
+        let shape = "postgres://role:password@host/db";
+        env.problem(format!("{variable} is no Postgres URL ({shape})"));
     }
     Secret(url)
 }

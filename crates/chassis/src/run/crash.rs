@@ -2,16 +2,23 @@
 //! there. Without the feature `testing` there is nothing here.
 
 /// Dies at once, without any cleaning up, when `FLOTILLA_CRASH_AT` names this window and it is passed
-/// for the n-th time: `name:n`. Panics when `FLOTILLA_PANIC_AT` names it.
+/// for the n-th time: `name:n`. Panics when `FLOTILLA_PANIC_AT` names it. Where a process has several services,
+/// `payment/name` is the window of one of them.
 #[cfg(feature = "testing")]
 pub(crate) fn point(name: &'static str) {
+    use crate::ops::logs;
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
     static PASSED: AtomicU64 = AtomicU64::new(0);
 
-    assert!(std::env::var("FLOTILLA_PANIC_AT").as_deref() != Ok(name), "told to panic at {name}");
+    let is_here = |window: &str| match window.split_once('/') {
+        Some((service, window)) => window == name && logs::service() == Some(service),
+        None => window == name,
+    };
+    let panics = std::env::var("FLOTILLA_PANIC_AT").is_ok_and(|window| is_here(&window));
+    assert!(!panics, "told to panic at {name}");
     let Ok(armed) = std::env::var("FLOTILLA_CRASH_AT") else { return };
     let (window, times) = armed.split_once(':').unwrap_or((&armed, "1"));
-    if window == name && (PASSED.fetch_add(1, Relaxed) + 1).to_string() == times {
+    if is_here(window) && (PASSED.fetch_add(1, Relaxed) + 1).to_string() == times {
         tracing::error!("crashing at {name}, as told");
         std::process::abort();
     }

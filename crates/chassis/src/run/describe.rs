@@ -10,7 +10,8 @@ use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use serde::Serialize;
 
-use super::config::{self, Config, Env, Neighbour, Setting};
+use super::config::{self, Config};
+use super::env::{Env, Neighbour, Setting};
 use crate::app::App;
 use crate::consume::dead_letters;
 use crate::ops::telemetry::{Metric, Metrics};
@@ -126,34 +127,74 @@ pub fn of_every_service() -> OfEveryService {
     }
 }
 
-/// A whole service: its own part, and what every service has.
+/// A service as its program describes it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Whole {
+pub(crate) struct Described {
     #[serde(flatten)]
     pub(crate) own: Description,
     /// The schemas of what it publishes, by their full names.
     pub(crate) schemas: BTreeMap<&'static str, &'static str>,
-    pub(crate) of_every_service: OfEveryService,
 }
 
-impl Whole {
+impl Described {
     pub(crate) fn of<S: Service>(app: fn(&mut Env) -> App<S>) -> Self {
         let published = app(&mut Env::from_fn(|_| None)).publishes;
         let records = published.iter().flat_map(|published| published.records);
-        Whole {
+        Described {
             own: describe(app),
             schemas: records.map(|record| (record.full_name, record.schema)).collect(),
-            of_every_service: of_every_service(),
         }
     }
 }
 
+/// A program: the service that it is, or those that it hosts, and what every service has.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Whole {
+    #[serde(flatten)]
+    pub(crate) services: Services,
+    pub(crate) of_every_service: OfEveryService,
+}
+
+/// One service is not a list of one: tools ask the program of a single service about that service.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Services {
+    One(Box<Described>),
+    Several { services: Vec<Described> },
+}
+
+impl Whole {
+    pub(crate) fn of(mut services: Vec<Described>) -> Self {
+        let services = match services.pop() {
+            Some(only) if services.is_empty() => Services::One(Box::new(only)),
+            last => {
+                services.extend(last);
+                Services::Several { services }
+            }
+        };
+        Whole { services, of_every_service: of_every_service() }
+    }
+}
+
 impl fmt::Display for Whole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let common = &self.of_every_service;
+        let services = match &self.services {
+            Services::One(service) => std::slice::from_ref(&**service),
+            Services::Several { services } => services,
+        };
+        services.iter().try_for_each(|service| writeln!(f, "{}", service.own))?;
+        list_settings(f, "settings of every service", &common.settings)?;
+        list_settings(f, "\nsettings of migrate", &common.migration_settings)?;
+        list_metrics(f, "\nmetrics of every service", &common.metrics)
+    }
+}
+
+impl fmt::Display for Description {
     /// For people: what is empty is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Whole { own, of_every_service: common, .. } = self;
-        writeln!(f, "{}", own.service)?;
-        for heard in &own.hears {
+        writeln!(f, "{}", self.service)?;
+        for heard in &self.hears {
             writeln!(f, "\nhears {}: {}", heard.topic, heard.hears.join(", "))?;
             for (what, names) in
                 [("ignores", &heard.ignores), ("never sets aside", &heard.never_dead_lettered)]
@@ -164,21 +205,34 @@ impl fmt::Display for Whole {
             }
             writeln!(f, "  a redelivery has no effect: {}", heard.deduplication)?;
         }
-        for published in &own.publishes {
+        for published in &self.publishes {
             writeln!(f, "\npublishes {}: {}", published.topic, published.records.join(", "))?;
         }
-        writeln!(f, "\nsets aside on {}", own.dead_letters)?;
-        for outside in &own.calls {
+        writeln!(f, "\nsets aside on {}", self.dead_letters)?;
+        for outside in &self.calls {
             writeln!(f, "\ncalls the {}", outside.name)?;
         }
-        writeln!(f, "\nsettings")?;
-        own.settings.iter().chain(&common.settings).try_for_each(|s| writeln!(f, "  {s}"))?;
-        writeln!(f, "\nsettings of migrate")?;
-        common.migration_settings.iter().try_for_each(|s| writeln!(f, "  {s}"))?;
-        writeln!(f, "\nmetrics")?;
-        own.metrics
-            .iter()
-            .chain(&common.metrics)
-            .try_for_each(|metric| writeln!(f, "  {:44} {}", metric.name, metric.meaning))
+        list_settings(f, "\nsettings", &self.settings)?;
+        list_metrics(f, "\nmetrics", &self.metrics)
     }
+}
+
+fn list_settings(f: &mut fmt::Formatter<'_>, title: &str, all: &[Setting]) -> fmt::Result {
+    list(f, title, all.iter().map(Setting::to_string))
+}
+
+fn list_metrics(f: &mut fmt::Formatter<'_>, title: &str, all: &[Metric]) -> fmt::Result {
+    list(f, title, all.iter().map(|metric| format!("{:44} {}", metric.name, metric.meaning)))
+}
+
+fn list(
+    f: &mut fmt::Formatter<'_>,
+    title: &str,
+    mut lines: impl ExactSizeIterator<Item = String>,
+) -> fmt::Result {
+    if lines.len() == 0 {
+        return Ok(());
+    }
+    writeln!(f, "{title}")?;
+    lines.try_for_each(|line| writeln!(f, "  {line}"))
 }

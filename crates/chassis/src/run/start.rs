@@ -115,7 +115,8 @@ impl<S: Service> Starting<S> {
             },
         );
         let routes = app.routes.take().map_or_else(OpenApiRouter::new, |r| r(handle.clone()));
-        let public_router = http::public(S::NAME, routes, Arc::clone(&health));
+        let public_router =
+            http::public(S::NAME, routes, Arc::clone(&health), Arc::clone(&telemetry));
         let mut tasks = Tasks::new(Arc::clone(&health));
         let stopping = stop.accepting.clone().cancelled_owned();
         let bounds = Bounds { connections: http::CONNECTIONS_MAX, stop: share(config.shutdown) };

@@ -54,6 +54,44 @@ async fn requests_to_kafka_are_counted_as_they_were_sent() {
 }
 
 #[tokio::test]
+async fn requests_are_timed_by_route_and_answer_and_paths_are_no_routes() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("timed");
+    world.start("a").await;
+    world.add("a", &key, 1).await.unwrap();
+    let metric = "flotilla_http_request_duration_seconds_count";
+    for label in ["method=\"POST\",", "status=\"200\""] {
+        world.wait_for_metric("a", metric, label, |n| n >= 1.0).await;
+    }
+    let shown = world.metrics("a").await;
+    assert!(!shown.contains(&key), "a key is no label: {shown}");
+    world.stop("a").await;
+}
+
+#[tokio::test]
+async fn a_replica_shows_whether_it_is_ready_what_waits_and_what_it_takes() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("standing");
+    world.start("a").await;
+    world.wait_for_metric("a", "flotilla_ready", "", |ready| ready == 1.0).await;
+    let locked = world.lock_totals().await;
+    world.send(&request(&key, 1), &key).await;
+    let (metric, part) = ("flotilla_waits_for", "part=\"executor\"");
+    world.wait_for_metric("a", metric, part, |waits| waits == 1.0).await;
+    world.wait_for_metric("a", "flotilla_ready", "", |ready| ready == 0.0).await;
+    locked.rollback().await.unwrap();
+    world.wait_for_metric("a", "flotilla_ready", "", |ready| ready == 1.0).await;
+    let shown = world.metrics("a").await;
+    assert!(!shown.contains(part), "what has recovered is not shown any more");
+    for process in
+        ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"]
+    {
+        world.wait_for_metric("a", process, "", |taken| taken > 0.0).await;
+    }
+    world.stop("a").await;
+}
+
+#[tokio::test]
 async fn the_outbox_ages_while_nobody_publishes() {
     let mut world = World::enter().await;
     let key = world.fresh_key("age");

@@ -26,6 +26,10 @@ pub(crate) enum Local {
         /// the last time. FLOTILLA_WITH says the same
         #[arg(long, value_delimiter = ',')]
         with: Vec<String>,
+        /// Run the services that every fleet has in one process, with their databases in one server; from the
+        /// first start on, and without the option as the last time
+        #[arg(long)]
+        one_process: bool,
     },
     /// Stop everything; nothing is lost
     Down,
@@ -48,12 +52,12 @@ pub(crate) enum Local {
 pub(crate) async fn run(command: Local, out: &Output) -> Result<ExitCode> {
     match command {
         Local::Demo => {
-            let fleet = up(&[], out).await?;
+            let fleet = up(&[], false, out).await?;
             demo::run(&fleet, out).await?;
             addresses(&fleet, out);
         }
-        Local::Up { with } => {
-            let fleet = up(&with, out).await?;
+        Local::Up { with, one_process } => {
+            let fleet = up(&with, one_process, out).await?;
             addresses(&fleet, out);
         }
         // If there is no fleet, everything is stopped and forgotten already.
@@ -76,10 +80,13 @@ pub(crate) async fn run(command: Local, out: &Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn up(with: &[String], out: &Output) -> Result<Fleet> {
+async fn up(with: &[String], one_process: bool, out: &Output) -> Result<Fleet> {
     let mut settings = Settings::from_env()?;
     if !with.is_empty() {
         settings.with = all_on_request(with.iter().map(String::as_str))?;
+    }
+    if one_process {
+        settings.ask_for_one_process()?;
     }
     let settings = FleetSettings::new(settings, Lifetime::UntilStopped)?;
     Fleet::start(settings, &out.progress()).await

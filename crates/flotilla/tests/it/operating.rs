@@ -63,10 +63,20 @@ async fn a_service_is_run_anywhere_as_the_page_for_operators_says() {
     command.env("FLOTILLA_ADMIN_ADDRESS", &admin).env("FLOTILLA_HTTP_ADDRESS", free_address());
     let mut running = command.spawn().unwrap();
     until_ready(&admin, &mut running).await;
+    let asked = finish(with_admin(bash("order ready"), &admin)).await;
+    assert_eq!(asked.code, 0, "{}", asked.stderr);
     let stopped = Command::new("kill").arg(running.id().to_string()).status().unwrap();
     assert!(stopped.success());
     let waited = tokio::task::spawn_blocking(move || running.wait().unwrap());
     assert_eq!(tokio::time::timeout(PATIENCE, waited).await.unwrap().unwrap().code(), Some(0));
+    let asked = finish(with_admin(bash("order ready"), &admin)).await;
+    assert_eq!(asked.code, 1, "{}", asked.stderr);
+    assert!(asked.stderr.contains("order is not ready: nobody answers on"), "{}", asked.stderr);
+}
+
+fn with_admin(mut command: Command, admin: &str) -> Command {
+    command.env("FLOTILLA_ADMIN_ADDRESS", admin);
+    command
 }
 
 /// A shell that finds the programs of this build, and has no setting of its own.

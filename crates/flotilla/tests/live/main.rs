@@ -26,6 +26,7 @@ mod offsets;
 mod audit;
 mod new;
 mod on_request;
+mod one_process;
 
 use program::Fleet;
 
@@ -49,6 +50,7 @@ fn every_command_and_option_is_run_on_a_live_fleet() {
     script::looks_at_a_fleet(&fleet);
     documents::are_true(&fleet);
     local::is_looked_at_stopped_and_forgotten(&fleet);
+    one_process::runs_the_services_of_a_new_fleet(&fleet);
 
     let missing = help::Tree::read().not_covered(&fleet.lines());
     assert!(

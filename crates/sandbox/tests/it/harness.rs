@@ -47,6 +47,11 @@ pub(crate) async fn serve(simulator: Arc<Simulator>) -> Client {
 }
 
 impl Client {
+    /// Where it asks.
+    pub(crate) fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
     pub(crate) fn new(base: String) -> Self {
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         Self { base, http }

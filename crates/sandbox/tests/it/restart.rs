@@ -241,6 +241,19 @@ async fn it_ends_when_asked_to_even_while_an_answer_is_held_back() {
 }
 
 #[test]
+fn a_health_check_succeeds_while_the_program_serves_and_fails_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(&folder.path().join("ledger"), &[]);
+    let mut check = Command::new(env!("CARGO_BIN_EXE_sandbox"));
+    check.args(["--ready", "--listen", program.client.address()]);
+    assert!(check.status().unwrap().success());
+    program.kill();
+    let said = check.output().unwrap();
+    assert!(!said.status.success());
+    assert!(String::from_utf8_lossy(&said.stderr).contains("nobody listens on 127.0.0.1:"));
+}
+
+#[test]
 fn settings_that_make_no_sense_are_refused_at_the_start() {
     let output = Command::new(env!("CARGO_BIN_EXE_sandbox"))
         .args(["--listen", "127.0.0.1:0", "--failure-rate", "7"])

@@ -9,7 +9,8 @@ use crate::effects::{Effects, Intent};
 use crate::executor::queue::queue;
 use crate::failure::Failure;
 use crate::postgres::writes::Writes;
-use crate::run::config::{Config, Env};
+use crate::run::config::Config;
+use crate::run::env::Env;
 use crate::service::{Calls, Outside, Service};
 
 struct Caller;

@@ -13,6 +13,7 @@ use super::context::Assignments;
 use super::fetched::Protocol;
 use crate::consume::offsets::Advance;
 use crate::consume::statistics;
+use crate::ops::logs;
 use crate::run::config::Config;
 use crate::service::Service;
 
@@ -46,10 +47,11 @@ impl Seat {
     pub(super) fn retire(&self) {
         let Some(client) = self.lock().take() else { return };
         client.context().retire();
-        let leaving = thread::Builder::new().name("consumer-leaving".to_owned()).spawn(move || {
+        let leaving = thread::Builder::new().name("consumer-leaving".to_owned());
+        let leaving = leaving.spawn(logs::for_the_same(move || {
             client.unsubscribe();
             drop(client);
-        });
+        }));
         if let Err(error) = leaving {
             tracing::warn!(error = %error, "a former member of the group was not told to leave");
         }

@@ -17,6 +17,7 @@ use super::fetched::Protocol;
 use super::hindrance::Complaint;
 use crate::consume::offsets::{Partition, Positions};
 use crate::consume::statistics::{RequestCounter, Statistics};
+use crate::ops::logs;
 use crate::ops::telemetry::Telemetry;
 use crate::service::Service;
 
@@ -34,6 +35,7 @@ pub(crate) struct Assignments {
     complaint: Arc<Complaint>,
     without_brokers: AtomicU32,
     retired: AtomicBool,
+    service: &'static str,
 }
 
 impl Assignments {
@@ -48,6 +50,7 @@ impl Assignments {
             complaint: Arc::clone(&consuming.complaint),
             without_brokers: AtomicU32::new(0),
             retired: AtomicBool::new(false),
+            service: S::NAME,
         }
     }
 
@@ -101,6 +104,8 @@ impl ClientContext for Assignments {
     /// One that was replaced for having lost all brokers tries to commit its last hints forever, and
     /// complains every minute.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        // Mostly a thread of librdkafka's, which is this client's alone.
+        logs::works_for(self.service);
         match level {
             _ if self.retired.load(Relaxed) => {
                 tracing::debug!("a former consumer: {facility} {line}")

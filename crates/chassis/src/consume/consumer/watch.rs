@@ -205,10 +205,15 @@ impl Watch {
     }
 
     fn measure(&self, seen: &[Seen]) {
+        for seen in seen {
+            let Partition { topic, number } = seen.partition;
+            let place =
+                [KeyValue::new("topic", topic), KeyValue::new("partition", i64::from(number))];
+            self.telemetry.metrics.consumer_lag.record(seen.lag(), &place);
+            self.telemetry.metrics.consumer_offset.record(seen.stored, &place);
+        }
         for topic in &self.sight.topics {
             let of_topic = || seen.iter().filter(|seen| seen.partition.topic == *topic);
-            let lag = of_topic().map(Seen::lag).sum::<u64>();
-            self.telemetry.metrics.consumer_lag.record(lag, &[KeyValue::new("topic", *topic)]);
             for stop in Stop::ALL {
                 let count = of_topic().filter(|seen| seen.stop == Some(stop)).count() as u64;
                 let labels =

@@ -1,10 +1,16 @@
 //! The chassis' own instruments. docs/metrics.md says what each means.
 
-use std::cell::RefCell;
-
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 
-use super::metric::{Kind, Metric};
+use super::maker::Maker;
+use super::metric::Metric;
+use super::process;
+use super::standing::Standing;
+
+/// Bounds for what happens inside, in seconds: a transaction, a flush.
+const INSIDE: [f64; 9] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0];
+/// Bounds for an answer, in seconds: up to the longest `wait` of a caller.
+const ANSWERS: [f64; 10] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 60.0];
 
 /// The chassis' own instruments.
 pub(crate) struct Metrics {
@@ -27,28 +33,37 @@ pub(crate) struct Metrics {
     pub(crate) calls_open: Gauge<u64>,
     pub(crate) calls_oldest: Gauge<f64>,
     pub(crate) consumer_lag: Gauge<u64>,
+    pub(crate) consumer_offset: Gauge<i64>,
     pub(crate) partitions: Gauge<u64>,
     pub(crate) stopped_partitions: Gauge<u64>,
     pub(crate) consumer_hindered: Gauge<u64>,
     pub(crate) partitions_set_back: Counter<u64>,
+    pub(crate) http_seconds: Histogram<f64>,
+    pub(crate) build_info: Gauge<u64>,
+    pub(crate) standing: Standing,
 }
 
 impl Metrics {
     pub(super) fn new(meter: &Meter) -> Self {
-        Metrics::made_by(&Maker { meter, noted: RefCell::default() })
+        Metrics::made_by(&Maker::of(meter))
     }
 
     /// All of them, by the names on `/metrics`.
     pub(crate) fn described(meter: &Meter) -> Vec<Metric> {
-        let make = Maker { meter, noted: RefCell::default() };
+        let make = Maker::of(meter);
         Metrics::made_by(&make);
-        make.noted.into_inner()
+        make.noted()
     }
 
     fn made_by(make: &Maker<'_>) -> Self {
+        process::measure(make);
         Metrics {
             batch_inputs: make.inputs("flotilla_batch_inputs", "Inputs per transaction"),
-            batch_seconds: make.seconds("flotilla_batch_duration", "Time of a batch's transaction"),
+            batch_seconds: make.seconds(
+                "flotilla_batch_duration",
+                "Time of a batch's transaction",
+                &INSIDE,
+            ),
             retries: make.counter("flotilla_batch_retries", "Batches that ran again, by reason"),
             dead_letters: make
                 .counter("flotilla_dead_letters", "Messages set aside, by topic and reason"),
@@ -60,8 +75,11 @@ impl Metrics {
                 .counter("flotilla_unknown_records", "Skipped records of unknown name"),
             published: make
                 .counter("flotilla_published_messages", "Messages acknowledged by Kafka"),
-            flush_seconds: make
-                .seconds("flotilla_relay_flush_duration", "Produce to last acknowledgement"),
+            flush_seconds: make.seconds(
+                "flotilla_relay_flush_duration",
+                "Produce to last acknowledgement",
+                &INSIDE,
+            ),
             kafka_requests: make
                 .counter("flotilla_kafka_requests", "Requests sent to Kafka, by API"),
             outbox_messages: make
@@ -80,7 +98,10 @@ impl Metrics {
             calls_open: make.count("flotilla_calls_open", "Outside calls without an outcome"),
             calls_oldest: make.age("flotilla_calls_oldest_age", "Time since the oldest open call"),
             unanswered_calls: make.counter("flotilla_calls_unanswered", "Outside calls made again"),
-            consumer_lag: make.count("flotilla_consumer_lag", "Unprocessed messages, by topic"),
+            consumer_lag: make
+                .count("flotilla_consumer_lag", "Unprocessed messages, by topic and partition"),
+            consumer_offset: make
+                .level("flotilla_consumer_offset", "The database's offset, by topic and partition"),
             partitions: make
                 .count("flotilla_partitions", "Partitions that the group gave this replica"),
             partitions_set_back: make.counter(
@@ -91,54 +112,13 @@ impl Metrics {
                 .count("flotilla_stopped_partitions", "Partitions that wait for an operator"),
             consumer_hindered: make
                 .count("flotilla_consumer_hindered", "1 where it cannot hear, by reason"),
+            http_seconds: make.seconds(
+                "flotilla_http_request_duration",
+                "Time until an answer begins, by method, route and status",
+                &ANSWERS,
+            ),
+            build_info: make.count("flotilla_build_info", "1, by version"),
+            standing: Standing::shown_by(make),
         }
-    }
-}
-
-/// Makes instruments and notes each, so that the description matches what exists.
-struct Maker<'m> {
-    meter: &'m Meter,
-    noted: RefCell<Vec<Metric>>,
-}
-
-impl Maker<'_> {
-    fn note(&self, metric: Metric) {
-        self.noted.borrow_mut().push(metric);
-    }
-
-    fn counter(&self, name: &'static str, what: &'static str) -> Counter<u64> {
-        self.note(Metric::counter(name, what));
-        self.meter.u64_counter(name).with_description(what).build()
-    }
-
-    fn count(&self, name: &'static str, what: &'static str) -> Gauge<u64> {
-        self.note(Metric::gauge(name, what));
-        self.meter.u64_gauge(name).with_description(what).build()
-    }
-
-    fn level(&self, name: &'static str, what: &'static str) -> Gauge<i64> {
-        self.note(Metric::gauge(name, what));
-        self.meter.i64_gauge(name).with_description(what).build()
-    }
-
-    fn age(&self, name: &'static str, what: &'static str) -> Gauge<f64> {
-        self.note(Metric { kind: Kind::Gauge, ..Metric::duration(name, what) });
-        self.meter.f64_gauge(name).with_description(what).with_unit("s").build()
-    }
-
-    fn seconds(&self, name: &'static str, what: &'static str) -> Histogram<f64> {
-        self.note(Metric::duration(name, what));
-        let histogram = self.meter.f64_histogram(name).with_description(what).with_unit("s");
-        histogram
-            .with_boundaries(vec![0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0])
-            .build()
-    }
-
-    fn inputs(&self, name: &'static str, what: &'static str) -> Histogram<u64> {
-        self.note(Metric { kind: Kind::Histogram, ..Metric::gauge(name, what) });
-        let histogram = self.meter.u64_histogram(name).with_description(what);
-        histogram
-            .with_boundaries(vec![1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0])
-            .build()
     }
 }

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use super::headers::{Texts, record};
 use super::pump::Pump;
 use crate::consume::statistics::{self, RequestCounter, Statistics};
+use crate::ops::logs;
 use crate::ops::telemetry::Telemetry;
 use crate::publish::outbox::Packed;
 use crate::wire::limits::CLIENT_BYTES;
@@ -108,6 +109,7 @@ pub(crate) struct Context {
     sent: Mutex<Arc<Sent>>,
     /// What the client said last about brokers that it cannot use.
     trouble: Arc<Mutex<Option<String>>>,
+    service: &'static str,
 }
 
 impl ClientContext for Context {
@@ -121,6 +123,8 @@ impl ClientContext for Context {
     /// That it failed as a whole is reported with the messages that failed, and the warning that it may do so
     /// comes with every producer that is made: both are only for debugging.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        // Mostly a thread of librdkafka's, which is this client's alone.
+        logs::works_for(self.service);
         match (facility, level) {
             ("FATAL" | "CONFWARN", _) | (_, RDKafkaLogLevel::Debug) => {
                 tracing::debug!("librdkafka: {facility} {text}");
@@ -300,6 +304,7 @@ fn start(
         requests: RequestCounter::new(Arc::clone(telemetry)),
         sent: Mutex::default(),
         trouble: Arc::clone(trouble),
+        service: settings.service,
     };
     let linger_ms = if kind == Kind::Gathering { GATHERING_LINGER_MS } else { PROMPT_LINGER_MS };
     let producer: BaseProducer<Context> = ClientConfig::new()

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext, PurgeConfig};
 
+use crate::ops::logs;
+
 /// How long one poll lasts while acknowledgements are outstanding. They are served as they arrive; this
 /// is only how soon the thread notices that there are none left, and how long a stop may wait for it.
 const BUSY: Duration = Duration::from_millis(250);
@@ -46,7 +48,8 @@ impl<C: ProducerContext + 'static> Pump<C> {
             let (producer, signals) = (Arc::clone(&producer), Arc::clone(&signals));
             move || serve(&producer, &signals)
         };
-        let thread = thread::Builder::new().name("producer".to_owned()).spawn(serve);
+        let thread =
+            thread::Builder::new().name("producer".to_owned()).spawn(logs::for_the_same(serve));
         let thread = thread.expect("threads can be started");
         Pump { producer, bell: Bell { signals, thread: thread.thread().clone() }, thread }
     }

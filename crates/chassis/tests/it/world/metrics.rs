@@ -36,9 +36,11 @@ impl World {
     }
 }
 
+/// All series with this label, added up: lag is shown partition by partition.
 fn value(text: &str, metric: &str, label: &str) -> Option<f64> {
     let of_metric = |line: &&str| {
         line.strip_prefix(metric).is_some_and(|rest| rest.starts_with('{') && rest.contains(label))
     };
-    text.lines().find(of_metric)?.rsplit_once(' ')?.1.parse().ok()
+    let values = text.lines().filter(of_metric).map(|line| line.rsplit_once(' ')?.1.parse().ok());
+    values.reduce(|sum: Option<f64>, value| Some(sum? + value?))?
 }

@@ -57,3 +57,24 @@ async fn a_new_replica_knows_the_oldest_open_order_without_reading_those_that_en
     assert_eq!(counted, [(Phase::Shipped, 1)]);
     assert!((8_000..8_100).contains(&age), "{age}");
 }
+
+#[tokio::test]
+async fn an_order_that_is_open_for_too_long_is_counted_for_each_whose_answer_it_waits_for() {
+    let db = database().await;
+    let cancelling = State::Cancelling {
+        reason: CancelReason::Customer,
+        stock: Hold::Free,
+        payment: Hold::Held,
+    };
+    let rows = [
+        (900, State::AwaitingBoth),
+        (800, State::Confirmed),
+        (700, cancelling),
+        (600, State::Completed),
+        (200, State::AwaitingStock),
+    ];
+    place_all(&db, &rows.map(|(age, state)| (made_ago(age), state))).await;
+    let mut connection = db.acquire().await.unwrap();
+    let open = OpenSearch::default().look(connection.acquire().await.unwrap()).await.unwrap();
+    assert_eq!(open.stuck, [("inventory", 1), ("payment", 2), ("shipping", 1)]);
+}
