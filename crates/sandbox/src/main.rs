@@ -109,7 +109,9 @@ fn is_ready(port: u16) -> anyhow::Result<()> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)
         .with_context(|| format!("nobody listens on {address}"))?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET /healthz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+    let question = format!("GET /healthz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    // In one write: a server that answers and closes after the first part would refuse the second.
+    stream.write_all(question.as_bytes())?;
     let mut status = [0; 12];
     stream.read_exact(&mut status).context("there was no answer in time")?;
     anyhow::ensure!(status == *b"HTTP/1.1 200", "{}", String::from_utf8_lossy(&status));

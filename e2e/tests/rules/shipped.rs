@@ -14,7 +14,7 @@ const NEVER: [&str; 4] = [
 
 #[test]
 fn no_shipped_program_holds_a_simulator_or_a_way_to_crash_it() {
-    let shipped: Vec<&str> = local::SERVICES.into_iter().chain(["flotilla"]).collect();
+    let shipped: Vec<&str> = local::SERVICES.into_iter().chain(["flotilla", "fleet"]).collect();
     assert_eq!(found_in(&shipped), [""; 0]);
     // The names are right: the simulation has both a simulator and services in memory.
     assert_eq!(found_in(&["e2e"]), &NEVER[..3]);
