@@ -9,6 +9,7 @@ shift
 mkdir -p "$root/etc/ssl/certs" "$root/var/lib/dpkg/status.d" "$root/home" /empty
 mkdir -m 1777 "$root/tmp"
 
+! ldd "$@" | grep 'not found' || exit 1
 # `name => /path (address)`, and the loader alone as `/path (address)`.
 libraries=$(ldd "$@" | sed -n 's/.*=> \(\/[^ ]*\) (.*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) (.*/\1/p' | sort -u)
 for library in $libraries; do

@@ -164,9 +164,16 @@ fn are_ready(services: &[Box<dyn Program>]) -> ExitCode {
     if !problems.is_empty() {
         return refuse(&problems);
     }
+    // Side by side: whoever asks has no more patience for several than for one.
+    let answers: Vec<_> = thread::scope(|scope| {
+        let asking = addresses.into_iter().map(|admin| scope.spawn(move || ready::ask(admin)));
+        let asking: Vec<_> = asking.collect();
+        let panicked = || Err("asking it panicked".to_owned());
+        asking.into_iter().map(|one| one.join().unwrap_or_else(|_| panicked())).collect()
+    });
     let mut code = ExitCode::SUCCESS;
-    for (service, admin) in services.iter().zip(addresses) {
-        if let Err(why) = ready::ask(admin) {
+    for (service, answer) in services.iter().zip(answers) {
+        if let Err(why) = answer {
             print_error(&format!("{} is not ready: {why}", service.name()));
             code = ExitCode::FAILURE;
         }

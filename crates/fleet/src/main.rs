@@ -1,4 +1,4 @@
-//! The services of the fleet in one process, for who has one machine and not a cluster. It alone depends on all of
+//! The services of the fleet in one process, for anyone with one machine and no cluster. It alone depends on all of
 //! them: they meet on Kafka here as everywhere, and none knows that the others are near.
 
 use std::process::ExitCode;

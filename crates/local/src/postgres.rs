@@ -1,4 +1,5 @@
-//! Postgres servers: one per service, or one for those that run in one process, each with a data folder, a port and a superuser of its own.
+//! Postgres servers: one per service, or one for all services that run in one process; each with a data folder, a
+//! port and a superuser of its own.
 
 mod database;
 

@@ -1,4 +1,4 @@
-//! The programs that an environment's servers are, for who runs them elsewhere: in images, where none can be pulled.
+//! The programs that an environment's servers are, for whoever runs them elsewhere: in images, where none can be pulled.
 //! Separate from the servers, which know how theirs is started.
 
 use std::path::PathBuf;

@@ -65,7 +65,7 @@ struct Args {
 
 /// How long calls under way may take at shutdown. A held answer would take minutes.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long an answer to the question whether it is ready may take. Who asks will ask again.
+/// How long an answer to the question whether it is ready may take. Whoever asks will ask again.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 #[tokio::main]

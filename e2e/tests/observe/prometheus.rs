@@ -48,7 +48,7 @@ impl Prometheus {
             format!("--web.listen-address={address}"),
         ]);
         let process = Process::start(settings, &spec, Lifetime::WithParent).unwrap();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let http = reqwest::Client::builder().no_proxy().timeout(READY).build().unwrap();
         let prometheus = Prometheus { process, url: format!("http://{address}"), http };
         let ready = async || prometheus.get("/-/ready", &[]).await.is_ok();
         prometheus.process.wait_ready(READY, ready).await.unwrap();

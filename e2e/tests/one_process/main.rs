@@ -14,7 +14,7 @@ use std::ops::Deref;
 use e2e::shop::Shop;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// Stories are told side by side. Who ends the process waits for them, and they wait meanwhile.
+/// Stories are told side by side. A test that ends the process waits for them, and they wait for it.
 static FLEET: RwLock<()> = RwLock::const_new(());
 
 /// A shop, for as long as its fleet runs undisturbed.

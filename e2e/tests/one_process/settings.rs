@@ -135,7 +135,8 @@ fn no_variable_means_two_things() {
 
 #[tokio::test]
 async fn whether_all_services_are_ready_is_one_question() {
-    let nobody = program().arg("ready").output().unwrap();
+    let nobody = program().arg("ready").env("FLOTILLA_ADMIN_ADDRESS", "127.0.0.1:1").output();
+    let nobody = nobody.unwrap();
     assert_eq!(nobody.status.code(), Some(1));
     for service in SERVICES {
         let told = String::from_utf8_lossy(&nobody.stderr).into_owned();

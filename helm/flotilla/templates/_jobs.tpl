@@ -49,7 +49,7 @@ template:
   spec:
     serviceAccountName: {{ include "flotilla.name" $root }}-{{ $component }}
     {{- include "flotilla.pod" $root | nindent 4 }}
-    restartPolicy: OnFailure
+    restartPolicy: Never
     containers:
       {{- index . 2 | nindent 6 }}
     {{- with index . 3 }}

@@ -13,10 +13,10 @@ use crate::ops::telemetry::Telemetry;
 
 /// What stands in place of a route where there is none: paths are as many as callers think of.
 const NO_ROUTE: &str = "none";
-/// What stands in place of a status where the caller went away before there was one.
+/// What stands in place of a status where there was none: the caller went away, or a stop closed the connection.
 const ABANDONED: &str = "abandoned";
 
-/// A request under way. Recorded when it is dropped, as that is all that happens when its caller goes away.
+/// A request under way. Recorded when it is dropped, as that is all that happens then.
 struct Timed {
     telemetry: Arc<Telemetry>,
     started: Instant,

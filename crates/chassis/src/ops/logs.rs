@@ -1,6 +1,6 @@
-//! Logs: JSON on stdout, or plain ones if a person reads them on a terminal. Every line says which service it is of,
-//! as a process may have several, and each of its threads works for one. Separate from `telemetry`, of which each
-//! service has its own: a process has one log.
+//! Logs: JSON on stdout, or plain ones if a person reads them on a terminal. Where a process has several services, a
+//! line says which of them it is of; a line of a thread that works for none of them, such as an exporter's, does not.
+//! Separate from `telemetry`, of which each service has its own: a process has one log.
 
 use std::cell::Cell;
 use std::fmt;

@@ -120,14 +120,20 @@ pub(crate) async fn migrate(
     sqlx::query("create schema if not exists flotilla").execute(&mut db).await?;
     // Each migrator keeps its records in its own schema; in one table they would collide.
     let mut own = connect("flotilla").await?;
-    MIGRATIONS.run(&mut own).await?;
-    service.run(&mut db).await?;
+    knowing_less(&MIGRATIONS).run(&mut own).await?;
+    knowing_less(service).run(&mut db).await?;
     if let Some(role) = app_role {
         grant(&mut db, role).await?;
     }
     own.close().await?;
     db.close().await?;
     Ok(())
+}
+
+/// The same migrations, for a database that may have newer ones: a former version comes back with a rollback, or on
+/// another node during an upgrade. Schemas only grow.
+fn knowing_less(known: &Migrator) -> Migrator {
+    Migrator { ignore_missing: true, migrations: known.migrations.clone(), ..Migrator::DEFAULT }
 }
 
 async fn grant(db: &mut PgConnection, role: &str) -> anyhow::Result<()> {

@@ -46,6 +46,8 @@ async fn run<S: Service>(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let began = Instant::now();
+    // First: the kernel ignores a signal to the first process of a container that does not ask for it.
+    let mut told = Told::by_signals_or(stop)?;
     let bind = |address| async move {
         TcpListener::bind(address).await.map_err(|error| {
             anyhow::anyhow!("cannot listen on {address}: {error}; is another process there?")
@@ -53,7 +55,6 @@ async fn run<S: Service>(
     };
     let public = bind(config.http_address).await?;
     let admin = bind(config.admin_address).await?;
-    let mut told = Told::by_signals_or(stop)?;
     let (mut starting, mut tasks) = Starting::new(app, config, public, admin)?;
     let ids = tokio::select! {
         ids = starting.dependencies() => ids,

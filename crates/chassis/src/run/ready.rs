@@ -27,7 +27,7 @@ pub(super) fn ask(admin: SocketAddr) -> Result<(), String> {
     Err(body.trim().to_owned())
 }
 
-/// Who listens on all addresses is asked on the loopback.
+/// A service that listens on all addresses is asked on the loopback.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -41,7 +41,7 @@ fn exchange(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    // In one piece: who answers before all of it has come, and closes, resets the connection.
+    // In one piece: a server that answers and closes before all of it has come resets the connection.
     let question = format!("GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(question.as_bytes())?;
     let mut answer = String::new();

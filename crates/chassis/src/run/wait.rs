@@ -51,8 +51,7 @@ impl<S: Service> Starting<S> {
         self.health.has("database");
         self.handle.inner.clock.read(&mut db).await?;
         if let Some(missing) = database::missing_migration(&mut db, self.app.migrations).await? {
-            let name = S::NAME;
-            let reason = format!("migration {missing} is missing: run `{name} migrate`");
+            let reason = format!("migration {missing} is missing: run `migrate` of this program");
             self.health.waits_for("schema", reason);
             return Ok(None);
         }

@@ -1,4 +1,4 @@
-//! A fleet whose services run in one process: who looks at it, orders from it and audits it need not know.
+//! A fleet whose services run in one process: whoever looks at it, orders from it or audits it need not know.
 
 use crate::program::{Fleet, wait_for};
 

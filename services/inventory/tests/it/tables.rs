@@ -18,9 +18,14 @@ impl Tables {
     pub(crate) async fn new() -> Self {
         let servers = local::testing::servers().await.unwrap();
         let url = servers.fresh_database("inventory").await.unwrap().owner_url;
-        chassis::testing::migrate(&url, &inventory::MIGRATIONS).await.unwrap();
         let pool = PgPoolOptions::new().max_connections(2).connect(&url).await.unwrap();
-        Tables { pool, url }
+        let tables = Tables { pool, url };
+        tables.migrate().await;
+        tables
+    }
+
+    pub(crate) async fn migrate(&self) {
+        chassis::testing::migrate(&self.url, &inventory::MIGRATIONS).await.unwrap();
     }
 
     pub(crate) async fn replica(&self) -> Harness<Inventory> {

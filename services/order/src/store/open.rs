@@ -1,6 +1,6 @@
-//! Counts the orders that are on their way, by state, those that take too long, by whom they wait for, and finds the
-//! oldest of them. There is no index on the state, so the search keeps in mind which orders were open, reads those by their ids, and
-//! otherwise only orders placed since it last looked: orders that have ended are read once or twice.
+//! Counts the orders that are on their way, by state; those of them that take too long, by whom they wait for; and
+//! finds the oldest. There is no index on the state, so the search keeps in mind which orders were open, reads those
+//! by their ids, and otherwise only orders placed since it last looked: an order that has ended is read once or twice.
 
 use std::sync::Mutex;
 
