@@ -32,7 +32,7 @@ const DATABASES: u16 = 48;
 /// How many ports an environment spans.
 const SPAN: u16 = 64;
 
-const _: () = assert!(ROSTER.len() <= MEMBERS_MAX, "there are no ports for so many services");
+const _: () = assert!(ROSTER.len() < MEMBERS_MAX, "there are no ports for so many services");
 
 /// The bases that may be chosen.
 pub(crate) const BASES: std::ops::RangeInclusive<u16> = 1024..=65_000;
@@ -66,15 +66,19 @@ impl Ports {
         Ports { base }
     }
 
-    /// A block of ports that nobody listens on. The search starts at random, so that two programs that choose at
-    /// the same moment choose different blocks.
+    /// A block of ports that nobody listens on, and that is this process's from now on: programs that choose at the
+    /// same moment would otherwise choose the same one now and then, before any server of theirs listens. The claim is a
+    /// listener on the block's last port, which no server has.
     pub(crate) fn free() -> Result<Self> {
         let blocks = u128::from((FREE.end - FREE.start) / SPAN);
         let first = Uuid::new_v4().as_u128() % blocks;
         for step in 0..blocks {
             let block = u16::try_from((first + step) % blocks)?;
             let ports = Ports { base: FREE.start + block * SPAN };
+            let Ok(claim) = bind(ports.base + SPAN - 1) else { continue };
             if ports.all().all(|(_, port)| bind(port).is_ok()) {
+                // For as long as the process lives: it may start its servers again.
+                std::mem::forget(claim);
                 return Ok(ports);
             }
         }
@@ -132,6 +136,12 @@ mod tests {
         let ports: BTreeSet<u16> = PLAN.iter().map(|(_, distance)| *distance).collect();
         assert_eq!(ports.len(), PLAN.len());
         assert!(ports.iter().all(|distance| *distance < SPAN));
+    }
+
+    #[test]
+    fn no_block_is_chosen_twice() {
+        let bases: BTreeSet<u16> = (0..50).map(|_| Ports::free().unwrap().base()).collect();
+        assert_eq!(bases.len(), 50);
     }
 
     #[test]
