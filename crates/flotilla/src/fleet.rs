@@ -49,6 +49,17 @@ impl Fleet {
         Ok(fleet)
     }
 
+    /// Starts what is around services that run elsewhere: the servers, with an empty database for each service, and the
+    /// sandbox. Idempotent.
+    pub async fn start_surroundings(&self, progress: Progress<'_>) -> Result<()> {
+        let _claim = self.environment.claim(progress).await?;
+        self.environment.start(progress).await?;
+        for service in self.services() {
+            self.environment.database(service).await?;
+        }
+        self.start_sandbox().await
+    }
+
     /// The same fleet, except that what is started through this value gets one more variable.
     pub fn with_variable(&self, name: &str, value: &str) -> Self {
         let mut fleet = self.clone();

@@ -92,11 +92,18 @@ fn spawn(settings: &Settings, lifetime: Lifetime) -> Result<Process> {
 fn configuration(settings: &Settings) -> String {
     let (broker, controller) =
         (settings.ports.get("kafka"), settings.ports.get("kafka-controller"));
+    let (mut listeners, mut advertised) = (String::new(), String::new());
+    if let Some(host) = &settings.kafka_elsewhere {
+        let port = settings.ports.get("kafka-elsewhere");
+        listeners = format!(",ELSEWHERE://127.0.0.1:{port}");
+        advertised = format!(",ELSEWHERE://{host}:{port}");
+    }
     format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
-         listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{broker}\n\
+         listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}{listeners}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{broker}{advertised}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,ELSEWHERE:PLAINTEXT\n\
          controller.listener.names=CONTROLLER\n\
          controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
          log.dirs=data\n\

@@ -18,7 +18,7 @@ const PORTS_OF_A_MEMBER: u16 = 2;
 /// Where the ports of what every fleet has once begin, from the base.
 const SHARED: u16 = 32;
 /// The order of those.
-const SHARED_PORTS: [&str; 7] = [
+const SHARED_PORTS: [&str; 8] = [
     "sandbox",
     "kafka",
     "kafka-controller",
@@ -26,6 +26,7 @@ const SHARED_PORTS: [&str; 7] = [
     "registry-management",
     "postgres-registry",
     "postgres-fleet",
+    "kafka-elsewhere",
 ];
 /// Where the ports of the services' databases begin, one each.
 const DATABASES: u16 = 48;

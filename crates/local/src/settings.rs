@@ -46,6 +46,9 @@ pub struct Settings {
     pub one_process: bool,
     /// How Kafka's code is compiled.
     pub kafka_compiler: Compiler,
+    /// A further host name of Kafka, for clients in another network: something leads them from there to this
+    /// machine's port `kafka-elsewhere`, and Kafka tells them to come back under that name and port.
+    pub kafka_elsewhere: Option<String>,
 }
 
 /// How much a Java server does to make itself faster while it runs.
@@ -76,6 +79,7 @@ impl Settings {
             with: Vec::new(),
             one_process: false,
             kafka_compiler: Compiler::Quick,
+            kafka_elsewhere: None,
         })
     }
 

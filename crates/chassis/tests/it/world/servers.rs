@@ -3,7 +3,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chassis::Registry;
 use chassis::testing::Outsider;
@@ -30,6 +30,9 @@ pub(super) struct Shared {
 
 /// Worlds at once, whatever the number of test threads: each is a Kafka, a registry and five Postgres.
 const WORLDS_MAX: usize = 4;
+
+/// How long a Kafka that was frozen may take to answer, before another client asks.
+const ASKED_AGAIN: Duration = Duration::from_secs(2);
 
 static ROOM: Semaphore = Semaphore::const_new(WORLDS_MAX);
 /// Servers that no test uses now.
@@ -137,8 +140,29 @@ impl World {
         servers.freeze("kafka", true).unwrap();
         tokio::time::sleep(time).await;
         servers.freeze("kafka", false).unwrap();
+        self.wait_until_kafka_names_itself().await;
         // A client may have lost all brokers by that, the test's own as well.
         self.outsider = Arc::new(Outsider::new(&self.urls.brokers).unwrap());
+    }
+
+    /// A Kafka that was frozen has given itself up and names no broker for a moment. A client that hears that knows none
+    /// any more, and asks again where it began only after five minutes.
+    async fn wait_until_kafka_names_itself(&self) {
+        let brokers = self.urls.brokers.clone();
+        let ask = move || {
+            let since = Instant::now();
+            loop {
+                // Another client each time, as one that heard of none has none to ask.
+                let client: BaseConsumer =
+                    ClientConfig::new().set("bootstrap.servers", &brokers).create().unwrap();
+                let heard = client.fetch_metadata(None, ASKED_AGAIN);
+                if heard.is_ok_and(|kafka| !kafka.brokers().is_empty()) {
+                    return;
+                }
+                assert!(since.elapsed() < PATIENCE, "Kafka names no broker");
+            }
+        };
+        tokio::task::spawn_blocking(ask).await.unwrap();
     }
 
     /// Stops Kafka from answering, without closing a connection.

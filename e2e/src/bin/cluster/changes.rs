@@ -1,0 +1,89 @@
+//! What is changed on purpose while orders come: the version, a setting, the number of replicas.
+
+use anyhow::{Context, Result, ensure};
+use local::SERVICES;
+
+use crate::install::flotilla;
+use crate::release::{NAME, NAMESPACE, runs};
+use crate::run::{Run, figures};
+
+/// The version that is installed: the chart's own.
+pub(crate) const THIS: &str = env!("CARGO_PKG_VERSION");
+/// The version that has an event with one more field and a table with one more column, by the guide's name.
+pub(crate) const NEXT: &str = "0.2.0";
+
+/// An upgrade to it.
+pub(crate) async fn upgrade(run: &Run) -> Result<String> {
+    let tag = format!("image.tag={NEXT}");
+    let outcome = run
+        .under_load(async |run| {
+            run.release.helm(&run.node, "upgrade", &["--wait", "--set", &tag])?;
+            run.release.rolled_out(&run.node)
+        })
+        .await?;
+    runs(&run.node, &run.release, NEXT)?;
+    let told = told_by_the_next(run)?;
+    ensure!(told == "web", "the new field says {told}");
+    Ok(figures(&outcome))
+}
+
+/// The way back, while events of the next version are on the topics and its column is in the table.
+pub(crate) async fn rollback(run: &Run) -> Result<String> {
+    let outcome = run
+        .under_load(async |run| {
+            run.node.helm(&["rollback", NAME, "--namespace", NAMESPACE, "--wait"])?;
+            run.release.rolled_out(&run.node)
+        })
+        .await?;
+    runs(&run.node, &run.release, THIS)?;
+    let told = told_by_the_next(run)?;
+    ensure!(told.is_empty(), "the new field says {told}");
+    Ok(figures(&outcome))
+}
+
+/// A changed setting replaces the pods, which carry its checksum.
+pub(crate) async fn setting(run: &Run) -> Result<String> {
+    let names = |run: &Run| -> Result<Vec<String>> {
+        let pods = SERVICES.iter().map(|service| run.release.pods(&run.node, service));
+        let pods = pods.collect::<Result<Vec<_>>>()?.concat();
+        Ok(pods.iter().map(|pod| pod["metadata"]["name"].to_string()).collect())
+    };
+    let before = names(run)?;
+    let setting = ["--wait", "--set", "settings.FLOTILLA_TRACE_SAMPLING=0.5"];
+    let outcome = run
+        .under_load(async |run| {
+            run.release.helm(&run.node, "upgrade", &setting)?;
+            run.release.settled(&run.node, 1)
+        })
+        .await?;
+    let after = names(run)?;
+    ensure!(after.iter().all(|name| !before.contains(name)), "{before:?} became {after:?}");
+    Ok(figures(&outcome))
+}
+
+/// Three replicas of every service, and one again.
+pub(crate) async fn scale(run: &Run) -> Result<String> {
+    let outcome = run
+        .under_load(async |run| {
+            for replicas in [3, 1] {
+                let set = format!("defaults.replicas={replicas}");
+                run.release.helm(&run.node, "upgrade", &["--wait", "--set", &set])?;
+                run.release.settled(&run.node, replicas)?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(figures(&outcome))
+}
+
+/// What the field that the next version has says in the last event of a new order.
+pub(crate) fn told_by_the_next(run: &Run) -> Result<String> {
+    let order = run.release.order_ends(&run.node, "DE", "completed")?;
+    let id = order["order_id"].as_str().context("an order has an id")?;
+    let completed = ["--topic", "order.events", "--type", "OrderCompleted", "--key", id];
+    let from = ["events", "tail", "--from-beginning", "--idle-seconds", "5"];
+    let event = flotilla(run, &[&from[..], &completed].concat())?;
+    ensure!(event.contains("OrderCompleted"), "{event}");
+    let told = event.split_once("\"channel\":\"").and_then(|(_, rest)| rest.split_once('"'));
+    Ok(told.map(|(channel, _)| channel.to_owned()).unwrap_or_default())
+}

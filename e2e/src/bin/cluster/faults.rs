@@ -1,0 +1,132 @@
+//! What happens to a fleet on a cluster while orders come: a node is drained, a process is killed, memory runs out.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::node::until;
+use crate::release::{NAME, NAMESPACE};
+use crate::run::{Run, figures};
+
+/// How long Kubernetes may take to notice.
+const NOTICED: Duration = Duration::from_secs(60);
+
+/// A drain takes one pod of a service; the budget keeps the other until there is a new one, for which a cluster of one
+/// node that is being drained has no place.
+pub(crate) async fn drain(run: &Run) -> Result<String> {
+    run.release.helm(&run.node, "upgrade", &["--wait", "--set", "defaults.replicas=2"])?;
+    run.release.settled(&run.node, 2)?;
+    let outcome = run
+        .under_load(async |run| {
+            let drain = ["drain", "node-1", "--ignore-daemonsets", "--delete-emptydir-data"];
+            // Names stay known, as they would on the other nodes of a larger cluster.
+            let fleet = format!("app.kubernetes.io/instance={NAME}");
+            let limits = ["--timeout=30s", "--pod-selector", &fleet];
+            let refused = match run.node.kubectl(&[&drain[..], &limits].concat()) {
+                Ok(said) => bail!("the drain took every pod: {said}"),
+                Err(error) => error.to_string(),
+            };
+            ensure!(refused.contains("disruption budget"), "{refused}");
+            run.node.kubectl(&["uncordon", "node-1"])?;
+            run.release.settled(&run.node, 2)
+        })
+        .await?;
+    Ok(figures(&outcome))
+}
+
+/// A process that is killed is started again, and the other replica goes on.
+pub(crate) async fn kill(run: &Run) -> Result<String> {
+    let outcome = run
+        .under_load(async |run| {
+            for service in ["order", "payment", "inventory", "shipping"] {
+                let pid = process(run, service)?;
+                let before = restarts(run, service)?;
+                // Callers of order have the connections of the killed process cut: that is what its port is for.
+                if service != "order" {
+                    run.node.inside(&["kill", "-KILL", &pid])?;
+                    until(&format!("{service} to be started again"), NOTICED, || {
+                        Ok((restarts(run, service)? > before).then_some(()))
+                    })?;
+                }
+            }
+            run.release.settled(&run.node, 2)
+        })
+        .await?;
+    Ok(figures(&outcome))
+}
+
+/// A service whose memory runs out is killed by the kernel and started again.
+pub(crate) async fn out_of_memory(run: &Run) -> Result<String> {
+    let outcome = run
+        .under_load(async |run| {
+            let before = restarts(run, "shipping")?;
+            let pid = process(run, "shipping")?;
+            // Its limit is set to less than it has, which is as if it had come to need more.
+            let squeeze = r#"
+                line=$(grep -e :memory: -e ^0:: /proc/$0/cgroup | tail -n 1)
+                group=/sys/fs/cgroup/memory${line##*:}
+                if [ -d "$group" ]; then
+                    for tries in $(seq 200); do
+                        [ -e "$group/memory.usage_in_bytes" ] || exit 0
+                        used=$(cat "$group/memory.usage_in_bytes") || exit 0
+                        echo $((used - 65536)) >"$group/memory.limit_in_bytes" 2>/dev/null || true
+                        sleep 0.05
+                    done
+                else
+                    echo 4194304 >"/sys/fs/cgroup${line##*:}/memory.max"
+                fi"#;
+            run.node.inside(&["bash", "-c", squeeze, &pid])?;
+            until("shipping to be started again", NOTICED, || {
+                Ok((restarts(run, "shipping")? > before).then_some(()))
+            })?;
+            let reasons = ended(run, "shipping")?;
+            ensure!(reasons.iter().any(|reason| reason == "OOMKilled"), "{reasons:?}");
+            run.release.settled(&run.node, 2)
+        })
+        .await?;
+    Ok(figures(&outcome))
+}
+
+/// A version that does not come up replaces nobody: the old one goes on until the release is rolled back.
+pub(crate) async fn broken_upgrade(run: &Run) -> Result<String> {
+    let outcome = run
+        .under_load(async |run| {
+            let none = ["--set", "image.tag=none", "--wait", "--timeout", "20s"];
+            ensure!(run.release.helm(&run.node, "upgrade", &none).is_err(), "it came up");
+            for service in ["order", "payment", "inventory", "shipping"] {
+                let pods = run.release.pods(&run.node, service)?;
+                let ready = pods.iter().filter(|pod| crate::release::is_ready(pod)).count();
+                ensure!(ready == 2, "{service} has {ready} ready pods");
+            }
+            run.node.helm(&["rollback", NAME, "--namespace", NAMESPACE, "--wait"])?;
+            run.release.settled(&run.node, 2)
+        })
+        .await?;
+    Ok(figures(&outcome))
+}
+
+/// The process of one of a service's pods, as the node numbers it.
+pub(crate) fn process(run: &Run, service: &str) -> Result<String> {
+    let found = run.node.inside(&["pgrep", "--exact", "--newest", service])?;
+    ensure!(found.parse::<u32>().is_ok(), "{found}");
+    Ok(found)
+}
+
+/// How often the containers of a service were started again.
+fn restarts(run: &Run, service: &str) -> Result<u64> {
+    let pods = run.release.pods(&run.node, service)?;
+    let statuses = pods.iter().map(|pod| &pod["status"]["containerStatuses"][0]);
+    statuses
+        .map(|status| {
+            status["restartCount"].as_u64().context("a container has a count of restarts")
+        })
+        .sum()
+}
+
+/// Why the containers of a service ended last.
+fn ended(run: &Run, service: &str) -> Result<Vec<Value>> {
+    let pods = run.release.pods(&run.node, service)?;
+    let statuses = pods.iter().map(|pod| &pod["status"]["containerStatuses"][0]);
+    Ok(statuses.map(|status| status["lastState"]["terminated"]["reason"].clone()).collect())
+}

@@ -1,0 +1,178 @@
+//! docs/platform-guide.md, followed as it is written: its commands, on databases that CloudNativePG's operator makes in
+//! the cluster. In between the server that order's database is on is lost.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use local::SERVICES;
+use serde_json::Value;
+
+use crate::changes::{NEXT, THIS, told_by_the_next};
+use crate::node::{Node, root, said, until};
+use crate::release::{NAMESPACE, ORDERS, ask, runs};
+use crate::run::{Run, figures};
+
+/// How long the standby may take to be the primary.
+const FAILED_OVER: Duration = Duration::from_secs(120);
+
+/// What the guide's reader has in the folder where the commands are run.
+pub(crate) fn prepare(run: &Run) -> Result<()> {
+    run.node.kubectl(&["delete", "namespace", NAMESPACE, "--wait"])?;
+    run.node
+        .file("my-values.yaml", &run.release.values_on_databases_in_the_cluster().to_string())?;
+    run.node.file("cnpg-1.30.0.yaml", &run.node.operator_manifest()?)?;
+    run.node.link("helm", &root().join("helm"))
+}
+
+/// Runs the commands of a section.
+fn follow(node: &Node, section: &str) -> Result<String> {
+    let guide = std::fs::read_to_string(root().join("docs/platform-guide.md"))?;
+    let commands = commands(&guide, section);
+    ensure!(!commands.is_empty(), "the guide has no commands under {section}");
+    let script = format!("set -euo pipefail\n{commands}");
+    let mut shell = node.on_network(["bash", "-c", &script]);
+    // Whoever plays provider and carrier takes any key of this form.
+    let keys = [("PROVIDER_KEY", "sk_test_local"), ("CARRIER_KEY", "sk_test_local")];
+    said(shell.envs(keys).current_dir(node.folder()))
+        .with_context(|| format!("as the guide has it under {section}:\n{commands}"))
+}
+
+/// The blocks of a section that are for a shell.
+fn commands(guide: &str, section: &str) -> String {
+    let sections = guide.split("\n## ");
+    let found = sections.filter(|text| text.lines().next() == Some(section));
+    let blocks = found.flat_map(|text| text.split("```sh\n").skip(1));
+    blocks.filter_map(|block| block.split("```").next()).collect()
+}
+
+/// The operator, out of the manifest of its release.
+pub(crate) async fn operator(run: &Run) -> Result<String> {
+    follow(&run.node, "What you need")?;
+    Ok(String::new())
+}
+
+/// The fleet on databases of two servers each.
+pub(crate) async fn install(run: &Run) -> Result<String> {
+    follow(&run.node, "Namespace and Secrets")?;
+    follow(&run.node, "Install")?;
+    for service in SERVICES {
+        run.outside.stop_database(service).await?;
+        adopt(run, service)?;
+    }
+    run.release.stock(&run.node)?;
+    run.release.order_ends(&run.node, "DE", "completed")?;
+    run.outside.audit().await?;
+    Ok("audit clean".to_owned())
+}
+
+/// The pod that order's database is written in is deleted, at once: the standby takes over. Callers are told to come
+/// back in between, so these orders are sent until they are accepted.
+pub(crate) async fn failover(run: &Run) -> Result<String> {
+    let primary = primary(run, "order")?;
+    let mut took = Duration::ZERO;
+    let outcome = run
+        .under_patient_load(async |run| {
+            let delete = ["delete", "pod", &primary, "--namespace", NAMESPACE];
+            run.node.kubectl(&[&delete[..], &["--grace-period=0", "--force"]].concat())?;
+            let started = Instant::now();
+            until("another primary", FAILED_OVER, || {
+                let now = self::primary(run, "order")?;
+                Ok((now != primary && !now.is_empty()).then_some(()))
+            })?;
+            took = started.elapsed();
+            run.release.rolled_out(&run.node)
+        })
+        .await?;
+    Ok(format!("another primary after {:.1} s; {}", took.as_secs_f64(), figures(&outcome)))
+}
+
+/// Three replicas of every service.
+pub(crate) async fn scale(run: &Run) -> Result<String> {
+    let outcome = run
+        .under_load(async |run| {
+            follow(&run.node, "More replicas")?;
+            run.release.settled(&run.node, 3)
+        })
+        .await?;
+    Ok(figures(&outcome))
+}
+
+/// The next version, and the way back.
+pub(crate) async fn upgrade(run: &Run) -> Result<String> {
+    let outcome = run
+        .under_load(async |run| {
+            follow(&run.node, "Another version")?;
+            runs(&run.node, &run.release, NEXT)
+        })
+        .await?;
+    ensure!(told_by_the_next(run)? == "web", "the event of the next version lacks its field");
+    Ok(figures(&outcome))
+}
+
+/// The way back.
+pub(crate) async fn rollback(run: &Run) -> Result<String> {
+    let outcome = run
+        .under_load(async |run| {
+            follow(&run.node, "The way back")?;
+            runs(&run.node, &run.release, THIS)
+        })
+        .await?;
+    Ok(figures(&outcome))
+}
+
+/// All pods are replaced, as after a change of a password.
+pub(crate) async fn restart(run: &Run) -> Result<String> {
+    let outcome =
+        run.under_load(async |run| follow(&run.node, "Another password").map(|_said| ())).await?;
+    Ok(figures(&outcome))
+}
+
+/// The databases stay when the release goes, and the next installation finds them.
+pub(crate) async fn kept(run: &Run) -> Result<String> {
+    let order = run.release.order_ends(&run.node, "DE", "completed")?;
+    let left = follow(&run.node, "Taken away")?;
+    for service in SERVICES {
+        ensure!(left.contains(&format!("flotilla-{service}-db")), "{left}");
+    }
+    follow(&run.node, "Install")?;
+    let id = order["order_id"].as_str().context("an order has an id")?;
+    let found = ask(&run.node, &[&format!("{ORDERS}/{id}")])?;
+    ensure!(found["state"] == "completed", "{found}");
+    run.outside.audit().await?;
+    Ok("audit clean".to_owned())
+}
+
+/// Everything goes.
+pub(crate) async fn gone(run: &Run) -> Result<String> {
+    follow(&run.node, "Taken away")?;
+    follow(&run.node, "For good")?;
+    let kinds = "clusters.postgresql.cnpg.io,pods,persistentvolumeclaims";
+    let left = run.node.kubectl(&["get", kinds, "--all-namespaces", "--output=name"])?;
+    let left: Vec<_> = left.lines().filter(|name| name.contains("flotilla")).collect();
+    ensure!(left.is_empty(), "left: {left:?}");
+    Ok(String::new())
+}
+
+fn cluster(run: &Run, service: &str) -> Result<Value> {
+    let name = format!("flotilla-{service}-db");
+    run.node.object(&["clusters.postgresql.cnpg.io", &name, "--namespace", NAMESPACE])
+}
+
+fn primary(run: &Run, service: &str) -> Result<String> {
+    let cluster = cluster(run, service)?;
+    Ok(cluster["status"]["currentPrimary"].as_str().unwrap_or_default().to_owned())
+}
+
+/// The audit reads as a superuser at the port of the Postgres outside: from here on that leads to the one in the
+/// cluster, whose superuser gets the same password.
+fn adopt(run: &Run, service: &'static str) -> Result<()> {
+    let password = run.outside.superuser_password(service)?;
+    let statement = format!("alter role postgres password '{password}'");
+    let pod = primary(run, service)?;
+    let psql = ["exec", &pod, "--namespace", NAMESPACE, "--container", "postgres", "--", "psql"];
+    run.node.kubectl(&[&psql[..], &["--command", &statement]].concat())?;
+    let name = format!("flotilla-{service}-db-rw");
+    let found = run.node.object(&["service", &name, "--namespace", NAMESPACE])?;
+    let address = found["spec"]["clusterIP"].as_str().context("a Service has an address")?;
+    run.node.publish(run.outside.port(&format!("postgres-{service}")), &format!("{address}:5432"))
+}

@@ -1,0 +1,88 @@
+//! The chart is installed, tried and taken away again.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::node::said;
+use crate::release::{NAME, NAMESPACE};
+use crate::run::Run;
+
+/// `helm install --wait` comes back when every service is ready.
+pub(crate) async fn install(run: &Run) -> Result<String> {
+    run.release.helm(&run.node, "install", &["--wait", "--timeout", "5m"])?;
+    run.release.rolled_out(&run.node)?;
+    let namespace = run.node.object(&["namespace", NAMESPACE])?;
+    let enforced = &namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"];
+    ensure!(enforced == "restricted", "{enforced}");
+    Ok(String::new())
+}
+
+/// What the chart says after the installation leads to the first order, pasted as it is.
+pub(crate) async fn first_order(run: &Run) -> Result<String> {
+    let notes = run.node.helm(&["get", "notes", NAME, "--namespace", NAMESPACE])?;
+    let commands: String =
+        notes.lines().filter(|line| line.starts_with("  ")).collect::<Vec<_>>().join("\n");
+    ensure!(commands.contains("helm") && commands.contains("/orders"), "{notes}");
+    // Whatever was put into the background ends with the shell.
+    let script = format!("trap 'kill $(jobs -p)' EXIT\nset -e\n{commands}\n");
+    let said = said(&mut run.node.on_network(["bash", "-c", &script]))?;
+    let order = said.lines().last().unwrap_or_default();
+    // The answer to the last command has no line break before it.
+    let order = order.rfind("{\"order_id\"").map_or(order, |at| &order[at..]);
+    let order: Value = serde_json::from_str(order).with_context(|| said.clone())?;
+    ensure!(order["state"] == "completed", "{order}");
+    Ok(String::new())
+}
+
+/// An order goes the way of compensation, too.
+pub(crate) async fn compensated_order(run: &Run) -> Result<String> {
+    run.release.stock(&run.node)?;
+    run.release.order_ends(&run.node, "AQ", "cancelled")?;
+    run.outside.audit().await?;
+    Ok("audit clean".to_owned())
+}
+
+/// An upgrade that changes nothing runs nothing: no pod and no Job is replaced.
+pub(crate) async fn nothing_changes(run: &Run) -> Result<String> {
+    let before = things(run, "pods,jobs")?;
+    run.release.helm(&run.node, "upgrade", &["--wait"])?;
+    let after = things(run, "pods,jobs")?;
+    ensure!(before == after, "{before:?} became {after:?}");
+    ensure!(before.iter().any(|name| name.starts_with("job.batch/flotilla-topics")), "{before:?}");
+    Ok(String::new())
+}
+
+/// `helm uninstall` leaves nothing in the namespace that the release has brought.
+pub(crate) async fn uninstall(run: &Run, before: &BTreeSet<String>) -> Result<String> {
+    run.node.helm(&["uninstall", NAME, "--namespace", NAMESPACE, "--wait"])?;
+    let left: Vec<String> = everything(run)?.difference(before).cloned().collect();
+    ensure!(left.is_empty(), "left: {left:?}");
+    Ok(String::new())
+}
+
+/// Every object in the namespace, of whatever kind, but for those that only report.
+pub(crate) fn everything(run: &Run) -> Result<BTreeSet<String>> {
+    let kinds =
+        run.node.kubectl(&["api-resources", "--namespaced", "--verbs=list", "--output=name"])?;
+    let kinds: Vec<&str> = kinds.lines().filter(|kind| !kind.starts_with("events")).collect();
+    things(run, &kinds.join(","))
+}
+
+fn things(run: &Run, kinds: &str) -> Result<BTreeSet<String>> {
+    let found = run.node.kubectl(&["get", kinds, "--namespace", NAMESPACE, "--output=name"])?;
+    Ok(found.lines().map(str::to_owned).collect())
+}
+
+/// The program of the command line, which was built with this one.
+pub(crate) fn flotilla(run: &Run, args: &[&str]) -> Result<String> {
+    let program = flotilla::fleet::programs()?.join("flotilla");
+    said(
+        Command::new(program)
+            .args(args)
+            .env("FLOTILLA_KAFKA_BROKERS", run.outside.kafka())
+            .env("FLOTILLA_REGISTRY_URL", run.outside.registry()),
+    )
+}

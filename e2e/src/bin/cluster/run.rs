@@ -1,0 +1,117 @@
+//! What is claimed, one after the other: each is a line with how long it took, and the first that does not hold ends the
+//! run with what the cluster says of itself.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::load::{Load, Outcome};
+use crate::node::{Node, Tools};
+use crate::outside::Outside;
+use crate::release::{ORDERS, Release};
+
+/// Orders a second while something is done to the fleet. Two cores carry the whole cluster and all servers beside it.
+const RATE: u32 = 20;
+
+/// Everything that the claims are about.
+pub(crate) struct Run {
+    /// The cluster.
+    pub(crate) node: Node,
+    /// What is outside of it.
+    pub(crate) outside: Outside,
+    /// The fleet in it.
+    pub(crate) release: Release,
+}
+
+impl Run {
+    /// A node with images, and servers outside of it.
+    pub(crate) async fn start(folder: &std::path::Path, tools: Tools) -> Result<Self> {
+        let outside = Outside::start(&folder.join("outside")).await?;
+        let node = Node::start(folder.join("node"), tools)?;
+        outside.expose(&node)?;
+        let release = Release::new(&node, &outside).await?;
+        Ok(Run { node, outside, release })
+    }
+
+    /// Other servers outside, with nothing in them, in place of those before. The release must be gone.
+    pub(crate) async fn renew(&mut self, folder: &std::path::Path) -> Result<()> {
+        self.outside.stop().await?;
+        self.outside = Outside::start(&folder.join("outside-again")).await?;
+        self.outside.expose(&self.node)?;
+        self.release = Release::new(&self.node, &self.outside).await?;
+        Ok(())
+    }
+
+    /// Says that something holds, after it was seen.
+    pub(crate) async fn claim(
+        &self,
+        what: &str,
+        seen: impl AsyncFnOnce(&Run) -> Result<String>,
+    ) -> Result<()> {
+        let started = Instant::now();
+        let figures = match seen(self).await {
+            Ok(figures) => figures,
+            Err(error) => {
+                self.diagnose();
+                return Err(error).with_context(|| format!("not so: {what}"));
+            }
+        };
+        let figures = if figures.is_empty() { figures } else { format!(" ({figures})") };
+        println!("{:6.1} s  {what}{figures}", started.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    /// Does something while orders come, each of which must be accepted at the first attempt; afterwards every order
+    /// ends, and the books are in order.
+    pub(crate) async fn under_load(
+        &self,
+        act: impl AsyncFnOnce(&Run) -> Result<()>,
+    ) -> Result<Outcome> {
+        self.load(false, act).await
+    }
+
+    /// The same with callers who ask again when they are told to come back.
+    pub(crate) async fn under_patient_load(
+        &self,
+        act: impl AsyncFnOnce(&Run) -> Result<()>,
+    ) -> Result<Outcome> {
+        self.load(true, act).await
+    }
+
+    async fn load(
+        &self,
+        is_patient: bool,
+        act: impl AsyncFnOnce(&Run) -> Result<()>,
+    ) -> Result<Outcome> {
+        let load = Load::start(&self.node, ORDERS, &self.release.sku, RATE, is_patient)?;
+        let done = act(self).await;
+        let outcome = load.end()?;
+        done?;
+        let (failed, sent) = (outcome.failed.len(), outcome.sent);
+        let first: Vec<_> = outcome.failed.iter().take(5).collect();
+        ensure!(failed == 0, "{failed} of {sent} orders were not accepted: {first:#?}");
+        self.outside.audit().await?;
+        Ok(outcome)
+    }
+
+    fn diagnose(&self) {
+        for question in [
+            &["get", "pods", "--all-namespaces", "--output", "wide"][..],
+            &["get", "events", "--all-namespaces", "--field-selector", "type!=Normal"],
+        ] {
+            match self.node.kubectl(question) {
+                Ok(said) => eprintln!("{said}\n"),
+                Err(error) => eprintln!("{error:#}"),
+            }
+        }
+    }
+}
+
+/// What the figures of a load say.
+pub(crate) fn figures(outcome: &Outcome) -> String {
+    let [median, late, longest] = outcome.latency_ms;
+    let (sent, failed) = (outcome.sent, outcome.failed.len());
+    format!(
+        "{sent} orders, {failed} failed, answered in {median} ms, p99 {late} ms, at most {longest} ms; audit clean"
+    )
+}
