@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::node::said;
 use crate::release::{NAME, NAMESPACE};
@@ -61,6 +61,37 @@ pub(crate) async fn uninstall(run: &Run, before: &BTreeSet<String>) -> Result<St
     let left: Vec<String> = everything(run)?.difference(before).cloned().collect();
     ensure!(left.is_empty(), "left: {left:?}");
     Ok(String::new())
+}
+
+/// Everything by operators: the API server takes every object, of the chart and of kustomize, by the operators' own
+/// definitions. What the operators would make of them is not seen.
+pub(crate) async fn accepted(run: &Run) -> Result<String> {
+    let definitions = run.node.definitions();
+    run.node.kubectl(&["apply", "--server-side", "--filename", &definitions])?;
+    let established =
+        ["wait", "--for", "condition=Established", "customresourcedefinitions", "--all"];
+    run.node.kubectl(&established)?;
+    let values = "helm/flotilla/ci/prod-values.yaml";
+    let chart = ["template", NAME, "helm/flotilla", "--namespace", NAMESPACE, "--values", values];
+    let chart = run.node.helm(&chart)?;
+    let overlay = run.node.kubectl(&["kustomize", "k8s/overlays/prod"])?;
+    let mut figures = Vec::new();
+    for (name, objects) in [("chart", chart), ("overlay", overlay)] {
+        let file = run.node.file(&format!("{name}.yaml"), &objects)?;
+        // What a dry run makes is not there for what comes after it, the overlay's namespace included.
+        let namespaces = objects.lines().filter_map(|line| line.strip_prefix("  namespace: "));
+        for namespace in namespaces.collect::<BTreeSet<_>>() {
+            let metadata = json!({ "name": namespace });
+            let namespace =
+                json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": metadata });
+            run.node.apply(&namespace.to_string())?;
+        }
+        let apply = ["apply", "--server-side", "--dry-run=server", "--namespace", NAMESPACE];
+        let apply: &[&str] = if name == "chart" { &apply } else { &apply[..3] };
+        let taken = run.node.kubectl(&[apply, &["--filename", &file]].concat())?;
+        figures.push(format!("{} of the {name}", taken.lines().count()));
+    }
+    Ok(format!("objects: {}", figures.join(", ")))
 }
 
 /// Every object in the namespace, of whatever kind, but for those that only report.

@@ -100,6 +100,11 @@ async fn all() -> Result<()> {
     .await?;
     run.claim("helm uninstall leaves nothing", async |run| install::uninstall(run, &before).await)
         .await?;
+    run.claim(
+        "the API server takes everything by operators: Strimzi, KEDA, CloudNativePG and the others",
+        install::accepted,
+    )
+    .await?;
     run.renew(&folder).await?;
     guide::prepare(&run)?;
     run.claim("the guide: CloudNativePG's operator", guide::operator).await?;

@@ -139,6 +139,11 @@ impl Node {
         Ok(())
     }
 
+    /// The folder of what operators define.
+    pub(crate) fn definitions(&self) -> String {
+        self.tools.platform.join("crds").display().to_string()
+    }
+
     /// The manifest of the operator of databases, with the image of its program as it is built here.
     pub(crate) fn operator_manifest(&self) -> Result<String> {
         let manifest = std::fs::read_to_string(self.tools.cluster.join("cloudnativepg.yaml"))?;
