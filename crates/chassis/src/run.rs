@@ -141,6 +141,8 @@ fn serve(services: &[Box<dyn Program>]) -> ExitCode {
 fn migrate(services: &[Box<dyn Program>]) -> ExitCode {
     let mut read = environments(services);
     let wanted: Vec<_> = read.iter_mut().map(|read| config::migration(&mut read.env)).collect();
+    let urls: Vec<_> = wanted.iter().map(|(url, _role)| url).collect();
+    together::keep_databases_apart(&mut read, "OWNER_DATABASE_URL", &urls);
     let problems = together::problems(&read);
     if !problems.is_empty() {
         return refuse(&problems);

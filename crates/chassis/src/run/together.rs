@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use sqlx::postgres::PgConnectOptions;
 
-use super::config::Config;
+use super::config::{Config, Secret};
 use super::env::Env;
 
 /// A service with its settings, as they were read.
@@ -53,14 +53,10 @@ pub(super) fn settings(services: &[Read]) -> Vec<String> {
 
 /// Notes where a service has the database or an address of an earlier one.
 pub(super) fn keep_apart(services: &mut [Read], configs: &[&Config]) {
+    let urls: Vec<_> = configs.iter().map(|config| &config.database_url).collect();
+    keep_databases_apart(services, "DATABASE_URL", &urls);
     for (number, (later, config)) in services.iter_mut().zip(configs).enumerate() {
         let earlier = &configs[..number];
-        if let Some(place) = database(config)
-            && earlier.iter().any(|other| database(other).as_ref() == Some(&place))
-        {
-            let variable = later.env.variable("DATABASE_URL");
-            later.env.problem(format!("{variable} is the database of another service"));
-        }
         let taken = |address: SocketAddr| {
             let theirs =
                 |other: &&Config| [other.http_address, other.admin_address].contains(&address);
@@ -77,9 +73,20 @@ pub(super) fn keep_apart(services: &mut [Read], configs: &[&Config]) {
     }
 }
 
+/// Notes where the URL of this setting leads to the database of an earlier service.
+pub(super) fn keep_databases_apart(services: &mut [Read], setting: &str, urls: &[&Secret]) {
+    let databases: Vec<_> = urls.iter().map(|url| database(url)).collect();
+    for (number, (later, place)) in services.iter_mut().zip(&databases).enumerate() {
+        if place.is_some() && databases[..number].contains(place) {
+            let variable = later.env.variable(setting);
+            later.env.problem(format!("{variable} is the database of another service"));
+        }
+    }
+}
+
 /// Which database it is, whoever connects.
-fn database(config: &Config) -> Option<(String, u16, String)> {
-    let url: PgConnectOptions = config.database_url.0.parse().ok()?;
+fn database(url: &Secret) -> Option<(String, u16, String)> {
+    let url: PgConnectOptions = url.0.parse().ok()?;
     let name = url.get_database().unwrap_or_else(|| url.get_username());
     Some((url.get_host().to_owned(), url.get_port(), name.to_owned()))
 }
@@ -87,24 +94,30 @@ fn database(config: &Config) -> Option<(String, u16, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::config;
     use crate::run::env::Place;
 
-    fn read(variables: &'static [(&'static str, &'static str)]) -> (Vec<Read>, Vec<Config>) {
+    type Variables = &'static [(&'static str, &'static str)];
+
+    /// The settings of two services, before anything is read from them.
+    fn unread(variables: Variables) -> Vec<Read> {
         let value = |name: &str| {
             let found = variables.iter().find(|(variable, _)| *variable == name);
             found.map(|(_, value)| (*value).to_owned())
         };
         let places = (0..).zip(["ant", "bee"]).map(|(number, service)| Place { service, number });
         places
-            .map(|place| {
-                let mut env = Env::from_fn(value).at(place);
-                let config = Config::read(&mut env);
-                (Read { service: place.service, env }, config)
-            })
-            .unzip()
+            .map(|place| Read { service: place.service, env: Env::from_fn(value).at(place) })
+            .collect()
     }
 
-    fn wrong(variables: &'static [(&'static str, &'static str)]) -> Vec<String> {
+    fn read(variables: Variables) -> (Vec<Read>, Vec<Config>) {
+        let mut services = unread(variables);
+        let configs = services.iter_mut().map(|read| Config::read(&mut read.env)).collect();
+        (services, configs)
+    }
+
+    fn wrong(variables: Variables) -> Vec<String> {
         let (mut services, configs) = read(variables);
         keep_apart(&mut services, &configs.iter().collect::<Vec<_>>());
         problems(&services)
@@ -139,6 +152,25 @@ mod tests {
             "bee: FLOTILLA_HTTP_ADDRESS: another service has 127.0.0.1:8081 already",
         ];
         assert_eq!(wrong, both);
+    }
+
+    #[test]
+    fn two_services_do_not_migrate_one_database_whoever_owns_it() {
+        let refused = |ant: (&'static str, &'static str), bee: (&'static str, &'static str)| {
+            let mut services = unread([ant, bee].to_vec().leak());
+            let wanted: Vec<_> =
+                services.iter_mut().map(|read| config::migration(&mut read.env)).collect();
+            let urls: Vec<_> = wanted.iter().map(|(url, _role)| url).collect();
+            keep_databases_apart(&mut services, "OWNER_DATABASE_URL", &urls);
+            problems(&services)
+        };
+        let ant = ("FLOTILLA_ANT_OWNER_DATABASE_URL", "postgres://owner:x@db/fleet");
+        let bee = |url| ("FLOTILLA_BEE_OWNER_DATABASE_URL", url);
+        for one in ["postgres://owner:x@db/fleet", "postgres://bee_owner:y@db:5432/fleet"] {
+            let said = "bee: FLOTILLA_BEE_OWNER_DATABASE_URL is the database of another service";
+            assert_eq!(refused(ant, bee(one)), [said]);
+        }
+        assert!(refused(ant, bee("postgres://owner:x@db/bee")).is_empty());
     }
 
     #[test]
