@@ -14,6 +14,7 @@ pub(crate) mod stock;
 pub(crate) mod events;
 pub(crate) mod dlq;
 pub(crate) mod offsets;
+pub(crate) mod ready;
 pub(crate) mod audit;
 pub(crate) mod new;
 

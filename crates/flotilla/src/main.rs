@@ -53,6 +53,8 @@ enum Commands {
     /// How far services have read, and where stopped partitions go on
     #[command(subcommand)]
     Offsets(commands::offsets::Offsets),
+    /// Whether every service is ready, and what those that are not wait for
+    Ready(commands::ready::Ready),
     /// Check the rules of conservation on a live fleet. Exit code 1: a rule is broken; 3: none is, but
     /// the fleet did not come to rest, and some rules were not judged
     Audit(commands::audit::Audit),
@@ -113,6 +115,7 @@ async fn run(command: Commands, out: &output::Output) -> anyhow::Result<ExitCode
         Commands::Events(command) => commands::events::run(command, out).await,
         Commands::Dlq(command) => commands::dlq::run(command, out).await,
         Commands::Offsets(command) => commands::offsets::run(command, out).await,
+        Commands::Ready(asked) => commands::ready::run(asked, out).await,
         Commands::Audit(command) => commands::audit::run(command, out).await,
         Commands::New(command) => commands::new::run(command, out),
         Commands::Completions { shell } => {

@@ -1,0 +1,63 @@
+//! Whether services are ready, whichever these are: asked by their admin addresses, without a fleet.
+
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::cli::{Said, command, finish};
+
+/// Asks these services, of each of which the answer is given; none listens where there is none.
+async fn asked(answers: &[Option<&'static str>], json: bool) -> (Vec<String>, Said) {
+    let (mut addresses, mut services) = (Vec::new(), Vec::new());
+    for &answer in answers {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        addresses.push(format!("http://{}", listener.local_addr().unwrap()));
+        let Some(answer) = answer else { continue };
+        services.push(tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).await.unwrap();
+            assert!(request[..read].starts_with(b"GET /readyz "));
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }));
+    }
+    let folder = TempDir::new().unwrap();
+    let mut args = vec!["ready"];
+    args.extend(addresses.iter().map(String::as_str));
+    if json {
+        args.push("--json");
+    }
+    let said = finish(command(folder.path(), &args)).await;
+    for service in services {
+        service.await.unwrap();
+    }
+    (addresses, said)
+}
+
+const READY: Option<&str> = Some("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+const WAITS: Option<&str> = Some(
+    "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\r\n\
+     {\"waits_for\":{\"kafka\":\"no broker answers\"}}",
+);
+
+#[tokio::test]
+async fn services_that_all_say_so_are_ready() {
+    let (addresses, said) = asked(&[READY, READY], false).await;
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(addresses.iter().all(|address| said.stdout.contains(address)), "{}", said.stdout);
+}
+
+#[tokio::test]
+async fn all_that_are_not_ready_are_named_with_what_they_wait_for() {
+    let (addresses, said) = asked(&[WAITS, READY, None], true).await;
+    assert_eq!(said.code, 1);
+    let services = said.list("services");
+    let expected = json!({
+        "address": addresses[0], "ready": false, "waits_for": ["kafka: no broker answers"],
+    });
+    assert_eq!(services[0], expected);
+    assert_eq!(services[1]["ready"], true);
+    assert_eq!(services[2]["ready"], false);
+    assert!(services[2]["waits_for"][0].to_string().contains("no answer from"), "{services:?}");
+}
