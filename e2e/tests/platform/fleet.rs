@@ -150,14 +150,19 @@ fn every_setting_of_the_programs_can_be_said_in_the_values_and_no_other() {
     let every = settings(&fleet["of_every_service"]["settings"]);
     let own = list(&fleet["services"]).flat_map(|service| settings(&service["settings"]));
     let free = |(name, secret): &(&str, bool)| !secret && !OF_THE_CHART.contains(name);
-    let (files, own): (Vec<_>, Vec<_>) =
-        own.filter(free).map(|(name, _)| name).partition(|name| name.ends_with("_FILE"));
+    let own = own.filter(free).map(|(name, _)| name).filter(|name| !name.ends_with("_FILE"));
     let every: Names<'_> = every.into_iter().filter(free).map(|(name, _)| name).collect();
     assert_eq!(keys(&schema["properties"]["settings"]["properties"]), every);
     let of_a_service: Names<'_> = every.iter().copied().chain(own).collect();
     assert_eq!(keys(&schema["$defs"]["settings"]["properties"]), of_a_service);
-    let secret_files = &schema["$defs"]["service"]["properties"]["secretFiles"]["properties"];
-    assert_eq!(keys(secret_files), files.into_iter().collect());
+    let services = &schema["properties"]["services"]["properties"];
+    for service in list(&fleet["services"]) {
+        let name = service["service"].as_str().unwrap();
+        let files = settings(&service["settings"]).into_iter().map(|(name, _)| name);
+        let files = files.filter(|name| name.ends_with("_FILE"));
+        let may = &services[name]["allOf"][1]["properties"]["secretFiles"]["properties"];
+        assert_eq!(keys(may), files.collect(), "{name}");
+    }
 }
 
 /// The variables that somebody in the fleet reads.

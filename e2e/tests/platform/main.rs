@@ -9,5 +9,6 @@ mod dashboards;
 mod fleet;
 mod kustomize;
 mod policies;
+mod secrets;
 mod tools;
 mod values;

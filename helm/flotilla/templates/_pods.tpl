@@ -31,6 +31,11 @@ securityContext:
     items: [{key: {{ index . 2 }}, path: {{ index . 3 }}}]
 {{- end -}}
 
+{{/* The volume of a secret that a service reads from a file, and its folder: from the variable that names the file. */}}
+{{- define "flotilla.secretName" -}}
+{{- trimPrefix "FLOTILLA_" . | trimSuffix "_FILE" | lower | replace "_" "-" -}}
+{{- end -}}
+
 {{/* The container that migrates, in a pod of a service or of its own. Of (list $ name service). */}}
 {{- define "flotilla.migrate" -}}
 {{- $root := index . 0 -}}

@@ -2,7 +2,7 @@
 
 {{/*
 Puts the second map over the first one, which it changes. Helm's `merge` and `mergeOverwrite` take 0, false and empty
-texts for absent; here whatever is there wins.
+texts for absent; here whatever is there wins, and null takes out.
 */}}
 {{- define "flotilla.overlay" -}}
 {{- $under := index . 0 -}}
@@ -10,6 +10,8 @@ texts for absent; here whatever is there wins.
 {{- $below := get $under $key -}}
 {{- if and (kindIs "map" $value) (kindIs "map" $below) $value -}}
 {{- include "flotilla.overlay" (list $below $value) -}}
+{{- else if kindIs "invalid" $value -}}
+{{- $_ := unset $under $key -}}
 {{- else -}}
 {{- $_ := set $under $key $value -}}
 {{- end -}}
