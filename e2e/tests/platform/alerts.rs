@@ -7,6 +7,7 @@ use std::process::Command;
 use e2e::series;
 
 use crate::copies::is_current;
+use crate::tools::{list, objects, render};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -110,6 +111,22 @@ fn rules_ask_for_metrics_that_services_have() {
     let asked = series::named_in(&text("observability/alerts.yaml"));
     let unknown: Vec<_> = asked.difference(&series::described()).cloned().collect();
     assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+#[test]
+fn an_address_stands_before_each_entry_of_the_runbook_where_the_values_say_one() {
+    let urls = |values: &str| -> Vec<String> {
+        let objects = objects(&render("bin/helm", values, &[]).unwrap());
+        let rule = objects.iter().find(|object| object["kind"] == "PrometheusRule").unwrap();
+        let rules = list(&rule["spec"]["groups"]).flat_map(|group| list(&group["rules"]));
+        let urls = rules.filter_map(|rule| rule["annotations"]["runbook_url"].as_str());
+        urls.map(str::to_owned).collect()
+    };
+    let (as_they_are, before_them) = (urls("prod"), urls("everything"));
+    assert_eq!(as_they_are.len(), alerts().len());
+    let address = "https://git.example.com/flotilla/blob/main/";
+    let expected: Vec<_> = as_they_are.iter().map(|url| format!("{address}{url}")).collect();
+    assert_eq!(before_them, expected);
 }
 
 /// Kubernetes wants the groups as the `spec` of a resource, and kustomize wraps no file.
