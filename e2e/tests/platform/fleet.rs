@@ -36,6 +36,10 @@ fn the_services_are_those_of_the_roster_with_their_topics_and_neighbours() {
             member.hears.iter().copied().collect()
         );
         assert_eq!(keys(&entry["neighbours"]), member.neighbours.iter().map(|n| n.name).collect());
+        for neighbour in member.neighbours {
+            let setting = &entry["neighbours"][neighbour.name]["setting"];
+            assert_eq!(setting, neighbour.setting, "{}", neighbour.name);
+        }
         let asked = member.neighbours.iter().map(|neighbour| neighbour.setting);
         assert_eq!(keys(&entry["settings"]), asked.collect::<Names>(), "{}", member.name);
     }

@@ -8,6 +8,7 @@ mod copies;
 mod dashboards;
 mod fleet;
 mod kustomize;
+mod network;
 mod policies;
 mod secrets;
 mod tools;

@@ -13,8 +13,9 @@ pub(crate) const CHART: &str = "helm/flotilla";
 pub(crate) const HELMS: [&str; 2] = ["bin/helm", "bin/helm3"];
 /// The versions of Kubernetes whose schemas there are: those of `e2e/platform/tools`.
 pub(crate) const KUBERNETES: [&str; 3] = ["1.30.0", "1.34.0", "1.37.0"];
-/// The cluster that Helm shall take itself to be asked by: without one it takes itself for a very old one.
-const RENDERED_FOR: [&str; 2] = ["--kube-version", "1.34.0"];
+/// The cluster that Helm shall take itself to be asked by: without one it takes itself for a very old one. And the
+/// namespace of the overlay `prod`.
+const RENDERED_FOR: [&str; 4] = ["--kube-version", "1.34.0", "--namespace", "flotilla"];
 
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

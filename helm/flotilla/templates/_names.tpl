@@ -37,11 +37,20 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- end -}}
 {{- end -}}
 
+{{/*
+A Service of this namespace by a name that means the same in every one: KEDA asks Kafka from its own, and whoever
+publishes into the fleet from theirs. Of (list $ name).
+*/}}
+{{- define "flotilla.host" -}}
+{{- $root := index . 0 -}}
+{{ include "flotilla.name" $root }}-{{ index . 1 }}.{{ $root.Release.Namespace }}.svc
+{{- end -}}
+
 {{- define "flotilla.brokers" -}}
 {{- if .Values.kafka.bootstrapServers -}}
 {{ .Values.kafka.bootstrapServers }}
 {{- else if .Values.strimzi.enabled -}}
-{{ include "flotilla.name" . }}-kafka-bootstrap:9092
+{{ include "flotilla.host" (list . "kafka-bootstrap") }}:9092
 {{- else -}}
 {{ fail "kafka.bootstrapServers: say where Kafka is, or switch strimzi.enabled on" }}
 {{- end -}}
@@ -51,7 +60,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- if .Values.registry.url -}}
 {{ .Values.registry.url }}
 {{- else if .Values.apicurio.enabled -}}
-http://{{ include "flotilla.name" . }}-registry:8080/apis/ccompat/v7
+http://{{ include "flotilla.host" (list . "registry") }}:8080/apis/ccompat/v7
 {{- else -}}
 {{ fail "registry.url: say where the schema registry is, or switch apicurio.enabled on" }}
 {{- end -}}

@@ -20,6 +20,35 @@ matchExpressions:
 {{- end -}}
 
 {{/*
+The ports that these addresses lead to, as JSON: URLs, whose scheme says it where nothing else does, or `host:port`. Of a
+list.
+*/}}
+{{- define "flotilla.portsOf" -}}
+{{- $ports := list -}}
+{{- range . -}}
+{{- $authority := regexReplaceAll "^[a-zA-Z]+://([^/?#]*@)?([^/?#]*).*$" . "${2}" -}}
+{{- $scheme := ternary "80" "443" (hasPrefix "http://" (lower .)) -}}
+{{- $ports = append $ports (regexFind ":[0-9]+$" $authority | trimPrefix ":" | default $scheme | int) -}}
+{{- end -}}
+{{- $ports | uniq | toJson -}}
+{{- end -}}
+
+{{/* The ports of an edge to whom a service calls. Of (dict "service" "edge" "at"), the last for complaints. */}}
+{{- define "flotilla.neighbourPorts" -}}
+{{- $setting := .edge.setting | default "" -}}
+{{- $address := get .service.settings $setting | toString -}}
+{{- if .edge.ports -}}
+{{- toJson .edge.ports -}}
+{{- else if not $setting -}}
+{{- fail (printf "%s: say its ports, or by `setting` which of the service's settings says where it is" .at) -}}
+{{- else if not $address -}}
+{{- fail (printf "%s.setting: the service has no setting %s; say the ports" .at $setting) -}}
+{{- else -}}
+{{- include "flotilla.portsOf" (list $address) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
 An edge out of pods of the release. Of (dict "root" "name" "of" "ports" "peers"): no peers are all peers, which
 Kubernetes says by leaving `to` out.
 */}}

@@ -1,0 +1,215 @@
+//! Who may speak to whom: where the edges of NetworkPolicies lead, and that names and ports are those of the addresses
+//! that are told.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::tools::{CHART, list, name_of, objects, render, rendered, root, run, text};
+
+/// What a values file renders with these values besides, each as `path=JSON`.
+fn with(values: &str, more: &[&str]) -> Vec<Value> {
+    let args: Vec<_> = more.iter().flat_map(|value| ["--set-json", value]).collect();
+    let yaml = render("bin/helm", values, &args);
+    objects(&yaml.unwrap_or_else(|said| panic!("{values}, {more:?}: {said}")))
+}
+
+fn find<'a>(objects: &'a [Value], name: &str) -> &'a Value {
+    let found = objects.iter().find(|object| name_of(object) == name);
+    found.unwrap_or_else(|| panic!("there is no {name}"))
+}
+
+/// All pods of a namespace, as a peer.
+fn namespace(name: &str) -> Value {
+    json!({ "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": name } } })
+}
+
+/// The ports of an edge out of the release.
+fn ports(objects: &[Value], edge: &str) -> Vec<u64> {
+    let policy = find(objects, &format!("NetworkPolicy/flotilla-{edge}"));
+    list(&policy["spec"]["egress"][0]["ports"]).filter_map(|port| port["port"].as_u64()).collect()
+}
+
+#[test]
+fn ports_follow_from_the_addresses_that_services_are_told() {
+    let provider = |url: &str| format!("services.payment.settings.FLOTILLA_PROVIDER=\"{url}\"");
+    let registry = |url: &str| format!("registry.url=\"{url}\"");
+    for (value, edge, expected) in [
+        (
+            "kafka.bootstrapServers=\"a.b:19092,[::1]:9093,c:19092\"".to_owned(),
+            "kafka",
+            &[19092, 9093][..],
+        ),
+        (registry("https://registry.example.com/apis"), "registry", &[443]),
+        (registry("http://registry.example.com"), "registry", &[80]),
+        (registry("http://registry.example.com:8081/apis/v7?at=1:2"), "registry", &[8081]),
+        (registry("https://user:77@registry.example.com/apis"), "registry", &[443]),
+        (registry("https://[2001:db8::7]/apis"), "registry", &[443]),
+        (registry("https://[2001:db8::7]:8443/apis"), "registry", &[8443]),
+        ("otlp.endpoint=\"http://collector:14318\"".to_owned(), "otlp", &[14318]),
+        (provider("http://sandbox:8090"), "payment-payment-provider", &[8090]),
+        (provider("https://payments.example.com/v1"), "payment-payment-provider", &[443]),
+        (
+            "services.shipping.settings.FLOTILLA_CARRIER=\"HTTP://carrier\"".to_owned(),
+            "shipping-carrier",
+            &[80],
+        ),
+    ] {
+        assert_eq!(ports(&with("outside", &[&value]), edge), expected, "{value}");
+    }
+    let apicurio =
+        "apicurio={\"enabled\": true, \"database\": {\"address\": \"db:6432/registry\"}}";
+    assert_eq!(ports(&with("outside", &[apicurio]), "registry-database"), [6432]);
+    let prod = with("prod", &[]);
+    for (edge, expected) in [("kafka", 9092), ("registry", 8080), ("registry-database", 5432)] {
+        assert_eq!(ports(&prod, edge), [expected], "{edge} in the cluster");
+    }
+}
+
+#[test]
+fn ports_that_are_said_win_over_those_of_an_address() {
+    let said = with(
+        "outside",
+        &[
+            "networkPolicy.kafka.ports=[1, 2]",
+            "networkPolicy.registry.ports=[3]",
+            "networkPolicy.otlp.ports=[4]",
+            "otlp.endpoint=\"http://collector:14318\"",
+            "services.payment.neighbours.payment-provider.ports=[5]",
+            "apicurio.enabled=true",
+            "apicurio.database={\"address\": \"db:6432/registry\", \"port\": 6}",
+        ],
+    );
+    for (edge, expected) in [
+        ("kafka", &[1, 2][..]),
+        ("registry", &[3]),
+        ("otlp", &[4]),
+        ("payment-payment-provider", &[5]),
+        ("registry-database", &[6]),
+    ] {
+        assert_eq!(ports(&said, edge), expected, "{edge}");
+    }
+}
+
+#[test]
+fn a_neighbour_of_which_no_port_is_known_is_refused_by_its_name() {
+    for (neighbour, complaint) in [
+        ("{}", "services.payment.neighbours.crm: say its ports"),
+        ("{\"setting\": \"CRM\"}", "services.payment.neighbours.crm.setting: the service has no"),
+    ] {
+        let value = format!("services.payment.neighbours.crm={neighbour}");
+        let said = render("bin/helm", "outside", &["--set-json", &value]).unwrap_err();
+        assert!(said.contains(complaint), "{said}");
+    }
+}
+
+/// The blocks of values in the chart's README.
+fn shown() -> Vec<String> {
+    let readme = text(&format!("{CHART}/README.md"));
+    let blocks = readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    blocks.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_values_that_the_readme_shows_render() {
+    let shown = shown();
+    let [least, node_local, openshift] = &shown[..] else { panic!("other blocks: {shown:?}") };
+    let render = |values: &[&String]| {
+        let files: Vec<_> =
+            (0..).zip(values).map(|(number, values)| file(number, values)).collect();
+        let mut args = vec!["template", "flotilla", CHART, "--kube-version", "1.34.0"];
+        files.iter().for_each(|file| args.extend(["--values", file]));
+        objects(&run("bin/helm", &args, "").unwrap_or_else(|said| panic!("{values:?}: {said}")))
+    };
+    assert_eq!(ports(&render(&[least]), "registry"), [443]);
+    let dns = |more| {
+        let objects = render(&[least, more]);
+        find(&objects, "NetworkPolicy/flotilla-nothing-else")["spec"]["egress"].clone()
+    };
+    let one = |port: u16, protocol: &str| json!({ "port": port, "protocol": protocol });
+    let both = |port: u16| [one(port, "UDP"), one(port, "TCP")];
+    let cache = json!({ "ipBlock": { "cidr": "169.254.20.10/32" } });
+    let expected = json!([{ "ports": both(53), "to": [namespace("kube-system"), cache] }]);
+    assert_eq!(dns(node_local), expected);
+    let expected = json!([{ "ports": both(5353), "to": [namespace("openshift-dns")] }]);
+    assert_eq!(dns(openshift), expected);
+}
+
+fn file(number: usize, values: &str) -> String {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("shown-{number}-{}.yaml", values.len()));
+    std::fs::write(&file, values).unwrap();
+    file.display().to_string()
+}
+
+/// Where KEDA asks for lag, by service.
+fn asked_by_keda(objects: &[Value]) -> Vec<&Value> {
+    let scaled = objects.iter().filter(|object| object["kind"] == "ScaledObject");
+    let triggers = scaled.flat_map(|object| list(&object["spec"]["triggers"]));
+    triggers.map(|trigger| &trigger["metadata"]["bootstrapServers"]).collect()
+}
+
+fn settings(objects: &[Value]) -> &Value {
+    let settings = |object: &&Value| name_of(object).starts_with("ConfigMap/flotilla-settings");
+    &objects.iter().find(settings).unwrap()["data"]
+}
+
+/// That KEDA asks where services do, and that this and the registry have a name for whoever is in another namespace.
+fn names_are_of(namespace: &str, objects: &[Value]) {
+    let settings = settings(objects);
+    let brokers = format!("flotilla-kafka-bootstrap.{namespace}.svc:9092");
+    assert_eq!(settings["FLOTILLA_KAFKA_BROKERS"], brokers);
+    let asked = asked_by_keda(objects);
+    assert!(asked.len() > 3, "{asked:?}");
+    assert!(asked.iter().all(|asked| **asked == brokers), "{asked:?}");
+    let registry = format!("http://flotilla-registry.{namespace}.svc:8080/apis/ccompat/v7");
+    assert_eq!(settings["FLOTILLA_REGISTRY_URL"], registry);
+}
+
+#[test]
+fn servers_of_the_release_have_names_that_every_namespace_understands() {
+    let chart = render("bin/helm", "prod", &["--namespace", "shop"]).unwrap();
+    names_are_of("shop", &objects(&chart));
+    // `namespace` is the one place of the overlay that says it.
+    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("k8s-of-shop");
+    std::fs::remove_dir_all(&copy).ok();
+    let copied = Command::new("cp").arg("-R").arg(root().join("k8s")).arg(&copy).status().unwrap();
+    assert!(copied.success());
+    let overlay = copy.join("overlays/prod");
+    let file = overlay.join("kustomization.yaml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    let after = before.replace("\nnamespace: flotilla\n", "\nnamespace: shop\n");
+    assert_ne!(before, after);
+    std::fs::write(&file, after).unwrap();
+    let built = run("bin/kustomize", &["build", overlay.to_str().unwrap()], "").unwrap();
+    names_are_of("shop", &objects(&built));
+    assert!(!built.contains(".flotilla.svc"), "{built}");
+}
+
+/// Whom the listener without TLS lets in besides the pods of the release.
+fn others_at_kafka(objects: &[Value]) -> Vec<Value> {
+    let kafka = objects.iter().find(|object| object["kind"] == "Kafka").unwrap();
+    let plain = &kafka["spec"]["kafka"]["listeners"][0];
+    assert_eq!(plain["name"], "plain");
+    let (release, others) = plain["networkPolicyPeers"].as_array().unwrap().split_first().unwrap();
+    assert_eq!(release["podSelector"]["matchLabels"]["app.kubernetes.io/instance"], "flotilla");
+    others.to_vec()
+}
+
+#[test]
+fn kafka_lets_keda_in_where_it_asks_and_nowhere_else() {
+    let keda = json!([namespace("keda")]);
+    for origin in ["with prod", "overlay prod"] {
+        let (_, objects) = rendered().iter().find(|(name, _)| name.ends_with(origin)).unwrap();
+        assert_eq!(json!(others_at_kafka(objects)), keda, "{origin}");
+    }
+    let elsewhere = json!([{ "podSelector": { "matchLabels": { "app": "keda-operator" } } }]);
+    let value = format!("networkPolicy.autoscaler.peers={elsewhere}");
+    assert_eq!(json!(others_at_kafka(&with("prod", &[&value]))), elsewhere);
+    assert!(others_at_kafka(&with("prod", &["networkPolicy.autoscaler.peers=[]"])).is_empty());
+    let nobody = ["payment", "inventory", "shipping"]
+        .map(|service| format!("services.{service}.autoscaling.mode=\"hpa\""));
+    let nobody = nobody.each_ref().map(String::as_str);
+    assert!(others_at_kafka(&with("prod", &nobody)).is_empty());
+}
