@@ -176,11 +176,7 @@ fn known() -> BTreeSet<String> {
     let groups = list(&fleet["services"]).map(|service| &service["settings"]);
     let groups = groups.chain([&every["settings"], &every["migration_settings"]]);
     let settings = groups.flat_map(settings).map(|(name, _)| name.to_owned());
-    // Those of the command line.
-    let services = ROSTER.iter().map(|member| member.name.to_uppercase());
-    let asked =
-        services.flat_map(|s| [format!("FLOTILLA_{s}_URL"), format!("FLOTILLA_{s}_ADMIN_URL")]);
-    settings.chain(asked).collect()
+    settings.collect()
 }
 
 #[test]

@@ -213,3 +213,32 @@ fn kafka_lets_keda_in_where_it_asks_and_nowhere_else() {
     let nobody = nobody.each_ref().map(String::as_str);
     assert!(others_at_kafka(&with("prod", &nobody)).is_empty());
 }
+
+#[test]
+fn the_test_of_a_release_asks_each_of_its_services_and_may() {
+    let (_, objects) =
+        rendered().iter().find(|(origin, _)| origin.ends_with("with fifth")).unwrap();
+    let pod = &find(objects, "Pod/flotilla-test")["spec"];
+    assert!(pod.get("initContainers").is_none(), "{pod}");
+    let args: Vec<_> = list(&pod["containers"][0]["args"]).filter_map(Value::as_str).collect();
+    let services = ["inventory", "loyalty", "order", "payment"];
+    let addresses = services.map(|service| format!("http://flotilla-{service}:9090"));
+    assert_eq!(args[0], "ready");
+    assert_eq!(args[1..], addresses);
+    for service in services {
+        let service = find(objects, &format!("Service/flotilla-{service}"));
+        assert!(list(&service["spec"]["ports"]).any(|port| port["port"] == 9090), "{service}");
+    }
+    assert_eq!(ports(objects, "test"), [9090]);
+    let tested = &find(objects, "NetworkPolicy/flotilla-tested")["spec"]["podSelector"];
+    let asked = &find(objects, "NetworkPolicy/flotilla-test")["spec"]["egress"][0]["to"][0];
+    for pods in [tested, &asked["podSelector"]] {
+        assert_eq!(pods["matchExpressions"][0]["values"], json!(services), "{pods}");
+    }
+    // The program understands the question; nobody answers here.
+    let program = flotilla::fleet::programs().unwrap().join("flotilla");
+    let asked = Command::new(program).args(&args).output().unwrap();
+    let said = String::from_utf8_lossy(&asked.stdout);
+    assert_eq!(asked.status.code(), Some(1), "{said}");
+    assert!(addresses.iter().all(|address| said.contains(address)), "{said}");
+}

@@ -7,8 +7,10 @@
   image: {{ include "flotilla.image" (list $root $root.Values.cli.image) }}
   {{- include "flotilla.container" $root | nindent 2 }}
   args: {{ index . 2 | toJson }}
+  {{- with index . 3 }}
   env:
-    {{- include "flotilla.env" (index . 3) | trim | nindent 4 }}
+    {{- include "flotilla.env" . | trim | nindent 4 }}
+  {{- end }}
   resources: {{ toJson $root.Values.cli.resources }}
 {{- end -}}
 
