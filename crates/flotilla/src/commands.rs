@@ -85,9 +85,10 @@ pub(crate) fn admin_url(service: &str) -> Result<String> {
     address(&variable, service, |fleet| fleet.admin_url(service))
 }
 
-/// Where Kafka is.
+/// Where Kafka is. Of the local fleet's brokers one that runs is enough: it knows the others.
 pub(crate) fn brokers() -> Result<String> {
-    address("FLOTILLA_KAFKA_BROKERS", "kafka", |fleet| fleet.environment().kafka_brokers())
+    let of_fleet = |fleet: &Fleet| fleet.environment().kafka_brokers();
+    address_at("FLOTILLA_KAFKA_BROKERS", |fleet| fleet.environment().brokers(), of_fleet)
 }
 
 /// Where the registry is.
@@ -98,11 +99,24 @@ pub(crate) fn registry() -> Result<chassis::Registry> {
 
 /// What the variable says, otherwise where this process of the local fleet is.
 fn address(variable: &str, process: &str, of: impl FnOnce(&Fleet) -> String) -> Result<String> {
+    address_at(variable, |_fleet| vec![process], of)
+}
+
+/// The same where any of several processes will do.
+fn address_at<'a>(
+    variable: &str,
+    processes: impl FnOnce(&Fleet) -> Vec<&'a str>,
+    of: impl FnOnce(&Fleet) -> String,
+) -> Result<String> {
     match variable_of(variable)? {
         Some(address) => Ok(address.trim_end_matches('/').to_owned()),
         None => {
             let fleet = fleet()?;
-            fleet.check_runs(process)?;
+            let checks: Vec<_> =
+                processes(&fleet).into_iter().map(|name| fleet.check_runs(name)).collect();
+            if checks.iter().all(Result::is_err) {
+                checks.into_iter().collect::<Result<()>>()?;
+            }
             Ok(of(&fleet))
         }
     }

@@ -170,7 +170,9 @@ impl Fleet {
         let services = self.services();
         let language = language(&services, &self.settings.programs)?;
         let plan = topics::plan(&language, self.settings.partitions, &services);
-        topics::apply(&self.environment.kafka_brokers(), &plan, 1)
+        // A copy on every broker.
+        let copies = i32::from(self.settings.settings.brokers);
+        topics::apply(&self.environment.kafka_brokers(), &plan, copies)
             .await
             .context("topics cannot be created")?;
         let registry = Registry::new(&self.environment.registry_url());

@@ -25,12 +25,9 @@ const SERVICE_STOP: Duration = Duration::from_secs(25);
 /// How long another command's start or stop is waited for; a first start downloads.
 const TURN: Duration = Duration::from_secs(300);
 
-/// The servers that every fleet has once, with the ports that each listens on.
-const SHARED_SERVERS: [(&str, &[&str]); 3] = [
-    ("postgres-registry", &["postgres-registry"]),
-    ("kafka", &["kafka", "kafka-controller"]),
-    ("registry", &["registry", "registry-management"]),
-];
+/// The name of the registry, and of its database's server.
+const REGISTRY: &str = "registry";
+const REGISTRY_DATABASE: &str = "postgres-registry";
 
 /// Servers that a fleet needs.
 #[derive(Debug, Clone)]
@@ -121,7 +118,16 @@ impl Environment {
             None => ports.iter().try_for_each(|port| self.settings.ports.check_free(port)),
         };
         self.databases().iter().try_for_each(|name| check(name, &[name]))?;
-        SHARED_SERVERS.iter().try_for_each(|(name, ports)| check(name, ports))
+        self.shared_servers().iter().try_for_each(|(name, ports)| check(name, ports))
+    }
+
+    /// The servers that all services share, with the ports that each listens on.
+    fn shared_servers(&self) -> Vec<(&'static str, Vec<&'static str>)> {
+        let database = (REGISTRY_DATABASE, vec![REGISTRY_DATABASE]);
+        let nodes = kafka::nodes(&self.settings).iter();
+        let nodes = nodes.map(|node| (node.name, vec![node.name, node.controller]));
+        let registry = (REGISTRY, vec![REGISTRY, "registry-management"]);
+        [database].into_iter().chain(nodes).chain([registry]).collect()
     }
 
     /// The servers of the services' databases.
@@ -168,7 +174,7 @@ impl Environment {
         })
         .await?;
         timed(progress, "stop Kafka, the registry and Postgres", async {
-            let kafka = of(|n| n == "kafka").map(|process| process.stop(kafka::STOP));
+            let kafka = of(kafka::is_node).map(|process| process.stop(kafka::STOP));
             let registry = of(|n| n == "registry").map(|process| process.stop(registry::STOP));
             try_join_all(kafka.chain(registry).collect::<Vec<_>>()).await?;
             let clusters = of(|n| n.starts_with("postgres-"));
@@ -181,7 +187,9 @@ impl Environment {
     /// Stops everything and forgets it: databases, topics, schemas, secrets.
     pub async fn reset(&self, progress: Progress<'_>) -> Result<()> {
         self.stop(progress).await?;
-        for part in ["postgres", "kafka", "secrets", "logs", "run", "sandbox", "tmp"] {
+        let parts = ["postgres", "secrets", "logs", "run", "sandbox", "tmp"].into_iter();
+        // Also those of nodes that an earlier fleet in this folder had.
+        for part in parts.chain(kafka::NODES.map(|node| node.name)) {
             let folder = self.settings.root.join(part);
             if folder.exists() {
                 fs::remove_dir_all(&folder)
@@ -195,7 +203,7 @@ impl Environment {
     /// Every server, and every other process of ours, running or not.
     pub fn status(&self) -> Vec<ServerStatus> {
         let (databases, services) = (self.databases(), self.settings.services());
-        let shared = SHARED_SERVERS.iter().map(|(name, _)| *name).chain(["sandbox"]);
+        let shared = self.shared_servers().into_iter().map(|(name, _)| name).chain(["sandbox"]);
         let names = databases.iter().map(String::as_str).chain(shared).chain(services);
         names.map(|name| self.status_of(name)).collect()
     }
@@ -217,7 +225,7 @@ impl Environment {
     pub async fn answers(&self, name: &str) -> bool {
         let port = self.settings.ports.get(name);
         match name {
-            "kafka" => answer::kafka(port).await,
+            kafka if kafka::is_node(kafka) => answer::kafka(port).await,
             "registry" => answer::http(port, "/apis/ccompat/v7/subjects").await,
             "sandbox" => answer::http(port, "/healthz").await,
             postgres if postgres.starts_with("postgres-") => answer::postgres(port).await,
@@ -260,9 +268,15 @@ impl Environment {
         self.cluster_of(service).place(service)
     }
 
-    /// Where Kafka is.
+    /// Where Kafka is: all of its brokers, separated by commas.
     pub fn kafka_brokers(&self) -> String {
-        format!("127.0.0.1:{}", self.settings.ports.get("kafka"))
+        let address = |name: &&str| format!("127.0.0.1:{}", self.settings.ports.get(name));
+        self.brokers().iter().map(address).collect::<Vec<_>>().join(",")
+    }
+
+    /// The names of Kafka's brokers.
+    pub fn brokers(&self) -> Vec<&'static str> {
+        kafka::nodes(&self.settings).iter().map(|node| node.name).collect()
     }
 
     /// The root of the registry's Confluent API.
@@ -272,7 +286,7 @@ impl Environment {
 }
 
 fn is_server(name: &str) -> bool {
-    name.starts_with("postgres-") || SHARED_SERVERS.iter().any(|(server, _)| *server == name)
+    name.starts_with("postgres-") || name == REGISTRY || kafka::is_node(name)
 }
 
 async fn blocking<T: Send + 'static>(work: fn() -> Result<T>) -> Result<()> {

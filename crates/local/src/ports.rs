@@ -28,6 +28,11 @@ const SHARED_PORTS: [&str; 8] = [
     "postgres-fleet",
     "kafka-elsewhere",
 ];
+/// Where the ports of the further nodes of Kafka begin, which most fleets do not have.
+const FURTHER_NODES: u16 = 40;
+/// The order of those.
+const PORTS_OF_FURTHER_NODES: [&str; 4] =
+    ["kafka-2", "kafka-2-controller", "kafka-3", "kafka-3-controller"];
 /// Where the ports of the services' databases begin, one each.
 const DATABASES: u16 = 48;
 /// How many ports an environment spans.
@@ -49,7 +54,9 @@ static PLAN: LazyLock<Vec<(String, u16)>> = LazyLock::new(|| {
         plan.push((member.name.to_owned(), first));
         plan.push((format!("{}-admin", member.name), first + 1));
     }
-    plan.extend((SHARED..).zip(SHARED_PORTS).map(|(port, name)| (name.to_owned(), port)));
+    let once = (SHARED..).zip(SHARED_PORTS);
+    let further = (FURTHER_NODES..).zip(PORTS_OF_FURTHER_NODES);
+    plan.extend(once.chain(further).map(|(port, name)| (name.to_owned(), port)));
     let databases = (DATABASES..).zip(ROSTER);
     plan.extend(databases.map(|(port, member)| (format!("postgres-{}", member.name), port)));
     plan
@@ -149,7 +156,9 @@ mod tests {
     fn as_many_services_as_there_is_room_for_reach_into_nobody_elses_ports() {
         let most = u16::try_from(MEMBERS_MAX).unwrap();
         assert!(most * PORTS_OF_A_MEMBER <= SHARED);
-        assert!(SHARED + u16::try_from(SHARED_PORTS.len()).unwrap() <= DATABASES);
+        assert!(SHARED + u16::try_from(SHARED_PORTS.len()).unwrap() <= FURTHER_NODES);
+        let further = u16::try_from(PORTS_OF_FURTHER_NODES.len()).unwrap();
+        assert!(FURTHER_NODES + further <= DATABASES);
         assert!(DATABASES + most <= SPAN);
     }
 }

@@ -28,6 +28,10 @@ const BASE_FILE: &str = "base-port";
 const WITH_FILE: &str = "with";
 /// The file that is there if it was last started with its services in one process.
 const ONE_PROCESS_FILE: &str = "one-process";
+/// The file that says how many brokers it was last started with, where that is not one.
+const BROKERS_FILE: &str = "brokers";
+/// How many brokers a fleet may have: one, or as many as it takes for one to be lost without anybody waiting.
+pub const BROKERS: [u16; 2] = [1, 3];
 /// What that process, its program and the server of its databases are called.
 const ONE_PROCESS: &str = "fleet";
 /// What `FLOTILLA_WITH` says for no service on request: an empty variable counts as not set.
@@ -44,10 +48,12 @@ pub struct Settings {
     pub with: Vec<&'static str>,
     /// Whether the services that every fleet has run in one process, with their databases in one server.
     pub one_process: bool,
+    /// How many nodes Kafka has, each a broker and a controller: one of [`BROKERS`].
+    pub brokers: u16,
     /// How Kafka's code is compiled.
     pub kafka_compiler: Compiler,
     /// A further host name of Kafka, for clients in another network: something leads them from there to this
-    /// machine's port `kafka-elsewhere`, and Kafka tells them to come back under that name and port.
+    /// machine's port `kafka-elsewhere`, and Kafka tells them to come back under that name and port. Of one broker.
     pub kafka_elsewhere: Option<String>,
 }
 
@@ -78,6 +84,7 @@ impl Settings {
             ports,
             with: Vec::new(),
             one_process: false,
+            brokers: BROKERS[0],
             kafka_compiler: Compiler::Quick,
             kafka_elsewhere: None,
         })
@@ -96,6 +103,7 @@ impl Settings {
             None => settings.last_with(),
         };
         settings.one_process = settings.root.join(ONE_PROCESS_FILE).exists();
+        settings.brokers = settings.last_brokers();
         Ok(settings)
     }
 
@@ -133,6 +141,24 @@ impl Settings {
         Ok(())
     }
 
+    /// Has a fleet that is started for the first time this many brokers. One that was started with another number has
+    /// its topics in as many copies as that number allows.
+    pub fn ask_for_brokers(&mut self, brokers: u16) -> Result<()> {
+        if !BROKERS.contains(&brokers) {
+            bail!("a local fleet has {} or {} brokers, not {brokers}", BROKERS[0], BROKERS[1]);
+        }
+        if self.last_base().is_some() && self.brokers != brokers {
+            bail!(
+                "the fleet in {} was started with {} of Kafka's brokers, which cannot be changed: \
+                 `flotilla local reset` forgets that fleet, or name another folder in FLOTILLA_STATE",
+                self.root.display(),
+                self.brokers
+            );
+        }
+        self.brokers = brokers;
+        Ok(())
+    }
+
     /// An environment in `root` on ports that are free now.
     pub fn on_free_ports(root: &Path) -> Result<Self> {
         Settings::new(root, Ports::free()?.base())
@@ -153,6 +179,11 @@ impl Settings {
     fn last_with(&self) -> Vec<&'static str> {
         let text = fs::read_to_string(self.root.join(WITH_FILE)).unwrap_or_default();
         text.split_whitespace().filter_map(|name| on_request(name).ok()).collect()
+    }
+
+    fn last_brokers(&self) -> u16 {
+        let text = fs::read_to_string(self.root.join(BROKERS_FILE)).unwrap_or_default();
+        text.trim().parse().ok().filter(|last| BROKERS.contains(last)).unwrap_or(BROKERS[0])
     }
 
     /// The services of this fleet, in the roster's order.
@@ -189,12 +220,15 @@ impl Settings {
         if self.one_process {
             fs::write(self.root.join(ONE_PROCESS_FILE), "")?;
         }
+        if self.brokers != BROKERS[0] {
+            fs::write(self.root.join(BROKERS_FILE), format!("{}\n", self.brokers))?;
+        }
         Ok(())
     }
 
     /// Forgets them.
     pub(crate) fn forget(&self) {
-        for file in [BASE_FILE, WITH_FILE, ONE_PROCESS_FILE] {
+        for file in [BASE_FILE, WITH_FILE, ONE_PROCESS_FILE, BROKERS_FILE] {
             fs::remove_file(self.root.join(file)).ok();
         }
     }
@@ -287,6 +321,23 @@ mod tests {
         assert!(refused.contains("flotilla local reset"), "{refused}");
         settings.forget();
         settings.ask_for_one_process().unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_fleet_keeps_the_number_of_its_brokers_until_it_is_forgotten() {
+        let folder = std::env::temp_dir().join(format!("flotilla-brokers-{}", std::process::id()));
+        let mut settings = Settings::new(&folder, DEFAULT_BASE_PORT).unwrap();
+        settings.ask_for_brokers(2).unwrap_err();
+        settings.ask_for_brokers(3).unwrap();
+        settings.remember().unwrap();
+        assert_eq!(settings.last_brokers(), 3);
+        settings.ask_for_brokers(3).unwrap();
+        let refused = settings.ask_for_brokers(1).unwrap_err().to_string();
+        assert!(refused.contains("flotilla local reset"), "{refused}");
+        settings.forget();
+        assert_eq!(settings.last_brokers(), 1);
+        settings.ask_for_brokers(1).unwrap();
         fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -30,6 +30,10 @@ pub(crate) enum Local {
         /// first start on, and without the option as the last time
         #[arg(long)]
         one_process: bool,
+        /// Run this many nodes of Kafka, 1 or 3, with a copy of every record on each; from the first start on, and
+        /// without the option as the last time
+        #[arg(long)]
+        brokers: Option<u16>,
     },
     /// Stop everything; nothing is lost
     Down,
@@ -52,12 +56,12 @@ pub(crate) enum Local {
 pub(crate) async fn run(command: Local, out: &Output) -> Result<ExitCode> {
     match command {
         Local::Demo => {
-            let fleet = up(&[], false, out).await?;
+            let fleet = up(&[], false, None, out).await?;
             demo::run(&fleet, out).await?;
             addresses(&fleet, out);
         }
-        Local::Up { with, one_process } => {
-            let fleet = up(&with, one_process, out).await?;
+        Local::Up { with, one_process, brokers } => {
+            let fleet = up(&with, one_process, brokers, out).await?;
             addresses(&fleet, out);
         }
         // If there is no fleet, everything is stopped and forgotten already.
@@ -80,13 +84,21 @@ pub(crate) async fn run(command: Local, out: &Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn up(with: &[String], one_process: bool, out: &Output) -> Result<Fleet> {
+async fn up(
+    with: &[String],
+    one_process: bool,
+    brokers: Option<u16>,
+    out: &Output,
+) -> Result<Fleet> {
     let mut settings = Settings::from_env()?;
     if !with.is_empty() {
         settings.with = all_on_request(with.iter().map(String::as_str))?;
     }
     if one_process {
         settings.ask_for_one_process()?;
+    }
+    if let Some(brokers) = brokers {
+        settings.ask_for_brokers(brokers)?;
     }
     let settings = FleetSettings::new(settings, Lifetime::UntilStopped)?;
     Fleet::start(settings, &out.progress()).await

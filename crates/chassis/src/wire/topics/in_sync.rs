@@ -10,7 +10,7 @@ use rdkafka::admin::{
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::TIMEOUT;
 
@@ -65,7 +65,11 @@ pub async fn safety(
         known.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
     let mut found = BTreeMap::new();
     for described in admin(brokers)?.describe_configs(&asked, &options()).await? {
-        let described = described.map_err(KafkaError::AdminOp)?;
+        let described = match described {
+            // A broker hears of a topic that was created a moment ago a little later than another one.
+            Err(RDKafkaErrorCode::UnknownTopicOrPartition) => continue,
+            described => described.map_err(KafkaError::AdminOp)?,
+        };
         let OwnedResourceSpecifier::Topic(topic) = &described.specifier else { continue };
         let value = described.get(SETTING).and_then(|entry| entry.value.as_deref()?.parse().ok());
         if let (Some(in_sync), Some(replicas)) = (value, replicas.get(topic)) {
