@@ -1,8 +1,7 @@
 //! Places orders: a task per connection, all on the caller's thread, each with one request at a time.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
@@ -15,6 +14,7 @@ use crate::gate::Gate;
 use crate::http::Client;
 use crate::plan::Plan;
 use crate::request::{OrderRequest, order_id};
+use crate::targets::Targets;
 
 /// How long to leave a service alone that is overloaded or away. It asks for a second or more; requests
 /// that all came back after exactly that would be a load of their own kind.
@@ -29,6 +29,8 @@ pub struct Requests {
     pub turned_away: AtomicU64,
     /// Connections that broke; the request was sent again with the same key.
     pub broken: AtomicU64,
+    /// The first order that was accepted.
+    pub first_order: OnceLock<Uuid>,
     /// The first answer that refuses an order for good, which should never happen in a benchmark.
     pub first_failure: Mutex<Option<String>>,
 }
@@ -42,15 +44,14 @@ pub struct Generator {
 
 impl Generator {
     /// Opens the plan's connections, spread over the service's replicas. Dropping the set ends them.
-    pub fn start(self: &Arc<Self>, plan: &Plan, replicas: &[SocketAddr]) -> JoinSet<()> {
+    pub fn start(self: &Arc<Self>, plan: &Plan, targets: &Arc<Targets>) -> JoinSet<()> {
         let run = Uuid::now_v7();
-        let addresses = replicas.iter().cycle().take(plan.connections);
-        (0..)
-            .zip(addresses)
-            .map(|(connection, address)| {
-                let request = OrderRequest::new(*address, run, plan);
+        (0..plan.connections as u64)
+            .map(|connection| {
+                let request = OrderRequest::new(run, plan);
                 let random = SmallRng::seed_from_u64(connection);
-                Arc::clone(self).place_orders(Client::new(*address), request, random)
+                let client = Client::of(Arc::clone(targets));
+                Arc::clone(self).place_orders(client, request, random)
             })
             .collect()
     }
@@ -80,7 +81,10 @@ impl Generator {
             match client.send(request).await {
                 Ok(response) if response.status == 201 => {
                     return match order_id(response.body) {
-                        Some(order) => self.ends.accepted(order, intended, Instant::now()),
+                        Some(order) => {
+                            self.requests.first_order.get_or_init(|| order);
+                            self.ends.accepted(order, intended, Instant::now())
+                        }
                         None => self.fail(201, response.body),
                     };
                 }

@@ -4,11 +4,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::targets::Targets;
 
 /// Longer than the services let any answer wait.
 const PATIENCE: Duration = Duration::from_secs(70);
@@ -17,8 +20,10 @@ const HEAD_MAX: usize = 16 * 1024;
 
 /// A connection that is opened when first needed, and again after it broke.
 pub struct Client {
-    address: SocketAddr,
+    targets: Arc<Targets>,
     stream: Option<TcpStream>,
+    /// Sent over this connection.
+    requests: u32,
     buffer: Vec<u8>,
 }
 
@@ -31,12 +36,17 @@ pub struct Response<'a> {
 
 impl Client {
     pub fn new(address: SocketAddr) -> Self {
-        Client { address, stream: None, buffer: Vec::with_capacity(4_096) }
+        Client::of(Arc::new(Targets::fixed(vec![address])))
+    }
+
+    /// A client of whichever replica takes its connection.
+    pub fn of(targets: Arc<Targets>) -> Self {
+        Client { targets, stream: None, requests: 0, buffer: Vec::with_capacity(4_096) }
     }
 
     /// A request without a body.
     pub async fn get(&mut self, path: &str) -> io::Result<Response<'_>> {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address);
+        let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n");
         self.send(request.as_bytes()).await
     }
 
@@ -49,9 +59,8 @@ impl Client {
         body: &str,
     ) -> io::Result<Response<'_>> {
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n{headers}\
+            "{method} {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n{headers}\
              content-length: {}\r\n\r\n{body}",
-            self.address,
             body.len()
         );
         self.send(request.as_bytes()).await
@@ -60,14 +69,19 @@ impl Client {
     /// Sends a request unchanged and reads the response. After an error the outcome is unknown; a
     /// request that is to be repeated needs an idempotency key in it.
     pub async fn send(&mut self, request: &[u8]) -> io::Result<Response<'_>> {
-        let mut stream = match self.stream.take() {
+        let kept = self.stream.take().filter(|stream| {
+            self.requests < self.targets.requests_of_a_connection && is_open(stream)
+        });
+        let mut stream = match kept {
             Some(stream) => stream,
             None => {
-                let stream = TcpStream::connect(self.address).await?;
+                let stream = TcpStream::connect(self.targets.next()).await?;
                 stream.set_nodelay(true)?;
+                self.requests = 0;
                 stream
             }
         };
+        self.requests = self.requests.saturating_add(1);
         self.buffer.clear();
         let exchange = async {
             stream.write_all(request).await?;
@@ -81,6 +95,12 @@ impl Client {
         }
         Ok(Response { status: head.status, body: &self.buffer[head.body_at..] })
     }
+}
+
+/// Whether the service has not closed the connection while nothing was asked over it. Every client looks.
+fn is_open(stream: &TcpStream) -> bool {
+    let read = stream.try_read(&mut [0]);
+    read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
 struct Head {
@@ -203,9 +223,22 @@ mod tests {
         assert_eq!(client.get("/").await.unwrap().body, b"a");
         assert_eq!(client.get("/").await.unwrap().status, 204);
         // The server closes after the answer without having said so.
-        assert!(client.get("/").await.is_err());
-        assert!(client.get("/").await.is_err());
+        client.stream.as_ref().unwrap().readable().await.unwrap();
+        assert!(client.get("/").await.is_err(), "half an answer");
         assert_eq!(client.get("/").await.unwrap().body, b"b");
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_opened_anew_after_as_many_requests_as_it_may_carry() {
+        let answer = "HTTP/1.1 204 No Content\r\n\r\n";
+        let connection = vec!["", answer, "", answer];
+        let client = serve(vec![connection, vec!["", "HTTP/1.1 200 OK\r\n\r\n"]]).await;
+        let targets = Targets::renewed_after(2, vec![client.targets.next()]);
+        let mut client = Client::of(Arc::new(targets));
+        for _ in 0..2 {
+            assert_eq!(client.get("/").await.unwrap().status, 204);
+        }
+        client.get("/").await.unwrap_err();
     }
 
     #[tokio::test]

@@ -4,8 +4,8 @@
 //!
 //! Reading order: `scenario` and `plan` (what is asked for), `rig` (the fleet that a scenario wants, with
 //! its `replicas` and its `collector`), `stock` and `preload` (what is in the tables beforehand), `run`
-//! (one measurement from start to report) and `drain` (one in which Kafka goes away), `generator` and
-//! `gate` (placing orders), `watch` and `ends` (seeing them end), `sample` and what it reads (`process`,
+//! (one measurement from start to report), `drain` (one in which Kafka goes away) and `change` (one in which processes
+//! come and go), `generator`, `gate` and `targets` (placing orders), `watch` and `ends` (seeing them end), `sample` and what it reads (`process`,
 //! `metrics`, `postgres`), `report`, `chart`, `compare`; and `floor` (each part alone, without a fleet).
 
 #![allow(clippy::disallowed_methods, reason = "a load names orders by this machine's time")]
@@ -18,9 +18,11 @@ pub mod collector;
 pub mod fleet;
 pub mod run;
 pub mod drain;
+pub mod change;
 pub mod generator;
 pub mod gate;
 pub mod request;
+pub mod targets;
 pub mod http;
 pub mod watch;
 pub mod ends;

@@ -39,14 +39,15 @@ async fn main() -> Result<ExitCode> {
 }
 
 /// Servers of the benchmark's own. Every measurement begins with empty tables and topics.
-async fn servers(one_process: bool) -> Result<Environment> {
+async fn servers(one_process: bool, brokers: u16) -> Result<Environment> {
     let base = base_from_env()?.unwrap_or(BASE_PORT);
     let mut settings = Settings::new(Path::new(STATE), base)?;
     settings.one_process = one_process;
     settings.kafka_compiler = Compiler::Thorough;
-    let servers = Environment::new(settings, Lifetime::WithParent);
-    servers.reset(&local::silent).await?;
-    Ok(servers)
+    // What is left of an earlier measurement is forgotten first.
+    Environment::new(settings.clone(), Lifetime::WithParent).reset(&local::silent).await?;
+    settings.ask_for_brokers(brokers)?;
+    Ok(Environment::new(settings, Lifetime::WithParent))
 }
 
 fn check(problems: &[String]) -> Result<()> {
@@ -58,7 +59,7 @@ fn check(problems: &[String]) -> Result<()> {
 
 async fn floor(options: &floor::Options) -> Result<ExitCode> {
     check(&options.problems())?;
-    let servers = servers(false).await?;
+    let servers = servers(false, 1).await?;
     let outcome = floor::measure(servers.settings().clone(), options, progress).await;
     // The data in the tables is on no topic, so it is of no use to anybody.
     servers.reset(&local::silent).await?;
@@ -72,7 +73,7 @@ async fn floor(options: &floor::Options) -> Result<ExitCode> {
 
 async fn scenario(options: &Options) -> Result<ExitCode> {
     check(&options.problems())?;
-    let servers = servers(options.one_process).await?;
+    let servers = servers(options.one_process, options.brokers()).await?;
     let rig = Rig::start(servers.settings().clone(), options, &progress).await?;
     let outcome = measure(&rig, options).await;
     rig.stop().await?;

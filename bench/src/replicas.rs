@@ -44,14 +44,15 @@ pub async fn start(fleet: &Fleet, replicas: u16) -> Result<Vec<Service>> {
     Ok(services)
 }
 
-fn replica(service: &str, ports: Ports) -> Replica {
+/// Where a replica with these ports is.
+pub(crate) fn replica(service: &str, ports: Ports) -> Replica {
     let address = |name: &str| SocketAddr::from(([127, 0, 0, 1], ports.get(name)));
     Replica { http: address(service), admin: address(&format!("{service}-admin")) }
 }
 
 /// Waits until every replica holds partitions, and all replicas together hold the whole where that is known:
 /// while some are handed over, nobody holds them. Returns how many they hold.
-async fn settled(service: &Service, whole: Option<f64>) -> Result<f64> {
+pub(crate) async fn settled(service: &Service, whole: Option<f64>) -> Result<f64> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let held = service.replicas.iter().map(|replica| metrics::partitions(replica.admin));

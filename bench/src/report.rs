@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use serde::Serialize;
 
+use crate::change::figures::Change;
 use crate::collector::Telemetry;
 use crate::drain::figures::Drain;
 use crate::fleet::{self, Fleet};
@@ -65,6 +66,9 @@ pub struct Report {
     /// What happened when Kafka was away.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain: Option<Drain>,
+    /// What happened while processes came and went. Everything above is of the time before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
 }
 
 /// What became of the orders, warm-up and end included.
@@ -175,19 +179,23 @@ impl Report {
             databases: databases(fleet, before, after, completed),
             preloaded: None,
             drain: None,
+            change: None,
         })
     }
 
     /// Why the run does not count, if it does not.
     pub fn objections(&self) -> Vec<String> {
         let orders = &self.orders;
-        // Messages sent to a Kafka that was killed before it answered are published again, and so are
-        // heard twice; the audit compares the copies.
-        let strange = if self.drain.is_some() { 0 } else { orders.strange };
+        // Messages sent to a Kafka that was killed before it answered, or by a service that was, are published again,
+        // and so are heard twice; the audit compares the copies.
+        let killed = self.drain.is_some() || self.change.is_some();
+        let strange = if killed { 0 } else { orders.strange };
+        let failed = self.change.as_ref().map_or(0, Change::failed);
         let counted = [
             (orders.failed, "orders were refused"),
             (orders.unfinished, "orders did not end in time"),
             (orders.compensated, "orders were cancelled"),
+            (failed, "requests failed while the fleet changed"),
             (strange, "ends were heard of twice, or of orders of others"),
         ];
         let mut objections: Vec<String> = counted

@@ -2,7 +2,6 @@
 //! overwritten.
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::ops::Range;
 
 use rand::Rng;
@@ -40,12 +39,12 @@ pub struct OrderRequest {
 }
 
 impl OrderRequest {
-    /// A request to the service at `address`. Idempotency keys begin with `run`, so that no earlier
+    /// A request to the order service. Idempotency keys begin with `run`, so that no earlier
     /// run's orders are met.
-    pub fn new(address: SocketAddr, run: Uuid, plan: &Plan) -> Self {
+    pub fn new(run: Uuid, plan: &Plan) -> Self {
         let body = order_json(0..plan.lines);
         let head = format!(
-            "POST /orders HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+            "POST /orders HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
              idempotency-key: {}-{}\r\ncontent-length: {}\r\n\r\n",
             run.simple(),
             "0".repeat(KEY_DIGITS),
@@ -106,8 +105,7 @@ mod tests {
             lines: 3,
             connections: 1,
         };
-        let address = "127.0.0.1:80".parse().unwrap();
-        let mut request = OrderRequest::new(address, Uuid::nil(), &plan);
+        let mut request = OrderRequest::new(Uuid::nil(), &plan);
         let mut random = SmallRng::seed_from_u64(1);
         let mut keys = HashSet::new();
         let mut ordered = HashSet::new();

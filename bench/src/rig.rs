@@ -16,10 +16,13 @@ use crate::preload::{self, Preloaded};
 use crate::process::{Part, Process as Watched};
 use crate::report::Report;
 use crate::scenario::{Options, Scenario};
-use crate::{drain, replicas, run, stock};
+use crate::{change, drain, replicas, run, stock};
 
 /// How long a program may take to stop; longer than a service's own limit.
 const STOP: Duration = Duration::from_secs(25);
+
+/// What a service does by default, and not in a local fleet, which has no load balancer in front of it.
+const STOP_DELAY: [&str; 2] = ["FLOTILLA_STOP_DELAY_MS", "1000"];
 
 /// A running fleet that is to be measured.
 pub struct Rig {
@@ -45,6 +48,9 @@ impl Rig {
         let partitions = options.partitions();
         fleet.partitions = partitions.into();
         fleet.variables.push(("FLOTILLA_LOG".to_owned(), "warn".to_owned()));
+        if options.scenario == Scenario::Change {
+            fleet.variables.push(STOP_DELAY.map(str::to_owned).into());
+        }
         let collector = match options.scenario {
             Scenario::Telemetry => Some(Collector::start(&fleet, options.sampling).await?),
             _others => None,
@@ -69,7 +75,8 @@ impl Rig {
                 let away = Duration::from_secs_f64(options.away);
                 drain::run(&measured, self.fleet.environment(), &plan, away).await?
             }
-            _kafka_stays => run::run(&measured, &plan).await?,
+            Scenario::Change => change::run(&self.fleet, &measured, &plan).await?,
+            _all_stay => run::run(&measured, &plan).await?,
         };
         report.preloaded = self.preloaded.clone();
         if let Some(collector) = &self.collector {
@@ -98,7 +105,7 @@ impl Rig {
 }
 
 /// The running fleet as a measurement sees it.
-pub(crate) fn describe(fleet: &Fleet, services: Vec<Service>, partitions: u16) -> Result<Measured> {
+pub fn describe(fleet: &Fleet, services: Vec<Service>, partitions: u16) -> Result<Measured> {
     let environment = fleet.environment();
     let watched = |process: Process| {
         let part = part_of(&process.name)?;
@@ -131,7 +138,7 @@ fn databases(fleet: &Fleet) -> Result<Vec<Database>> {
 /// What a process belongs to; the registry's Postgres does no work per order.
 fn part_of(name: &str) -> Option<Part> {
     match name {
-        "kafka" => Some(Part::Kafka),
+        name if name == "kafka" || name.starts_with("kafka-") => Some(Part::Kafka),
         "registry" => Some(Part::Registry),
         "sandbox" => Some(Part::Providers),
         collector::NAME => Some(Part::Collector),

@@ -15,6 +15,7 @@ use crate::process;
 use crate::progress::Progress;
 use crate::report::{Measured, Report};
 use crate::sample::Sampler;
+use crate::targets::Targets;
 use crate::watch::{Watch, Watching};
 
 /// How long placed orders may take to end after the window.
@@ -51,6 +52,15 @@ pub struct Load {
 impl Load {
     /// Lets orders arrive from now on until the end of the plan's window.
     pub async fn start(fleet: &Fleet, plan: &Plan) -> anyhow::Result<Self> {
+        Load::start_at(&Arc::new(Targets::fixed(fleet.http("order"))), fleet, plan).await
+    }
+
+    /// The same at replicas that may change meanwhile.
+    pub async fn start_at(
+        targets: &Arc<Targets>,
+        fleet: &Fleet,
+        plan: &Plan,
+    ) -> anyhow::Result<Self> {
         let brokers = fleet.brokers.clone();
         let watch = tokio::task::spawn_blocking(move || Watch::new(&brokers)).await??;
         let started = Instant::now();
@@ -61,7 +71,7 @@ impl Load {
             requests: Requests::default(),
         });
         let watching = watch.start(Arc::clone(&generator));
-        let connections = generator.start(plan, &fleet.http("order"));
+        let connections = generator.start(plan, targets);
         let arrivals = tokio::spawn({
             let generator = Arc::clone(&generator);
             async move {

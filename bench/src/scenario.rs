@@ -83,6 +83,9 @@ pub struct Options {
     /// Partitions of every topic [default: one for each replica]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(PARTITIONS_MAX)))]
     pub partitions: Option<u16>,
+    /// Nodes of Kafka, 1 or 3, with a copy of every record on each [default: 3 in `change`, else 1]
+    #[arg(long)]
+    pub brokers: Option<u16>,
     /// The services in one process, with their databases in one Postgres
     #[arg(long)]
     pub one_process: bool,
@@ -128,6 +131,9 @@ pub enum Scenario {
     LargeTables,
     /// Kafka is killed, stays away and comes back; --seconds is how long all is well before and after
     Drain,
+    /// Services are restarted, replicas come, go and die, a broker is restarted; --seconds is how long nothing
+    /// changes beforehand
+    Change,
 }
 
 impl Options {
@@ -138,7 +144,14 @@ impl Options {
 
     /// How many partitions a topic has. More than replicas would only cost requests.
     pub fn partitions(&self) -> u16 {
-        self.partitions.unwrap_or(self.replicas())
+        let replicas =
+            if self.scenario == Scenario::Change { REPLICAS_MAX } else { self.replicas() };
+        self.partitions.unwrap_or(replicas)
+    }
+
+    /// How many brokers there are.
+    pub fn brokers(&self) -> u16 {
+        self.brokers.unwrap_or(if self.scenario == Scenario::Change { 3 } else { 1 })
     }
 
     /// The scenario with the options applied.
@@ -154,6 +167,7 @@ impl Options {
             Scenario::FourLines => (full, 1_000, 4),
             Scenario::Latency => ((Arrival::PerSecond(50.0), WARMUP, 60.0), 1_000, 1),
             Scenario::Drain => ((Arrival::PerSecond(200.0), 10.0, 10.0), 1_000, 1),
+            Scenario::Change => ((Arrival::PerSecond(100.0), WARMUP, 60.0), 1_000, 1),
         };
         let arrival = match (self.in_flight, self.rate) {
             (Some(orders), _) => Arrival::InFlight(orders),
@@ -199,7 +213,30 @@ impl Options {
         if self.scenario == Scenario::Drain && self.in_flight.is_some() {
             problems.push("while Kafka is away no order ends: drain needs a rate".to_owned());
         }
+        if self.scenario == Scenario::Drain && self.brokers() > 1 {
+            problems.push("drain kills the one broker there is: fewer brokers".to_owned());
+        }
+        problems.extend(self.problems_of_change());
         problems
+    }
+}
+
+impl Options {
+    fn problems_of_change(&self) -> Vec<String> {
+        if self.scenario != Scenario::Change {
+            return Vec::new();
+        }
+        let problems = [
+            (
+                self.in_flight.is_some(),
+                "a load that waits for slow orders hides them: change needs a rate",
+            ),
+            (self.replicas() > 1, "change begins with one replica and adds others by itself"),
+            (self.one_process, "change restarts one service after the other"),
+            (self.partitions() < REPLICAS_MAX, "change has three replicas: more partitions"),
+        ];
+        let found = problems.into_iter().filter(|(holds, _)| *holds);
+        found.map(|(_, problem)| problem.to_owned()).collect()
     }
 }
 
@@ -235,6 +272,17 @@ mod tests {
         let options = |line| options(line).problems();
         assert!(options("bench drain --away 2 --rate 50").is_empty());
         assert_eq!(options("bench drain --away 601 --in-flight 7").len(), 2);
+    }
+
+    #[test]
+    fn a_fleet_that_changes_has_three_brokers_and_begins_with_one_replica() {
+        let change = options("bench change");
+        assert_eq!((change.brokers(), change.partitions(), change.replicas()), (3, 3, 1));
+        assert!(change.problems().is_empty());
+        let line = "bench change --in-flight 7 --replicas 2 --one-process --partitions 2";
+        assert_eq!(options(line).problems().len(), 5);
+        assert_eq!(options("bench").brokers(), 1);
+        assert_eq!(options("bench drain --brokers 3").problems().len(), 1);
     }
 
     #[test]

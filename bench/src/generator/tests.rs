@@ -1,5 +1,7 @@
 //! The generator against a service of a few lines that accepts, refuses or hangs up.
 
+use std::net::SocketAddr;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -74,7 +76,7 @@ async fn the_closed_loop_goes_on_as_orders_end_even_where_the_end_comes_before_t
     let plan = plan(Arrival::InFlight(3));
     let generator = generator(&plan);
     let address = service(&generator, |_| Some(201)).await;
-    let connections = generator.start(&plan, &[address]);
+    let connections = generator.start(&plan, &Arc::new(Targets::fixed(vec![address])));
     until(|| generator.ends.progress().0 >= 500).await;
     assert!(generator.ends.progress().1 <= 3, "no more than three in flight");
     generator.gate.close();
@@ -95,7 +97,7 @@ async fn who_is_turned_away_or_hung_up_on_tries_again() {
         _later => Some(201),
     })
     .await;
-    let connections = generator.start(&plan, &[address]);
+    let connections = generator.start(&plan, &Arc::new(Targets::fixed(vec![address])));
     until(|| generator.ends.progress().0 >= 3).await;
     generator.gate.close();
     connections.join_all().await;
@@ -109,7 +111,7 @@ async fn an_order_that_is_refused_for_good_fails_and_says_why() {
     let plan = plan(Arrival::PerSecond(1_000.0));
     let generator = generator(&plan);
     let address = service(&generator, |_| Some(422)).await;
-    let connections = generator.start(&plan, &[address]);
+    let connections = generator.start(&plan, &Arc::new(Targets::fixed(vec![address])));
     let end = Instant::now() + Duration::from_millis(20);
     generator.gate.run_until(end, |_| generator.ends.intended(1)).await;
     until(|| generator.ends.progress().1 == 0).await;

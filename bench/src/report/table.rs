@@ -15,6 +15,9 @@ impl Display for Report {
         if let Some(drain) = &self.drain {
             drain.fmt(f)?;
         }
+        if let Some(change) = &self.change {
+            change.fmt(f)?;
+        }
         for objection in self.objections() {
             writeln!(f, "\nwarning: {objection}")?;
         }

@@ -17,7 +17,8 @@ use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::FromRequest;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
@@ -66,10 +67,12 @@ pub(crate) fn public(
     telemetry: Arc<Telemetry>,
 ) -> Router {
     let (routes, described) = routes.split_for_parts();
+    let leaving = Arc::clone(&health);
     let gate = Gate { places: Semaphore::new(REQUESTS_MAX), patience: ANSWER_TIMEOUT, health };
     let router = gate.in_front_of(routes);
     let router = openapi::serve(router, service, openapi::documented(service, described));
     let router = with_problems(router, "/docs lists the routes");
+    let router = router.layer(middleware::from_fn_with_state(leaving, send_elsewhere));
     // Outermost, so that what the gate refuses and what panicked is among it.
     router.layer(middleware::from_fn_with_state(telemetry, timed::timed))
 }
@@ -108,6 +111,20 @@ async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> R
             .into_response();
     };
     answer_within(gate.patience, request, next).await
+}
+
+/// An answer of a service that is about to stop is the last on its connection: the caller opens its next one where
+/// somebody stays. Closed without an answer, it might be closed while a request is on its way.
+async fn send_elsewhere(
+    State(health): State<Arc<Health>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    if health.is_leaving() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Bounds how long a request may take to arrive, and its answer to begin.

@@ -258,7 +258,9 @@ impl Fleet {
         let mut spec = ProcessSpec::new(name, self.program(program)?)
             .env("FLOTILLA_KAFKA_BROKERS", self.environment.kafka_brokers())
             .env("FLOTILLA_REGISTRY_URL", self.environment.registry_url())
-            .env("FLOTILLA_INSTANCE", name);
+            .env("FLOTILLA_INSTANCE", name)
+            // Nobody balances the load in front of it.
+            .env("FLOTILLA_STOP_DELAY_MS", "0");
         for service in services {
             let own = [
                 ("DATABASE_URL", self.environment.database(service).await?.app_url),

@@ -19,7 +19,8 @@ const LOGGING: &str = include_str!("../servers/kafka/log4j2.properties");
 const PROPERTIES: &str = "server.properties";
 /// Where a node keeps which cluster it belongs to, from its folder on.
 const META: &str = "data/meta.properties";
-const READY: Duration = Duration::from_secs(60);
+/// Three nodes share the cores that they start on.
+const READY: Duration = Duration::from_secs(120);
 /// A controlled shutdown flushes logs and hands over what others can lead. Where all nodes stop at once, the last
 /// waits some seconds for a majority that is gone.
 pub(crate) const STOP: Duration = Duration::from_secs(20);

@@ -37,6 +37,7 @@ pub(crate) struct Health {
     database_up: AtomicBool,
     outbox_messages: AtomicI64,
     outbox_messages_max: i64,
+    leaving: CancellationToken,
     stop: CancellationToken,
 }
 
@@ -44,11 +45,15 @@ impl Health {
     /// For a process that nobody stops. `outbox_messages_max` is the watermark beyond which commands are refused.
     #[cfg(any(test, feature = "measuring"))]
     pub(crate) fn new(outbox_messages_max: i64) -> Self {
-        Health::told_by(CancellationToken::new(), outbox_messages_max)
+        Health::told_by(Default::default(), outbox_messages_max)
     }
 
-    /// For a process that stops when this token says so.
-    pub(crate) fn told_by(stop: CancellationToken, outbox_messages_max: i64) -> Self {
+    /// For a process that sends callers elsewhere when the first token says so, and accepts nothing more when the
+    /// second does.
+    pub(crate) fn told_by(
+        (leaving, stop): (CancellationToken, CancellationToken),
+        outbox_messages_max: i64,
+    ) -> Self {
         Health {
             conditions: Mutex::default(),
             moved: Mutex::default(),
@@ -56,6 +61,7 @@ impl Health {
             database_up: AtomicBool::new(false),
             outbox_messages: AtomicI64::new(0),
             outbox_messages_max,
+            leaving,
             stop,
         }
     }
@@ -134,7 +140,7 @@ impl Health {
         if !self.is_started() {
             conditions.entry("start").or_insert_with(|| not_ready("the service is starting"));
         }
-        if self.is_stopping() {
+        if self.is_leaving() {
             conditions.insert("stop", not_ready("the service is stopping"));
         }
         conditions
@@ -144,7 +150,7 @@ impl Health {
     /// no reason against: commands are accepted and events wait in the outbox.
     pub(crate) fn is_ready(&self) -> bool {
         self.is_started()
-            && !self.is_stopping()
+            && !self.is_leaving()
             && self.database_up.load(Relaxed)
             && !self.is_worse_than(Severity::Degraded)
     }
@@ -162,6 +168,11 @@ impl Health {
         } else {
             None
         }
+    }
+
+    /// Whether callers are to go elsewhere. Those that come all the same are served until it stops.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.is_cancelled() || self.is_stopping()
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

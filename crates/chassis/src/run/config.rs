@@ -38,6 +38,7 @@ pub(crate) struct Config {
     pub(crate) compression: String,
     pub(crate) session: Duration,
     pub(crate) shutdown: Duration,
+    pub(crate) stop_delay: Duration,
     pub(crate) outbox_messages_max: i64,
     pub(crate) outbox_kept: Kept,
     pub(crate) inbox_kept: Duration,
@@ -86,6 +87,11 @@ impl Config {
                 20_000,
                 "how long a graceful stop may take, in milliseconds",
             )),
+            stop_delay: Duration::from_millis(env.parsed(
+                "STOP_DELAY_MS",
+                1_000,
+                "for how much of that callers are served on, not ready, until load balancers have noticed",
+            )),
             outbox_messages_max: env.parsed(
                 "OUTBOX_MESSAGES_MAX",
                 OUTBOX_MESSAGES_MAX,
@@ -133,6 +139,9 @@ impl Config {
         }
         if self.shutdown.is_zero() {
             wrong("SHUTDOWN_TIMEOUT_MS", "is 0, so no stop could be graceful".to_owned());
+        } else if self.stop_delay > self.shutdown / 2 {
+            let what = "is more than half of the time that the whole stop may take";
+            wrong("STOP_DELAY_MS", what.to_owned());
         }
         if self.outbox_messages_max < 1 {
             wrong("OUTBOX_MESSAGES_MAX", "must be at least 1".to_owned());

@@ -75,7 +75,9 @@ async fn run<S: Service>(
     stop.cancel();
     tracing::info!("stopping");
     let limit = running.shutdown_timeout;
-    match tokio::time::timeout(limit, running.stop()).await {
+    // A service that has lost a part serves nobody any longer than it must.
+    let delay = if ended.is_none() { running.stop_delay } else { Duration::ZERO };
+    match tokio::time::timeout(limit, running.stop(delay)).await {
         Ok(()) => tracing::info!("stopped"),
         // Nothing is lost: what was not committed runs again, what was not published is in its row.
         Err(_elapsed) => tracing::warn!("the stop took too long and was cut short"),
@@ -112,12 +114,15 @@ impl<'a> Told<'a> {
 }
 
 impl Running {
-    /// Stops in the order in which nothing is lost: accept nothing, fetch nothing, finish what waits,
-    /// publish what is committed, leave. Each has a share of the time, so that one that hangs does not
-    /// keep the others from giving back the lease and leaving the group.
-    async fn stop(self) {
-        let share = share(self.shutdown_timeout);
+    /// Stops in the order in which nobody is cut off and nothing is lost: send callers elsewhere, accept nothing,
+    /// fetch nothing, finish what waits, publish what is committed, leave. Each has a share of the time, so that one
+    /// that hangs does not keep the others from giving back the lease and leaving the group.
+    async fn stop(self, delay: Duration) {
+        let share = share(self.shutdown_timeout.saturating_sub(self.stop_delay));
         let Running { mut tasks, stop, seat, senders, telemetry, .. } = self;
+        stop.leaving.cancel();
+        // Whoever balances the load says nothing when it has noticed.
+        tokio::time::sleep(delay).await;
         stop.accepting.cancel();
         // It limits itself to one share.
         tasks.join(Part::Http, share * 2).await;

@@ -67,6 +67,7 @@ pub(super) struct Running {
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) health: Arc<Health>,
     pub(super) shutdown_timeout: Duration,
+    pub(super) stop_delay: Duration,
 }
 
 impl<S: Service> Starting<S> {
@@ -79,7 +80,8 @@ impl<S: Service> Starting<S> {
     ) -> anyhow::Result<(Self, Tasks)> {
         let telemetry = Arc::new(Telemetry::start(S::NAME, &config)?);
         let stop = Stop::new();
-        let health = Health::told_by(stop.accepting.clone(), config.outbox_messages_max);
+        let told = (stop.leaving.clone(), stop.accepting.clone());
+        let health = Health::told_by(told, config.outbox_messages_max);
         let health = Arc::new(health);
         let db = database::readers(&config.database_url.0, S::NAME)?;
         let (senders, queue) = queue::<S>();
@@ -119,7 +121,8 @@ impl<S: Service> Starting<S> {
             http::public(S::NAME, routes, Arc::clone(&health), Arc::clone(&telemetry));
         let mut tasks = Tasks::new(Arc::clone(&health));
         let stopping = stop.accepting.clone().cancelled_owned();
-        let bounds = Bounds { connections: http::CONNECTIONS_MAX, stop: share(config.shutdown) };
+        let left = share(config.shutdown.saturating_sub(config.stop_delay));
+        let bounds = Bounds { connections: http::CONNECTIONS_MAX, stop: left };
         tasks.spawn(Part::Http, http::serve(public, public_router, bounds, stopping));
         let bounds = Bounds { connections: http::ADMIN_CONNECTIONS_MAX, ..bounds };
         // It reports the stop until the end.
@@ -243,6 +246,7 @@ impl<S: Service> Starting<S> {
             telemetry: self.telemetry,
             health: self.health,
             shutdown_timeout: self.config.shutdown,
+            stop_delay: self.config.stop_delay,
         })
     }
 

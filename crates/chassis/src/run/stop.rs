@@ -8,6 +8,8 @@ use tokio_util::sync::CancellationToken;
 /// The tokens. Whatever still runs when this is dropped is told to stop, on every path out of the service.
 pub(super) struct Stop {
     all: CancellationToken,
+    /// Callers are served, and told to go elsewhere next time.
+    pub(super) leaving: CancellationToken,
     /// Nothing is accepted any more, and nobody looks for what becomes due.
     pub(super) accepting: CancellationToken,
     pub(super) fetching: CancellationToken,
@@ -18,6 +20,7 @@ impl Stop {
     pub(super) fn new() -> Self {
         let all = CancellationToken::new();
         Stop {
+            leaving: all.child_token(),
             accepting: all.child_token(),
             fetching: all.child_token(),
             publishing: all.child_token(),

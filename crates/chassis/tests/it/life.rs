@@ -127,6 +127,30 @@ async fn a_stop_finishes_what_was_accepted_and_a_second_signal_changes_nothing()
 }
 
 #[tokio::test]
+async fn a_replica_that_is_told_to_stop_serves_on_until_callers_have_gone_elsewhere() {
+    let mut world = World::enter().await;
+    let key = world.fresh_key("elsewhere");
+    world.start_with("a", &[("FLOTILLA_STOP_DELAY_MS", "5000")]).await;
+    let body = format!(r#"{{"key":"{key}","amount":1}}"#);
+    let head = "POST /additions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
+    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    let (first, rest) = request.split_at(10);
+    let mut before = world.send_half("a", first).await;
+    world.signal("a", "TERM").await;
+    let says = world.wait_until_waiting_for("a", "stop").await;
+    assert!(says.contains("stopping"), "{says}");
+    assert_eq!(world.admin("a", "GET", "/readyz").await.0, 503);
+    let after = world.send_half("a", &request).await.answer().await;
+    before.send_rest(rest).await;
+    for answer in [before.answer().await, after] {
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+    }
+    assert_eq!(world.wait_for_exit("a").await, Some(0));
+    assert_eq!(world.total(&key).await, 2);
+}
+
+#[tokio::test]
 async fn an_unknown_route_a_wrong_method_and_a_wrong_body_get_problems() {
     let mut world = World::enter().await;
     world.start("a").await;

@@ -38,6 +38,11 @@ impl HalfRequest {
         HalfRequest { stream }
     }
 
+    /// Sends the rest of it.
+    pub(crate) async fn send_rest(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).await.unwrap();
+    }
+
     /// What is answered before the connection is closed.
     pub(crate) async fn answer(mut self) -> String {
         let mut answer = String::new();
@@ -117,6 +122,7 @@ impl World {
             .env("FLOTILLA_DATABASE_URL", &urls.app)
             .env("FLOTILLA_KAFKA_BROKERS", &urls.brokers)
             .env("FLOTILLA_REGISTRY_URL", &urls.registry)
+            .env("FLOTILLA_STOP_DELAY_MS", "0")
             .env("FLOTILLA_HTTP_ADDRESS", format!("127.0.0.1:{public}"))
             .env("FLOTILLA_ADMIN_ADDRESS", format!("127.0.0.1:{admin}"))
             .env("FLOTILLA_LOG", "warn")
