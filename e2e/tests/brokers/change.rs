@@ -18,12 +18,12 @@ async fn no_request_fails_while_services_and_brokers_are_restarted_and_replicas_
     let services = replicas::start(&fleet, 1).await.unwrap();
     let measured = rig::describe(&fleet, services, 3).unwrap();
     let plan = Plan {
-        arrival: Arrival::PerSecond(40.0),
+        arrival: Arrival::PerSecond(10.0),
         warmup_seconds: 2.0,
         seconds: 3.0,
         skus: 20,
         lines: 1,
-        connections: 32,
+        connections: 8,
     };
     stock::fill(&measured, plan.skus).await.unwrap();
     let report = change::run(&fleet, &measured, &plan).await.unwrap();

@@ -14,7 +14,7 @@ use crate::shop_alone;
 /// Of the orders of a run; less than the time that a customer waits for a page.
 const ACCEPTED_WITHIN: Duration = Duration::from_secs(5);
 /// Orders that arrive each second.
-const RATE: u64 = 40;
+const RATE: u64 = 10;
 
 /// Orders that arrive steadily, each sent once, for as long as `meanwhile` takes. Every one has to be accepted.
 async fn order_during(shop: &Shop, meanwhile: impl AsyncFnOnce()) -> Vec<Uuid> {
