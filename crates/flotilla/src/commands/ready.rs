@@ -2,7 +2,7 @@
 //! `local status`, which is about the processes of this machine.
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -16,15 +16,22 @@ use crate::output::Output;
 /// How long a service may take to say whether it is ready.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How often they are asked again, where somebody waits for them.
+const ASK_EVERY: Duration = Duration::from_millis(500);
+
 #[derive(Args)]
 pub(crate) struct Ready {
     /// Admin addresses, such as http://order:9090; without any, those of the fleet's services
     #[arg(value_name = "ADDRESS")]
     addresses: Vec<String>,
+    /// Ask again until all are ready, for at most so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    within: u64,
 }
 
 /// All are asked, side by side, so that whoever reads the answer sees everything that is wrong.
 pub(crate) async fn run(asked: Ready, out: &Output) -> Result<ExitCode> {
+    let latest = Instant::now() + Duration::from_secs(asked.within);
     let addresses = match asked.addresses {
         none if none.is_empty() => {
             services()?.into_iter().map(admin_url).collect::<Result<Vec<_>>>()?
@@ -32,7 +39,14 @@ pub(crate) async fn run(asked: Ready, out: &Output) -> Result<ExitCode> {
         given => given,
     };
     let http = Http::new();
-    let answers = join_all(addresses.iter().map(|address| waits_for(&http, address))).await;
+    let answers = loop {
+        let answers = join_all(addresses.iter().map(|address| waits_for(&http, address))).await;
+        let are_ready = answers.iter().all(|answer| matches!(answer, Ok(None)));
+        if are_ready || Instant::now() >= latest {
+            break answers;
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    };
     let mut documents = Vec::new();
     let mut are_ready = true;
     for (address, answer) in addresses.iter().zip(answers) {

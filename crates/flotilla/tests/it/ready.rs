@@ -61,3 +61,20 @@ async fn all_that_are_not_ready_are_named_with_what_they_wait_for() {
     assert_eq!(services[2]["ready"], false);
     assert!(services[2]["waits_for"][0].to_string().contains("no answer from"), "{services:?}");
 }
+
+#[tokio::test]
+async fn whoever_waits_asks_again_until_all_are_ready() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let service = tokio::spawn(async move {
+        for answer in [WAITS, WAITS, READY] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+            stream.write_all(answer.unwrap().as_bytes()).await.unwrap();
+        }
+    });
+    let folder = TempDir::new().unwrap();
+    let said = finish(command(folder.path(), &["ready", "--within", "60", &address])).await;
+    assert_eq!(said.code, 0, "{}", said.stdout);
+    service.await.unwrap();
+}

@@ -61,6 +61,28 @@ pub(crate) async fn setting(run: &Run) -> Result<String> {
     Ok(figures(&outcome))
 }
 
+/// Tables by a Job of their own: the pods never see the owner's Secret.
+pub(crate) async fn migrations_by_a_job(run: &Run) -> Result<String> {
+    let by_a_job = ["--wait", "--set", "migrations.mode=job"];
+    let outcome = run
+        .under_load(async |run| {
+            run.release.helm(&run.node, "upgrade", &by_a_job)?;
+            run.release.settled(&run.node, 1)
+        })
+        .await?;
+    for service in SERVICES {
+        for pod in run.release.pods(&run.node, service)? {
+            let spec = pod["spec"].to_string();
+            ensure!(!spec.contains("database-owner"), "{service}'s pod names the owner's Secret");
+        }
+        let selector = format!("app.kubernetes.io/component={service}-migrate");
+        let job = ["jobs", "--namespace", NAMESPACE, "--selector", &selector];
+        let jobs = run.node.object(&job)?;
+        ensure!(jobs["items"][0]["status"]["succeeded"] == 1, "{jobs}");
+    }
+    Ok(figures(&outcome))
+}
+
 /// Three replicas of every service, and one again.
 pub(crate) async fn scale(run: &Run) -> Result<String> {
     let outcome = run

@@ -88,6 +88,8 @@ async fn all() -> Result<()> {
     .await?;
     run.claim("helm rollback from it", changes::rollback).await?;
     run.claim("a changed setting replaces the pods", changes::setting).await?;
+    run.claim("migrations.mode job: no pod sees the owner's Secret", changes::migrations_by_a_job)
+        .await?;
     run.claim("1, 3 and again 1 replicas of every service", changes::scale).await?;
     run.claim("a drain of the node, two replicas each: the budget keeps one", faults::drain)
         .await?;

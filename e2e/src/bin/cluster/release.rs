@@ -163,7 +163,7 @@ fn secret(node: &Node, name: &str, kind: &str, content: Value) -> Result<()> {
     node.apply(&secret.to_string())
 }
 
-/// Where everything is, on the ports that were free.
+/// Where everything is, on the ports that were free. NetworkPolicies have these ports from the addresses.
 fn values(outside: &Outside) -> Value {
     let [kafka, registry, sandbox] =
         ["kafka-elsewhere", "registry", "sandbox"].map(|name| outside.port(name));
@@ -174,19 +174,16 @@ fn values(outside: &Outside) -> Value {
         "image": { "tag": "" },
         "kafka": { "bootstrapServers": format!("{HOST}:{kafka}") },
         "registry": { "url": format!("http://{HOST}:{registry}/apis/ccompat/v7") },
-        "networkPolicy": { "kafka": { "ports": [kafka] }, "registry": { "ports": [registry] } },
         "services": {
             "order": { "database": database("order") },
             "payment": {
                 "database": database("payment"),
                 "settings": { "FLOTILLA_PROVIDER": neighbour },
-                "neighbours": { "payment-provider": { "ports": [sandbox] } },
             },
             "inventory": { "database": database("inventory") },
             "shipping": {
                 "database": database("shipping"),
                 "settings": { "FLOTILLA_CARRIER": neighbour },
-                "neighbours": { "carrier": { "ports": [sandbox] } },
             },
         },
     })

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use crate::load::{Load, Outcome};
 use crate::node::{Node, Tools};
 use crate::outside::Outside;
-use crate::release::{ORDERS, Release};
+use crate::release::{NAMESPACE, ORDERS, Release};
 
 /// Orders a second while something is done to the fleet. Two cores carry the whole cluster and all servers beside it.
 const RATE: u32 = 20;
@@ -98,6 +98,7 @@ impl Run {
         for question in [
             &["get", "pods", "--all-namespaces", "--output", "wide"][..],
             &["get", "events", "--all-namespaces", "--field-selector", "type!=Normal"],
+            &["logs", "--namespace", NAMESPACE, "--selector", "app.kubernetes.io/component=test"],
         ] {
             match self.node.kubectl(question) {
                 Ok(said) => eprintln!("{said}\n"),
