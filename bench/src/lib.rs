@@ -4,9 +4,10 @@
 //!
 //! Reading order: `scenario` and `plan` (what is asked for), `rig` (the fleet that a scenario wants, with
 //! its `replicas` and its `collector`), `stock` and `preload` (what is in the tables beforehand), `run`
-//! (one measurement from start to report), `drain` (one in which Kafka goes away) and `change` (one in which processes
-//! come and go), `generator`, `gate` and `targets` (placing orders), `watch` and `ends` (seeing them end), `sample` and what it reads (`process`,
-//! `metrics`, `postgres`), `report`, `chart`, `compare`; and `floor` (each part alone, without a fleet).
+//! (one measurement from start to report), `drain` (one in which Kafka goes away) and `change` (one in which
+//! processes come and go), `generator`, `gate` and `targets` (placing orders), `watch` and `ends` (seeing
+//! them end), `sample` and what it reads (`process`, `metrics`, `postgres`), `report`, `chart`, `compare`;
+//! and `floor` (each part alone, without a fleet).
 
 #![allow(clippy::disallowed_methods, reason = "a load names orders by this machine's time")]
 
