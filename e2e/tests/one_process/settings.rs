@@ -74,6 +74,23 @@ fn services_in_one_process_have_no_database_in_common() {
 }
 
 #[test]
+fn services_in_one_process_do_not_migrate_one_database() {
+    let mut migrate = program();
+    for service in SERVICES {
+        let variable = format!("FLOTILLA_{}_OWNER_DATABASE_URL", service.to_uppercase());
+        let database = if service == "shipping" { "order" } else { service };
+        migrate.env(variable, format!("postgres://{service}_owner:secret@127.0.0.1:1/{database}"));
+    }
+    let output = migrate.arg("migrate").output().unwrap();
+    assert_eq!(output.status.code(), Some(EXIT_CONFIG.into()));
+    let told = lines(&output.stderr);
+    let refused =
+        "shipping: FLOTILLA_SHIPPING_OWNER_DATABASE_URL is the database of another service";
+    assert_eq!(told.iter().filter(|line| line.contains(refused)).count(), 1, "{told:?}");
+    assert_eq!(told.iter().filter(|line| line.contains("- ")).count(), 1, "{told:?}");
+}
+
+#[test]
 fn the_end_of_a_part_of_one_service_is_the_end_of_the_process_and_no_success() {
     let output = run_nowhere(&[("FLOTILLA_PANIC_AT", "payment/admin")]);
     let told = lines(&output.stdout);
