@@ -84,4 +84,4 @@ pub use tikv_jemallocator::Jemalloc as Allocator;
 pub use wire::limits::MAX_VALUE_BYTES;
 pub use wire::registry::{COMPATIBILITY, Registry, RegistryError, subject};
 pub use wire::trace::TraceContext;
-pub use wire::{tail, topics};
+pub use wire::{archive, tail, topics};

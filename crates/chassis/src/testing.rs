@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use language::Events;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
@@ -26,6 +28,16 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Makes the tables of a service and of the chassis, as `<service> migrate` does.
 pub async fn migrate(owner_url: &str, service: &'static Migrator) -> anyhow::Result<()> {
     crate::postgres::database::migrate(owner_url, service, None).await
+}
+
+/// Deletes a topic with all that it holds, as somebody does by mistake.
+pub async fn delete_topic(brokers: &str, topic: &str) -> anyhow::Result<()> {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    for deleted in admin.delete_topics(&[topic], &AdminOptions::new()).await? {
+        deleted.map_err(|(topic, why)| anyhow::anyhow!("{topic} is not deleted: {why}"))?;
+    }
+    Ok(())
 }
 
 /// A producer outside the fleet.

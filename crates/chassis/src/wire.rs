@@ -8,3 +8,4 @@ pub(crate) mod trace;
 pub(crate) mod cause;
 pub(crate) mod limits;
 pub mod tail;
+pub mod archive;

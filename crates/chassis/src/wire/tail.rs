@@ -10,7 +10,7 @@ use rdkafka::Message;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Headers;
+use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::failure::Chain;
@@ -131,8 +131,20 @@ impl Tail {
         began_later.map(|((topic, partition), first)| (topic.as_str(), *partition, *first))
     }
 
+    /// How many partitions the topics have, and how many of their records were there when the tail was made.
+    pub(super) fn extent(&self) -> (usize, i64) {
+        let first = |partition| self.firsts.get(partition).copied().unwrap_or_default();
+        let records = self.ends.iter().map(|(partition, end)| end - first(partition)).sum();
+        (self.ends.len(), records)
+    }
+
     /// The next record, or `None` when none came within `timeout`.
     pub fn next(&self, timeout: Duration) -> Result<Option<Record>, KafkaError> {
+        Ok(self.next_message(timeout)?.map(|message| record(&message)))
+    }
+
+    /// The same with every byte as it is on the topic.
+    fn next_message(&self, timeout: Duration) -> Result<Option<BorrowedMessage<'_>>, KafkaError> {
         // Later than a clock can represent is never.
         let until = Instant::now().checked_add(timeout);
         loop {
@@ -141,7 +153,7 @@ impl Tail {
             match self.consumer.poll(left.map_or(POLL_MAX, |left| left.min(POLL_MAX))) {
                 None if over => return Ok(None),
                 None => {}
-                Some(Ok(message)) => return Ok(Some(record(&message))),
+                Some(Ok(message)) => return Ok(Some(message)),
                 // The client recovers from these by itself; the caller must know about anything else.
                 Some(Err(KafkaError::MessageConsumption(_))) if !over => {}
                 Some(Err(error)) => return Err(error),
@@ -164,6 +176,18 @@ impl Tail {
         timeout: Duration,
         mut each: impl FnMut(Record),
     ) -> Result<(), KafkaError> {
+        self.read_messages_to_end(timeout, |message| {
+            each(record(message));
+            Ok(())
+        })
+    }
+
+    /// The same with every byte as it is on the topic, until `each` fails.
+    pub(super) fn read_messages_to_end<E: std::convert::From<KafkaError>>(
+        &self,
+        timeout: Duration,
+        mut each: impl FnMut(&BorrowedMessage<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut open = self.ends.clone();
         let mut positions = self.consumer.assignment()?;
         open.retain(|(topic, partition), end| {
@@ -171,7 +195,7 @@ impl Tail {
             found.is_some_and(|element| element.offset().to_raw().unwrap_or(0) < *end)
         });
         while !open.is_empty() {
-            let Some(record) = self.next(timeout)? else {
+            let Some(message) = self.next_message(timeout)? else {
                 // Compaction can remove the last records before the end; the position passes them.
                 positions = self.consumer.position()?;
                 open.retain(|(topic, partition), end| {
@@ -180,16 +204,16 @@ impl Tail {
                 });
                 match open.is_empty() {
                     true => return Ok(()),
-                    false => return Err(KafkaError::Canceled),
+                    false => return Err(KafkaError::Canceled.into()),
                 }
             };
-            let partition = (record.topic.clone(), record.partition);
-            let done = open.get(&partition).is_some_and(|end| record.offset + 1 >= *end);
+            let partition = (message.topic().to_owned(), message.partition());
+            let done = open.get(&partition).is_some_and(|end| message.offset() + 1 >= *end);
             if done {
                 open.remove(&partition);
             }
-            if self.ends.get(&partition).is_some_and(|end| record.offset < *end) {
-                each(record);
+            if self.ends.get(&partition).is_some_and(|end| message.offset() < *end) {
+                each(&message)?;
             }
         }
         Ok(())

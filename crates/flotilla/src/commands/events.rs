@@ -1,5 +1,6 @@
 //! `flotilla events`: what happens on the topics, decoded.
 
+mod archive;
 mod republish;
 
 use std::process::ExitCode;
@@ -21,6 +22,10 @@ pub(crate) enum Events {
     Tail(Shown),
     /// Publish a topic again that lost its log, from what its service keeps in its outbox
     Republish(Republish),
+    /// Copy topics into a file
+    Save(archive::Save),
+    /// Put what `save` copied into topics that are empty: a lost one that was created again, or another cluster's
+    Load(archive::Load),
 }
 
 /// Which events are printed.
@@ -47,6 +52,8 @@ pub(crate) async fn run(command: Events, out: &Output) -> Result<ExitCode> {
     match command {
         Events::Tail(shown) => tail(shown, out).await,
         Events::Republish(topic) => republish::run(topic, out).await,
+        Events::Save(asked) => archive::save(asked, out).await,
+        Events::Load(asked) => archive::load(asked, out).await,
     }
 }
 
@@ -61,14 +68,7 @@ async fn tail(shown: Shown, out: &Output) -> Result<ExitCode> {
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
     let from = if from_beginning { From::Beginning } else { From::End };
     let tail = tokio::task::block_in_place(|| Tail::new(&brokers, &names, from));
-    let tail = tail.map_err(|error| match error {
-        TailError::UnknownTopic { .. } => {
-            anyhow!("{error}; `flotilla topics apply` creates those of the fleet")
-        }
-        TailError::Kafka(error) => {
-            anyhow!("Kafka at {brokers} does not answer: {error}; {IS_IT_UP}")
-        }
-    })?;
+    let tail = tail.map_err(|error| unread(error, &brokers))?;
     let patience = idle_seconds.map_or(Duration::MAX, Duration::from_secs);
     out.end_with_reader();
     let mut shown = 0_u64;
@@ -104,4 +104,16 @@ async fn tail(shown: Shown, out: &Output) -> Result<ExitCode> {
         out.aside("no event came that was asked for");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why topics cannot be read, with the next step.
+fn unread(error: TailError, brokers: &str) -> anyhow::Error {
+    match error {
+        TailError::UnknownTopic { .. } => {
+            anyhow!("{error}; `flotilla topics apply` creates those of the fleet")
+        }
+        TailError::Kafka(error) => {
+            anyhow!("Kafka at {brokers} does not answer: {error}; {IS_IT_UP}")
+        }
+    }
 }
