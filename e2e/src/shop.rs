@@ -52,8 +52,13 @@ impl Shop {
                 Fleet::start(settings, &silent).await
             })
             .await?;
+        Shop::on(fleet.clone())
+    }
+
+    /// A shop on a fleet that runs already.
+    pub fn on(fleet: Fleet) -> Result<Self> {
         let http = Client::builder().no_proxy().timeout(PATIENCE).build()?;
-        Ok(Shop { fleet: fleet.clone(), http })
+        Ok(Shop { fleet, http })
     }
 
     /// An item that no other story uses, with this many free units, known to the order service.

@@ -2,13 +2,12 @@
 
 use std::process::Command;
 
-use crate::engine::{Engine, Run, root};
+use crate::engine::{Engine, Run};
 
 /// The commands of the page's blocks, a line each.
 fn commands() -> Vec<String> {
-    let page = std::fs::read_to_string(root().join("docs/containers.md")).unwrap();
-    let blocks = page.split("```").skip(1).step_by(2);
-    let lines = blocks.flat_map(|block| block.lines().skip(1).map(str::trim).map(str::to_owned));
+    let blocks = e2e::page::blocks("docs/containers.md");
+    let lines = blocks.iter().flat_map(|block| block.lines().map(str::trim).map(str::to_owned));
     lines.filter(|line| !line.is_empty()).collect()
 }
 
