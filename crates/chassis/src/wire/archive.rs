@@ -5,7 +5,7 @@
 //! A file is lines of JSON: the topics with their partitions, the records, and how many there were.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -115,13 +115,16 @@ pub fn save(brokers: &str, topics: &[&str], mut file: impl Write) -> Result<u64,
 }
 
 /// Puts what a file has of these topics, or all of it, into topics of the same names, which must be empty. Returns the
-/// number of records. Blocking: use it on a thread of its own.
-pub fn load(
+/// number of records. The file is opened twice: nothing is sent of one that is not whole. Blocking: use it on a thread
+/// of its own.
+pub fn load<R: BufRead>(
     brokers: &str,
     only: &[&str],
-    mut lines: impl Iterator<Item = io::Result<String>>,
+    open: impl Fn() -> io::Result<R>,
 ) -> Result<u64, ArchiveError> {
-    let Some(Line::Topics(topics)) = read_line(1, lines.next())? else {
+    check_whole(open()?.lines())?;
+    let mut lines = open()?.lines();
+    let Some(Line::Topics(topics)) = lines.next().map(|line| parsed(1, line)).transpose()? else {
         return Err(line_error(1, "the topics with their partitions are expected here"));
     };
     let wanted = |topic: &str| only.is_empty() || only.contains(&topic);
@@ -133,25 +136,33 @@ pub fn load(
         check_empty(brokers, topic, *partitions)?;
     }
     let loader = Loader::new(brokers)?;
-    let (mut seen, mut loaded) = (0, 0);
-    for number in 2.. {
-        match read_line(number, lines.next())? {
-            Some(Line::Record(record)) => {
-                seen += 1;
-                if wanted(&record.topic) {
-                    loaded += 1;
-                    loader.send(number, &record)?;
-                }
+    let mut loaded = 0;
+    for (number, line) in (2..).zip(lines) {
+        match parsed(number, line)? {
+            Line::Record(record) if wanted(&record.topic) => {
+                loader.send(number, &record)?;
+                loaded += 1;
             }
-            Some(Line::End { records }) if records == seen => break,
-            Some(Line::End { .. } | Line::Topics(_)) => {
-                return Err(line_error(number, "records are missing before it"));
-            }
-            None => return Err(line_error(number, "the file ends before its last line")),
+            Line::Record(_unwanted) => {}
+            Line::End { .. } => break,
+            Line::Topics(_) => return Err(line_error(number, "a record is expected here")),
         }
     }
     loader.finish()?;
     Ok(loaded)
+}
+
+/// That the last line is there, and as many records before it as it says.
+fn check_whole(lines: impl Iterator<Item = io::Result<String>>) -> Result<(), ArchiveError> {
+    let (mut number, mut last) = (0, String::new());
+    for line in lines {
+        last = line?;
+        number += 1;
+    }
+    match serde_json::from_str(&last) {
+        Ok(Line::End { records }) if records as usize + 2 == number => Ok(()),
+        _other => Err(line_error(number, "the copy ends here, and is not whole: take another one")),
+    }
 }
 
 /// That a topic is there, holds nothing and has this many partitions.
@@ -261,14 +272,8 @@ fn write_line(file: &mut impl Write, line: &Line) -> Result<(), ArchiveError> {
     Ok(file.write_all(b"\n")?)
 }
 
-/// A line that was read; `None` where there is no more.
-fn read_line(
-    number: usize,
-    line: Option<io::Result<String>>,
-) -> Result<Option<Line>, ArchiveError> {
-    let Some(line) = line.transpose()? else { return Ok(None) };
-    let parsed = serde_json::from_str(&line);
-    parsed.map(Some).map_err(|error| line_error(number, error.to_string()))
+fn parsed(number: usize, line: io::Result<String>) -> Result<Line, ArchiveError> {
+    serde_json::from_str(&line?).map_err(|error| line_error(number, error.to_string()))
 }
 
 fn line_error(line: usize, detail: impl Into<String>) -> ArchiveError {
@@ -282,11 +287,14 @@ mod tests {
     #[test]
     fn a_file_that_is_no_copy_is_refused_before_a_broker_is_asked() {
         let load = |text: &str| {
-            let lines = text.lines().map(|line| Ok(line.to_owned()));
-            load("nowhere.invalid:1", &["b"], lines).unwrap_err().to_string()
+            load("nowhere.invalid:1", &["b"], || Ok(text.as_bytes())).unwrap_err().to_string()
         };
-        assert!(load("").contains("the topics with their partitions"), "{}", load(""));
-        assert!(load("{}").contains("line 1"), "{}", load("{}"));
-        assert!(load(r#"{"topics":{"a":1}}"#).contains("b is not among a"));
+        assert!(load("").contains("is not whole"), "{}", load(""));
+        let cut = load("{\"topics\":{\"a\":1}}\n{\"end\":{\"records\":1}}\n");
+        assert!(cut.contains("line 2 of the file: the copy ends here"), "{cut}");
+        let other = load("{\"topics\":{\"a\":1}}\n{\"end\":{\"records\":0}}\n");
+        assert!(other.contains("b is not among a"), "{other}");
+        let headless = load("{\"end\":{\"records\":0}}\n{\"end\":{\"records\":0}}\n");
+        assert!(headless.contains("the topics with their partitions"), "{headless}");
     }
 }

@@ -1,8 +1,12 @@
 //! Creating topics, and looking at what is on them.
 
+use std::collections::BTreeSet;
+
 use chassis::Registry;
 use chassis::testing::{Framer, Outsider};
+use chassis::topics::{self, TopicPlan};
 use events::{Sku, StockAdjusted, WarehouseEvent};
+use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::cli::{flotilla, servers};
@@ -57,4 +61,51 @@ async fn an_event_is_shown_decoded_with_its_key() {
     let [shown] = &said.documents()[..] else { panic!("{}", said.stdout) };
     assert_eq!((&shown["key"], &shown["value"]["delta"]), (&sku.into(), &7.into()));
     assert_eq!(shown["headers"]["ce_type"], "flotilla.warehouse.v1.StockAdjusted");
+}
+
+#[tokio::test]
+async fn a_topic_comes_back_from_its_copy_byte_for_byte_or_not_at_all() {
+    let brokers = servers().await.kafka_brokers();
+    let topics = [("copied-a", 2), ("copied-b", 2), ("copied-c", 3)].map(|(name, partitions)| {
+        TopicPlan { name: name.to_owned(), partitions, settings: Vec::new() }
+    });
+    topics::apply(&brokers, &topics, 1).await.unwrap();
+    let outsider = Outsider::new(&brokers).unwrap();
+    for (key, value) in [("one", Some(&b"\x00\xff"[..])), ("two", None), ("one", Some(b""))] {
+        outsider.send("copied-a", key, &[("h", "1"), ("h", "")], value).await.unwrap();
+    }
+    let folder = TempDir::new().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let whole = file("a");
+    let said = flotilla(&["events", "save", &whole, "--topic", "copied-a"]).await;
+    assert!(said.stdout.contains("3 records of copied-a"), "{}{}", said.stdout, said.stderr);
+    let text = std::fs::read_to_string(&whole).unwrap();
+
+    // The same as a copy of other topics: with as many partitions, with more, and cut off.
+    let (cut, _end) = text.trim_end().rsplit_once('\n').unwrap();
+    for (name, text) in [("b", &*text), ("c", &*text), ("cut", cut)] {
+        let other = if name == "c" { "copied-c" } else { "copied-b" };
+        std::fs::write(file(name), text.replace("copied-a", other)).unwrap();
+    }
+    let refused = |name: &str| {
+        let file = file(name);
+        async move {
+            let said = flotilla(&["events", "load", &file]).await;
+            assert_eq!(said.code, 1, "{}", said.stdout);
+            said.stderr
+        }
+    };
+    let said = refused("c").await;
+    assert!(said.contains("copied-c has 3 partitions, and 2 in the file"), "{said}");
+    let said = refused("cut").await;
+    assert!(said.contains("is not whole"), "{said}");
+    let said = flotilla(&["events", "load", &file("b")]).await;
+    assert!(said.stdout.contains("3 records"), "{}{}", said.stdout, said.stderr);
+    let said = refused("b").await;
+    assert!(said.contains("copied-b holds 3 records"), "{said}");
+    let again = file("again");
+    assert_eq!(flotilla(&["events", "save", &again, "--topic", "copied-b"]).await.code, 0);
+    let lines = |text: &str| -> BTreeSet<String> { text.lines().map(str::to_owned).collect() };
+    let copied = std::fs::read_to_string(&again).unwrap().replace("copied-b", "copied-a");
+    assert_eq!(lines(&copied), lines(&text));
 }

@@ -1,7 +1,7 @@
 //! `flotilla events save` and `load`: topics into a file and back, for backups and for another cluster.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, BufWriter};
+use std::io::{BufReader, BufWriter};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -58,9 +58,9 @@ pub(crate) async fn save(Save { file, topic }: Save, out: &Output) -> Result<Exi
 pub(crate) async fn load(Load { file, topic }: Load, out: &Output) -> Result<ExitCode> {
     let brokers = brokers()?;
     let names: Vec<&str> = topic.iter().map(String::as_str).collect();
-    let reading = File::open(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let lines = BufReader::new(reading).lines();
-    let loaded = tokio::task::block_in_place(|| archive::load(&brokers, &names, lines));
+    File::open(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let open = || File::open(&file).map(BufReader::new);
+    let loaded = tokio::task::block_in_place(|| archive::load(&brokers, &names, open));
     let records = loaded.map_err(|error| failed(error, &brokers))?;
     out.line(format_args!("{records} records of {} are on their topics", file.display()));
     out.document(&json!({ "file": file, "records": records }));
