@@ -64,8 +64,8 @@ pub async fn safety(
     let asked: Vec<ResourceSpecifier<'_>> =
         known.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
     let mut found = BTreeMap::new();
-    // Where several brokers are, the one that was asked may not have heard of topics that were created a moment ago;
-    // and a question about none is an error.
+    // Of several brokers, the one that was asked may not know topics that were created a moment ago; and the client
+    // refuses to ask about none.
     if asked.is_empty() {
         return Ok(found);
     }
