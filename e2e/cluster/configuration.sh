@@ -47,6 +47,7 @@ configure() {
     make_keys
     printf 'nameserver %s\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n' \
         "$DNS_ADDRESS" >"$folder/resolv.conf"
+    echo 'hosts: files dns' >"$folder/nsswitch.conf"
     echo 'nameserver 127.0.0.1' >"$folder/resolv-none.conf"
     cat >"$folder/kubelet.yaml" <<YAML
 apiVersion: kubelet.config.k8s.io/v1beta1

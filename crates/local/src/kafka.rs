@@ -81,6 +81,9 @@ pub(crate) fn download() -> Result<PathBuf> {
 pub(crate) async fn start(settings: &Settings, lifetime: Lifetime) -> Result<()> {
     let cluster = cluster_of(settings);
     let nodes = nodes(settings).iter();
+    if nodes.len() > 1 && settings.kafka_elsewhere.is_some() {
+        bail!("only one broker can have a further name: there is one port for it");
+    }
     try_join_all(nodes.map(|node| start_node(settings, *node, &cluster, lifetime))).await?;
     Ok(())
 }

@@ -53,7 +53,7 @@ pub struct Settings {
     /// How Kafka's code is compiled.
     pub kafka_compiler: Compiler,
     /// A further host name of Kafka, for clients in another network: something leads them from there to this
-    /// machine's port `kafka-elsewhere`, and Kafka tells them to come back under that name and port. Of one broker.
+    /// machine's port `kafka-elsewhere`, and Kafka tells them to come back under that name and port. Only for a fleet of one broker.
     pub kafka_elsewhere: Option<String>,
 }
 

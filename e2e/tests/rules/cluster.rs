@@ -1,4 +1,4 @@
-//! What `./x cluster` needs of the rest: it takes half an hour, so that nobody runs it after every change.
+//! `./x cluster` is too slow to run after every change, so what it needs of the rest is checked here.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -24,6 +24,7 @@ pub(crate) async fn upgrade(run: &Run) -> Result<String> {
     runs(&run.node, &run.release, NEXT)?;
     let told = told_by_the_next(run)?;
     ensure!(told == "web", "the new field says {told}");
+    run.outside.has_column("order", "orders", "channel").await?;
     Ok(figures(&outcome))
 }
 
@@ -38,6 +39,7 @@ pub(crate) async fn rollback(run: &Run) -> Result<String> {
     runs(&run.node, &run.release, THIS)?;
     let told = told_by_the_next(run)?;
     ensure!(told.is_empty(), "the new field says {told}");
+    run.outside.has_column("order", "orders", "channel").await?;
     Ok(figures(&outcome))
 }
 
@@ -76,9 +78,9 @@ pub(crate) async fn migrations_by_a_job(run: &Run) -> Result<String> {
             ensure!(!spec.contains("database-owner"), "{service}'s pod names the owner's Secret");
         }
         let selector = format!("app.kubernetes.io/component={service}-migrate");
-        let job = ["jobs", "--namespace", NAMESPACE, "--selector", &selector];
-        let jobs = run.node.object(&job)?;
-        ensure!(jobs["items"][0]["status"]["succeeded"] == 1, "{jobs}");
+        let complete = ["wait", "--for", "condition=Complete", "jobs", "--timeout", "60s"];
+        let which = ["--namespace", NAMESPACE, "--selector", &selector];
+        run.node.kubectl(&[&complete[..], &which].concat())?;
     }
     Ok(figures(&outcome))
 }

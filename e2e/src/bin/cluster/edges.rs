@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::faults::process;
-use crate::node::until;
+use crate::node::{NODE_ADDRESS, until};
 use crate::outside::HOST;
 use crate::release::is_ready;
 use crate::run::Run;
@@ -43,8 +43,15 @@ pub(crate) async fn into_a_service(run: &Run) -> Result<String> {
         let id = pod["status"]["containerStatuses"][0]["containerID"].as_str();
         let id =
             id.and_then(|id| id.rsplit('/').next()).context("a container has an id")?.to_owned();
-        let find = r#"grep --files-with-matches --no-messages "$0" /proc/[0-9]*/cgroup | head -n 1 | cut -d / -f 3"#;
+        let find = "grep --files-with-matches --no-messages \"$0\" /proc/[0-9]*/cgroup \
+                    | head -n 1 | cut -d / -f 3";
         let visitor = run.node.inside(&["bash", "-c", find, &id])?;
+        ensure!(visitor.parse::<u32>().is_ok(), "no process of {namespace}'s pod: {visitor}");
+        // It reaches something, so that a refusal is the policy's.
+        ensure!(
+            reaches(run, &visitor, "kube-dns.kube-system", "53")?,
+            "{namespace} reaches nothing"
+        );
         for (port, is_let_in) in [("8080", public), ("9090", admin)] {
             let reached = reaches(run, &visitor, "flotilla-order.shop", port)?;
             ensure!(reached == is_let_in, "{namespace} to port {port}: {reached}");
@@ -54,10 +61,12 @@ pub(crate) async fn into_a_service(run: &Run) -> Result<String> {
     Ok("gateway, monitoring and a stranger".to_owned())
 }
 
-/// Whether a connection comes about from the network of a process, under names as pods know them.
+/// Whether a connection comes about from the network of a process: to the address of a Service, or to what is outside.
 fn reaches(run: &Run, process: &str, host: &str, port: &str) -> Result<bool> {
-    let address = if host == HOST { "10.200.0.2".to_owned() } else { address(run, host)? };
-    let connect = r#"nsenter --target "$0" --net timeout 3 bash -c ": </dev/tcp/$1/$2" 2>/dev/null && echo yes || echo no"#;
+    let address = if host == HOST { NODE_ADDRESS.to_owned() } else { address(run, host)? };
+    let connect = "nsenter --target \"$0\" --net true || exit 1
+                   nsenter --target \"$0\" --net timeout 3 bash -c \": </dev/tcp/$1/$2\" 2>/dev/null \
+                   && echo yes || echo no";
     Ok(run.node.inside(&["bash", "-c", connect, process, &address, port])? == "yes")
 }
 

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use local::SERVICES;
 use serde_json::Value;
 
 use crate::node::until;
-use crate::release::{NAME, NAMESPACE};
+use crate::release::{NAME, NAMESPACE, is_ready};
 use crate::run::{Run, figures};
 
 /// How long Kubernetes may take to notice.
@@ -39,16 +40,13 @@ pub(crate) async fn drain(run: &Run) -> Result<String> {
 pub(crate) async fn kill(run: &Run) -> Result<String> {
     let outcome = run
         .under_load(async |run| {
-            for service in ["order", "payment", "inventory", "shipping"] {
-                let pid = process(run, service)?;
+            // Not order: the requests that its process was answering would be cut off with it.
+            for service in ["payment", "inventory", "shipping"] {
                 let before = restarts(run, service)?;
-                // Callers of order have the connections of the killed process cut: that is what its port is for.
-                if service != "order" {
-                    run.node.inside(&["kill", "-KILL", &pid])?;
-                    until(&format!("{service} to be started again"), NOTICED, || {
-                        Ok((restarts(run, service)? > before).then_some(()))
-                    })?;
-                }
+                run.node.inside(&["kill", "-KILL", &process(run, service)?])?;
+                until(&format!("{service} to be started again"), NOTICED, || {
+                    Ok((restarts(run, service)? > before).then_some(()))
+                })?;
             }
             run.release.settled(&run.node, 2)
         })
@@ -69,7 +67,8 @@ pub(crate) async fn out_of_memory(run: &Run) -> Result<String> {
                 for group in "/sys/fs/cgroup/memory${line##*:}" "/sys/fs/cgroup${line##*:}"; do
                     [ ! -d "$group" ] || break
                 done
-                (echo 0 >"$group/cgroup.procs" && head --bytes 252M /dev/zero | tail >/dev/null) || true"#;
+                echo 0 >"$group/cgroup.procs"
+                (head --bytes 252M /dev/zero | tail >/dev/null) || true"#;
             run.node.inside(&["bash", "-c", squeeze, &pid])?;
             until("shipping to be started again", NOTICED, || {
                 Ok((restarts(run, "shipping")? > before).then_some(()))
@@ -88,10 +87,13 @@ pub(crate) async fn broken_upgrade(run: &Run) -> Result<String> {
         .under_load(async |run| {
             let none = ["--set", "image.tag=none", "--wait", "--timeout", "20s"];
             ensure!(run.release.helm(&run.node, "upgrade", &none).is_err(), "it came up");
-            for service in ["order", "payment", "inventory", "shipping"] {
+            for service in SERVICES {
                 let pods = run.release.pods(&run.node, service)?;
-                let ready = pods.iter().filter(|pod| crate::release::is_ready(pod)).count();
+                let ready = pods.iter().filter(|pod| is_ready(pod)).count();
                 ensure!(ready == 2, "{service} has {ready} ready pods");
+                let is_new = |pod: &&Value| pod["spec"].to_string().contains(":none\"");
+                let new = pods.iter().filter(is_new).count();
+                ensure!(new == 1, "{service} has {new} pods of the new version");
             }
             run.node.helm(&["rollback", NAME, "--namespace", NAMESPACE, "--wait"])?;
             run.release.settled(&run.node, 2)

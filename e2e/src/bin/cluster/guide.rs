@@ -18,8 +18,13 @@ const FAILED_OVER: Duration = Duration::from_secs(120);
 /// What the guide's reader has in the folder where the commands are run.
 pub(crate) fn prepare(run: &Run) -> Result<()> {
     run.node.kubectl(&["delete", "namespace", NAMESPACE, "--wait"])?;
-    run.node
-        .file("my-values.yaml", &run.release.values_on_databases_in_the_cluster().to_string())?;
+    let node = run.node.object(&["node", "node-1"])?;
+    let images = node["status"]["images"].as_array().into_iter().flatten();
+    let mut names = images.flat_map(|image| image["names"].as_array().into_iter().flatten());
+    let is_postgres = |name: &&Value| name.to_string().contains("localhost/postgresql:");
+    let postgres = names.find(is_postgres).and_then(Value::as_str).context("no Postgres image")?;
+    let values = run.release.values_on_databases_in_the_cluster(postgres);
+    run.node.file("my-values.yaml", &values.to_string())?;
     run.node.file("cnpg-1.30.0.yaml", &run.node.operator_manifest()?)?;
     run.node.link("helm", &root().join("helm"))
 }
@@ -90,7 +95,7 @@ pub(crate) async fn failover(run: &Run) -> Result<String> {
 pub(crate) async fn scale(run: &Run) -> Result<String> {
     let outcome = run
         .under_load(async |run| {
-            follow(&run.node, "More replicas")?;
+            follow(&run.node, "Scaling")?;
             run.release.settled(&run.node, 3)
         })
         .await?;
@@ -101,7 +106,7 @@ pub(crate) async fn scale(run: &Run) -> Result<String> {
 pub(crate) async fn upgrade(run: &Run) -> Result<String> {
     let outcome = run
         .under_load(async |run| {
-            follow(&run.node, "Another version")?;
+            follow(&run.node, "Upgrading")?;
             runs(&run.node, &run.release, NEXT)
         })
         .await?;
@@ -113,24 +118,39 @@ pub(crate) async fn upgrade(run: &Run) -> Result<String> {
 pub(crate) async fn rollback(run: &Run) -> Result<String> {
     let outcome = run
         .under_load(async |run| {
-            follow(&run.node, "The way back")?;
+            follow(&run.node, "Rolling back")?;
             runs(&run.node, &run.release, THIS)
         })
         .await?;
+    ensure!(told_by_the_next(run)?.is_empty(), "events of this version have a field of the next");
     Ok(figures(&outcome))
 }
 
-/// All pods are replaced, as after a change of a password.
-pub(crate) async fn restart(run: &Run) -> Result<String> {
-    let outcome =
-        run.under_load(async |run| follow(&run.node, "Another password").map(|_said| ())).await?;
+/// Another password for the application's role of order: the operator changes it in the database, and new pods come with
+/// it. The old one is refused.
+pub(crate) async fn rotate(run: &Run) -> Result<String> {
+    let url = |run: &Run| -> Result<String> {
+        let secret = run.node.object(&["secret", "order-database", "--namespace", NAMESPACE])?;
+        Ok(secret["data"]["url"].as_str().unwrap_or_default().to_owned())
+    };
+    let before = url(run)?;
+    let outcome = run
+        .under_load(async |run| follow(&run.node, "Rotating a password").map(|_said| ()))
+        .await?;
+    ensure!(url(run)? != before, "the Secret was not changed");
+    let pod = primary(run, "order")?;
+    let old = r#"psql "$(echo "$0" | base64 --decode)" --command 'select 1'"#;
+    let psql = ["exec", &pod, "--namespace", NAMESPACE, "--container", "postgres", "--"];
+    let refused = run.node.kubectl(&[&psql[..], &["bash", "-c", old, &before]].concat());
+    let refused = refused.map_or_else(|error| error.to_string(), |_said| "it works".to_owned());
+    ensure!(refused.contains("password authentication failed"), "the old password: {refused}");
     Ok(figures(&outcome))
 }
 
 /// The databases stay when the release goes, and the next installation finds them.
 pub(crate) async fn kept(run: &Run) -> Result<String> {
     let order = run.release.order_ends(&run.node, "DE", "completed")?;
-    let left = follow(&run.node, "Taken away")?;
+    let left = follow(&run.node, "Uninstalling")?;
     for service in SERVICES {
         ensure!(left.contains(&format!("flotilla-{service}-db")), "{left}");
     }
@@ -144,8 +164,8 @@ pub(crate) async fn kept(run: &Run) -> Result<String> {
 
 /// Everything goes.
 pub(crate) async fn gone(run: &Run) -> Result<String> {
-    follow(&run.node, "Taken away")?;
-    follow(&run.node, "For good")?;
+    follow(&run.node, "Uninstalling")?;
+    follow(&run.node, "Deleting the data")?;
     let kinds = "clusters.postgresql.cnpg.io,pods,persistentvolumeclaims";
     let left = run.node.kubectl(&["get", kinds, "--all-namespaces", "--output=name"])?;
     let left: Vec<_> = left.lines().filter(|name| name.contains("flotilla")).collect();

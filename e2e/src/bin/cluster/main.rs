@@ -116,15 +116,15 @@ async fn all() -> Result<()> {
     )
     .await?;
     run.claim("the primary of order's database deleted", guide::failover).await?;
-    run.claim("the guide: more replicas", guide::scale).await?;
-    run.claim("the guide: another version", guide::upgrade).await?;
-    run.claim("the guide: the way back", guide::rollback).await?;
-    run.claim("the guide: a restart for another password", guide::restart).await?;
+    run.claim("the guide: scaling", guide::scale).await?;
+    run.claim("the guide: upgrading", guide::upgrade).await?;
+    run.claim("the guide: rolling back", guide::rollback).await?;
+    run.claim("the guide: rotating a password; the old one is refused", guide::rotate).await?;
     run.claim(
-        "the guide: helm uninstall keeps the databases, and helm install finds them",
+        "the guide: uninstalling keeps the databases, and installing finds them",
         guide::kept,
     )
     .await?;
-    run.claim("the guide: everything is taken away", guide::gone).await?;
+    run.claim("the guide: deleting the data", guide::gone).await?;
     Ok(())
 }

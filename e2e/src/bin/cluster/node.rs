@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+/// Where the node is on its own network, as `e2e/cluster/node` has it.
+pub(crate) const NODE_ADDRESS: &str = "10.200.0.2";
 /// How often a question is asked again.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
@@ -122,7 +124,7 @@ impl Node {
         Ok(std::os::unix::fs::symlink(to.canonicalize()?, self.folder.join(name))?)
     }
 
-    /// That folder.
+    /// The folder of the node's files, in which the guide's commands are run.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -156,6 +158,11 @@ impl Node {
             }
         };
         Ok(manifest.lines().map(ours).collect::<Vec<_>>().join("\n"))
+    }
+
+    /// Which of the node's own programs ended, if any did.
+    pub(crate) fn ended(&self) -> Option<String> {
+        std::fs::read_to_string(self.folder.join("log/ended")).ok()
     }
 
     /// Takes the images of an archive.

@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use flotilla::audit;
 use flotilla::fleet::{Fleet, FleetSettings};
 use local::{Lifetime, Process, SERVICES, Settings, silent};
+use sqlx::{Connection, PgConnection};
 
 use crate::node::Node;
 
@@ -57,6 +58,23 @@ impl Outside {
     pub(crate) fn superuser_password(&self, service: &'static str) -> Result<String> {
         let url: reqwest::Url = self.fleet.environment().superuser_url(service)?.parse()?;
         Ok(url.password().unwrap_or_default().to_owned())
+    }
+
+    /// Fails unless a table of a service has this column.
+    pub(crate) async fn has_column(
+        &self,
+        service: &'static str,
+        table: &str,
+        column: &str,
+    ) -> Result<()> {
+        let url = self.fleet.environment().superuser_url(service)?;
+        let mut db = PgConnection::connect(&url).await?;
+        let is_there = "select exists (select from information_schema.columns
+            where table_name = $1 and column_name = $2)";
+        let asked = sqlx::query_scalar(is_there).bind(table).bind(column);
+        let is_there: bool = asked.fetch_one(&mut db).await?;
+        ensure!(is_there, "{service}'s table {table} has no column {column}");
+        Ok(())
     }
 
     /// Stops a service's Postgres: another one takes its place, and its port.

@@ -96,7 +96,7 @@ impl Release {
     }
 
     /// The same for a reader of the guide, whose databases the operator makes: small ones, of two servers each.
-    pub(crate) fn values_on_databases_in_the_cluster(&self) -> Value {
+    pub(crate) fn values_on_databases_in_the_cluster(&self, postgres: &str) -> Value {
         let mut values = self.values.clone();
         values["image"]["registry"] = json!("localhost");
         values["topics"] = json!({ "replication": 1 });
@@ -105,7 +105,7 @@ impl Release {
             "enabled": true,
             "instances": 2,
             "storage": "1Gi",
-            "imageName": "localhost/postgresql:15.0",
+            "imageName": postgres,
             "resources": resources,
         });
         for service in SERVICES {
@@ -135,7 +135,9 @@ pub(crate) fn ask(node: &Node, args: &[&str]) -> Result<Value> {
 /// Every pod of the services has this version.
 pub(crate) fn runs(node: &Node, release: &Release, tag: &str) -> Result<()> {
     for service in SERVICES {
-        for pod in release.pods(node, service)? {
+        let pods = release.pods(node, service)?;
+        ensure!(!pods.is_empty(), "{service} has no pods");
+        for pod in pods {
             let image = &pod["spec"]["containers"][0]["image"];
             ensure!(*image == format!("localhost/flotilla/{service}:{tag}"), "{image}");
         }
@@ -159,7 +161,9 @@ fn database_secret(node: &Node, name: &str, url: &str) -> Result<()> {
 
 fn secret(node: &Node, name: &str, kind: &str, content: Value) -> Result<()> {
     let metadata = json!({ "name": name, "namespace": NAMESPACE });
-    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": kind, "stringData": content });
+    let mut secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata });
+    secret["type"] = json!(kind);
+    secret["stringData"] = content;
     node.apply(&secret.to_string())
 }
 

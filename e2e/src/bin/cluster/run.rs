@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::load::{Load, Outcome};
 use crate::node::{Node, Tools};
@@ -49,7 +49,13 @@ impl Run {
         seen: impl AsyncFnOnce(&Run) -> Result<String>,
     ) -> Result<()> {
         let started = Instant::now();
-        let figures = match seen(self).await {
+        let seen = seen(self).await.and_then(|figures| match self.node.ended() {
+            Some(ended) => {
+                Err(anyhow!("programs of the node ended, which nobody wanted:\n{ended}"))
+            }
+            None => Ok(figures),
+        });
+        let figures = match seen {
             Ok(figures) => figures,
             Err(error) => {
                 self.diagnose();
@@ -85,9 +91,11 @@ impl Run {
     ) -> Result<Outcome> {
         let load = Load::start(&self.node, ORDERS, &self.release.sku, RATE, is_patient)?;
         let done = act(self).await;
-        let outcome = load.end()?;
+        let outcome = load.end();
         done?;
+        let outcome = outcome?;
         let (failed, sent) = (outcome.failed.len(), outcome.sent);
+        ensure!(sent > 0, "no order was sent meanwhile");
         let first: Vec<_> = outcome.failed.iter().take(5).collect();
         ensure!(failed == 0, "{failed} of {sent} orders were not accepted: {first:#?}");
         self.outside.audit().await?;

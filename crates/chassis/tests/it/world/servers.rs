@@ -136,10 +136,9 @@ impl World {
 
     /// Freezes Kafka for that long, as a machine that is paused.
     pub(crate) async fn freeze_kafka(&mut self, time: Duration) {
-        let servers = &self.turn.servers;
-        servers.freeze("kafka", true).unwrap();
+        self.silence_kafka().await;
         tokio::time::sleep(time).await;
-        servers.freeze("kafka", false).unwrap();
+        self.thaw_kafka().await;
         self.wait_until_kafka_names_itself().await;
         // A client may have lost all brokers by that, the test's own as well.
         self.outsider = Arc::new(Outsider::new(&self.urls.brokers).unwrap());
