@@ -12,8 +12,17 @@ pub(crate) const THIS: &str = env!("CARGO_PKG_VERSION");
 /// The version that has an event with one more field and a table with one more column, by the guide's name.
 pub(crate) const NEXT: &str = "0.2.0";
 
+/// Everything that somebody changes on purpose.
+pub(crate) async fn claims(run: &Run) -> Result<()> {
+    run.claim("helm upgrade to a version with a changed schema, one replica each", upgrade).await?;
+    run.claim("helm rollback from it", rollback).await?;
+    run.claim("a changed setting replaces the pods", setting).await?;
+    run.claim("migrations.mode job: no pod sees the owner's Secret", migrations_by_a_job).await?;
+    run.claim("1, 3 and again 1 replicas of every service", scale).await
+}
+
 /// An upgrade to it.
-pub(crate) async fn upgrade(run: &Run) -> Result<String> {
+async fn upgrade(run: &Run) -> Result<String> {
     let tag = format!("image.tag={NEXT}");
     let outcome = run
         .under_load(async |run| {
@@ -29,7 +38,7 @@ pub(crate) async fn upgrade(run: &Run) -> Result<String> {
 }
 
 /// The way back, while events of the next version are on the topics and its column is in the table.
-pub(crate) async fn rollback(run: &Run) -> Result<String> {
+async fn rollback(run: &Run) -> Result<String> {
     let outcome = run
         .under_load(async |run| {
             run.node.helm(&["rollback", NAME, "--namespace", NAMESPACE, "--wait"])?;
@@ -44,7 +53,7 @@ pub(crate) async fn rollback(run: &Run) -> Result<String> {
 }
 
 /// A changed setting replaces the pods, which carry its checksum.
-pub(crate) async fn setting(run: &Run) -> Result<String> {
+async fn setting(run: &Run) -> Result<String> {
     let names = |run: &Run| -> Result<Vec<String>> {
         let pods = SERVICES.iter().map(|service| run.release.pods(&run.node, service));
         let pods = pods.collect::<Result<Vec<_>>>()?.concat();
@@ -64,7 +73,7 @@ pub(crate) async fn setting(run: &Run) -> Result<String> {
 }
 
 /// Tables by a Job of their own: the pods never see the owner's Secret.
-pub(crate) async fn migrations_by_a_job(run: &Run) -> Result<String> {
+async fn migrations_by_a_job(run: &Run) -> Result<String> {
     let by_a_job = ["--wait", "--set", "migrations.mode=job"];
     let outcome = run
         .under_load(async |run| {
@@ -86,7 +95,7 @@ pub(crate) async fn migrations_by_a_job(run: &Run) -> Result<String> {
 }
 
 /// Three replicas of every service, and one again.
-pub(crate) async fn scale(run: &Run) -> Result<String> {
+async fn scale(run: &Run) -> Result<String> {
     let outcome = run
         .under_load(async |run| {
             for replicas in [3, 1] {

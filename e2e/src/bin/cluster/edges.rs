@@ -10,8 +10,22 @@ use crate::outside::HOST;
 use crate::release::is_ready;
 use crate::run::Run;
 
+/// What the policies let through.
+pub(crate) async fn claims(run: &Run) -> Result<()> {
+    run.claim(
+        "NetworkPolicies: a service reaches what is named and nothing else",
+        out_of_a_service,
+    )
+    .await?;
+    run.claim(
+        "NetworkPolicies: a service is reached by whom is named and nobody else",
+        into_a_service,
+    )
+    .await
+}
+
 /// Everything that a pod of payment may reach, and what is next to it.
-pub(crate) async fn out_of_a_service(run: &Run) -> Result<String> {
+async fn out_of_a_service(run: &Run) -> Result<String> {
     let payment = process(run, "payment")?;
     let port = |name: &str| run.outside.port(name).to_string();
     for name in ["kafka-elsewhere", "registry", "postgres-payment", "sandbox"] {
@@ -31,7 +45,7 @@ pub(crate) async fn out_of_a_service(run: &Run) -> Result<String> {
 }
 
 /// Who may come in: the gateway to the public port, monitoring to the admin port, nobody else.
-pub(crate) async fn into_a_service(run: &Run) -> Result<String> {
+async fn into_a_service(run: &Run) -> Result<String> {
     let cases = [("gateway", true, false), ("monitoring", false, true), ("stranger", false, false)];
     for (namespace, public, admin) in cases {
         run.node.apply(&visitor(namespace))?;

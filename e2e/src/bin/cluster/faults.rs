@@ -13,9 +13,17 @@ use crate::run::{Run, figures};
 /// How long Kubernetes may take to notice.
 const NOTICED: Duration = Duration::from_secs(60);
 
+/// Everything that goes wrong.
+pub(crate) async fn claims(run: &Run) -> Result<()> {
+    run.claim("a drain of the node, two replicas each: the budget keeps one", drain).await?;
+    run.claim("the processes of payment, inventory and shipping killed", kill).await?;
+    run.claim("shipping out of memory", out_of_memory).await?;
+    run.claim("an upgrade that does not come up, and helm rollback from it", broken_upgrade).await
+}
+
 /// A drain takes one pod of a service; the budget keeps the other until there is a new one, for which a cluster of one
 /// node that is being drained has no place.
-pub(crate) async fn drain(run: &Run) -> Result<String> {
+async fn drain(run: &Run) -> Result<String> {
     run.release.helm(&run.node, "upgrade", &["--wait", "--set", "defaults.replicas=2"])?;
     run.release.settled(&run.node, 2)?;
     let outcome = run
@@ -37,7 +45,7 @@ pub(crate) async fn drain(run: &Run) -> Result<String> {
 }
 
 /// A process that is killed is started again, and the other replica goes on.
-pub(crate) async fn kill(run: &Run) -> Result<String> {
+async fn kill(run: &Run) -> Result<String> {
     let outcome = run
         .under_load(async |run| {
             // Not order: the requests that its process was answering would be cut off with it.
@@ -55,7 +63,7 @@ pub(crate) async fn kill(run: &Run) -> Result<String> {
 }
 
 /// A service whose memory runs out is killed by the kernel and started again.
-pub(crate) async fn out_of_memory(run: &Run) -> Result<String> {
+async fn out_of_memory(run: &Run) -> Result<String> {
     let outcome = run
         .under_load(async |run| {
             let before = restarts(run, "shipping")?;
@@ -82,7 +90,7 @@ pub(crate) async fn out_of_memory(run: &Run) -> Result<String> {
 }
 
 /// A version that does not come up replaces nobody: the old one goes on until the release is rolled back.
-pub(crate) async fn broken_upgrade(run: &Run) -> Result<String> {
+async fn broken_upgrade(run: &Run) -> Result<String> {
     let outcome = run
         .under_load(async |run| {
             let none = ["--set", "image.tag=none", "--wait", "--timeout", "20s"];

@@ -15,8 +15,27 @@ use crate::run::{Run, figures};
 /// How long the standby may take to be the primary.
 const FAILED_OVER: Duration = Duration::from_secs(120);
 
+/// The guide, from its beginning to its end.
+pub(crate) async fn claims(run: &Run) -> Result<()> {
+    prepare(run)?;
+    run.claim("the guide: CloudNativePG's operator", operator).await?;
+    run.claim(
+        "the guide: Secrets, helm install on databases of two servers each, helm test",
+        install,
+    )
+    .await?;
+    run.claim("the primary of order's database deleted", failover).await?;
+    run.claim("the guide: scaling", scale).await?;
+    run.claim("the guide: upgrading", upgrade).await?;
+    run.claim("the guide: rolling back", rollback).await?;
+    run.claim("the guide: rotating a password; the old one is refused", rotate).await?;
+    run.claim("the guide: uninstalling keeps the databases, and installing finds them", kept)
+        .await?;
+    run.claim("the guide: deleting the data", gone).await
+}
+
 /// What the guide's reader has in the folder where the commands are run.
-pub(crate) fn prepare(run: &Run) -> Result<()> {
+fn prepare(run: &Run) -> Result<()> {
     run.node.kubectl(&["delete", "namespace", NAMESPACE, "--wait"])?;
     let node = run.node.object(&["node", "node-1"])?;
     let images = node["status"]["images"].as_array().into_iter().flatten();
@@ -51,13 +70,13 @@ fn commands(guide: &str, section: &str) -> String {
 }
 
 /// The operator, out of the manifest of its release.
-pub(crate) async fn operator(run: &Run) -> Result<String> {
+async fn operator(run: &Run) -> Result<String> {
     follow(&run.node, "What you need")?;
     Ok(String::new())
 }
 
 /// The fleet on databases of two servers each.
-pub(crate) async fn install(run: &Run) -> Result<String> {
+async fn install(run: &Run) -> Result<String> {
     follow(&run.node, "Namespace and Secrets")?;
     follow(&run.node, "Install")?;
     for service in SERVICES {
@@ -72,7 +91,7 @@ pub(crate) async fn install(run: &Run) -> Result<String> {
 
 /// The pod that order's database is written in is deleted, at once: the standby takes over. Callers are told to come
 /// back in between, so these orders are sent until they are accepted.
-pub(crate) async fn failover(run: &Run) -> Result<String> {
+async fn failover(run: &Run) -> Result<String> {
     let primary = primary(run, "order")?;
     let mut took = Duration::ZERO;
     let outcome = run
@@ -92,7 +111,7 @@ pub(crate) async fn failover(run: &Run) -> Result<String> {
 }
 
 /// Three replicas of every service.
-pub(crate) async fn scale(run: &Run) -> Result<String> {
+async fn scale(run: &Run) -> Result<String> {
     let outcome = run
         .under_load(async |run| {
             follow(&run.node, "Scaling")?;
@@ -103,7 +122,7 @@ pub(crate) async fn scale(run: &Run) -> Result<String> {
 }
 
 /// The next version, and the way back.
-pub(crate) async fn upgrade(run: &Run) -> Result<String> {
+async fn upgrade(run: &Run) -> Result<String> {
     let outcome = run
         .under_load(async |run| {
             follow(&run.node, "Upgrading")?;
@@ -115,7 +134,7 @@ pub(crate) async fn upgrade(run: &Run) -> Result<String> {
 }
 
 /// The way back.
-pub(crate) async fn rollback(run: &Run) -> Result<String> {
+async fn rollback(run: &Run) -> Result<String> {
     let outcome = run
         .under_load(async |run| {
             follow(&run.node, "Rolling back")?;
@@ -128,7 +147,7 @@ pub(crate) async fn rollback(run: &Run) -> Result<String> {
 
 /// Another password for the application's role of order: the operator changes it in the database, and new pods come with
 /// it. The old one is refused.
-pub(crate) async fn rotate(run: &Run) -> Result<String> {
+async fn rotate(run: &Run) -> Result<String> {
     let url = |run: &Run| -> Result<String> {
         let secret = run.node.object(&["secret", "order-database", "--namespace", NAMESPACE])?;
         Ok(secret["data"]["url"].as_str().unwrap_or_default().to_owned())
@@ -148,7 +167,7 @@ pub(crate) async fn rotate(run: &Run) -> Result<String> {
 }
 
 /// The databases stay when the release goes, and the next installation finds them.
-pub(crate) async fn kept(run: &Run) -> Result<String> {
+async fn kept(run: &Run) -> Result<String> {
     let order = run.release.order_ends(&run.node, "DE", "completed")?;
     let left = follow(&run.node, "Uninstalling")?;
     for service in SERVICES {
@@ -163,7 +182,7 @@ pub(crate) async fn kept(run: &Run) -> Result<String> {
 }
 
 /// Everything goes.
-pub(crate) async fn gone(run: &Run) -> Result<String> {
+async fn gone(run: &Run) -> Result<String> {
     follow(&run.node, "Uninstalling")?;
     follow(&run.node, "Deleting the data")?;
     let kinds = "clusters.postgresql.cnpg.io,pods,persistentvolumeclaims";

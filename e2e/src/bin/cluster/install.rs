@@ -10,8 +10,36 @@ use crate::node::said;
 use crate::release::{NAME, NAMESPACE};
 use crate::run::Run;
 
+/// From nothing to orders.
+pub(crate) async fn claims(run: &Run) -> Result<()> {
+    run.claim(
+        "helm install --wait, into a namespace that enforces the restricted Pod Security Standard",
+        install,
+    )
+    .await?;
+    run.claim(
+        "the commands that the chart prints: helm test, and a first order that is completed",
+        first_order,
+    )
+    .await?;
+    run.claim("an order that cannot be delivered is compensated", compensated_order).await?;
+    run.claim("an upgrade that changes nothing replaces no pod and runs no Job", nothing_changes)
+        .await
+}
+
+/// Nothing is left, and what operators are to make is understood.
+pub(crate) async fn last_claims(run: &Run, before: &BTreeSet<String>) -> Result<()> {
+    let uninstalled = async |run: &Run| uninstall(run, before).await;
+    run.claim("helm uninstall leaves nothing", uninstalled).await?;
+    run.claim(
+        "the API server accepts everything by operators: Strimzi, KEDA, and the others",
+        accepted,
+    )
+    .await
+}
+
 /// `helm install --wait` comes back when every service is ready.
-pub(crate) async fn install(run: &Run) -> Result<String> {
+async fn install(run: &Run) -> Result<String> {
     run.release.helm(&run.node, "install", &["--wait", "--timeout", "5m"])?;
     run.release.rolled_out(&run.node)?;
     let namespace = run.node.object(&["namespace", NAMESPACE])?;
@@ -21,7 +49,7 @@ pub(crate) async fn install(run: &Run) -> Result<String> {
 }
 
 /// What the chart says after the installation leads to the first order, pasted as it is.
-pub(crate) async fn first_order(run: &Run) -> Result<String> {
+async fn first_order(run: &Run) -> Result<String> {
     let notes = run.node.helm(&["get", "notes", NAME, "--namespace", NAMESPACE])?;
     let commands: String =
         notes.lines().filter(|line| line.starts_with("  ")).collect::<Vec<_>>().join("\n");
@@ -38,7 +66,7 @@ pub(crate) async fn first_order(run: &Run) -> Result<String> {
 }
 
 /// An order goes the way of compensation, too.
-pub(crate) async fn compensated_order(run: &Run) -> Result<String> {
+async fn compensated_order(run: &Run) -> Result<String> {
     run.release.stock(&run.node)?;
     run.release.order_ends(&run.node, "AQ", "cancelled")?;
     run.outside.audit().await?;
@@ -46,7 +74,7 @@ pub(crate) async fn compensated_order(run: &Run) -> Result<String> {
 }
 
 /// An upgrade that changes nothing runs nothing: no pod and no Job is replaced.
-pub(crate) async fn nothing_changes(run: &Run) -> Result<String> {
+async fn nothing_changes(run: &Run) -> Result<String> {
     let before = things(run, "pods,jobs")?;
     run.release.helm(&run.node, "upgrade", &["--wait"])?;
     let after = things(run, "pods,jobs")?;
@@ -56,7 +84,7 @@ pub(crate) async fn nothing_changes(run: &Run) -> Result<String> {
 }
 
 /// `helm uninstall` leaves nothing in the namespace that the release has brought.
-pub(crate) async fn uninstall(run: &Run, before: &BTreeSet<String>) -> Result<String> {
+async fn uninstall(run: &Run, before: &BTreeSet<String>) -> Result<String> {
     run.node.helm(&["uninstall", NAME, "--namespace", NAMESPACE, "--wait"])?;
     let left: Vec<String> = everything(run)?.difference(before).cloned().collect();
     ensure!(left.is_empty(), "left: {left:?}");
@@ -65,7 +93,7 @@ pub(crate) async fn uninstall(run: &Run, before: &BTreeSet<String>) -> Result<St
 
 /// Everything by operators: the API server takes every object, of the chart and of kustomize, by the operators' own
 /// definitions. What the operators would make of them is not seen.
-pub(crate) async fn accepted(run: &Run) -> Result<String> {
+async fn accepted(run: &Run) -> Result<String> {
     let definitions = run.node.definitions();
     run.node.kubectl(&["apply", "--server-side", "--filename", &definitions])?;
     let established =

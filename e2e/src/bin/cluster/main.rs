@@ -54,77 +54,11 @@ async fn all() -> Result<()> {
         run.node.import(&archive)?;
     }
     let before = install::everything(&run)?;
-    run.claim(
-        "helm install --wait, into a namespace that enforces the restricted Pod Security Standard",
-        install::install,
-    )
-    .await?;
-    run.claim(
-        "the commands that the chart prints: helm test, and a first order that is completed",
-        install::first_order,
-    )
-    .await?;
-    run.claim("an order that cannot be delivered is compensated", install::compensated_order)
-        .await?;
-    run.claim(
-        "an upgrade that changes nothing replaces no pod and runs no Job",
-        install::nothing_changes,
-    )
-    .await?;
-    run.claim(
-        "NetworkPolicies: a service reaches what is named and nothing else",
-        edges::out_of_a_service,
-    )
-    .await?;
-    run.claim(
-        "NetworkPolicies: a service is reached by whom is named and nobody else",
-        edges::into_a_service,
-    )
-    .await?;
-    run.claim(
-        "helm upgrade to a version with a changed schema, one replica each",
-        changes::upgrade,
-    )
-    .await?;
-    run.claim("helm rollback from it", changes::rollback).await?;
-    run.claim("a changed setting replaces the pods", changes::setting).await?;
-    run.claim("migrations.mode job: no pod sees the owner's Secret", changes::migrations_by_a_job)
-        .await?;
-    run.claim("1, 3 and again 1 replicas of every service", changes::scale).await?;
-    run.claim("a drain of the node, two replicas each: the budget keeps one", faults::drain)
-        .await?;
-    run.claim("the processes of payment, inventory and shipping killed", faults::kill).await?;
-    run.claim("shipping out of memory", faults::out_of_memory).await?;
-    run.claim(
-        "an upgrade that does not come up, and helm rollback from it",
-        faults::broken_upgrade,
-    )
-    .await?;
-    run.claim("helm uninstall leaves nothing", async |run| install::uninstall(run, &before).await)
-        .await?;
-    run.claim(
-        "the API server takes everything by operators: Strimzi, KEDA, CloudNativePG and the others",
-        install::accepted,
-    )
-    .await?;
+    install::claims(&run).await?;
+    edges::claims(&run).await?;
+    changes::claims(&run).await?;
+    faults::claims(&run).await?;
+    install::last_claims(&run, &before).await?;
     run.renew(&folder).await?;
-    guide::prepare(&run)?;
-    run.claim("the guide: CloudNativePG's operator", guide::operator).await?;
-    run.claim(
-        "the guide: Secrets, helm install on databases of two servers each, helm test",
-        guide::install,
-    )
-    .await?;
-    run.claim("the primary of order's database deleted", guide::failover).await?;
-    run.claim("the guide: scaling", guide::scale).await?;
-    run.claim("the guide: upgrading", guide::upgrade).await?;
-    run.claim("the guide: rolling back", guide::rollback).await?;
-    run.claim("the guide: rotating a password; the old one is refused", guide::rotate).await?;
-    run.claim(
-        "the guide: uninstalling keeps the databases, and installing finds them",
-        guide::kept,
-    )
-    .await?;
-    run.claim("the guide: deleting the data", guide::gone).await?;
-    Ok(())
+    guide::claims(&run).await
 }
