@@ -73,7 +73,8 @@ serializeImagePulls: false
 # Images are put here by hand and cannot be pulled again.
 imageGCHighThresholdPercent: 100
 imageGCLowThresholdPercent: 99
-evictionHard: {memory.available: 200Mi, nodefs.available: 1%, nodefs.inodesFree: 1%, imagefs.available: 1%}
+# Its disk is the machine's, of which a percent may be gigabytes.
+evictionHard: {memory.available: 200Mi, nodefs.available: 200Mi, nodefs.inodesFree: 1%, imagefs.available: 200Mi}
 YAML
     cat >"$folder/containerd.toml" <<TOML
 version = 2

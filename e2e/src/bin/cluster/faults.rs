@@ -93,7 +93,8 @@ async fn out_of_memory(run: &Run) -> Result<String> {
 async fn broken_upgrade(run: &Run) -> Result<String> {
     let outcome = run
         .under_load(async |run| {
-            let none = ["--set", "image.tag=none", "--wait", "--timeout", "20s"];
+            let none =
+                ["--set", "image.tag=none,defaults.replicas=2", "--wait", "--timeout", "20s"];
             ensure!(run.release.helm(&run.node, "upgrade", &none).is_err(), "it came up");
             for service in SERVICES {
                 let pods = run.release.pods(&run.node, service)?;
