@@ -32,6 +32,9 @@ pub(crate) struct Ready {
 /// All are asked, side by side, so that whoever reads the answer sees everything that is wrong.
 pub(crate) async fn run(asked: Ready, out: &Output) -> Result<ExitCode> {
     let latest = Instant::now() + Duration::from_secs(asked.within);
+    // Whoever gives addresses asks about services that this machine's `flotilla local` knows nothing of.
+    let hint = format!("; {IS_IT_UP}");
+    let foreign = !asked.addresses.is_empty();
     let addresses = match asked.addresses {
         none if none.is_empty() => {
             services()?.into_iter().map(admin_url).collect::<Result<Vec<_>>>()?
@@ -50,7 +53,11 @@ pub(crate) async fn run(asked: Ready, out: &Output) -> Result<ExitCode> {
     let mut documents = Vec::new();
     let mut are_ready = true;
     for (address, answer) in addresses.iter().zip(answers) {
-        let reasons = answer.unwrap_or_else(|error| Some(vec![format!("{error:#}")]));
+        let reasons = answer.unwrap_or_else(|error| {
+            let reason = format!("{error:#}");
+            let plain = reason.strip_suffix(&hint).filter(|_| foreign);
+            Some(vec![plain.unwrap_or(&reason).to_owned()])
+        });
         let ready = reasons.is_none();
         are_ready &= ready;
         let reasons = reasons.unwrap_or_default();
