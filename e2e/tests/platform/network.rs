@@ -6,7 +6,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::tools::{CHART, list, name_of, objects, render, rendered, root, run, text};
+use crate::tools::{
+    CHART, HELMS, OVERLAYS, list, name_of, objects, render, rendered, root, run, text,
+};
 
 /// What a values file renders with these values besides, each as `path=JSON`.
 fn with(values: &str, more: &[&str]) -> Vec<Value> {
@@ -61,6 +63,7 @@ fn ports_follow_from_the_addresses_that_services_are_told() {
     let apicurio =
         "apicurio={\"enabled\": true, \"database\": {\"address\": \"db:6432/registry\"}}";
     assert_eq!(ports(&with("outside", &[apicurio]), "registry-database"), [6432]);
+    assert_eq!(ports(&with("fifth", &[]), "loyalty-mail"), [8443], "in extraEnv");
     let prod = with("prod", &[]);
     for (edge, expected) in [("kafka", 9092), ("registry", 8080), ("registry-database", 5432)] {
         assert_eq!(ports(&prod, edge), [expected], "{edge} in the cluster");
@@ -95,13 +98,41 @@ fn ports_that_are_said_win_over_those_of_an_address() {
 #[test]
 fn a_neighbour_of_which_no_port_is_known_is_refused_by_its_name() {
     for (neighbour, complaint) in [
-        ("{}", "services.payment.neighbours.crm: say its ports"),
-        ("{\"setting\": \"CRM\"}", "services.payment.neighbours.crm.setting: the service has no"),
+        ("{}", "services.payment.neighbours.crm: set ports"),
+        ("{\"setting\": \"CRM\"}", "services.payment.neighbours.crm.setting: neither settings nor"),
     ] {
         let value = format!("services.payment.neighbours.crm={neighbour}");
         let said = render("bin/helm", "outside", &["--set-json", &value]).unwrap_err();
         assert!(said.contains(complaint), "{said}");
     }
+}
+
+#[test]
+fn a_port_that_is_none_and_an_edge_without_ports_are_refused() {
+    for (value, complaint) in [
+        (
+            "registry.url=\"https://registry.example.com:65536\"",
+            "registry.example.com:65536: a port",
+        ),
+        ("kafka.bootstrapServers=\"a:1,b:0\"", "b:0: a port is a number"),
+        (
+            "apicurio={\"enabled\": true, \"database\": {\"address\": \"db:65536/registry\"}}",
+            "db:65536/registry: a port is a number",
+        ),
+        ("networkPolicy.dns.ports=null", "networkPolicy.dns.ports: needs at least one port"),
+        ("services.order.database.ports=null", "database/ports': got null"),
+    ] {
+        for helm in HELMS {
+            let said = render(helm, "outside", &["--set-json", value]).unwrap_err();
+            assert!(said.contains(complaint), "{helm}: {value}: {said}");
+        }
+    }
+}
+
+#[test]
+fn spaces_around_an_address_do_not_hide_its_port() {
+    let more = ["registry.url=\"https://registry.example.com:8443 \""];
+    assert_eq!(ports(&with("outside", &more), "registry"), [8443]);
 }
 
 /// The blocks of values in the chart's README.
@@ -172,19 +203,68 @@ fn servers_of_the_release_have_names_that_every_namespace_understands() {
     let chart = render("bin/helm", "prod", &["--namespace", "shop"]).unwrap();
     names_are_of("shop", &objects(&chart));
     // `namespace` is the one place of the overlay that says it.
-    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("k8s-of-shop");
+    let built = built_with("k8s-of-shop", &[OTHER_NAMESPACE]);
+    names_are_of("shop", &objects(&built));
+    assert!(!built.contains(".flotilla.svc"), "{built}");
+}
+
+const OTHER_NAMESPACE: (&str, &str) = ("\nnamespace: flotilla\n", "\nnamespace: shop\n");
+
+/// What a copy of the overlay `prod` builds where its file says something else in these places.
+fn built_with(copy: &str, changes: &[(&str, &str)]) -> String {
+    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join(copy);
     std::fs::remove_dir_all(&copy).ok();
     let copied = Command::new("cp").arg("-R").arg(root().join("k8s")).arg(&copy).status().unwrap();
     assert!(copied.success());
     let overlay = copy.join("overlays/prod");
     let file = overlay.join("kustomization.yaml");
-    let before = std::fs::read_to_string(&file).unwrap();
-    let after = before.replace("\nnamespace: flotilla\n", "\nnamespace: shop\n");
-    assert_ne!(before, after);
-    std::fs::write(&file, after).unwrap();
-    let built = run("bin/kustomize", &["build", overlay.to_str().unwrap()], "").unwrap();
-    names_are_of("shop", &objects(&built));
-    assert!(!built.contains(".flotilla.svc"), "{built}");
+    let mut document = std::fs::read_to_string(&file).unwrap();
+    for (before, after) in changes {
+        assert!(document.contains(before), "{before}");
+        document = document.replace(before, after);
+    }
+    std::fs::write(&file, document).unwrap();
+    run("bin/kustomize", &["build", overlay.to_str().unwrap()], "").unwrap()
+}
+
+#[test]
+fn an_overlay_leaves_the_address_of_a_server_elsewhere_as_it_is() {
+    let (kafka, registry) = ("kafka.prod.example.com:9092", "https://registry.prod.example.com/v7");
+    let literals = format!(
+        "literals:\n      - FLOTILLA_KAFKA_BROKERS={kafka}\n      - FLOTILLA_REGISTRY_URL={registry}"
+    );
+    let built = built_with(
+        "k8s-elsewhere",
+        &[
+            OTHER_NAMESPACE,
+            ("  - ../../components/apicurio\n", ""),
+            ("  - ../../components/strimzi\n", ""),
+            ("literals:", &literals),
+        ],
+    );
+    let built = objects(&built);
+    assert_eq!(settings(&built)["FLOTILLA_KAFKA_BROKERS"], kafka);
+    assert_eq!(settings(&built)["FLOTILLA_REGISTRY_URL"], registry);
+    assert!(asked_by_keda(&built).iter().all(|asked| **asked == kafka));
+}
+
+/// Kustomize says nothing of a patch whose object comes later.
+#[test]
+fn overlays_list_components_after_those_that_they_patch() {
+    for overlay in OVERLAYS {
+        let file = objects(&text(&format!("k8s/overlays/{overlay}/kustomization.yaml"))).remove(0);
+        let components: Vec<_> = list(&file["components"]).filter_map(Value::as_str).collect();
+        let at = |name: &str| components.iter().position(|path| path.ends_with(name));
+        for (patched, by) in [
+            ("/network-policies", "/strimzi"),
+            ("/network-policies", "/cloudnativepg"),
+            ("/network-policies", "/apicurio"),
+            ("/strimzi", "/keda"),
+        ] {
+            let (Some(patched), Some(by)) = (at(patched), at(by)) else { continue };
+            assert!(patched < by, "{overlay}: {components:?}");
+        }
+    }
 }
 
 /// Whom the listener without TLS lets in besides the pods of the release.
@@ -235,11 +315,31 @@ fn the_test_of_a_release_asks_each_of_its_services_and_may() {
     for pods in [tested, &asked["podSelector"]] {
         assert_eq!(pods["matchExpressions"][0]["values"], json!(services), "{pods}");
     }
-    // The program understands the question; nobody answers here.
+    // The program understands the question; nobody answers here, and a local fleet is no help in a cluster.
     let program = flotilla::fleet::programs().unwrap().join("flotilla");
     let at_once = args.iter().map(|arg| arg.replace("--within=60", "--within=0"));
     let asked = Command::new(program).args(at_once).output().unwrap();
     let said = String::from_utf8_lossy(&asked.stdout);
     assert_eq!(asked.status.code(), Some(1), "{said}");
     assert!(addresses.iter().all(|address| said.contains(address)), "{said}");
+    assert!(said.contains("no answer from") && !said.contains("flotilla local"), "{said}");
+}
+
+#[test]
+fn the_test_of_a_release_asks_no_service_without_replicas() {
+    let asked = |more: &[&str]| -> Option<Vec<String>> {
+        let objects = with("fifth", more);
+        let pod = objects.iter().find(|object| object["kind"] == "Pod")?;
+        let args = list(&pod["spec"]["containers"][0]["args"]).skip(2);
+        Some(args.map(|arg| arg.as_str().unwrap().to_owned()).collect())
+    };
+    let of = |name: &str| format!("http://flotilla-{name}:9090");
+    let off = "services.loyalty.replicas=0";
+    assert_eq!(asked(&[off]).unwrap(), ["inventory", "order", "payment"].map(of));
+    // Replicas are then the autoscaler's, which keeps at least one.
+    let scaled = asked(&[off, "services.loyalty.autoscaling.mode=\"keda\""]);
+    assert_eq!(scaled.unwrap(), ["inventory", "loyalty", "order", "payment"].map(of));
+    let refused = ["--set-json", "services.loyalty.autoscaling.minReplicas=0"];
+    assert!(render("bin/helm", "fifth", &refused).unwrap_err().contains("minReplicas"));
+    assert_eq!(asked(&["defaults.replicas=0"]), None);
 }

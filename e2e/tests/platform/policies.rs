@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use roster::SERVICES;
 use serde_json::{Map, Value};
 
-use crate::tools::{lines, list, name_of, rendered, text, texts};
+use crate::tools::{lines, list, name_of, objects, render, rendered, text, texts};
 
 /// A policy: what is wrong with an object, among all those of the same installation.
 type Policy = (&'static str, fn(&Value, &[Value]) -> Vec<String>);
@@ -101,6 +102,7 @@ fn every_policy_finds_the_fault_that_it_is_for() {
         ("covered", order, "/spec/template/spec/topologySpreadConstraints", Value::Null),
         ("covered", order, "/spec/strategy/rollingUpdate/maxUnavailable", 1.into()),
         ("stops-in-time", order, "/spec/template/spec/terminationGracePeriodSeconds", 25.into()),
+        ("stops-in-time", order, &*format!("{container}/env/0"), told(STOP_DELAY, "10001")),
         ("no-secrets", order, "/kind", "Secret".into()),
         ("no-secrets", order, &*format!("{container}/env/0/name"), "FLOTILLA_DATABASE_URL".into()),
         ("secrets-are-files", order, &*format!("{container}/env/0/valueFrom"), secret_reference()),
@@ -112,6 +114,10 @@ fn every_policy_finds_the_fault_that_it_is_for() {
         let found = spoilt.iter().any(|object| !judge(object, &spoilt).is_empty());
         assert!(found, "{policy} does not see {pointer} of {name}");
     }
+}
+
+fn told(name: &str, value: &str) -> Value {
+    serde_json::json!({ "name": name, "value": value })
 }
 
 fn secret_reference() -> Value {
@@ -299,8 +305,16 @@ fn covered(object: &Value, all: &[Value]) -> Vec<String> {
     found.into_iter().flatten().collect()
 }
 
-/// How long a service takes at most to stop, when nobody says otherwise: docs/fleet.json.
-const SHUTDOWN_MS: u64 = 20_000;
+/// How long a service takes at most to stop, and for how much of that it serves on, when nobody says otherwise.
+fn by_default(setting: &str) -> u64 {
+    let fleet: Value = serde_json::from_str(&text("docs/fleet.json")).unwrap();
+    let mut settings = list(&fleet["of_every_service"]["settings"]);
+    let found = settings.find(|entry| entry["name"] == setting).unwrap();
+    found["default"].as_str().unwrap().parse().unwrap()
+}
+
+const SHUTDOWN: &str = "FLOTILLA_SHUTDOWN_TIMEOUT_MS";
+const STOP_DELAY: &str = "FLOTILLA_STOP_DELAY_MS";
 
 fn stops_in_time(object: &Value, all: &[Value]) -> Vec<String> {
     if !is_deployment(object) {
@@ -311,15 +325,49 @@ fn stops_in_time(object: &Value, all: &[Value]) -> Vec<String> {
     let sources = list(&container["envFrom"]).map(|source| &source["configMapRef"]["name"]);
     let maps = all.iter().filter(|o| o["kind"] == "ConfigMap");
     let sources: Vec<_> = sources.collect();
-    let told = maps.filter(|map| sources.contains(&&map["metadata"]["name"]));
-    let key = "FLOTILLA_SHUTDOWN_TIMEOUT_MS";
-    let common = told.filter_map(|map| map["data"][key].as_str()).next();
-    let own = list(&container["env"]).find(|variable| variable["name"] == key);
-    let timeout = own.and_then(|variable| variable["value"].as_str()).or(common);
-    let timeout = timeout.map_or(SHUTDOWN_MS, |text| text.parse().unwrap());
+    let told: Vec<_> = maps.filter(|map| sources.contains(&&map["metadata"]["name"])).collect();
+    let setting = |key: &str| -> u64 {
+        let common = told.iter().find_map(|map| map["data"][key].as_str());
+        let own = list(&container["env"]).find(|variable| variable["name"] == key);
+        let said = own.and_then(|variable| variable["value"].as_str()).or(common);
+        said.map_or_else(|| by_default(key), |text| text.parse().unwrap())
+    };
+    let timeout = setting(SHUTDOWN);
     let before = container["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap_or(0);
     let grace = pods["terminationGracePeriodSeconds"].as_u64().unwrap_or(30);
-    unless(grace * 1000 > before * 1000 + timeout, "is killed while it stops").into_iter().collect()
+    let found = [
+        unless(grace * 1000 > before * 1000 + timeout, "is killed while it stops"),
+        unless(2 * setting(STOP_DELAY) <= timeout, "refuses to start: it would serve on too long"),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+#[test]
+fn containers_of_compose_stop_in_time() {
+    let compose = objects(&text("docker-compose.kafka.yml")).remove(0);
+    for service in SERVICES {
+        let container = &compose["services"][service];
+        let setting = |key: &str| match &container["environment"][key] {
+            Value::Null => by_default(key),
+            said => said.as_str().unwrap().parse().unwrap(),
+        };
+        let grace = container["stop_grace_period"].as_str().and_then(|text| text.strip_suffix('s'));
+        let grace: u64 = grace.unwrap().parse().unwrap();
+        assert!(grace * 1000 > setting(SHUTDOWN), "{service} is killed while it stops");
+        assert!(2 * setting(STOP_DELAY) <= setting(SHUTDOWN), "{service} refuses to start");
+    }
+}
+
+#[test]
+fn the_chart_refuses_a_delay_with_which_programs_refuse_to_start() {
+    let stop = |delay: u64| format!("settings.{STOP_DELAY}={delay}");
+    let half = by_default(SHUTDOWN) / 2;
+    render("bin/helm", "outside", &["--set", &stop(half)]).unwrap();
+    let own = format!("services.order.settings.{SHUTDOWN}=1999");
+    for more in [stop(half + 1), own] {
+        let said = render("bin/helm", "outside", &["--set", &more]).unwrap_err();
+        assert!(said.contains("is more than half of FLOTILLA_SHUTDOWN_TIMEOUT_MS"), "{said}");
+    }
 }
 
 /// Secrets are named, and never told.

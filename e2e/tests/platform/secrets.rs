@@ -72,8 +72,8 @@ fn a_service_reads_several_files_of_one_secret_and_none_that_was_taken_out() {
     let pod = &objects.iter().find(named).unwrap()["spec"]["template"]["spec"];
     let container = &pod["containers"][0];
     for (variable, volume, key) in [
-        ("MAIL_KEY_FILE", "mail-key", "key"),
-        ("MAIL_SIGNATURE_FILE", "mail-signature", "signature"),
+        ("MAIL_KEY_FILE", "secret-mail-key", "key"),
+        ("MAIL_SIGNATURE_FILE", "secret-mail-signature", "signature"),
     ] {
         let one = |place: &Value, what: &str| {
             list(place).find(|entry| entry["name"] == *what).cloned().unwrap_or_default()
@@ -101,6 +101,39 @@ fn a_secret_with_several_files_is_made_once() {
 }
 
 #[test]
+fn a_secret_of_files_is_not_that_of_a_database() {
+    let store = "externalSecrets={\"enabled\": true, \"storeRef\": {\"name\": \"vault\"}}";
+    for secret in ["loyalty-database", "order-database-owner"] {
+        let file =
+            format!("services.loyalty.secretFiles.MAIL_KEY_FILE.existingSecret=\"{secret}\"");
+        let more = ["--set-json", store, "--set-json", &file];
+        let said = render("bin/helm", "fifth", &more).unwrap_err();
+        assert!(said.contains(&format!("the Secret {secret} is that of a database")), "{said}");
+    }
+}
+
+#[test]
+fn two_secret_files_never_share_a_folder() {
+    let both = "services.loyalty.secretFiles.FLOTILLA_MAIL_KEY_FILE={\"existingSecret\": \"a\", \"key\": \"b\"}";
+    let said = render("bin/helm", "fifth", &["--set-json", both]).unwrap_err();
+    assert!(
+        said.contains("FLOTILLA_MAIL_KEY_FILE and MAIL_KEY_FILE mount the same folder"),
+        "{said}"
+    );
+    // Not the folder of the database either, and no name that Kubernetes would refuse.
+    let longest = format!("A{}_FILE", "B".repeat(54));
+    for (variable, volume) in
+        [("DATABASE_FILE", "secret-database"), (&longest, &format!("secret-a{}", "b".repeat(54)))]
+    {
+        let value = "{\"existingSecret\": \"a\", \"key\": \"b\"}";
+        let more = format!("services.loyalty.secretFiles.{variable}={value}");
+        let rendered = render("bin/helm", "fifth", &["--set-json", &more]).unwrap();
+        assert!(rendered.contains(&format!("name: {volume}\n")), "{variable}");
+        assert!(volume.len() <= 63, "{volume}");
+    }
+}
+
+#[test]
 fn a_secret_file_says_its_secret_and_key_and_is_one_that_the_service_reads() {
     let at = |service: &str, secrets: &str| format!("services.{service}.secretFiles={secrets}");
     let ours = "FLOTILLA_PROVIDER_KEY_FILE";
@@ -112,6 +145,8 @@ fn a_secret_file_says_its_secret_and_key_and_is_one_that_the_service_reads() {
             "additional properties 'mode' not allowed",
         ),
         (at("loyalty", "{\"a-file\": null}"), "additional properties 'a-file' not allowed"),
+        (at("loyalty", "{\"MAIL_KEY\": null}"), "additional properties 'MAIL_KEY' not allowed"),
+        (at("loyalty", "{\"MAIL__FILE\": null}"), "additional properties 'MAIL__FILE' not allowed"),
         (
             at(
                 "payment",

@@ -1,11 +1,11 @@
-{{/* The halves of NetworkPolicies. */}}
+{{/* What NetworkPolicies are made of. Each of them allows one edge, in one direction. */}}
 
-{{/* Names of services, as JSON. Of $. */}}
+{{/* The names of all services, as JSON. Of $. */}}
 {{- define "flotilla.serviceNames" -}}
 {{- keys (include "flotilla.services" . | fromYaml) | sortAlpha | toJson -}}
 {{- end -}}
 
-{{/* Pods of these components. Of (list $ names). */}}
+{{/* A selector for the pods of these components. Of (list $ names). */}}
 {{- define "flotilla.pods" -}}
 {{- $root := index . 0 -}}
 matchLabels: {app.kubernetes.io/name: flotilla, app.kubernetes.io/instance: {{ $root.Release.Name }}}
@@ -20,37 +20,48 @@ matchExpressions:
 {{- end -}}
 
 {{/*
-The ports that these addresses lead to, as JSON: URLs, whose scheme says it where nothing else does, or `host:port`. Of a
+The ports of these addresses, as JSON. An address is `host:port`, or a URL, whose scheme decides if it has no port. Of a
 list.
 */}}
 {{- define "flotilla.portsOf" -}}
 {{- $ports := list -}}
 {{- range . -}}
-{{- $authority := regexReplaceAll "^[a-zA-Z]+://([^/?#]*@)?([^/?#]*).*$" . "${2}" -}}
-{{- $scheme := ternary "80" "443" (hasPrefix "http://" (lower .)) -}}
-{{- $ports = append $ports (regexFind ":[0-9]+$" $authority | trimPrefix ":" | default $scheme | int) -}}
+{{- $address := trim . -}}
+{{- $authority := regexReplaceAll "^[a-zA-Z]+://([^/?#]*@)?([^/?#]*).*$" $address "${2}" -}}
+{{- $scheme := ternary "80" "443" (hasPrefix "http://" (lower $address)) -}}
+{{- $port := regexFind ":[0-9]+$" $authority | trimPrefix ":" | default $scheme | int -}}
+{{- if or (lt $port 1) (gt $port 65535) -}}
+{{- fail (printf "%s: a port is a number from 1 to 65535" $authority) -}}
+{{- end -}}
+{{- $ports = append $ports $port -}}
 {{- end -}}
 {{- $ports | uniq | toJson -}}
 {{- end -}}
 
-{{/* The ports of an edge to whom a service calls. Of (dict "service" "edge" "at"), the last for complaints. */}}
+{{/*
+The ports of an edge to a neighbour: those that are set, or that of the variable with its address, which is a setting or,
+for a service of your own, in `extraEnv`. Of (dict "service" "edge" "at"); the last is named in error messages.
+*/}}
 {{- define "flotilla.neighbourPorts" -}}
 {{- $setting := .edge.setting | default "" -}}
-{{- $address := get .service.settings $setting | toString -}}
+{{- $address := get .service.settings $setting | toString | trim -}}
+{{- range .service.extraEnv -}}
+{{- if eq .name $setting }}{{ $address = .value | default "" | trim }}{{ end -}}
+{{- end -}}
 {{- if .edge.ports -}}
 {{- toJson .edge.ports -}}
 {{- else if not $setting -}}
-{{- fail (printf "%s: say its ports, or by `setting` which of the service's settings says where it is" .at) -}}
+{{- fail (printf "%s: set ports, or name in setting the variable that has its address" .at) -}}
 {{- else if not $address -}}
-{{- fail (printf "%s.setting: the service has no setting %s; say the ports" .at $setting) -}}
+{{- fail (printf "%s.setting: neither settings nor extraEnv has a value for %s; set ports" .at $setting) -}}
 {{- else -}}
 {{- include "flotilla.portsOf" (list $address) -}}
 {{- end -}}
 {{- end -}}
 
 {{/*
-An edge out of pods of the release. Of (dict "root" "name" "of" "ports" "peers"): no peers are all peers, which
-Kubernetes says by leaving `to` out.
+Allows traffic from pods of the release. Of (dict "root" "name" "of" "ports" "peers"). Without peers it may go anywhere,
+which Kubernetes expresses by leaving `to` out.
 */}}
 {{- define "flotilla.egress" }}
 ---
@@ -69,7 +80,7 @@ spec:
       {{- end }}
 {{- end -}}
 
-{{/* An edge into pods of the release. Of (dict "root" "name" "of" "ports" "peers"): no peers are none. */}}
+{{/* Allows traffic to pods of the release. Of (dict "root" "name" "of" "ports" "peers"); left out without peers. */}}
 {{- define "flotilla.ingress" }}
 {{- if .peers }}
 ---

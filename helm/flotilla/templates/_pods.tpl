@@ -31,9 +31,12 @@ securityContext:
     items: [{key: {{ index . 2 }}, path: {{ index . 3 }}}]
 {{- end -}}
 
-{{/* The volume of a secret that a service reads from a file, and its folder: from the variable that names the file. */}}
+{{/*
+The volume of a secret that a service reads from a file, and its folder: from the variable that names the file. The
+prefix keeps it apart from `database` and `database-owner`.
+*/}}
 {{- define "flotilla.secretName" -}}
-{{- trimPrefix "FLOTILLA_" . | trimSuffix "_FILE" | lower | replace "_" "-" -}}
+secret-{{ trimPrefix "FLOTILLA_" . | trimSuffix "_FILE" | lower | replace "_" "-" }}
 {{- end -}}
 
 {{/* The container that migrates, in a pod of a service or of its own. Of (list $ name service). */}}

@@ -1,8 +1,8 @@
-{{/* An entry of `services` with the defaults beneath it, and what follows from it. */}}
+{{/* An entry of `services` with the defaults beneath it, and what follows from both. */}}
 
 {{/*
-Puts the second map over the first one, which it changes. Helm's `merge` and `mergeOverwrite` take 0, false and empty
-texts for absent; here whatever is there wins, and null takes out.
+Merges the second map into the first one. Helm's `merge` and `mergeOverwrite` treat 0, false and empty strings as
+absent; here every value that is present wins, and null removes the key.
 */}}
 {{- define "flotilla.overlay" -}}
 {{- $under := index . 0 -}}
@@ -34,24 +34,40 @@ texts for absent; here whatever is there wins, and null takes out.
 {{- fail (printf "services.%s.settings.%s: needs a value" $name $setting) -}}
 {{- end -}}
 {{- end -}}
+{{- $mounted := dict -}}
+{{- range $variable, $secret := $service.secretFiles -}}
+{{- $volume := include "flotilla.secretName" $variable -}}
+{{- with get $mounted $volume -}}
+{{- fail (printf "services.%s.secretFiles: %s and %s mount the same folder; rename one" $name . $variable) -}}
+{{- end -}}
+{{- $_ := set $mounted $volume $variable -}}
+{{- end -}}
 {{- $_ := set $all $name $service -}}
 {{- end -}}
 {{- end -}}
 {{ toYaml $all }}
 {{- end -}}
 
-{{/* Longer than everything that happens between the wish to stop a pod and its end. Of (list $ service). */}}
+{{/*
+Longer than everything that happens between the request to stop a pod and its end. A program whose delay takes more than
+half of the time to stop refuses to start, so the chart does too. Of (list $ name service).
+*/}}
 {{- define "flotilla.graceSeconds" -}}
 {{- $root := index . 0 -}}
-{{- $service := index . 1 -}}
+{{- $service := index . 2 -}}
 {{- $settings := deepCopy $root.Values.settings -}}
 {{- include "flotilla.overlay" (list $settings $service.settings) -}}
-{{- $stop := get $settings "FLOTILLA_SHUTDOWN_TIMEOUT_MS" | default 20000 | int -}}
+{{- $stop := dig "FLOTILLA_SHUTDOWN_TIMEOUT_MS" 20000 $settings | int -}}
+{{- $delay := dig "FLOTILLA_STOP_DELAY_MS" 1000 $settings | int -}}
+{{- if gt (mul 2 $delay) $stop -}}
+{{- $wrong := "services.%s: FLOTILLA_STOP_DELAY_MS (%d) is more than half of FLOTILLA_SHUTDOWN_TIMEOUT_MS (%d)" -}}
+{{- fail (printf $wrong (index . 1) $delay $stop) -}}
+{{- end -}}
 {{- $least := add $service.preStopSeconds (div (add $stop 999) 1000) 5 -}}
 {{- $service.terminationGracePeriodSeconds | default $least -}}
 {{- end -}}
 
-{{/* What all services are told alike. Of $. */}}
+{{/* The settings that all services share. Of $. */}}
 {{- define "flotilla.settings" -}}
 FLOTILLA_KAFKA_BROKERS: {{ include "flotilla.brokers" . | quote }}
 FLOTILLA_REGISTRY_URL: {{ include "flotilla.registry" . | quote }}
