@@ -112,11 +112,9 @@ fn address_at<'a>(
         Some(address) => Ok(address.trim_end_matches('/').to_owned()),
         None => {
             let fleet = fleet()?;
-            let checks: Vec<_> =
-                processes(&fleet).into_iter().map(|name| fleet.check_runs(name)).collect();
-            if checks.iter().all(Result::is_err) {
-                checks.into_iter().collect::<Result<()>>()?;
-            }
+            // Where none runs, the first is named.
+            let checks = processes(&fleet).into_iter().rev().map(|name| fleet.check_runs(name));
+            checks.reduce(Result::or).unwrap_or(Ok(()))?;
             Ok(of(&fleet))
         }
     }

@@ -7,6 +7,15 @@ use tokio::net::TcpListener;
 
 use crate::cli::{Said, command, finish};
 
+/// Answers one question.
+async fn answer(listener: TcpListener, answer: &str) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut request = [0; 4096];
+    let read = stream.read(&mut request).await.unwrap();
+    assert!(request[..read].starts_with(b"GET /readyz "));
+    stream.write_all(answer.as_bytes()).await.unwrap();
+}
+
 /// Asks these services, of each of which the answer is given; none listens where there is none.
 async fn asked(answers: &[Option<&'static str>], json: bool) -> (Vec<String>, Said) {
     let (mut addresses, mut services) = (Vec::new(), Vec::new());
@@ -14,13 +23,7 @@ async fn asked(answers: &[Option<&'static str>], json: bool) -> (Vec<String>, Sa
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         addresses.push(format!("http://{}", listener.local_addr().unwrap()));
         let Some(answer) = answer else { continue };
-        services.push(tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = [0; 4096];
-            let read = stream.read(&mut request).await.unwrap();
-            assert!(request[..read].starts_with(b"GET /readyz "));
-            stream.write_all(answer.as_bytes()).await.unwrap();
-        }));
+        services.push(tokio::spawn(self::answer(listener, answer)));
     }
     let folder = TempDir::new().unwrap();
     let mut args = vec!["ready"];
@@ -60,6 +63,28 @@ async fn all_that_are_not_ready_are_named_with_what_they_wait_for() {
     assert_eq!(services[1]["ready"], true);
     assert_eq!(services[2]["ready"], false);
     assert!(services[2]["waits_for"][0].to_string().contains("no answer from"), "{services:?}");
+}
+
+#[tokio::test]
+async fn a_service_of_the_fleet_that_does_not_run_keeps_no_other_from_being_asked() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let service = tokio::spawn(answer(listener, READY.unwrap()));
+    let folder = TempDir::new().unwrap();
+    let mut command = command(folder.path(), &["ready", "--json"]);
+    // The last of four.
+    command.env("FLOTILLA_SHIPPING_ADMIN_URL", &address);
+    let said = finish(command).await;
+    service.await.unwrap();
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    let services = said.list("services");
+    let ready: Vec<_> = services.iter().filter(|one| one["ready"] == true).collect();
+    assert_eq!(ready, [&json!({ "address": address, "ready": true, "waits_for": [] })]);
+    for other in services.iter().filter(|one| one["ready"] == false) {
+        assert!(other["address"].is_null(), "{other}");
+        assert!(other["waits_for"][0].to_string().contains("there is no fleet in"), "{other}");
+    }
+    assert_eq!(services.len(), 4);
 }
 
 #[tokio::test]
