@@ -40,6 +40,7 @@ pub async fn run(
         bail!("a load that waits for slow orders would hide them: change needs a rate");
     }
     let balancer = Arc::new(Balancer::of(fleet));
+    let mut steps = Steps::new(running, &balancer).await?;
     let sampler = Sampler::new(fleet).await?;
     let long = Plan { seconds: LONGEST, ..plan.clone() };
     let mut load = Load::start_at(&balancer.targets("order")?, fleet, &long).await?;
@@ -50,25 +51,27 @@ pub async fn run(
     let order = load.generator.requests.first_order.get().context("no order was accepted")?;
     let readers = Readers::start(&balancer, *order, &mut beside)?;
 
-    let from = mark(&load, &readers);
+    let begin = mark(&load, &readers);
     let before = sampler.take(|| load.completed()).await?;
-    load.until("measure", begin + Duration::from_secs_f64(plan.seconds), |_| false).await?;
+    load.until("measure", begin.at + Duration::from_secs_f64(plan.seconds), |_| false).await?;
     let after = sampler.take(|| load.completed()).await?;
     let memory = process::memories(&fleet.processes)?;
-    let undisturbed = between("nothing changes", &from, &mark(&load, &readers), from.at.elapsed());
+    let mut last = mark(&load, &readers);
+    let undisturbed = between("nothing changes", &begin, &last, last.at - begin.at);
 
-    let mut steps = Steps::new(running, &balancer).await?;
+    // Each phase begins where the one before it ended, so that no failure is between two of them.
     let mut phases = Vec::new();
     for step in Step::ALL {
-        let from = mark(&load, &readers);
         steps.take(step).await.with_context(|| format!("cannot go on with: {}", step.name()))?;
-        let took = from.at.elapsed();
+        let took = last.at.elapsed();
         load.generator.ends.watch_backlog();
         let latest = Instant::now() + SETTLE_MAX;
         load.until("settle", latest, |ends| ends.backlog_left() == 0).await?;
         let left = load.generator.ends.backlog_left();
         ensure!(left == 0, "{left} orders did not end after: {}", step.name());
-        phases.push(between(step.name(), &from, &mark(&load, &readers), took));
+        let now = mark(&load, &readers);
+        phases.push(between(step.name(), &last, &now, took));
+        last = now;
     }
     drop(beside);
     let generator = load.stop().await?;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use local::settings::BROKERS;
 use serde::Serialize;
 
 use crate::floor;
@@ -204,6 +205,10 @@ impl Options {
             problems
                 .push("replicas are measured with services in processes of their own".to_owned());
         }
+        if !BROKERS.contains(&self.brokers()) {
+            let [one, three] = BROKERS;
+            problems.push(format!("a fleet has {one} or {three} brokers"));
+        }
         if self.preload() > PRELOAD_MAX {
             problems.push(format!("at most {PRELOAD_MAX} orders can be loaded beforehand"));
         }
@@ -233,6 +238,7 @@ impl Options {
             ),
             (self.replicas() > 1, "change begins with one replica and adds others by itself"),
             (self.one_process, "change restarts one service after the other"),
+            (self.brokers() < 3, "change restarts one of three brokers: no other number"),
             (self.partitions() < REPLICAS_MAX, "change has three replicas: more partitions"),
         ];
         let found = problems.into_iter().filter(|(holds, _)| *holds);
@@ -281,8 +287,17 @@ mod tests {
         assert!(change.problems().is_empty());
         let line = "bench change --in-flight 7 --replicas 2 --one-process --partitions 2";
         assert_eq!(options(line).problems().len(), 5);
+        assert_eq!(options("bench change --brokers 1").problems().len(), 1);
         assert_eq!(options("bench").brokers(), 1);
         assert_eq!(options("bench drain --brokers 3").problems().len(), 1);
+    }
+
+    #[test]
+    fn a_number_of_brokers_that_no_fleet_can_have_is_refused_before_anything_is_touched() {
+        for (brokers, problems) in [(1, 0), (2, 1), (3, 0), (4, 1)] {
+            let line = format!("bench --brokers {brokers}");
+            assert_eq!(options(&line).problems().len(), problems, "{line}");
+        }
     }
 
     #[test]

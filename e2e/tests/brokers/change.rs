@@ -1,5 +1,5 @@
-//! The benchmark's scenario of a fleet that changes, in small: here it matters that no request fails, and not how long
-//! each takes.
+//! The benchmark's scenario of a fleet that changes, in small: here it matters that no request fails, sent by a client
+//! that looks whether its connection was closed before it uses it, and not how long each takes.
 
 use bench::plan::{Arrival, Plan};
 use bench::{change, replicas, rig, stock};
