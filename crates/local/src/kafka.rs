@@ -31,7 +31,8 @@ pub(crate) const NODES: [Node; 3] = [
     Node { name: "kafka-2", controller: "kafka-2-controller" },
     Node { name: "kafka-3", controller: "kafka-3-controller" },
 ];
-/// How many copies there are of what is acknowledged, where there are three: one node may be lost.
+/// `min.insync.replicas` where there are three copies: a record is acknowledged once two nodes have it, so that one
+/// may be lost.
 const IN_SYNC: u16 = 2;
 
 /// A node: the name of its process, its folder and the port of its broker; and that of its controller's port.
@@ -166,8 +167,8 @@ fn configuration(settings: &Settings, node: Node) -> String {
          {quorum}\n\
          log.dirs=data\n\
          auto.create.topics.enable=false\n\
-         # As many copies as there are nodes.\n\
          min.insync.replicas={in_sync}\n\
+         # As many copies as there are nodes.\n\
          offsets.topic.replication.factor={copies}\n\
          transaction.state.log.replication.factor={copies}\n\
          transaction.state.log.min.isr={in_sync}\n\
@@ -177,7 +178,7 @@ fn configuration(settings: &Settings, node: Node) -> String {
     )
 }
 
-/// Who has a say in who leads. Of one node it is kept with its data. Of several it is said anew at every start: what
+/// The controller quorum. Of one node it is kept with its data. Of several it is said anew at every start: what
 /// is kept are addresses too, and a fleet that is started on other ports would find none of them.
 fn quorum(nodes: &[Node], port: impl Fn(&str) -> u16) -> String {
     let address = |node: &Node| format!("127.0.0.1:{}", port(node.controller));
@@ -195,7 +196,7 @@ fn number_of(node: Node) -> usize {
     NODES.iter().take_while(|other| **other != node).count() + 1
 }
 
-/// Settings of every node.
+/// Settings that keep a node small; the same for all.
 const ECONOMY: &str = "\
     # The defaults of 50 partitions each cost seconds at every start.\n\
     offsets.topic.num.partitions=4\n\

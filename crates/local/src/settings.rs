@@ -141,8 +141,8 @@ impl Settings {
         Ok(())
     }
 
-    /// Has a fleet that is started for the first time this many brokers. One that was started with another number has
-    /// its topics in as many copies as that number allows.
+    /// Sets the number of brokers of a fleet that has not been started yet. One that was started with another number
+    /// has its topics in as many copies as that number allows.
     pub fn ask_for_brokers(&mut self, brokers: u16) -> Result<()> {
         if !BROKERS.contains(&brokers) {
             bail!("a local fleet has {} or {} brokers, not {brokers}", BROKERS[0], BROKERS[1]);

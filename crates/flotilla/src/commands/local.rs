@@ -30,8 +30,8 @@ pub(crate) enum Local {
         /// first start on, and without the option as the last time
         #[arg(long)]
         one_process: bool,
-        /// Run this many nodes of Kafka, 1 or 3, with a copy of every record on each; from the first start on, and
-        /// without the option as the last time
+        /// Run this many nodes of Kafka, 1 or 3, with a copy of every record on each. Fixed at the first start;
+        /// without the option, the number that the fleet was started with
         #[arg(long)]
         brokers: Option<u16>,
     },

@@ -1,4 +1,4 @@
-//! How many replicas have a record before it counts as acknowledged. With one, it is lost together with
+//! How many replicas must have a record before it is acknowledged. With one, it is lost together with
 //! its broker, after its outbox row has been noted as published. Separate from creating topics, as running
 //! services look at it too.
 
@@ -16,8 +16,8 @@ use super::TIMEOUT;
 
 /// The setting of a topic.
 pub(super) const SETTING: &str = "min.insync.replicas";
-/// This many replicas have what is acknowledged, if there are as many: one may be lost. While too few
-/// are in sync, nothing is published, and events wait in the outbox; that is better than losing them.
+/// A record is acknowledged once this many replicas have it, or all where there are fewer: one may be lost. While too
+/// few are in sync, nothing is published, and events wait in the outbox; that is better than losing them.
 const COPIES: i32 = 2;
 
 /// How safe a topic is.
