@@ -2,6 +2,7 @@
 //! told once.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use sqlx::postgres::PgConnectOptions;
 
@@ -84,11 +85,13 @@ pub(super) fn keep_databases_apart(services: &mut [Read], setting: &str, urls: &
     }
 }
 
-/// Which database it is, whoever connects.
-fn database(url: &Secret) -> Option<(String, u16, String)> {
+/// Which database the URL names, whoever connects: by its socket's folder or its host, its port and its name.
+fn database(url: &Secret) -> Option<(PathBuf, u16, String)> {
     let url: PgConnectOptions = url.0.parse().ok()?;
     let name = url.get_database().unwrap_or_else(|| url.get_username());
-    Some((url.get_host().to_owned(), url.get_port(), name.to_owned()))
+    let socket = url.get_socket().cloned();
+    let server = socket.unwrap_or_else(|| url.get_host().to_ascii_lowercase().into());
+    Some((server, url.get_port(), name.to_owned()))
 }
 
 #[cfg(test)]
@@ -166,11 +169,20 @@ mod tests {
         };
         let ant = ("FLOTILLA_ANT_OWNER_DATABASE_URL", "postgres://owner:x@db/fleet");
         let bee = |url| ("FLOTILLA_BEE_OWNER_DATABASE_URL", url);
-        for one in ["postgres://owner:x@db/fleet", "postgres://bee_owner:y@db:5432/fleet"] {
-            let said = "bee: FLOTILLA_BEE_OWNER_DATABASE_URL is the database of another service";
-            assert_eq!(refused(ant, bee(one)), [said]);
+        let said = "bee: FLOTILLA_BEE_OWNER_DATABASE_URL is the database of another service";
+        for same in [
+            "postgres://owner:x@db/fleet",
+            "postgres://bee_owner:y@db:5432/fleet",
+            "postgres://owner:x@DB/fleet",
+        ] {
+            assert_eq!(refused(ant, bee(same)), [said], "{same}");
         }
-        assert!(refused(ant, bee("postgres://owner:x@db/bee")).is_empty());
+        for other in ["postgres://owner:x@db/bee", "postgres://owner:x@db/fleet?host=/run/a"] {
+            assert!(refused(ant, bee(other)).is_empty(), "{other}");
+        }
+        let ant = ("FLOTILLA_ANT_OWNER_DATABASE_URL", "postgres://owner@ignored/fleet?host=/run/a");
+        assert_eq!(refused(ant, bee("postgres://bee_owner@db/fleet?host=/run/a")), [said]);
+        assert!(refused(ant, bee("postgres://owner@ignored/fleet?host=/run/b")).is_empty());
     }
 
     #[test]
