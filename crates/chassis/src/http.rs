@@ -114,7 +114,8 @@ async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> R
 }
 
 /// An answer of a service that is about to stop is the last on its connection: the caller opens its next one where
-/// somebody stays. Closed without an answer, it might be closed while a request is on its way.
+/// somebody stays. Only a connection over which nothing is answered meanwhile is closed without an answer, and a
+/// request that is on its way at that moment is lost.
 async fn send_elsewhere(
     State(health): State<Arc<Health>>,
     request: Request,

@@ -28,6 +28,15 @@ pub(crate) struct Condition {
     pub(crate) since: DateTime<Utc>,
 }
 
+/// What tells a service to stop, in two steps.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Departure {
+    /// Callers are to go elsewhere.
+    pub(crate) leaving: CancellationToken,
+    /// Nothing more is accepted.
+    pub(crate) stopping: CancellationToken,
+}
+
 /// Shared by everything that can have a problem.
 pub(crate) struct Health {
     conditions: Mutex<BTreeMap<&'static str, Condition>>,
@@ -37,23 +46,18 @@ pub(crate) struct Health {
     database_up: AtomicBool,
     outbox_messages: AtomicI64,
     outbox_messages_max: i64,
-    leaving: CancellationToken,
-    stop: CancellationToken,
+    departure: Departure,
 }
 
 impl Health {
     /// For a process that nobody stops. `outbox_messages_max` is the watermark beyond which commands are refused.
     #[cfg(any(test, feature = "measuring"))]
     pub(crate) fn new(outbox_messages_max: i64) -> Self {
-        Health::told_by(Default::default(), outbox_messages_max)
+        Health::until(Departure::default(), outbox_messages_max)
     }
 
-    /// For a process that sends callers elsewhere when the first token says so, and accepts nothing more when the
-    /// second does.
-    pub(crate) fn told_by(
-        (leaving, stop): (CancellationToken, CancellationToken),
-        outbox_messages_max: i64,
-    ) -> Self {
+    /// For a process that is told to stop.
+    pub(crate) fn until(departure: Departure, outbox_messages_max: i64) -> Self {
         Health {
             conditions: Mutex::default(),
             moved: Mutex::default(),
@@ -61,8 +65,7 @@ impl Health {
             database_up: AtomicBool::new(false),
             outbox_messages: AtomicI64::new(0),
             outbox_messages_max,
-            leaving,
-            stop,
+            departure,
         }
     }
 
@@ -172,14 +175,14 @@ impl Health {
 
     /// Whether callers are to go elsewhere. Those that come all the same are served until it stops.
     pub(crate) fn is_leaving(&self) -> bool {
-        self.leaving.is_cancelled() || self.is_stopping()
+        self.departure.leaving.is_cancelled() || self.is_stopping()
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stop.is_cancelled()
+        self.departure.stopping.is_cancelled()
     }
 
     pub(crate) async fn stopping(&self) {
-        self.stop.cancelled().await;
+        self.departure.stopping.cancelled().await;
     }
 }

@@ -90,7 +90,8 @@ impl Config {
             stop_delay: Duration::from_millis(env.parsed(
                 "STOP_DELAY_MS",
                 1_000,
-                "for how much of that callers are served on, not ready, until load balancers have noticed",
+                "how long a replica that was told to stop goes on serving while it reports that it is not ready, \
+                 in milliseconds; part of FLOTILLA_SHUTDOWN_TIMEOUT_MS",
             )),
             outbox_messages_max: env.parsed(
                 "OUTBOX_MESSAGES_MAX",
@@ -127,6 +128,7 @@ impl Config {
     }
 
     fn check(&self, env: &mut Env) {
+        let (whole, shutdown) = (env.variable("SHUTDOWN_TIMEOUT_MS"), self.shutdown.as_millis());
         let mut wrong = |name: &str, what: String| {
             env.problem(format!("{} {what}", env.variable(name)));
         };
@@ -140,8 +142,13 @@ impl Config {
         if self.shutdown.is_zero() {
             wrong("SHUTDOWN_TIMEOUT_MS", "is 0, so no stop could be graceful".to_owned());
         } else if self.stop_delay > self.shutdown / 2 {
-            let what = "is more than half of the time that the whole stop may take";
-            wrong("STOP_DELAY_MS", what.to_owned());
+            let delay = self.stop_delay.as_millis();
+            let what = format!(
+                "is {delay}, more than half of {whole}, which is {shutdown}: shorten the delay, or \
+                 raise {whole} to at least {}",
+                delay * 2
+            );
+            wrong("STOP_DELAY_MS", what);
         }
         if self.outbox_messages_max < 1 {
             wrong("OUTBOX_MESSAGES_MAX", "must be at least 1".to_owned());
@@ -263,6 +270,29 @@ mod tests {
         {
             assert!(problems.contains(name), "{name} is missing in:\n{problems}");
         }
+    }
+
+    #[test]
+    fn a_delay_of_more_than_half_of_a_stop_is_refused_with_both_settings() {
+        let refused = |shutdown: Option<&'static str>, delay: Option<&'static str>| {
+            let mut env = Env::from_fn(move |name| match name {
+                "FLOTILLA_SHUTDOWN_TIMEOUT_MS" => shutdown.map(str::to_owned),
+                "FLOTILLA_STOP_DELAY_MS" => delay.map(str::to_owned),
+                _unset => None,
+            });
+            Config::read(&mut env);
+            env.problems().iter().find(|problem| problem.contains("STOP_DELAY_MS")).cloned()
+        };
+        for (shutdown, delay) in
+            [(None, None), (Some("2000"), None), (None, Some("10000")), (Some("1"), Some("0"))]
+        {
+            assert_eq!(refused(shutdown, delay), None);
+        }
+        assert!(refused(None, Some("10001")).is_some());
+        let said = "FLOTILLA_STOP_DELAY_MS is 1000, more than half of FLOTILLA_SHUTDOWN_TIMEOUT_MS, \
+                    which is 1500: shorten the delay, or raise FLOTILLA_SHUTDOWN_TIMEOUT_MS to at \
+                    least 2000";
+        assert_eq!(refused(Some("1500"), None).as_deref(), Some(said));
     }
 
     #[test]

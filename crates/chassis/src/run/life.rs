@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::Config;
 use super::start::{Running, Starting};
 use super::stop::share;
-use super::tasks::Part;
+use super::tasks::{Ended, Part};
 use crate::app::App;
 use crate::consume::consumer;
 use crate::ops::logs;
@@ -74,10 +74,13 @@ async fn run<S: Service>(
     // The other services of this process stop beside this one.
     stop.cancel();
     tracing::info!("stopping");
-    let limit = running.shutdown_timeout;
+    let latest = tokio::time::Instant::now() + running.shutdown_timeout;
     // A service that has lost a part serves nobody any longer than it must.
-    let delay = if ended.is_none() { running.stop_delay } else { Duration::ZERO };
-    match tokio::time::timeout(limit, running.stop(delay)).await {
+    let ended = match ended {
+        None => running.send_callers_elsewhere().await,
+        lost => lost,
+    };
+    match tokio::time::timeout_at(latest, running.stop()).await {
         Ok(()) => tracing::info!("stopped"),
         // Nothing is lost: what was not committed runs again, what was not published is in its row.
         Err(_elapsed) => tracing::warn!("the stop took too long and was cut short"),
@@ -114,15 +117,22 @@ impl<'a> Told<'a> {
 }
 
 impl Running {
-    /// Stops in the order in which nobody is cut off and nothing is lost: send callers elsewhere, accept nothing,
-    /// fetch nothing, finish what waits, publish what is committed, leave. Each has a share of the time, so that one
-    /// that hangs does not keep the others from giving back the lease and leaving the group.
-    async fn stop(self, delay: Duration) {
+    /// Serves on, not ready, until whoever balances the load has noticed, which nobody says; or until a part has
+    /// ended.
+    async fn send_callers_elsewhere(&mut self) -> Option<Ended> {
+        self.stop.leaving.cancel();
+        tokio::select! {
+            () = tokio::time::sleep(self.stop_delay) => None,
+            ended = self.tasks.ended() => Some(ended),
+        }
+    }
+
+    /// Stops in the order in which nobody is cut off and nothing is lost: accept nothing, fetch nothing, finish what
+    /// waits, publish what is committed, leave. Each has a share of the time, so that one that hangs does not keep the
+    /// others from giving back the lease and leaving the group.
+    async fn stop(self) {
         let share = share(self.shutdown_timeout.saturating_sub(self.stop_delay));
         let Running { mut tasks, stop, seat, senders, telemetry, .. } = self;
-        stop.leaving.cancel();
-        // Whoever balances the load says nothing when it has noticed.
-        tokio::time::sleep(delay).await;
         stop.accepting.cancel();
         // It limits itself to one share.
         tasks.join(Part::Http, share * 2).await;

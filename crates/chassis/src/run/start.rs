@@ -27,7 +27,7 @@ use crate::executor::{Executor, Stuck};
 use crate::http;
 use crate::http::Bounds;
 use crate::ops::admin::{self, Admin, Replays};
-use crate::ops::health::Health;
+use crate::ops::health::{Departure, Health};
 use crate::ops::observe::Observer;
 use crate::ops::telemetry::Telemetry;
 use crate::postgres::connection::Writer;
@@ -80,8 +80,9 @@ impl<S: Service> Starting<S> {
     ) -> anyhow::Result<(Self, Tasks)> {
         let telemetry = Arc::new(Telemetry::start(S::NAME, &config)?);
         let stop = Stop::new();
-        let told = (stop.leaving.clone(), stop.accepting.clone());
-        let health = Health::told_by(told, config.outbox_messages_max);
+        let departure =
+            Departure { leaving: stop.leaving.clone(), stopping: stop.accepting.clone() };
+        let health = Health::until(departure, config.outbox_messages_max);
         let health = Arc::new(health);
         let db = database::readers(&config.database_url.0, S::NAME)?;
         let (senders, queue) = queue::<S>();
