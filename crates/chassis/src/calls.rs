@@ -23,7 +23,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
 
-use self::intents::{Answered, OpenCalls};
+use self::intents::{OpenCalls, Own};
 use crate::backoff::Backoff;
 use crate::effects::Intent;
 use crate::executor::queue::{Item, Origin, Work};
@@ -31,6 +31,7 @@ use crate::failure::Chain;
 use crate::failure::Failure;
 use crate::ops::health::Health;
 use crate::ops::telemetry::Telemetry;
+use crate::postgres::connection::Writer;
 use crate::postgres::writes::Writes;
 use crate::service::{Calls, Outside, Service, Unanswered};
 use provider::Provider;
@@ -155,7 +156,7 @@ struct Inner<S: Service> {
     waiting: Mutex<HashMap<S::Call, Waiting>>,
     /// Calls admitted so far.
     admitted: AtomicU64,
-    answered: Arc<Answered>,
+    own: Arc<Mutex<Own>>,
     outcomes: mpsc::WeakSender<Item<S>>,
     provider: Provider,
 }
@@ -174,7 +175,7 @@ impl<S: Service> CallQueue<S> {
                 places: Semaphore::new(CONCURRENT_MAX),
                 waiting: Mutex::default(),
                 admitted: AtomicU64::new(0),
-                answered: Arc::default(),
+                own: Arc::default(),
                 // Weak: calls that are under way do not keep a stopping executor alive.
                 outcomes: outcomes.downgrade(),
                 provider,
@@ -182,11 +183,15 @@ impl<S: Service> CallQueue<S> {
         }
     }
 
-    /// Makes calls in the background, all at once. After a stop or a crash the sweep finds their intents.
+    /// Makes calls in the background, all at once. After a stop or a crash the sweep finds their intents; those that a
+    /// stopping service asks for are left to it from the start.
     /// One task for all: an in-process adapter answers each without ever waiting.
     pub(crate) fn make(&self, asked: Asked<S::Call>) {
         // Those that are not admitted stay open, and so do their intents: they become due.
-        let open = OpenCalls::new(asked.id, asked.calls.len(), &self.inner.answered);
+        let open = OpenCalls::new(asked.id, asked.calls.len(), &self.inner.own);
+        if self.inner.is_stopping() {
+            return;
+        }
         let new = self.inner.admit(asked.calls);
         if new.is_empty() {
             return;
@@ -201,6 +206,16 @@ impl<S: Service> CallQueue<S> {
             let mut calls: FuturesUnordered<_> = new.into_iter().map(each).collect();
             while calls.next().await.is_some() {}
         });
+    }
+
+    /// Makes calls due whose outcomes are lost to a stop: whoever sweeps next makes them, and their orders do not wait
+    /// for as long as after a crash. For when nobody takes outcomes any more.
+    pub(crate) async fn hand_back(&self, writer: &mut Writer) -> Result<(), Failure> {
+        let open = self.inner.own().take_open();
+        if open.is_empty() {
+            return Ok(());
+        }
+        Ok(intents::make_due(writer.connection().await?, &open).await?)
     }
 
     /// Gives up calls that have waited for long and are no longer open: another replica got the answer, or
@@ -231,7 +246,14 @@ impl<S: Service> CallQueue<S> {
     /// nevertheless made twice has the same idempotency key.
     pub(crate) async fn sweep(&self, service: &S, db: &mut PgConnection) -> Result<(), Failure> {
         self.inner.show();
-        let answered = std::mem::take(&mut *self.inner.answered());
+        let answered = {
+            let mut own = self.inner.own();
+            // During a stop outcomes are lost, and their calls handed back.
+            if !self.inner.is_stopping() {
+                own.forget_lost();
+            }
+            own.take_answered()
+        };
         intents::delete(db, &answered).await?;
         self.give_up_closed(service, db).await?;
         if !intents::is_any_due(db).await? {
@@ -290,8 +312,13 @@ impl<S: Service> Inner<S> {
         self.waiting.lock().expect("no panic under this lock")
     }
 
-    fn answered(&self) -> MutexGuard<'_, Vec<Uuid>> {
-        self.answered.lock().expect("no panic under this lock")
+    fn own(&self) -> MutexGuard<'_, Own> {
+        self.own.lock().expect("no panic under this lock")
+    }
+
+    /// Whether nobody takes outcomes any more.
+    fn is_stopping(&self) -> bool {
+        self.outcomes.strong_count() == 0
     }
 
     /// The calls that are not under way already and find room, each with its number.
@@ -356,7 +383,7 @@ impl<S: Service> Inner<S> {
                 Ok(Err(_panic)) => Unanswered::new(Panicked),
                 Err(_elapsed) => Unanswered::new(TookTooLong),
             };
-            if self.outcomes.strong_count() == 0 {
+            if self.is_stopping() {
                 return;
             }
             self.provider.unanswered(&unanswered);
@@ -382,7 +409,7 @@ impl<S: Service> Inner<S> {
 
     async fn deliver(&self, item: Item<S>) {
         let Some(outcomes) = self.outcomes.upgrade() else { return };
-        // Closed: the service stops, and the sweep of its next start asks again.
+        // Closed: the service stops, and hands the call back.
         let _closed = outcomes.send(item).await;
     }
 }

@@ -124,7 +124,19 @@ impl<S: Service> Executor<S> {
             }
         }
         self.store_skipped().await;
+        self.hand_calls_back().await;
         self.writer.close().await;
+    }
+
+    /// Calls that are still under way have nobody to bring their outcomes to.
+    async fn hand_calls_back(&mut self) {
+        let Some(calls) = &self.calls else { return };
+        if let Err(failure) = within(PATIENCE, calls.hand_back(&mut self.writer)).await {
+            tracing::warn!(
+                error = %Chain(&failure),
+                "calls without an outcome cannot be handed back; they are made again when they fall due"
+            );
+        }
     }
 
     /// Processes a batch; what failed alone before is processed alone, and last.

@@ -7,16 +7,18 @@ mod language;
 
 use std::collections::HashMap;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use chassis::{
-    App, CommandError, Effects, Env, Failure, Handle, Hears, Json, NoCall, Remembered, Service,
-    Writes,
+    App, Calls, CommandError, Effects, Env, Failure, Handle, Hears, Json, Outside, Remembered,
+    Service, Unanswered, Writes,
 };
 use language::{AdditionRequested, RequestEvent, TotalChanged};
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("examples/tally/migrations");
 
@@ -27,8 +29,11 @@ fn main() -> ExitCode {
     chassis::main(app)
 }
 
-fn app(_env: &mut Env) -> App<Tally> {
+fn app(env: &mut Env) -> App<Tally> {
+    let what = "how long it takes until a bonus is known, in milliseconds";
+    let takes = Duration::from_millis(env.parsed("BONUS_TAKES_MS", 0, what));
     App::new(Tally::default(), &MIGRATIONS)
+        .calls(Bonus { takes })
         .hears::<RequestEvent>()
         .publishes::<TotalChanged>()
         .serves(routes)
@@ -51,6 +56,32 @@ struct Row {
     changed: bool,
 }
 
+/// Gives a total whose key is a UUID 10 more after its first addition.
+struct Bonus {
+    takes: Duration,
+}
+
+impl Outside<Tally> for Bonus {
+    const NAME: &'static str = "bonus";
+
+    async fn call(&self, key: Uuid, _age: Duration) -> Result<AdditionRequested, Unanswered> {
+        tokio::time::sleep(self.takes).await;
+        Ok(AdditionRequested { key: key.to_string(), amount: 10 })
+    }
+}
+
+impl Calls for Tally {
+    async fn open_calls(
+        &self,
+        db: &mut PgConnection,
+        keys: &[Uuid],
+    ) -> Result<Vec<(Uuid, Uuid)>, Failure> {
+        let open = "select key::uuid from totals where key = any($1::text[]) and additions = 1";
+        let open: Vec<Uuid> = sqlx::query_scalar(open).bind(keys).fetch_all(db).await?;
+        Ok(open.into_iter().map(|key| (key, key)).collect())
+    }
+}
+
 impl Hears<RequestEvent> for Tally {
     /// Whoever was charged too much waits for it.
     const NEVER_DEAD_LETTERED: &'static [&'static str] = &["AdditionReversed"];
@@ -68,7 +99,7 @@ impl Hears<RequestEvent> for Tally {
 impl Service for Tally {
     const NAME: &'static str = "tally";
     type Input = AdditionRequested;
-    type Call = NoCall;
+    type Call = Uuid;
     type Reply = i64;
     type Rows = HashMap<String, Row>;
     /// Anybody may ask any replica to add to any key.
@@ -100,7 +131,7 @@ impl Service for Tally {
         &self,
         rows: &mut Self::Rows,
         input: &AdditionRequested,
-        effects: &mut Effects<NoCall>,
+        effects: &mut Effects<Uuid>,
     ) -> i64 {
         assert!(input.key != "panic", "told to panic");
         if input.amount == 0 {
@@ -114,6 +145,9 @@ impl Service for Tally {
         row.sequence += 1;
         let event = TotalChanged { key: input.key.clone(), total: row.total };
         effects.publish(row.sequence, &event);
+        if let (1, Ok(key)) = (row.additions, input.key.parse()) {
+            effects.call(key, key);
+        }
         row.total
     }
 

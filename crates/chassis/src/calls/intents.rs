@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -105,26 +105,62 @@ pub(crate) async fn delete(db: &mut PgConnection, answered: &[Uuid]) -> Result<(
     Ok(())
 }
 
-/// The intents of which this replica made all calls and committed all outcomes, until they are deleted.
-/// Only in memory: those of a replica that dies become due, and are found to be closed.
-pub(crate) type Answered = Mutex<Vec<Uuid>>;
+/// Makes intents due at once, as nobody here takes the outcomes of their calls any more.
+pub(crate) async fn make_due(db: &mut PgConnection, ids: &[Uuid]) -> Result<(), sqlx::Error> {
+    sqlx::query("update flotilla.intents set due_at = now() where id = any($1)")
+        .bind(ids)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The intents whose calls this replica makes. Only in memory: those of a replica that dies become due, and are found
+/// to be closed where all outcomes were committed.
+#[derive(Default)]
+pub(crate) struct Own {
+    /// Those with calls without a committed outcome. What counts these calls is gone when no outcome will come.
+    open: HashMap<Uuid, Weak<OpenCalls>>,
+    /// Those whose outcomes are all committed, until they are deleted.
+    answered: Vec<Uuid>,
+}
+
+impl Own {
+    pub(crate) fn take_answered(&mut self) -> Vec<Uuid> {
+        std::mem::take(&mut self.answered)
+    }
+
+    pub(crate) fn take_open(&mut self) -> Vec<Uuid> {
+        self.open.drain().map(|(id, _calls)| id).collect()
+    }
+
+    /// Forgets those of which no outcome will come: they become due by themselves.
+    pub(crate) fn forget_lost(&mut self) {
+        self.open.retain(|_id, calls| calls.strong_count() > 0);
+    }
+}
 
 /// The open calls of one batch, as the replica that makes them sees it.
 pub(crate) struct OpenCalls {
     id: Uuid,
     open: AtomicUsize,
-    answered: Arc<Answered>,
+    own: Arc<Mutex<Own>>,
 }
 
 impl OpenCalls {
-    pub(crate) fn new(id: Uuid, calls: usize, answered: &Arc<Answered>) -> Arc<Self> {
-        Arc::new(OpenCalls { id, open: AtomicUsize::new(calls), answered: Arc::clone(answered) })
+    pub(crate) fn new(id: Uuid, calls: usize, own: &Arc<Mutex<Own>>) -> Arc<Self> {
+        let open = OpenCalls { id, open: AtomicUsize::new(calls), own: Arc::clone(own) };
+        let open = Arc::new(open);
+        let mut own = own.lock().expect("no panic under this lock");
+        own.open.insert(id, Arc::downgrade(&open));
+        open
     }
 
     /// The outcome of one of them is committed.
     pub(crate) fn close_one(&self) {
         if self.open.fetch_sub(1, AcqRel) == 1 {
-            self.answered.lock().expect("no panic under this lock").push(self.id);
+            let mut own = self.own.lock().expect("no panic under this lock");
+            own.open.remove(&self.id);
+            own.answered.push(self.id);
         }
     }
 }

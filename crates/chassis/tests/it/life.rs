@@ -1,6 +1,10 @@
 //! A process starts when its dependencies are there and says what it waits for until then; it stops
 //! without losing anything.
 
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
 use crate::world::{Detour, World, request};
 
 #[tokio::test]
@@ -134,6 +138,10 @@ async fn a_replica_that_is_told_to_stop_serves_on_until_callers_have_gone_elsewh
     let body = format!(r#"{{"key":"{key}","amount":1}}"#);
     let head = "POST /additions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
     let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    let mut kept = world.send_half("a", &request).await;
+    let answer = kept.next_answer().await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(!answer.contains("connection: close"), "it is not told to stop yet: {answer}");
     let (first, rest) = request.split_at(10);
     let mut before = world.send_half("a", first).await;
     world.signal("a", "TERM").await;
@@ -142,12 +150,50 @@ async fn a_replica_that_is_told_to_stop_serves_on_until_callers_have_gone_elsewh
     assert_eq!(world.admin("a", "GET", "/readyz").await.0, 503);
     let after = world.send_half("a", &request).await.answer().await;
     before.send_rest(rest).await;
-    for answer in [before.answer().await, after] {
+    kept.send_rest(&request).await;
+    for answer in [before.answer().await, after, kept.answer().await] {
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert!(answer.contains("connection: close\r\n"), "{answer}");
     }
     assert_eq!(world.wait_for_exit("a").await, Some(0));
-    assert_eq!(world.total(&key).await, 2);
+    assert_eq!(world.total(&key).await, 4);
+}
+
+#[tokio::test]
+async fn a_replica_that_loses_a_part_does_not_wait_for_callers_to_go_elsewhere() {
+    let mut world = World::enter().await;
+    let delay = Duration::from_secs(50);
+    for is_told_before in [false, true] {
+        let key = world.fresh_key("lost");
+        let variables = [
+            ("FLOTILLA_STOP_DELAY_MS", "50000"),
+            ("FLOTILLA_SHUTDOWN_TIMEOUT_MS", "100000"),
+            ("FLOTILLA_PANIC_AT", "relay.before_publish"),
+        ];
+        world.start_with("a", &variables).await;
+        let told = Instant::now();
+        if is_told_before {
+            world.signal("a", "TERM").await;
+            world.wait_until_waiting_for("a", "stop").await;
+        }
+        assert_eq!(world.add("a", &key, 1).await, Ok(1));
+        assert_eq!(world.wait_for_exit("a").await, Some(1), "told before: {is_told_before}");
+        assert!(told.elapsed() < delay, "told before: {is_told_before}");
+    }
+}
+
+#[tokio::test]
+async fn calls_that_are_under_way_when_a_replica_stops_are_due_at_once() {
+    let mut world = World::enter().await;
+    let key = Uuid::now_v7();
+    world.start_with("a", &[("FLOTILLA_BONUS_TAKES_MS", "600000")]).await;
+    assert_eq!(world.add("a", &key.to_string(), 1).await, Ok(1));
+    assert_eq!(world.due(key).await, [false], "the call is under way");
+    world.stop("a").await;
+    assert_eq!(world.due(key).await, [true], "its outcome is lost");
+    world.start("a").await;
+    world.wait_for_total(&key.to_string(), 11).await;
+    world.stop("a").await;
 }
 
 #[tokio::test]

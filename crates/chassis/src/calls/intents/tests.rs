@@ -88,14 +88,37 @@ async fn intents_are_deleted_when_the_last_of_their_calls_is_answered() {
     let mut db = tables.connect().await;
     let asked = keys(2);
     let id = write_one(&mut db, &asked).await;
-    let answered = Arc::default();
-    let open = OpenCalls::new(id, asked.len(), &answered);
+    let own = Arc::<Mutex<Own>>::default();
+    let open = OpenCalls::new(id, asked.len(), &own);
     open.close_one();
-    assert!(answered.lock().unwrap().is_empty());
+    assert!(own.lock().unwrap().take_answered().is_empty());
     open.close_one();
-    assert_eq!(*answered.lock().unwrap(), [id]);
+    assert_eq!(own.lock().unwrap().take_answered(), [id]);
+    assert!(own.lock().unwrap().take_open().is_empty());
     delete(&mut db, &[id]).await.unwrap();
     assert_eq!(next_attempt_at(&mut db, asked[0]).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_intent_is_open_until_no_outcome_of_its_calls_can_come() {
+    let own = Arc::<Mutex<Own>>::default();
+    let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
+    let under_way = OpenCalls::new(one, 1, &own);
+    drop(OpenCalls::new(other, 1, &own));
+    own.lock().unwrap().forget_lost();
+    assert_eq!(own.lock().unwrap().take_open(), [one]);
+    drop(under_way);
+}
+
+#[tokio::test]
+async fn intents_whose_outcomes_nobody_takes_any_more_are_due_and_others_are_not() {
+    let tables = Tables::new().await;
+    let mut db = tables.connect().await;
+    let (mine, other) = (keys(2), keys(2));
+    let id = write_one(&mut db, &mine).await;
+    write_one(&mut db, &other).await;
+    make_due(&mut db, &[id]).await.unwrap();
+    assert_eq!(taken(&mut db).await, mine);
 }
 
 fn keys(count: usize) -> Vec<Uuid> {

@@ -6,6 +6,8 @@ use sqlx::{
     AssertSqlSafe, Connection, PgConnection, Postgres, Transaction, query_as, query_scalar,
 };
 
+use uuid::Uuid;
+
 use super::messages::Position;
 use super::{REQUESTS, World, wait};
 
@@ -23,6 +25,12 @@ impl World {
             found => Err(format!("it is {found}")),
         })
         .await;
+    }
+
+    /// Whether each call of a key that has an intent is due.
+    pub(crate) async fn due(&self, key: Uuid) -> Vec<bool> {
+        let due = "select due_at <= now() from flotilla.intents where keys @> array[$1]";
+        query_scalar(due).bind(key).fetch_all(&self.db).await.unwrap()
     }
 
     /// Waits until every committed batch is published, or set apart, and noted as such.

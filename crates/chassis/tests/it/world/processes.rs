@@ -43,6 +43,22 @@ impl HalfRequest {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }
 
+    /// The head of the next answer, whose body is read too, on a connection that stays open.
+    pub(crate) async fn next_answer(&mut self) -> String {
+        let read = async {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(self.stream.read_u8().await.unwrap());
+            }
+            let head = String::from_utf8(head).unwrap();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let mut body = vec![0; length.expect("an answer says its length").parse().unwrap()];
+            self.stream.read_exact(&mut body).await.unwrap();
+            head
+        };
+        tokio::time::timeout(PATIENCE, read).await.expect("an answer")
+    }
+
     /// What is answered before the connection is closed.
     pub(crate) async fn answer(mut self) -> String {
         let mut answer = String::new();
