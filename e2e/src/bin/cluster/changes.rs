@@ -30,7 +30,7 @@ async fn upgrade(run: &Run) -> Result<String> {
             run.release.rolled_out(&run.node)
         })
         .await?;
-    runs(&run.node, &run.release, NEXT)?;
+    runs(&run.node, NEXT)?;
     let told = told_by_the_next(run)?;
     ensure!(told == "web", "the new field says {told}");
     run.outside.has_column("order", "orders", "channel").await?;
@@ -45,7 +45,7 @@ async fn rollback(run: &Run) -> Result<String> {
             run.release.rolled_out(&run.node)
         })
         .await?;
-    runs(&run.node, &run.release, THIS)?;
+    runs(&run.node, THIS)?;
     let told = told_by_the_next(run)?;
     ensure!(told.is_empty(), "the new field says {told}");
     run.outside.has_column("order", "orders", "channel").await?;

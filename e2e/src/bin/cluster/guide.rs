@@ -126,7 +126,7 @@ async fn upgrade(run: &Run) -> Result<String> {
     let outcome = run
         .under_load(async |run| {
             follow(&run.node, "Upgrading")?;
-            runs(&run.node, &run.release, NEXT)
+            runs(&run.node, NEXT)
         })
         .await?;
     ensure!(told_by_the_next(run)? == "web", "the event of the next version lacks its field");
@@ -138,7 +138,7 @@ async fn rollback(run: &Run) -> Result<String> {
     let outcome = run
         .under_load(async |run| {
             follow(&run.node, "Rolling back")?;
-            runs(&run.node, &run.release, THIS)
+            runs(&run.node, THIS)
         })
         .await?;
     ensure!(told_by_the_next(run)?.is_empty(), "events of this version have a field of the next");

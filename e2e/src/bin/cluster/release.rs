@@ -132,17 +132,17 @@ pub(crate) fn ask(node: &Node, args: &[&str]) -> Result<Value> {
     serde_json::from_str(&body).with_context(|| format!("no JSON: {body}"))
 }
 
-/// Every pod of the services has this version.
-pub(crate) fn runs(node: &Node, release: &Release, tag: &str) -> Result<()> {
-    for service in SERVICES {
-        let pods = release.pods(node, service)?;
-        ensure!(!pods.is_empty(), "{service} has no pods");
-        for pod in pods {
-            let image = &pod["spec"]["containers"][0]["image"];
-            ensure!(*image == format!("localhost/flotilla/{service}:{tag}"), "{image}");
-        }
-    }
-    Ok(())
+/// Waits until every pod of the services has this version. A pod of another one that is on its way out may still decide
+/// about an order.
+pub(crate) fn runs(node: &Node, tag: &str) -> Result<()> {
+    until(&format!("pods of {tag} and no others"), PATIENCE, || {
+        let component = format!("app.kubernetes.io/component in ({})", SERVICES.join(","));
+        let found = node.object(&["pods", "--namespace", NAMESPACE, "--selector", &component])?;
+        let pods = found["items"].as_array().cloned().unwrap_or_default();
+        let images = pods.iter().map(|pod| pod["spec"]["containers"][0]["image"].as_str());
+        let have_it = images.flatten().filter(|image| image.ends_with(&format!(":{tag}"))).count();
+        Ok((have_it == pods.len() && have_it >= SERVICES.len()).then_some(()))
+    })
 }
 
 /// Whether a pod gets requests.
