@@ -19,7 +19,10 @@ impl Clone {
     fn fresh(folder: &Path) -> Self {
         let folder = folder.join("clone");
         fs::create_dir_all(folder.join("bin")).unwrap();
-        fs::copy(root().join("x"), folder.join("x")).unwrap();
+        fs::create_dir_all(folder.join("e2e")).unwrap();
+        for file in ["x", "e2e/tools.sh"] {
+            fs::copy(root().join(file), folder.join(file)).unwrap();
+        }
         let cargo = folder.join("bin/cargo");
         fs::write(&cargo, "#!/bin/sh\necho \"$@\" >>\"$0.asked\"\n").unwrap();
         fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();

@@ -37,11 +37,9 @@ pub(crate) async fn claims(run: &Run) -> Result<()> {
 /// What the guide's reader has in the folder where the commands are run.
 fn prepare(run: &Run) -> Result<()> {
     run.node.kubectl(&["delete", "namespace", NAMESPACE, "--wait"])?;
-    let node = run.node.object(&["node", "node-1"])?;
-    let images = node["status"]["images"].as_array().into_iter().flatten();
-    let mut names = images.flat_map(|image| image["names"].as_array().into_iter().flatten());
-    let is_postgres = |name: &&Value| name.to_string().contains("localhost/postgresql:");
-    let postgres = names.find(is_postgres).and_then(Value::as_str).context("no Postgres image")?;
+    let images = run.node.images()?;
+    let is_postgres = |name: &&str| name.starts_with("localhost/postgresql:");
+    let postgres = images.lines().find(is_postgres).context("the node has no Postgres image")?;
     let values = run.release.values_on_databases_in_the_cluster(postgres);
     run.node.file("my-values.yaml", &values.to_string())?;
     run.node.file("cnpg-1.30.0.yaml", &run.node.operator_manifest()?)?;

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::node::said;
+use crate::node::{said, until};
 use crate::release::{NAME, NAMESPACE};
 use crate::run::Run;
+
+/// How long pods may take to be gone: longer than their grace period.
+const GONE: Duration = Duration::from_secs(60);
 
 /// From nothing to orders.
 pub(crate) async fn claims(run: &Run) -> Result<()> {
@@ -86,8 +90,10 @@ async fn nothing_changes(run: &Run) -> Result<String> {
 /// `helm uninstall` leaves nothing in the namespace that the release has brought.
 async fn uninstall(run: &Run, before: &BTreeSet<String>) -> Result<String> {
     run.node.helm(&["uninstall", NAME, "--namespace", NAMESPACE, "--wait"])?;
-    let left: Vec<String> = everything(run)?.difference(before).cloned().collect();
-    ensure!(left.is_empty(), "left: {left:?}");
+    // Helm waits for what it made, and pods are made by Deployments.
+    until("nothing to be left", GONE, || {
+        Ok(everything(run)?.difference(before).next().is_none().then_some(()))
+    })?;
     Ok(String::new())
 }
 

@@ -165,6 +165,11 @@ impl Node {
         std::fs::read_to_string(self.folder.join("log/ended")).ok()
     }
 
+    /// The names of the images that it has.
+    pub(crate) fn images(&self) -> Result<String> {
+        said(&mut self.script("images"))
+    }
+
     /// Takes the images of an archive.
     pub(crate) fn import(&self, archive: &Path) -> Result<()> {
         said(self.script("import").arg(archive))?;
