@@ -81,7 +81,9 @@ pub use service::{
 /// The allocator for the program of a service. It costs an eighth less CPU than the system's at full load,
 /// and as much memory; how it is set up is in `.cargo/config.toml`.
 pub use tikv_jemallocator::Jemalloc as Allocator;
+#[cfg(feature = "archive")]
+pub use wire::archive;
 pub use wire::limits::MAX_VALUE_BYTES;
 pub use wire::registry::{COMPATIBILITY, Registry, RegistryError, subject};
 pub use wire::trace::TraceContext;
-pub use wire::{archive, tail, topics};
+pub use wire::{tail, topics};

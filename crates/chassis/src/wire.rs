@@ -7,5 +7,7 @@ pub(crate) mod registry;
 pub(crate) mod trace;
 pub(crate) mod cause;
 pub(crate) mod limits;
+pub(crate) mod headers;
 pub mod tail;
+#[cfg(feature = "archive")]
 pub mod archive;

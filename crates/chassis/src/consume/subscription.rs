@@ -1,18 +1,18 @@
 //! From a Kafka record to an input, or to the reason why it is none: the part of consuming that knows a
 //! topic's events, shared by the consumer and the replay of dead letters.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use language::{Events, RecordInfo};
 use rdkafka::Message;
-use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::message::BorrowedMessage;
 
 use crate::consume::dead_letters::Reason;
 #[cfg(feature = "model")]
 use crate::model::fact::Fact;
 use crate::service::{Deduplication, Hears, Service};
 use crate::wire::codec::{Datum, SchemaId, TopicDecoder};
+use crate::wire::headers::{self, RawHeader};
 use crate::wire::limits::ID_BYTES_MAX;
 use crate::wire::trace::TraceContext;
 
@@ -23,9 +23,6 @@ pub(crate) struct Raw<'a> {
     /// None where they cannot be read.
     headers: OnceLock<Option<Vec<RawHeader<'a>>>>,
 }
-
-/// A header's name and value.
-pub(crate) type RawHeader<'a> = (&'a str, Option<&'a [u8]>);
 
 enum Source<'a> {
     Kafka(&'a BorrowedMessage<'a>),
@@ -53,7 +50,7 @@ impl<'a> Raw<'a> {
 
     fn parsed(&self) -> Option<&[RawHeader<'a>]> {
         let parse = || match self.source {
-            Source::Kafka(message) => kafka_headers(message),
+            Source::Kafka(message) => headers::of(message),
             Source::Stored(headers) => {
                 let header = |(name, value): &'a (String, Option<Vec<u8>>)| {
                     (name.as_str(), value.as_deref())
@@ -80,16 +77,6 @@ impl<'a> Raw<'a> {
         let found = self.headers().iter().rev().find(|(n, _)| *n == name);
         found.map(|(_, value)| *value)
     }
-}
-
-/// rdkafka panics at a header whose name is not UTF-8, which anybody may send.
-fn kafka_headers<'a>(message: &'a BorrowedMessage<'a>) -> Option<Vec<RawHeader<'a>>> {
-    let Some(headers) = message.headers() else { return Some(Vec::new()) };
-    // Their iterator does not know its length.
-    let mut all = Vec::with_capacity(headers.count());
-    let read = || all.extend(headers.iter().map(|header| (header.key, header.value)));
-    catch_unwind(AssertUnwindSafe(read)).ok()?;
-    Some(all)
 }
 
 /// What a record is to the service.

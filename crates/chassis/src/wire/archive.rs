@@ -1,10 +1,12 @@
 //! Topics in a file: every record copied out, and put back into empty topics, byte for byte, in the partition where it
 //! was. For backups of topics and for moves to another cluster. Separate from `tail`, which shows records: a copy
-//! keeps what is no text too. It publishes nothing new: a service's events leave through its outbox alone.
+//! keeps what is no text too. It publishes nothing new: a service's events leave through its outbox alone. Behind a
+//! feature that only the command line has, as no service has a use for it.
 //!
-//! A file is lines of JSON: the topics with their partitions, the records, and how many there were.
+//! A file is lines of JSON: the topics with their partitions, the records, and how many there were with the SHA-256 of
+//! all lines before. It holds what readers are shown: nothing of a transaction that is open or was given up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead, Write};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,17 +15,27 @@ use rdkafka::ClientContext;
 use rdkafka::Message;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, Headers, OwnedHeaders};
+use rdkafka::message::{BorrowedMessage, DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use super::limits::CLIENT_BYTES;
+use super::headers;
 use super::tail::{From, Tail, TailError};
+
+/// What the lines of a file mean. A build reads no other.
+const VERSION: u32 = 1;
 
 /// How long a topic may be silent before its end while it is read.
 const SILENCE: Duration = Duration::from_secs(20);
-/// How long what was handed over last may take to be acknowledged.
-const FLUSH: Duration = Duration::from_secs(60);
+/// How long a record may take to be acknowledged.
+const RECORD_MS: u64 = 60_000;
+/// The same for all that were handed over last: longer, so that the record's own error is the one that is reported.
+const FLUSH: Duration = Duration::from_millis(RECORD_MS + 30_000);
+/// The largest record that is sent: more than the brokers take, which therefore decide.
+const RECORD_BYTES: u32 = 32 << 20;
+/// What may wait to be acknowledged. More than a record, which would never fit otherwise.
+const QUEUE_KBYTES: u32 = 2 * (RECORD_BYTES >> 10);
 /// How long a full queue is given to drain before it is tried again.
 const DRAIN: Duration = Duration::from_millis(20);
 
@@ -47,13 +59,27 @@ pub enum ArchiveError {
         /// What is wrong.
         detail: String,
     },
-    /// Records would stand beside others, out of their order.
-    #[error("{topic} holds {records} records: delete it, and create it again empty")]
-    NotEmpty {
-        /// The topic.
+    /// A record cannot be copied.
+    #[error(
+        "{topic}/{partition} has a header at offset {offset} whose name is not UTF-8, which cannot be copied: name \
+         the other topics"
+    )]
+    Header {
+        /// Its topic.
         topic: String,
-        /// How many it has.
-        records: i64,
+        /// Its partition.
+        partition: i32,
+        /// Its place there.
+        offset: i64,
+    },
+    /// Records would stand beside others, out of their order.
+    #[error(
+        "{}: delete what is not empty, create it again, and load it; so also where a load was interrupted",
+        topics.iter().map(|(topic, n)| format!("{topic} holds {n} records")).collect::<Vec<_>>().join(", ")
+    )]
+    NotEmpty {
+        /// All topics that are not empty, with how many records each has.
+        topics: Vec<(String, i64)>,
     },
     /// Later records of a key would not go where earlier ones are.
     #[error("{topic} has {found} partitions, and {wanted} in the file: create it with as many")]
@@ -61,22 +87,36 @@ pub enum ArchiveError {
         /// The topic.
         topic: String,
         /// How many it has.
-        found: usize,
+        found: i32,
         /// How many it had when it was copied.
-        wanted: usize,
+        wanted: i32,
     },
+}
+
+/// What was copied.
+#[derive(Debug, Default)]
+pub struct Saved {
+    /// How many records.
+    pub records: u64,
+    /// How many offsets each partition has between its beginning and its end that no record came for: compacted,
+    /// expired meanwhile, or a transaction's own.
+    pub missing: BTreeMap<(String, i32), i64>,
 }
 
 /// A line of a file.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Line {
-    /// The number of partitions of each topic.
-    Topics(BTreeMap<String, usize>),
+    /// The first line: how to read the file, and the number of partitions of each topic.
+    Copy {
+        version: u32,
+        topics: BTreeMap<String, i32>,
+    },
     Record(Copied),
     /// The last line. A file without it is the beginning of one.
     End {
         records: u64,
+        sha256: String,
     },
 }
 
@@ -92,8 +132,8 @@ struct Copied {
     value: Option<String>,
 }
 
-/// Writes all records that are on these topics now, and returns their number. Blocking: use it on a thread of its own.
-pub fn save(brokers: &str, topics: &[&str], mut file: impl Write) -> Result<u64, ArchiveError> {
+/// Writes all records that are on these topics now. Blocking: use it on a thread of its own.
+pub fn save(brokers: &str, topics: &[&str], file: impl Write) -> Result<Saved, ArchiveError> {
     let mut partitions = BTreeMap::new();
     let mut tails = Vec::new();
     for topic in topics {
@@ -101,17 +141,42 @@ pub fn save(brokers: &str, topics: &[&str], mut file: impl Write) -> Result<u64,
         partitions.insert((*topic).to_owned(), tail.extent().0);
         tails.push(tail);
     }
-    write_line(&mut file, &Line::Topics(partitions))?;
-    let mut records = 0;
+    let mut file = Hashed { file, hash: Sha256::new() };
+    file.write_line(&Line::Copy { version: VERSION, topics: partitions })?;
+    let mut saved = Saved::default();
     for tail in tails {
+        let mut read: HashMap<i32, i64> = HashMap::new();
         tail.read_messages_to_end(SILENCE, |message| {
-            records += 1;
-            write_line(&mut file, &Line::Record(Copied::of(message)))
+            saved.records += 1;
+            *read.entry(message.partition()).or_default() += 1;
+            file.write_line(&Line::Record(Copied::of(message)?))
         })?;
+        for (topic, partition, first, end) in tail.extents() {
+            let missing = end - first - read.get(&partition).copied().unwrap_or_default();
+            if missing > 0 {
+                saved.missing.insert((topic.to_owned(), partition), missing);
+            }
+        }
     }
-    write_line(&mut file, &Line::End { records })?;
-    file.flush()?;
-    Ok(records)
+    let sha256 = hex::encode(file.hash.clone().finalize());
+    file.write_line(&Line::End { records: saved.records, sha256 })?;
+    file.file.flush()?;
+    Ok(saved)
+}
+
+/// A file, and the hash of what was written to it.
+struct Hashed<W> {
+    file: W,
+    hash: Sha256,
+}
+
+impl<W: Write> Hashed<W> {
+    fn write_line(&mut self, line: &Line) -> Result<(), ArchiveError> {
+        let mut bytes = serde_json::to_vec(line).map_err(io::Error::from)?;
+        bytes.push(b'\n');
+        self.hash.update(&bytes);
+        Ok(self.file.write_all(&bytes)?)
+    }
 }
 
 /// Puts what a file has of these topics, or all of it, into topics of the same names, which must be empty. Returns the
@@ -122,73 +187,141 @@ pub fn load<R: BufRead>(
     only: &[&str],
     open: impl Fn() -> io::Result<R>,
 ) -> Result<u64, ArchiveError> {
-    check_whole(open()?.lines())?;
-    let mut lines = open()?.lines();
-    let Some(Line::Topics(topics)) = lines.next().map(|line| parsed(1, line)).transpose()? else {
-        return Err(line_error(1, "the topics with their partitions are expected here"));
-    };
-    let wanted = |topic: &str| only.is_empty() || only.contains(&topic);
+    let mut topics = check_whole(open()?)?;
     if let Some(missing) = only.iter().find(|topic| !topics.contains_key(**topic)) {
         let known: Vec<&str> = topics.keys().map(String::as_str).collect();
         return Err(line_error(1, format!("{missing} is not among {}", known.join(", "))));
     }
-    for (topic, partitions) in topics.iter().filter(|(topic, _)| wanted(topic)) {
-        check_empty(brokers, topic, *partitions)?;
-    }
+    topics.retain(|topic, _| only.is_empty() || only.contains(&topic.as_str()));
+    check_empty(brokers, &topics)?;
     let loader = Loader::new(brokers)?;
     let mut loaded = 0;
-    for (number, line) in (2..).zip(lines) {
-        match parsed(number, line)? {
-            Line::Record(record) if wanted(&record.topic) => {
+    for (number, line) in (1..).zip(open()?.lines()) {
+        match parsed(number, line?.as_bytes())? {
+            Line::Record(record) if topics.contains_key(&record.topic) => {
                 loader.send(number, &record)?;
                 loaded += 1;
             }
-            Line::Record(_unwanted) => {}
-            Line::End { .. } => break,
-            Line::Topics(_) => return Err(line_error(number, "a record is expected here")),
+            Line::Record(_) | Line::Copy { .. } | Line::End { .. } => {}
         }
     }
     loader.finish()?;
     Ok(loaded)
 }
 
-/// That the last line is there, and as many records before it as it says.
-fn check_whole(lines: impl Iterator<Item = io::Result<String>>) -> Result<(), ArchiveError> {
-    let (mut number, mut last) = (0, String::new());
-    for line in lines {
-        last = line?;
+/// That each line is what it has to be, and the last one is there and right. Returns the topics.
+fn check_whole(mut file: impl BufRead) -> Result<BTreeMap<String, i32>, ArchiveError> {
+    let (mut hash, mut bytes, mut number, mut found) = (Sha256::new(), Vec::new(), 1, 0_u64);
+    file.read_until(b'\n', &mut bytes)?;
+    let topics = match parsed(number, &bytes)? {
+        Line::Copy { version: VERSION, topics } => topics,
+        Line::Copy { version, .. } => {
+            let detail = format!(
+                "version {version}, and this build reads {VERSION}: take the build that wrote it"
+            );
+            return Err(line_error(number, detail));
+        }
+        _other => {
+            return Err(line_error(number, "the topics with their partitions are expected here"));
+        }
+    };
+    loop {
+        hash.update(&bytes);
+        bytes.clear();
         number += 1;
-    }
-    match serde_json::from_str(&last) {
-        Ok(Line::End { records }) if records as usize + 2 == number => Ok(()),
-        _other => Err(line_error(number, "the copy ends here, and is not whole: take another one")),
+        if file.read_until(b'\n', &mut bytes)? == 0 {
+            return Err(line_error(
+                number,
+                "the copy ends here, and is not whole: take another one",
+            ));
+        }
+        match parsed(number, &bytes)? {
+            Line::Record(record) => {
+                let partitions = topics.get(&record.topic).copied().unwrap_or_default();
+                if !(0..partitions).contains(&record.partition) {
+                    let place = format!("{}/{}", record.topic, record.partition);
+                    return Err(line_error(
+                        number,
+                        format!("the first line does not have {place}"),
+                    ));
+                }
+                record.decoded(number)?;
+                found += 1;
+            }
+            Line::End { records, sha256 } => {
+                let is_right = records == found && sha256 == hex::encode(hash.finalize());
+                let is_last = file.fill_buf()?.is_empty();
+                return match is_right && is_last {
+                    true => Ok(topics),
+                    false => Err(line_error(number, "the copy was changed: take another one")),
+                };
+            }
+            Line::Copy { .. } => return Err(line_error(number, "a record is expected here")),
+        }
     }
 }
 
-/// That a topic is there, holds nothing and has this many partitions.
-fn check_empty(brokers: &str, topic: &str, wanted: usize) -> Result<(), ArchiveError> {
-    let topic = topic.to_owned();
-    match Tail::new(brokers, &[&topic], From::Beginning)?.extent() {
-        (found, _) if found != wanted => Err(ArchiveError::Partitions { topic, found, wanted }),
-        (_, 0) => Ok(()),
-        (_, records) => Err(ArchiveError::NotEmpty { topic, records }),
+/// That topics are there, hold nothing and have these numbers of partitions.
+fn check_empty(brokers: &str, topics: &BTreeMap<String, i32>) -> Result<(), ArchiveError> {
+    let mut filled = Vec::new();
+    for (topic, wanted) in topics {
+        let (topic, wanted) = (topic.clone(), *wanted);
+        match Tail::new(brokers, &[&topic], From::Beginning)?.extent() {
+            (found, _) if found != wanted => {
+                return Err(ArchiveError::Partitions { topic, found, wanted });
+            }
+            (_, 0) => {}
+            (_, records) => filled.push((topic, records)),
+        }
+    }
+    match filled.is_empty() {
+        true => Ok(()),
+        false => Err(ArchiveError::NotEmpty { topics: filled }),
     }
 }
 
 impl Copied {
-    fn of(message: &impl Message) -> Self {
-        let headers = message.headers().map_or_else(Vec::new, |headers| {
-            headers.iter().map(|h| (h.key.to_owned(), h.value.map(hex::encode))).collect()
-        });
-        Copied {
-            topic: message.topic().to_owned(),
-            partition: message.partition(),
+    fn of(message: &BorrowedMessage<'_>) -> Result<Self, ArchiveError> {
+        let (topic, partition) = (message.topic().to_owned(), message.partition());
+        let Some(headers) = headers::of(message) else {
+            return Err(ArchiveError::Header { topic, partition, offset: message.offset() });
+        };
+        let headers = headers.into_iter();
+        Ok(Copied {
+            topic,
+            partition,
             timestamp_ms: message.timestamp().to_millis(),
             key: message.key().map(hex::encode),
-            headers,
+            headers: headers
+                .map(|(name, value)| (name.to_owned(), value.map(hex::encode)))
+                .collect(),
             value: message.payload().map(hex::encode),
-        }
+        })
     }
+
+    /// Its key, headers and value.
+    fn decoded(&self, line: usize) -> Result<Decoded, ArchiveError> {
+        let bytes = |text: &Option<String>| {
+            let bytes = text.as_ref().map(hex::decode).transpose();
+            bytes.map_err(|error| line_error(line, error.to_string()))
+        };
+        let mut headers = OwnedHeaders::new();
+        for (key, value) in &self.headers {
+            // The client library would panic.
+            if key.contains('\0') {
+                return Err(line_error(line, "the name of a header has a zero byte"));
+            }
+            headers = headers.insert(Header { key, value: bytes(value)?.as_ref() });
+        }
+        Ok(Decoded { key: bytes(&self.key)?, headers, value: bytes(&self.value)? })
+    }
+}
+
+/// What is behind the digits of a record.
+struct Decoded {
+    key: Option<Vec<u8>>,
+    headers: OwnedHeaders,
+    value: Option<Vec<u8>>,
 }
 
 /// A producer that stops at the first refusal.
@@ -220,21 +353,16 @@ impl Loader {
             .set("enable.idempotence", "true")
             // What comes after a refused record does not pass it.
             .set("enable.gapless.guarantee", "true")
-            .set("message.max.bytes", CLIENT_BYTES.to_string())
+            .set("message.max.bytes", RECORD_BYTES.to_string())
+            .set("queue.buffering.max.kbytes", QUEUE_KBYTES.to_string())
+            .set("message.timeout.ms", RECORD_MS.to_string())
+            .set("allow.auto.create.topics", "false")
             .create_with_context(Refusal::default())?;
         Ok(Loader { producer })
     }
 
     fn send(&self, line: usize, record: &Copied) -> Result<(), ArchiveError> {
-        let bytes = |text: &Option<String>| text.as_ref().map(hex::decode).transpose();
-        let wrong = |error: hex::FromHexError| line_error(line, error.to_string());
-        let (key, value) =
-            (bytes(&record.key).map_err(wrong)?, bytes(&record.value).map_err(wrong)?);
-        let mut headers = OwnedHeaders::new();
-        for (key, value) in &record.headers {
-            let value = bytes(value).map_err(wrong)?;
-            headers = headers.insert(Header { key, value: value.as_ref() });
-        }
+        let Decoded { key, headers, value } = record.decoded(line)?;
         let mut sent = BaseRecord::<[u8], [u8]>::to(&record.topic)
             .partition(record.partition)
             .headers(headers);
@@ -267,13 +395,8 @@ impl Loader {
     }
 }
 
-fn write_line(file: &mut impl Write, line: &Line) -> Result<(), ArchiveError> {
-    serde_json::to_writer(&mut *file, line).map_err(io::Error::from)?;
-    Ok(file.write_all(b"\n")?)
-}
-
-fn parsed(number: usize, line: io::Result<String>) -> Result<Line, ArchiveError> {
-    serde_json::from_str(&line?).map_err(|error| line_error(number, error.to_string()))
+fn parsed(number: usize, line: &[u8]) -> Result<Line, ArchiveError> {
+    serde_json::from_slice(line).map_err(|error| line_error(number, error.to_string()))
 }
 
 fn line_error(line: usize, detail: impl Into<String>) -> ArchiveError {
@@ -284,17 +407,58 @@ fn line_error(line: usize, detail: impl Into<String>) -> ArchiveError {
 mod tests {
     use super::*;
 
+    /// A copy with these lines between its first and its last.
+    fn copy(records: &[&str]) -> String {
+        let first = "{\"copy\":{\"version\":1,\"topics\":{\"a\":1}}}\n";
+        let lines = format!("{first}{}", records.concat());
+        let sha256 = hex::encode(Sha256::digest(&lines));
+        format!("{lines}{{\"end\":{{\"records\":{},\"sha256\":\"{sha256}\"}}}}\n", records.len())
+    }
+
+    fn record(place: &str, key: &str) -> String {
+        let place = format!("{place},\"timestamp_ms\":1,\"headers\":[],\"value\":null");
+        format!("{{\"record\":{{{place},\"key\":\"{key}\"}}}}\n")
+    }
+
+    /// Why a copy is refused, before a broker is asked.
+    fn refused(text: &str) -> String {
+        load("nowhere.invalid:1", &["b"], || Ok(text.as_bytes())).unwrap_err().to_string()
+    }
+
     #[test]
     fn a_file_that_is_no_copy_is_refused_before_a_broker_is_asked() {
-        let load = |text: &str| {
-            load("nowhere.invalid:1", &["b"], || Ok(text.as_bytes())).unwrap_err().to_string()
-        };
-        assert!(load("").contains("is not whole"), "{}", load(""));
-        let cut = load("{\"topics\":{\"a\":1}}\n{\"end\":{\"records\":1}}\n");
-        assert!(cut.contains("line 2 of the file: the copy ends here"), "{cut}");
-        let other = load("{\"topics\":{\"a\":1}}\n{\"end\":{\"records\":0}}\n");
-        assert!(other.contains("b is not among a"), "{other}");
-        let headless = load("{\"end\":{\"records\":0}}\n{\"end\":{\"records\":0}}\n");
+        assert!(refused("").contains("line 1 of the file"), "{}", refused(""));
+        let headless = refused("{\"end\":{\"records\":0,\"sha256\":\"\"}}\n");
         assert!(headless.contains("the topics with their partitions"), "{headless}");
+        let other = refused(&copy(&[]));
+        assert!(other.contains("b is not among a"), "{other}");
+        let newer = refused(&copy(&[]).replace("\"version\":1", "\"version\":2"));
+        assert!(newer.contains("version 2, and this build reads 1"), "{newer}");
+    }
+
+    #[test]
+    fn a_copy_that_was_cut_or_changed_is_refused_before_a_broker_is_asked() {
+        let good = record("\"topic\":\"a\",\"partition\":0", "00");
+        let whole = copy(&[&good]);
+        assert!(refused(&whole).contains("b is not among a"), "{}", refused(&whole));
+        let (cut, _end) = whole.trim_end().rsplit_once('\n').unwrap();
+        assert!(
+            refused(cut).contains("line 3 of the file: the copy ends here"),
+            "{}",
+            refused(cut)
+        );
+        for changed in [whole.replace("\"00\"", "\"01\""), format!("{whole}{good}")] {
+            assert!(refused(&changed).contains("was changed"), "{}", refused(&changed));
+        }
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_sent_is_found_before_a_broker_is_asked() {
+        for place in ["\"topic\":\"a\",\"partition\":1", "\"topic\":\"c\",\"partition\":0"] {
+            let said = refused(&copy(&[&record(place, "00")]));
+            assert!(said.contains("line 2 of the file: the first line does not have"), "{said}");
+        }
+        let said = refused(&copy(&[&record("\"topic\":\"a\",\"partition\":0", "0")]));
+        assert!(said.contains("line 2 of the file: Odd number of digits"), "{said}");
     }
 }

@@ -10,10 +10,11 @@ use rdkafka::Message;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::failure::Chain;
+use crate::wire::headers;
 use crate::wire::registry::Registry;
 
 /// Why topics cannot be read.
@@ -30,6 +31,26 @@ pub enum TailError {
     /// The brokers do not answer, or refuse.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
+    /// Records that were there when reading began do not come.
+    #[error(
+        "nothing came for {} s, and {open} partitions are not read to their end: {topic}/{partition} stands at \
+         {position} of {end}; its leader is away, or somebody's transaction is open there: read again when it is over",
+        silence.as_secs()
+    )]
+    Silent {
+        /// How long nothing came.
+        silence: Duration,
+        /// How many partitions were not read to their end.
+        open: usize,
+        /// The topic of the first of them.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// Where reading stands there.
+        position: i64,
+        /// Where it was to end.
+        end: i64,
+    },
 }
 
 /// How long the brokers may take to say which partitions there are.
@@ -63,7 +84,7 @@ pub struct Record {
     pub key: String,
     /// When it was written, by the producer's clock, in milliseconds since the Unix epoch.
     pub timestamp_ms: i64,
-    /// Its headers, in their order; bytes that are not text are replaced.
+    /// Its headers, in their order; bytes that are not text are replaced. None where the name of one is not text.
     pub headers: Vec<(String, String)>,
     /// Its value, with the frame of five bytes.
     pub value: Option<Vec<u8>>,
@@ -101,6 +122,8 @@ impl Tail {
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
             .set("allow.auto.create.topics", "false")
+            // As the services read: what a producer took back is not there.
+            .set("isolation.level", "read_committed")
             .set("queued.max.messages.kbytes", "16384")
             // A user who waits for brokers that were away wants to know soon that they are back; by default
             // the client would only try every ten seconds by then.
@@ -131,11 +154,19 @@ impl Tail {
         began_later.map(|((topic, partition), first)| (topic.as_str(), *partition, *first))
     }
 
+    /// The first record that each partition had when the tail was made, and its end.
+    pub fn extents(&self) -> impl Iterator<Item = (&str, i32, i64, i64)> {
+        self.ends.iter().map(|(partition, end)| {
+            let first = self.firsts.get(partition).copied().unwrap_or_default();
+            (partition.0.as_str(), partition.1, first, *end)
+        })
+    }
+
     /// How many partitions the topics have, and how many of their records were there when the tail was made.
-    pub(super) fn extent(&self) -> (usize, i64) {
-        let first = |partition| self.firsts.get(partition).copied().unwrap_or_default();
-        let records = self.ends.iter().map(|(partition, end)| end - first(partition)).sum();
-        (self.ends.len(), records)
+    pub fn extent(&self) -> (i32, i64) {
+        self.extents().fold((0, 0), |(partitions, records), (_, _, first, end)| {
+            (partitions + 1, records + end - first)
+        })
     }
 
     /// The next record, or `None` when none came within `timeout`.
@@ -143,7 +174,7 @@ impl Tail {
         Ok(self.next_message(timeout)?.map(|message| record(&message)))
     }
 
-    /// The same with every byte as it is on the topic.
+    /// The same, borrowed, with every byte as it is on the topic.
     fn next_message(&self, timeout: Duration) -> Result<Option<BorrowedMessage<'_>>, KafkaError> {
         // Later than a clock can represent is never.
         let until = Instant::now().checked_add(timeout);
@@ -173,39 +204,39 @@ impl Tail {
     /// Reads everything that was there when the tail was made, in the order of each partition.
     pub fn read_to_end(
         &self,
-        timeout: Duration,
+        silence: Duration,
         mut each: impl FnMut(Record),
-    ) -> Result<(), KafkaError> {
-        self.read_messages_to_end(timeout, |message| {
-            each(record(message));
+    ) -> Result<(), TailError> {
+        self.try_read_to_end(silence, |record| {
+            each(record);
             Ok(())
         })
     }
 
-    /// The same with every byte as it is on the topic, until `each` fails.
-    pub(super) fn read_messages_to_end<E: std::convert::From<KafkaError>>(
+    /// The same until `each` fails.
+    pub fn try_read_to_end<E: std::convert::From<TailError>>(
         &self,
-        timeout: Duration,
+        silence: Duration,
+        mut each: impl FnMut(Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.read_messages_to_end(silence, |message| each(record(message)))
+    }
+
+    /// The same, borrowed, with every byte as it is on the topic.
+    pub(super) fn read_messages_to_end<E: std::convert::From<TailError>>(
+        &self,
+        silence: Duration,
         mut each: impl FnMut(&BorrowedMessage<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut open = self.ends.clone();
-        let mut positions = self.consumer.assignment()?;
-        open.retain(|(topic, partition), end| {
-            let found = positions.find_partition(topic, *partition);
-            found.is_some_and(|element| element.offset().to_raw().unwrap_or(0) < *end)
-        });
+        retain_open(&mut open, &self.consumer.assignment().map_err(TailError::from)?);
         while !open.is_empty() {
-            let Some(message) = self.next_message(timeout)? else {
+            let Some(message) = self.next_message(silence).map_err(TailError::from)? else {
                 // Compaction can remove the last records before the end; the position passes them.
-                positions = self.consumer.position()?;
-                open.retain(|(topic, partition), end| {
-                    let found = positions.find_partition(topic, *partition);
-                    found.is_none_or(|element| element.offset().to_raw().unwrap_or(0) < *end)
-                });
-                match open.is_empty() {
-                    true => return Ok(()),
-                    false => return Err(KafkaError::Canceled.into()),
-                }
+                let positions = self.consumer.position().map_err(TailError::from)?;
+                retain_open(&mut open, &positions);
+                return silent(silence, &open, &positions)
+                    .map_or(Ok(()), |error| Err(error.into()));
             };
             let partition = (message.topic().to_owned(), message.partition());
             let done = open.get(&partition).is_some_and(|end| message.offset() + 1 >= *end);
@@ -218,6 +249,33 @@ impl Tail {
         }
         Ok(())
     }
+}
+
+/// Keeps the partitions that were not read up to these ends.
+fn retain_open(ends: &mut HashMap<(String, i32), i64>, positions: &TopicPartitionList) {
+    ends.retain(|(topic, partition), end| position(positions, topic, *partition) < *end);
+}
+
+fn position(positions: &TopicPartitionList, topic: &str, partition: i32) -> i64 {
+    let found = positions.find_partition(topic, partition);
+    found.and_then(|element| element.offset().to_raw()).unwrap_or_default()
+}
+
+/// The complaint about partitions that are still open, if any are.
+fn silent(
+    silence: Duration,
+    open: &HashMap<(String, i32), i64>,
+    positions: &TopicPartitionList,
+) -> Option<TailError> {
+    let ((topic, partition), end) = open.iter().min()?;
+    Some(TailError::Silent {
+        silence,
+        open: open.len(),
+        topic: topic.clone(),
+        partition: *partition,
+        position: position(positions, topic, *partition),
+        end: *end,
+    })
 }
 
 /// All partitions of these topics.
@@ -267,11 +325,12 @@ fn patiently<T>(until: Instant, ask: impl Fn() -> Result<T, KafkaError>) -> Resu
     }
 }
 
-fn record(message: &impl Message) -> Record {
+fn record(message: &BorrowedMessage<'_>) -> Record {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let headers = message.headers().map_or_else(Vec::new, |headers| {
-        headers.iter().map(|h| (h.key.to_owned(), h.value.map(text).unwrap_or_default())).collect()
-    });
+    let headers = headers::of(message).unwrap_or_default().into_iter();
+    let headers = headers
+        .map(|(name, value)| (name.to_owned(), value.map(text).unwrap_or_default()))
+        .collect();
     Record {
         topic: message.topic().to_owned(),
         partition: message.partition(),

@@ -1,11 +1,14 @@
 //! Creating topics, and looking at what is on them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 
 use chassis::Registry;
 use chassis::testing::{Framer, Outsider};
 use chassis::topics::{self, TopicPlan};
 use events::{Sku, StockAdjusted, WarehouseEvent};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -81,11 +84,12 @@ async fn a_topic_comes_back_from_its_copy_byte_for_byte_or_not_at_all() {
     assert!(said.stdout.contains("3 records of copied-a"), "{}{}", said.stdout, said.stderr);
     let text = std::fs::read_to_string(&whole).unwrap();
 
-    // The same as a copy of other topics: with as many partitions, with more, and cut off.
+    // The same as a copy of other topics: with as many partitions, with more, cut off, and changed.
     let (cut, _end) = text.trim_end().rsplit_once('\n').unwrap();
-    for (name, text) in [("b", &*text), ("c", &*text), ("cut", cut)] {
-        let other = if name == "c" { "copied-c" } else { "copied-b" };
-        std::fs::write(file(name), text.replace("copied-a", other)).unwrap();
+    let (b, c) = (of_another(&text, "copied-b"), of_another(&text, "copied-c"));
+    let changed = text.replace("copied-a", "copied-b");
+    for (name, text) in [("b", &*b), ("c", &*c), ("cut", cut), ("changed", &*changed)] {
+        std::fs::write(file(name), text).unwrap();
     }
     let refused = |name: &str| {
         let file = file(name);
@@ -99,13 +103,79 @@ async fn a_topic_comes_back_from_its_copy_byte_for_byte_or_not_at_all() {
     assert!(said.contains("copied-c has 3 partitions, and 2 in the file"), "{said}");
     let said = refused("cut").await;
     assert!(said.contains("is not whole"), "{said}");
+    let said = refused("changed").await;
+    assert!(said.contains("was changed"), "{said}");
     let said = flotilla(&["events", "load", &file("b")]).await;
     assert!(said.stdout.contains("3 records"), "{}{}", said.stdout, said.stderr);
     let said = refused("b").await;
     assert!(said.contains("copied-b holds 3 records"), "{said}");
     let again = file("again");
     assert_eq!(flotilla(&["events", "save", &again, "--topic", "copied-b"]).await.code, 0);
-    let lines = |text: &str| -> BTreeSet<String> { text.lines().map(str::to_owned).collect() };
     let copied = std::fs::read_to_string(&again).unwrap().replace("copied-b", "copied-a");
-    assert_eq!(lines(&copied), lines(&text));
+    assert_eq!(by_partition(&copied), by_partition(&text));
+}
+
+/// The copy as one of another topic.
+fn of_another(copy: &str, topic: &str) -> String {
+    let (lines, end) = copy.trim_end().rsplit_once('\n').unwrap();
+    let lines = format!("{}\n", lines.replace("copied-a", topic));
+    let mut end: Value = serde_json::from_str(end).unwrap();
+    end["end"]["sha256"] = hex::encode(Sha256::digest(&lines)).into();
+    format!("{lines}{end}\n")
+}
+
+/// What a copy says, partition by partition, in the order of each: partitions are read side by side.
+fn by_partition(copy: &str) -> BTreeMap<i64, Vec<Value>> {
+    let mut all = BTreeMap::<i64, Vec<Value>>::new();
+    for line in copy.lines() {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        let place = line["record"]["partition"].as_i64().unwrap_or(-1);
+        // It is about the order of all lines too.
+        line["end"]["sha256"].take();
+        all.entry(place).or_default().push(line);
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_copy_replaces_no_file_and_leaves_none_when_it_fails() {
+    let brokers = servers().await.kafka_brokers();
+    let plan = TopicPlan { name: "kept".to_owned(), partitions: 1, settings: Vec::new() };
+    topics::apply(&brokers, &[plan], 1).await.unwrap();
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("kept.jsonl");
+    let name = file.to_str().unwrap();
+    let said = flotilla(&["events", "save", name, "--topic", "typo"]).await;
+    assert_eq!((said.code, folder.path().read_dir().unwrap().count()), (1, 0), "{}", said.stderr);
+
+    let save = ["events", "save", name, "--topic", "kept"];
+    assert_eq!(flotilla(&save).await.code, 0);
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let said = flotilla(&save).await;
+    assert!(said.stderr.contains("is there already; --force replaces it"), "{}", said.stderr);
+    assert_eq!(flotilla(&[&save[..], &["--force"]].concat()).await.code, 0);
+    assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+    let said = flotilla(&["events", "save", "/dev/null", "--topic", "kept", "--force"]).await;
+    assert!(said.stderr.contains("is no regular file"), "{}", said.stderr);
+    let said = flotilla(&["events", "load", folder.path().to_str().unwrap()]).await;
+    assert!(said.stderr.contains("is no regular file"), "{}", said.stderr);
+}
+
+#[tokio::test]
+async fn reading_until_the_end_fails_at_what_cannot_be_decoded() {
+    let brokers = servers().await.kafka_brokers();
+    let plan = TopicPlan { name: "undecoded".to_owned(), partitions: 1, settings: Vec::new() };
+    topics::apply(&brokers, &[plan], 1).await.unwrap();
+    let tail = ["events", "tail", "--topic", "undecoded", "--from-beginning"];
+    let until_end = [&tail[..], &["--until-end"]].concat();
+    let said = flotilla(&until_end).await;
+    assert_eq!((said.code, said.stdout.as_str()), (0, ""), "{}", said.stderr);
+    let outsider = Outsider::new(&brokers).unwrap();
+    outsider.send("undecoded", "key", &[], Some(b"x")).await.unwrap();
+    let said = flotilla(&until_end).await;
+    assert_eq!(said.code, 1, "{}", said.stdout);
+    assert!(said.stderr.contains("undecoded/0 cannot be decoded at offset 0"), "{}", said.stderr);
+    let said = flotilla(&[&tail[..], &["--idle-seconds", "3"]].concat()).await;
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stdout.contains("does not begin with a zero byte"), "{}", said.stdout);
 }

@@ -3,7 +3,7 @@
 use crate::program::Fleet;
 
 pub(crate) fn are_shown_as_they_come(fleet: &Fleet) {
-    let from = "events tail --from-beginning --idle-seconds 3";
+    let from = "events tail --from-beginning --until-end";
     let all = fleet.ok(&format!("{from} --topic order.events --type OrderPlaced")).says("tok_visa");
     let key = all.stdout.split_whitespace().nth(3).unwrap();
     let one = fleet.ok(&format!("{from} --key {key}"));
@@ -24,7 +24,7 @@ fn copies_are_not_put_beside_what_is_there(fleet: &Fleet) {
     let one = run("events save one.jsonl --topic order.events").with_code(0);
     one.says("records of order.events are in one.jsonl");
     run("events save none.jsonl --topic typo").with_code(1).complains("no topic is called typo");
-    run("events load one.jsonl").with_code(1).complains("delete it, and create it again empty");
+    run("events load one.jsonl").with_code(1).complains("delete what is not empty");
     let typo = run("events load one.jsonl --topic typo").with_code(1);
     typo.complains("typo is not among order.events");
     run("events load none.jsonl").with_code(1).complains("cannot read none.jsonl");
