@@ -17,7 +17,10 @@ pub fn blocks(document: &str) -> Vec<String> {
         // What stands on the line of the marks is the language.
         let (_, block) = block.split_once('\n').unwrap_or_default();
         let indent = block.len() - block.trim_start_matches(' ').len();
-        let line = |line: &str| line.get(indent..).unwrap_or_default().to_owned();
+        let line = |line: &str| {
+            let spaces = line.len() - line.trim_start_matches(' ').len();
+            line[indent.min(spaces)..].to_owned()
+        };
         block.lines().map(line).collect::<Vec<_>>().join("\n")
     };
     blocks.map(block).collect()

@@ -2,8 +2,8 @@
 -- topic is the record of what it decided. docs/runbook.md says when and how. It reads the events of
 -- order.events, a JSON document on each line, from standard input:
 --
---   flotilla events tail --topic order.events --from-beginning --idle-seconds 10 --json > order.events.json
---   psql "$ORDER_DATABASE" -f services/order/recover-orders.sql < order.events.json
+--   flotilla events tail --topic order.events --from-beginning --until-end --json > order.events.json &&
+--     psql "$ORDER_DATABASE" -f services/order/recover-orders.sql < order.events.json
 --
 -- It may run again, and while order runs. Rows that are not behind their events are left alone.
 

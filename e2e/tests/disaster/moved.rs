@@ -15,6 +15,7 @@ pub(crate) async fn a_fleet_goes_on_with_other_servers(shop: &Shop, desk: &mut D
     let sku = shop.item(10).await.unwrap();
     let order = shop.place(&[(&sku, 2)], "DE", "tok_visa").await.unwrap();
     shop.ended(order, "completed").await.unwrap();
+    desk.begin_recipe();
     desk.run_next("flotilla audit");
     shop.fleet.stop_services().await.unwrap();
     desk.begin_backup();
@@ -35,9 +36,11 @@ pub(crate) async fn a_fleet_goes_on_with_other_servers(shop: &Shop, desk: &mut D
     fs::copy(books, settings.root.join("sandbox/ledger.jsonl")).unwrap();
     let settings = FleetSettings::new(settings, Lifetime::WithParent).unwrap();
     let fleet = Fleet::start(settings, &silent).await.unwrap();
-    desk.run_next("for topic in inventory.catalogue");
-
     let shop = Shop::on(fleet).unwrap();
+    desk.wait_for_stopped(&shop, "").await;
+    desk.run_next("for topic in inventory.catalogue");
+    desk.see_that_it_worked();
+
     assert_eq!(shop.act(order, "return").await.unwrap().0, 202);
     shop.ended(order, "returned").await.unwrap();
     let later = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();

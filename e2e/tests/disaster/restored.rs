@@ -1,13 +1,18 @@
 //! Order's database is restored to a moment after which a lot has happened.
 
 use std::process::Child;
+use std::time::Duration;
 
 use e2e::shop::Shop;
+use local::Process;
 use local::testing::own_servers;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, PASSWORD, SERVICES};
+
+/// Far longer than Postgres takes to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The orders, by what became of them.
 struct Orders {
@@ -33,11 +38,13 @@ pub(crate) async fn an_order_database_is_set_back_to_a_point_in_time(shop: &Shop
     let mut db = shop.database("order").await.unwrap();
     sqlx::query("delete from orders").execute(&mut db).await.unwrap();
     let servers = own_servers().await.unwrap();
-    servers.kill("postgres-order").await.unwrap();
+    let server = Process::find(servers.environment().settings(), "postgres-order").unwrap();
+    server.stop(PATIENCE).await.unwrap();
     fetching.kill().unwrap();
     fetching.wait().unwrap();
     let root = &shop.fleet.environment().settings().root;
     desk.set("DATA", root.join("postgres/order/data").display().to_string());
+    desk.begin_recipe();
     desk.run_next("recovery.signal");
     servers.restart().await.unwrap();
     let mut db = shop.database("order").await.unwrap();
@@ -48,6 +55,9 @@ pub(crate) async fn an_order_database_is_set_back_to_a_point_in_time(shop: &Shop
 
     order_is_brought_back(shop, desk, &orders).await;
     shop.wait_for_units(&sku, (97, 0, 3)).await.unwrap();
+    for statement in desk.next("alter system reset").split_terminator(';') {
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut db).await.unwrap();
+    }
     desk.begin_backup();
     desk.run(&backup);
 }
@@ -56,13 +66,17 @@ pub(crate) async fn an_order_database_is_set_back_to_a_point_in_time(shop: &Shop
 /// backup.
 async fn backups_are_taken(shop: &Shop, desk: &mut Desk) -> (Child, String) {
     let role = desk.next("create role backup");
-    let mut db = shop.database("order").await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(role)).execute(&mut db).await.unwrap();
+    let role = format!("{role} alter role backup password '{PASSWORD}'");
+    for service in SERVICES {
+        let mut db = shop.database(service).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(role.clone())).execute(&mut db).await.unwrap();
+    }
+    desk.begin_backup();
+    desk.begin_recipe();
     desk.run_next("--create-slot");
     let fetch = desk.next("--synchronous");
     let fetching = desk.start(&fetch);
     let backup = desk.next("pg_basebackup");
-    desk.begin_backup();
     desk.run(&backup);
     (fetching, backup)
 }
@@ -108,7 +122,11 @@ async fn order_is_brought_back(shop: &Shop, desk: &mut Desk, orders: &Orders) {
     shop.fleet.start_service("order").await.unwrap();
     let cancel = desk.next("order cancel ORDER");
     desk.run(&cancel.replace("ORDER", &orders.unconfirmed.to_string()));
+    desk.wait_for_stopped(shop, "").await;
     desk.run_next("for topic in inventory.catalogue");
+    let said = desk.see_that_it_worked();
+    let again = said.split("brought back or on:").nth(1).unwrap_or_default();
+    assert_eq!(again.split_whitespace().nth(2), Some("0"), "{said}");
 
     let Orders { early, waiting, regretted, bought, declined, sent_back, unconfirmed } = *orders;
     for order in [early, waiting, bought] {
