@@ -23,6 +23,8 @@ fn copies_are_not_put_beside_what_is_there(fleet: &Fleet) {
     run("events save all.jsonl").with_code(0).says("warehouse.stock-adjustments");
     let one = run("events save one.jsonl --topic order.events").with_code(0);
     one.says("records of order.events are in one.jsonl");
+    run("events save one.jsonl --topic order.events").with_code(1).complains("--force");
+    run("events save one.jsonl --topic order.events --force").with_code(0).says("one.jsonl");
     run("events save none.jsonl --topic typo").with_code(1).complains("no topic is called typo");
     run("events load one.jsonl").with_code(1).complains("delete what is not empty");
     let typo = run("events load one.jsonl --topic typo").with_code(1);

@@ -6,7 +6,7 @@ use crate::outsider;
 use crate::program::{Fleet, wait_for};
 
 pub(crate) fn are_listed_and_stopped_partitions_moved(fleet: &Fleet) {
-    fleet.ok("ready").says("ready");
+    fleet.ok("ready --within 5").says("ready");
     fleet.ok("offsets list").says("warehouse.stock-adjustments");
     fleet.ok("offsets list --service inventory").says("unread");
     fleet.ok("offsets list --stopped").says("no partition is stopped");

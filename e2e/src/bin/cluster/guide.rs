@@ -87,8 +87,8 @@ async fn install(run: &Run) -> Result<String> {
     Ok("audit clean".to_owned())
 }
 
-/// The pod that order's database is written in is deleted, at once: the standby takes over. Callers are told to come
-/// back in between, so these orders are sent until they are accepted.
+/// The pod that order's database is written in is deleted, at once: the standby takes over. Order is away in between,
+/// so these callers ask again until their order is accepted.
 async fn failover(run: &Run) -> Result<String> {
     let primary = primary(run, "order")?;
     let mut took = Duration::ZERO;

@@ -1,6 +1,6 @@
 //! Orders that come at a steady rate, from a process of its own: it is on the node's network, where the rest of the run
 //! is not. An order is placed once, and whatever is not accepted counts as failed: nobody asks again, unless the load is
-//! patient, and then only where the service says so.
+//! patient, and then only where the service is away.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Stdio};
@@ -21,7 +21,9 @@ use crate::node::Node;
 pub(crate) const ARGUMENT: &str = "load";
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a patient caller waits before it asks again.
+/// How long a patient caller goes on asking.
+const AWAY: Duration = Duration::from_secs(60);
+/// How long it waits in between.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What became of the requests.
@@ -40,7 +42,7 @@ pub(crate) struct Load(Child);
 
 impl Load {
     /// Places this many orders a second for an item until it is ended. A patient one sends an order again, with the same
-    /// key, when the service says that it is away for a moment.
+    /// key, while the service is away.
     pub(crate) fn start(
         node: &Node,
         orders: &str,
@@ -115,12 +117,15 @@ async fn place(http: &Client, orders: &str, sku: &str, is_patient: bool) -> Resu
     let key = Uuid::new_v4().to_string();
     loop {
         let request = http.post(orders).header("Idempotency-Key", &key).json(&body);
-        let context = || format!("after {} ms", started.elapsed().as_millis());
-        let (status, body) = send(request).await.with_context(context)?;
-        if is_patient && status == 503 && started.elapsed() < PATIENCE {
+        let answer = send(request).await;
+        // Where no replica is ready, nobody answers at the address of the Service.
+        let is_away = answer.as_ref().map_or(true, |(status, _)| *status == 503);
+        if is_patient && is_away && started.elapsed() < AWAY {
             tokio::time::sleep(PAUSE).await;
             continue;
         }
+        let context = || format!("after {} ms", started.elapsed().as_millis());
+        let (status, body) = answer.with_context(context)?;
         ensure!(status == 201, "{status}: {body}");
         return Ok(());
     }

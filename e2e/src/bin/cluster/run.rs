@@ -76,7 +76,7 @@ impl Run {
         self.load(false, act).await
     }
 
-    /// The same with callers who ask again when they are told to come back.
+    /// The same with callers who ask again while the service is away.
     pub(crate) async fn under_patient_load(
         &self,
         act: impl AsyncFnOnce(&Run) -> Result<()>,
