@@ -1,5 +1,5 @@
 //! docs/platform-guide.md, followed as it is written: its commands, on databases that CloudNativePG's operator makes in
-//! the cluster. In between the server that order's database is on is lost.
+//! the cluster. Before the end the server that order's database is on is lost.
 
 use std::time::{Duration, Instant};
 
@@ -24,13 +24,13 @@ pub(crate) async fn claims(run: &Run) -> Result<()> {
         install,
     )
     .await?;
-    run.claim("the primary of order's database deleted", failover).await?;
     run.claim("the guide: scaling", scale).await?;
     run.claim("the guide: upgrading", upgrade).await?;
     run.claim("the guide: rolling back", rollback).await?;
     run.claim("the guide: rotating a password; the old one is refused", rotate).await?;
     run.claim("the guide: uninstalling keeps the databases, and installing finds them", kept)
         .await?;
+    run.claim("the primary of order's database deleted", failover).await?;
     run.claim("the guide: deleting the data", gone).await
 }
 
@@ -102,7 +102,9 @@ async fn failover(run: &Run) -> Result<String> {
                 Ok((now != primary && !now.is_empty()).then_some(()))
             })?;
             took = started.elapsed();
-            run.release.rolled_out(&run.node)
+            run.release.rolled_out(&run.node)?;
+            // A new primary takes the superuser's password away.
+            let_audit_in(run, "order")
         })
         .await?;
     Ok(format!("another primary after {:.1} s; {}", took.as_secs_f64(), figures(&outcome)))
@@ -201,15 +203,21 @@ fn primary(run: &Run, service: &str) -> Result<String> {
 }
 
 /// The audit reads as a superuser at the port of the Postgres outside: from here on that leads to the one in the
-/// cluster, whose superuser gets the same password.
+/// cluster.
 fn adopt(run: &Run, service: &'static str) -> Result<()> {
+    let_audit_in(run, service)?;
+    let name = format!("flotilla-{service}-db-rw");
+    let found = run.node.object(&["service", &name, "--namespace", NAMESPACE])?;
+    let address = found["spec"]["clusterIP"].as_str().context("a Service has an address")?;
+    run.node.publish(run.outside.port(&format!("postgres-{service}")), &format!("{address}:5432"))
+}
+
+/// Gives the superuser of the database in the cluster the password of the one outside.
+fn let_audit_in(run: &Run, service: &'static str) -> Result<()> {
     let password = run.outside.superuser_password(service)?;
     let statement = format!("alter role postgres password '{password}'");
     let pod = primary(run, service)?;
     let psql = ["exec", &pod, "--namespace", NAMESPACE, "--container", "postgres", "--", "psql"];
     run.node.kubectl(&[&psql[..], &["--command", &statement]].concat())?;
-    let name = format!("flotilla-{service}-db-rw");
-    let found = run.node.object(&["service", &name, "--namespace", NAMESPACE])?;
-    let address = found["spec"]["clusterIP"].as_str().context("a Service has an address")?;
-    run.node.publish(run.outside.port(&format!("postgres-{service}")), &format!("{address}:5432"))
+    Ok(())
 }
