@@ -32,6 +32,8 @@ pub(crate) struct Span {
     pub(crate) parent: String,
     /// The order that it is about, where it says so.
     pub(crate) order: String,
+    /// The spans that it is linked to, by their ids.
+    pub(crate) links: Vec<String>,
 }
 
 impl Collector {
@@ -56,11 +58,9 @@ impl Collector {
         collector
     }
 
-    /// The spans of a trace that have arrived.
-    pub(crate) fn spans(&self, trace: &str) -> Vec<Span> {
-        let mut spans = read(&self.process.output());
-        spans.retain(|span| span.trace == trace);
-        spans
+    /// The spans of all traces that have arrived.
+    pub(crate) fn spans(&self) -> Vec<Span> {
+        read(&self.process.output())
     }
 
     pub(crate) async fn stop(self) -> Result<()> {
@@ -103,6 +103,9 @@ fn read(output: &str) -> Vec<Span> {
         {
             span.order = order;
         }
+        if let (Some(span), Some(link)) = (spans.last_mut(), line.strip_prefix("-> ID: ")) {
+            span.links.push(link.to_owned());
+        }
     }
     spans
 }
@@ -119,15 +122,22 @@ Resource SchemaURL: \n\
 Resource attributes:\n     -> service.name: Str(order)\nScopeSpans #0\n\
 Span #0\n    Trace ID       : 4bf9\n    Parent ID      : \n    ID             : 00f0\n    Name           : command order\n\
 Span #1\n    Trace ID       : 4bf9\n    Parent ID      : 00f0\n    ID             : 00f1\n    Name           : process it\n\
-Attributes:\n     -> messaging.message.conversation_id: Str(7)\n";
-    let of = |name: &str, id: &str, parent: &str, order: &str| Span {
+Attributes:\n     -> messaging.message.conversation_id: Str(7)\n\
+Links:\nSpanLink #0\n     -> Trace ID: 4bfa\n     -> ID: 00f2\n     -> TraceState: \n";
+    let command = Span {
         service: "order".into(),
-        name: name.into(),
+        name: "command order".into(),
         trace: "4bf9".into(),
-        id: id.into(),
-        parent: parent.into(),
-        order: order.into(),
+        id: "00f0".into(),
+        ..Span::default()
     };
-    let expected = [of("command order", "00f0", "", ""), of("process it", "00f1", "00f0", "7")];
-    assert_eq!(read(output), expected);
+    let process = Span {
+        name: "process it".into(),
+        id: "00f1".into(),
+        parent: "00f0".into(),
+        order: "7".into(),
+        links: vec!["00f2".into()],
+        ..command.clone()
+    };
+    assert_eq!(read(output), [command, process]);
 }

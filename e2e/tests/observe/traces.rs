@@ -48,8 +48,12 @@ fn depth(spans: &BTreeMap<&str, &Span>, span: &Span) -> Option<usize> {
     None
 }
 
+fn by_id(span: Span) -> (String, Span) {
+    (span.id.clone(), span)
+}
+
 #[tokio::test]
-async fn one_trace_leads_from_the_request_through_every_service_to_the_orders_completion() {
+async fn one_trace_leads_from_the_request_through_every_service_and_its_batches_to_completion() {
     let _turn = TURN.lock().await;
     let shop = open().await.unwrap();
     let collector = Collector::of(&shop).await;
@@ -72,20 +76,31 @@ async fn one_trace_leads_from_the_request_through_every_service_to_the_orders_co
 
     let hops: BTreeSet<(&str, &str)> = HOPS.into();
     let arrived = async || {
-        let spans = collector.spans(&trace);
+        let mut spans = collector.spans();
+        let batches: BTreeMap<String, Span> =
+            spans.extract_if(.., |span| span.name.starts_with("batch ")).map(by_id).collect();
+        spans.retain(|span| span.trace == trace);
         let seen: BTreeSet<_> =
             spans.iter().map(|s| (s.service.as_str(), s.name.as_str())).collect();
         let all = hops.is_subset(&seen);
         // Heard twice: the hold, and the capture.
         let payments = spans.iter().filter(|s| s.name == "process payment.events").count();
-        Ok((all && payments >= 2).then(|| spans.clone()))
+        // A batch ends after what is processed in it, so its span arrives later.
+        let mut joined = spans.iter().flat_map(|span| &span.links);
+        let complete = all && payments >= 2 && joined.all(|batch| batches.contains_key(batch));
+        Ok(complete.then_some((spans, batches)))
     };
-    let spans = shop.wait("every hop of the order to be traced", arrived).await.unwrap();
+    let (spans, batches) = shop.wait("every hop of the order to be traced", arrived).await.unwrap();
     let by_id: BTreeMap<&str, &Span> = spans.iter().map(|span| (span.id.as_str(), span)).collect();
     for span in &spans {
         assert!(depth(&by_id, span).is_some(), "leads nowhere: {span:?}");
         let knows_order = span.name.ends_with(".events");
         assert!(!knows_order || span.order == order.to_string(), "{span:?}");
+        if span.name.starts_with("process ") {
+            let batch = &batches[&span.links[0]];
+            assert_eq!(batch.name, format!("batch {}", span.service));
+            assert!(batch.links.contains(&span.parent), "{batch:?} does not join {span:?}");
+        }
     }
     let deepest = spans.iter().filter_map(|span| depth(&by_id, span)).max();
     // Placed, held, confirmed, dispatched, shipped, captured, completed: each caused by the one before.

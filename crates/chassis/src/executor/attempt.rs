@@ -15,9 +15,9 @@ use crate::consume::offsets::{self, Advance};
 use crate::effects::Effects;
 use crate::executor::inbox;
 use crate::executor::queue::{Item, Origin, Work};
-use crate::failure::Failure;
+use crate::failure::{Chain, Failure};
 use crate::ops::measures::Measures;
-use crate::ops::telemetry::Telemetry;
+use crate::ops::telemetry::{BatchSpan, Telemetry};
 use crate::postgres::writes::Writes;
 use crate::publish::relay::hand_over::CommittedBatch;
 use crate::run::crash;
@@ -46,6 +46,21 @@ impl<S: Service> Executor<S> {
         batch: &[Item<S>],
         lost_race: bool,
     ) -> Result<Committed<S>, Failure> {
+        let joined = batch.iter().filter_map(|item| item.trace.as_ref());
+        let mut span = self.telemetry.batch_span(S::NAME, batch.len(), joined);
+        let committed = self.transaction(batch, lost_race, &span).await;
+        if let Err(failure) = &committed {
+            span.failed(&Chain(failure));
+        }
+        committed
+    }
+
+    async fn transaction(
+        &mut self,
+        batch: &[Item<S>],
+        lost_race: bool,
+        span: &BatchSpan,
+    ) -> Result<Committed<S>, Failure> {
         let announce = !self.relay.is_leader();
         let keeps_inbox = batch.iter().any(|item| inbox_id(item).is_some());
         self.connect().await?;
@@ -71,7 +86,7 @@ impl<S: Service> Executor<S> {
                 false => self.service.load(unit.db(), &present).await?,
             };
             let (service, telemetry) = (&*self.service, &*self.telemetry);
-            Decisions { service, telemetry, batch, inputs: &inputs }
+            Decisions { service, telemetry, batch, inputs: &inputs, span }
                 .run(&mut rows, &mut decided)?;
             saved = Some(rows);
         }
@@ -143,6 +158,8 @@ pub(crate) struct Decisions<'a, S: Service> {
     pub(crate) batch: &'a [Item<S>],
     /// One per item, in order; none for what asks for no decision.
     pub(crate) inputs: &'a [Option<&'a S::Input>],
+    /// The attempt's.
+    pub(crate) span: &'a BatchSpan,
 }
 
 impl<S: Service> Decisions<'_, S> {
@@ -165,8 +182,8 @@ impl<S: Service> Decisions<'_, S> {
         let effects = &mut decided.effects;
         for (index, (item, input)) in self.batch.iter().zip(self.inputs).enumerate() {
             let Some(input) = input else { continue };
-            let span =
-                self.telemetry.process_span(topic(item), item.cause.as_deref(), item.trace.clone());
+            let (cause, trace) = (item.cause.as_deref(), item.trace.clone());
+            let span = self.telemetry.process_span(self.span, topic(item), cause, trace);
             effects.caused_by(item.cause.clone(), span.context());
             if span.is_recorded() {
                 spans.push(span);

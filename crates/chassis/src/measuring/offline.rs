@@ -12,7 +12,7 @@ use crate::executor::attempt::{Decided, Decisions};
 use crate::executor::casualties::Casualties;
 use crate::executor::queue::{Item, Origin, Work};
 use crate::executor::{is_current, processed};
-use crate::ops::telemetry::Telemetry;
+use crate::ops::telemetry::{BatchSpan, Telemetry};
 use crate::service::Service;
 use crate::wire::codec::Encoder;
 
@@ -83,7 +83,8 @@ impl<S: Service> Offline<S> {
         let inputs: Vec<Option<&S::Input>> = batch.0.iter().map(input_of).collect();
         let mut decided = Decided::none(batch.0.len(), Arc::clone(&self.encoder), NOW_MICROS);
         let (service, telemetry) = (&*self.service, &self.telemetry);
-        let work = Decisions { service, telemetry, batch: &batch.0, inputs: &inputs };
+        let span = &BatchSpan::untraced();
+        let work = Decisions { service, telemetry, batch: &batch.0, inputs: &inputs, span };
         work.run(rows, &mut decided).expect("the batch can be processed");
         decided
     }

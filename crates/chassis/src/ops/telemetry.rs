@@ -5,28 +5,27 @@ mod maker;
 mod metric;
 mod metrics;
 mod process;
+mod spans;
 mod standing;
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use axum::http::HeaderMap;
+use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, MeterProvider};
-use opentelemetry::trace::{Span, SpanKind, TraceContextExt, Tracer, TracerProvider as _};
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
 use crate::ops::measures::{Group, Measured, Measures};
 use crate::run::config::Config;
 use crate::service::Reading;
-use crate::wire::cause::key_of;
-use crate::wire::trace::TraceContext;
 pub use metric::{Kind, Metric};
 pub(crate) use metrics::Metrics;
+pub(crate) use spans::{BatchSpan, Traced};
 
 /// Bounds for how long the steps of a saga take: from a few hops on an idle machine to a deadline.
 const SAGA_SECONDS: [f64; 12] =
@@ -76,9 +75,7 @@ impl Telemetry {
                 .build()?;
             let provider = SdkTracerProvider::builder()
                 .with_batch_exporter(spans)
-                .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(
-                    config.sampling,
-                ))))
+                .with_sampler(spans::sampler(config.sampling))
                 .with_resource(resource)
                 .build();
             let tracer = provider.tracer("flotilla");
@@ -142,71 +139,6 @@ impl Telemetry {
         text.unwrap_or_else(|error| format!("# metrics cannot be rendered: {error}\n"))
     }
 
-    /// The span of a command, a child of the caller's if the headers name one.
-    pub(crate) fn command_span(&self, service: &'static str, headers: &HeaderMap) -> Traced {
-        let header = headers.get("traceparent").and_then(|value| value.to_str().ok());
-        // A list may come in several headers.
-        let states = headers.get_all("tracestate").iter();
-        let states: Vec<&str> = states.filter_map(|value| value.to_str().ok()).collect();
-        let parent = header.and_then(TraceContext::parse);
-        let parent = parent.map(|parent| parent.with_state(Some(&states.join(","))));
-        let Some((_, tracer)) = &self.traces else { return Traced { span: None, context: parent } };
-        self.child(tracer, format!("command {service}"), SpanKind::Server, parent, Vec::new())
-    }
-
-    /// The span of processing one message, if its trace is recorded. Nothing is created for the
-    /// others: a span that is sampled out costs almost as much as encoding an event. With the id of the event that
-    /// is processed or has caused this, and its key: a trace is looked for by its order.
-    pub(crate) fn process_span(
-        &self,
-        topic: &str,
-        cause: Option<&str>,
-        context: Option<TraceContext>,
-    ) -> Traced {
-        match (&self.traces, context) {
-            (Some((_, tracer)), Some(parent)) if parent.is_sampled() => {
-                let mut attributes = vec![
-                    KeyValue::new("messaging.system", "kafka"),
-                    KeyValue::new("messaging.operation.name", "process"),
-                    KeyValue::new("messaging.operation.type", "process"),
-                    KeyValue::new("messaging.destination.name", topic.to_owned()),
-                ];
-                if let Some(id) = cause {
-                    attributes.extend([
-                        KeyValue::new("messaging.message.id", id.to_owned()),
-                        KeyValue::new("messaging.message.conversation_id", key_of(id).to_owned()),
-                    ]);
-                }
-                self.child(
-                    tracer,
-                    format!("process {topic}"),
-                    SpanKind::Consumer,
-                    Some(parent),
-                    attributes,
-                )
-            }
-            (_, context) => Traced { span: None, context },
-        }
-    }
-
-    fn child(
-        &self,
-        tracer: &SdkTracer,
-        name: String,
-        kind: SpanKind,
-        parent: Option<TraceContext>,
-        attributes: Vec<KeyValue>,
-    ) -> Traced {
-        let builder = tracer.span_builder(name).with_kind(kind).with_attributes(attributes);
-        let parent = match parent {
-            Some(parent) => Context::new().with_remote_span_context(parent.span_context()),
-            None => Context::new(),
-        };
-        let span = tracer.build_with_context(builder, &parent);
-        let context = Some(TraceContext::of(span.span_context()));
-        Traced { span: Some(span), context }
-    }
-
     /// Sends what is still unsent, for at most a few seconds.
     pub(crate) fn shutdown(&self) {
         if let Some((provider, _)) = &self.traces
@@ -223,21 +155,4 @@ impl Telemetry {
 /// Where a collector takes one signal, by the convention of OTLP over HTTP.
 fn of_signal(endpoint: &str, signal: &str) -> String {
     format!("{}/v1/{signal}", endpoint.trim_end_matches('/'))
-}
-
-/// A span, if one is recorded, and the context that effects of this work carry. The span ends when it
-/// is dropped.
-pub(crate) struct Traced {
-    span: Option<opentelemetry_sdk::trace::Span>,
-    context: Option<TraceContext>,
-}
-
-impl Traced {
-    pub(crate) fn context(&self) -> Option<TraceContext> {
-        self.context.clone()
-    }
-
-    pub(crate) fn is_recorded(&self) -> bool {
-        self.span.is_some()
-    }
 }
