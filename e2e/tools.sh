@@ -236,7 +236,7 @@ build_compose() {
 # What a real Kubernetes node consists of. Writes on standard output where it is.
 cluster_tools() {
     local folder
-    folder="$cache/cluster-tools-$(cat e2e/cluster/tools e2e/cluster/build e2e/cluster/*/main.go | sha256sum | cut -c 1-12)"
+    folder="$cache/cluster-tools-$(cat e2e/cluster/tools e2e/cluster/build e2e/cluster/*/* | sha256sum | cut -c 1-12)"
     mkdir -p "$cache"
     (
         flock 9

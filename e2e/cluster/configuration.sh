@@ -43,7 +43,7 @@ YAML
 }
 
 configure() {
-    mkdir -p "$folder"/{log,run,cni,containerd,kubelet,volumes,layers}
+    mkdir -p "$folder"/{log,run,cni,containerd,kubelet,volumes}
     make_keys
     printf 'nameserver %s\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n' \
         "$DNS_ADDRESS" >"$folder/resolv.conf"

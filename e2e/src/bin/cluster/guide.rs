@@ -83,7 +83,7 @@ async fn install(run: &Run) -> Result<String> {
     }
     run.release.stock(&run.node)?;
     run.release.order_ends(&run.node, "DE", "completed")?;
-    run.outside.audit().await?;
+    run.audit().await?;
     Ok("audit clean".to_owned())
 }
 
@@ -102,9 +102,7 @@ async fn failover(run: &Run) -> Result<String> {
                 Ok((now != primary && !now.is_empty()).then_some(()))
             })?;
             took = started.elapsed();
-            run.release.rolled_out(&run.node)?;
-            // A new primary takes the superuser's password away.
-            let_audit_in(run, "order")
+            run.release.rolled_out(&run.node)
         })
         .await?;
     Ok(format!("another primary after {:.1} s; {}", took.as_secs_f64(), figures(&outcome)))
@@ -177,7 +175,7 @@ async fn kept(run: &Run) -> Result<String> {
     let id = order["order_id"].as_str().context("an order has an id")?;
     let found = ask(&run.node, &[&format!("{ORDERS}/{id}")])?;
     ensure!(found["state"] == "completed", "{found}");
-    run.outside.audit().await?;
+    run.audit().await?;
     Ok("audit clean".to_owned())
 }
 
@@ -205,19 +203,21 @@ fn primary(run: &Run, service: &str) -> Result<String> {
 /// The audit reads as a superuser at the port of the Postgres outside: from here on that leads to the one in the
 /// cluster.
 fn adopt(run: &Run, service: &'static str) -> Result<()> {
-    let_audit_in(run, service)?;
     let name = format!("flotilla-{service}-db-rw");
     let found = run.node.object(&["service", &name, "--namespace", NAMESPACE])?;
     let address = found["spec"]["clusterIP"].as_str().context("a Service has an address")?;
     run.node.publish(run.outside.port(&format!("postgres-{service}")), &format!("{address}:5432"))
 }
 
-/// Gives the superuser of the database in the cluster the password of the one outside.
-fn let_audit_in(run: &Run, service: &'static str) -> Result<()> {
-    let password = run.outside.superuser_password(service)?;
-    let statement = format!("alter role postgres password '{password}'");
-    let pod = primary(run, service)?;
-    let psql = ["exec", &pod, "--namespace", NAMESPACE, "--container", "postgres", "--", "psql"];
-    run.node.kubectl(&[&psql[..], &["--command", &statement]].concat())?;
+/// Gives the superusers of the databases in the cluster the passwords of those outside. Before each audit: the operator
+/// takes them away with every change that it makes to roles, and with every new primary.
+pub(crate) fn let_audit_in(run: &Run) -> Result<()> {
+    for service in SERVICES {
+        let password = run.outside.superuser_password(service)?;
+        let statement = format!("alter role postgres password '{password}'");
+        let pod = primary(run, service)?;
+        let exec = ["exec", &pod, "--namespace", NAMESPACE, "--container", "postgres", "--"];
+        run.node.kubectl(&[&exec[..], &["psql", "--command", &statement]].concat())?;
+    }
     Ok(())
 }

@@ -73,7 +73,7 @@ async fn first_order(run: &Run) -> Result<String> {
 async fn compensated_order(run: &Run) -> Result<String> {
     run.release.stock(&run.node)?;
     run.release.order_ends(&run.node, "AQ", "cancelled")?;
-    run.outside.audit().await?;
+    run.audit().await?;
     Ok("audit clean".to_owned())
 }
 
@@ -100,7 +100,7 @@ async fn uninstall(run: &Run, before: &BTreeSet<String>) -> Result<String> {
 /// Everything by operators: the API server takes every object, of the chart and of kustomize, by the operators' own
 /// definitions. What the operators would make of them is not seen.
 async fn accepted(run: &Run) -> Result<String> {
-    let definitions = run.node.definitions();
+    let definitions = run.node.definitions()?.join(",");
     run.node.kubectl(&["apply", "--server-side", "--filename", &definitions])?;
     let established =
         ["wait", "--for", "condition=Established", "customresourcedefinitions", "--all"];

@@ -12,6 +12,7 @@ mod node;
 mod outside;
 mod release;
 mod run;
+mod scaling;
 
 use std::process::ExitCode;
 
@@ -61,6 +62,7 @@ async fn see(all: bool) -> Result<()> {
         edges::claims(&run).await?;
         changes::claims(&run).await?;
         faults::claims(&run).await?;
+        scaling::claims(&run).await?;
         install::last_claims(&run, &before).await?;
         run.renew(&folder).await?;
     }

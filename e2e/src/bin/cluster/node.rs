@@ -141,9 +141,14 @@ impl Node {
         Ok(())
     }
 
-    /// The folder of what operators define.
-    pub(crate) fn definitions(&self) -> String {
-        self.tools.platform.join("crds").display().to_string()
+    /// The files of what operators define.
+    pub(crate) fn definitions(&self) -> Result<Vec<String>> {
+        let files = std::fs::read_dir(self.tools.platform.join("crds"))?;
+        let files = files.map(|file| Ok(file?.path().display().to_string()));
+        // One project's list of its own files is among them.
+        let is_list = |file: &String| file.ends_with("/kustomization.yaml");
+        let files = files.collect::<Result<Vec<_>>>()?;
+        Ok(files.into_iter().filter(|file| !is_list(file)).collect())
     }
 
     /// The manifest of the operator of databases, with the image of its program as it is built here.
@@ -168,6 +173,17 @@ impl Node {
     /// The names of the images that it has.
     pub(crate) fn images(&self) -> Result<String> {
         said(&mut self.script("images"))
+    }
+
+    /// The manifest of what scales services: KEDA and metrics-server.
+    pub(crate) fn autoscalers_manifest(&self) -> String {
+        self.tools.cluster.join("autoscalers.yaml").display().to_string()
+    }
+
+    /// Makes an image of one of the tools, `localhost/NAME:1`.
+    pub(crate) fn program(&self, name: &str) -> Result<()> {
+        said(self.script("program").arg(name))?;
+        Ok(())
     }
 
     /// Takes the images of an archive.

@@ -86,6 +86,12 @@ impl Outside {
         }
     }
 
+    /// Whether services have their databases here, and not in the cluster.
+    pub(crate) fn has_databases(&self) -> bool {
+        let settings = self.fleet.environment().settings();
+        SERVICES.iter().any(|name| Process::find(settings, &format!("postgres-{name}")).is_some())
+    }
+
     /// Stops them all.
     pub(crate) async fn stop(&self) -> Result<()> {
         self.fleet.stop(&silent).await

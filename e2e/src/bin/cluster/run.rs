@@ -5,13 +5,16 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
+use crate::guide;
 use crate::load::{Load, Outcome};
 use crate::node::{Node, Tools};
 use crate::outside::Outside;
-use crate::release::{NAMESPACE, ORDERS, Release};
+use crate::release::{NAMESPACE, ORDERS, Release, is_ready};
 
 /// Orders a second while something is done to the fleet. Two cores carry the whole cluster and all servers beside it.
 const RATE: u32 = 20;
+/// Lines of a container's log that are shown after a claim that does not hold.
+const LAST_WORDS: &str = "40";
 
 /// Everything that the claims are about.
 pub(crate) struct Run {
@@ -98,17 +101,33 @@ impl Run {
         ensure!(sent > 0, "no order was sent meanwhile");
         let first: Vec<_> = outcome.failed.iter().take(5).collect();
         ensure!(failed == 0, "{failed} of {sent} orders were not accepted: {first:#?}");
-        self.outside.audit().await?;
+        self.audit().await?;
         Ok(outcome)
     }
 
+    /// Waits until all orders have ended, and checks every rule of the saga.
+    pub(crate) async fn audit(&self) -> Result<()> {
+        if !self.outside.has_databases() {
+            guide::let_audit_in(self)?;
+        }
+        self.outside.audit().await
+    }
+
+    /// What the cluster says of itself, and the last words of every container that is not ready: the node is gone when
+    /// somebody reads this.
     fn diagnose(&self) {
-        for question in [
-            &["get", "pods", "--all-namespaces", "--output", "wide"][..],
-            &["get", "events", "--all-namespaces", "--field-selector", "type!=Normal"],
-            &["logs", "--namespace", NAMESPACE, "--selector", "app.kubernetes.io/component=test"],
-        ] {
-            match self.node.kubectl(question) {
+        let everywhere = ["get", "pods", "--all-namespaces", "--output", "wide"];
+        let warnings = ["get", "events", "--all-namespaces", "--field-selector", "type!=Normal"];
+        let mut questions: Vec<Vec<&str>> = vec![everywhere.into(), warnings.into()];
+        let pods = self.node.object(&["pods", "--namespace", NAMESPACE]).unwrap_or_default();
+        let pods = pods["items"].as_array().into_iter().flatten();
+        let waiting = pods.filter(|pod| !is_ready(pod) && pod["status"]["phase"] != "Succeeded");
+        for name in waiting.filter_map(|pod| pod["metadata"]["name"].as_str()) {
+            let logs = ["logs", "--namespace", NAMESPACE, name, "--all-containers", "--prefix"];
+            questions.push([&logs[..], &["--ignore-errors", "--tail", LAST_WORDS]].concat());
+        }
+        for question in questions {
+            match self.node.kubectl(&question) {
                 Ok(said) => eprintln!("{said}\n"),
                 Err(error) => eprintln!("{error:#}"),
             }
