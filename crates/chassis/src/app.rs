@@ -16,6 +16,7 @@ use crate::executor::retention::Life;
 use crate::ops::telemetry::Metric;
 use crate::rows::show::{self, Shows};
 use crate::service::{Calls, Hears, Outside, Service};
+use crate::verify::{self, Verified, Verifies};
 use crate::wire::codec::Encoder;
 
 /// A service, declared.
@@ -29,6 +30,7 @@ pub struct App<S: Service> {
     pub(crate) metrics: Vec<Metric>,
     pub(crate) routes: Option<fn(Handle<S>) -> OpenApiRouter>,
     pub(crate) operator_routes: Option<fn(Handle<S>) -> OpenApiRouter>,
+    pub(crate) verifies: Option<Verifies<S>>,
 }
 
 /// A topic that the service may publish to.
@@ -51,6 +53,7 @@ impl<S: Service> App<S> {
             forgets: Vec::new(),
             routes: None,
             operator_routes: None,
+            verifies: None,
         }
     }
 
@@ -122,6 +125,15 @@ impl<S: Service> App<S> {
     /// Serves routes on the admin address: what only operators may do.
     pub fn operates(mut self, routes: fn(Handle<S>) -> OpenApiRouter) -> Self {
         self.operator_routes = Some(routes);
+        self
+    }
+
+    /// Lets its decisions be made again from topics: `<service> verify` and `<service> explain`.
+    pub fn verified(mut self) -> Self
+    where
+        S: Verified,
+    {
+        self.verifies = Some(verify::verifies);
         self
     }
 

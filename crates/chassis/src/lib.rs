@@ -34,6 +34,7 @@ mod calls;
 mod http;
 mod run;
 mod ops;
+mod verify;
 #[cfg(feature = "measuring")]
 pub mod measuring;
 #[cfg(feature = "model")]
@@ -81,6 +82,7 @@ pub use service::{
 /// The allocator for the program of a service. It costs an eighth less CPU than the system's at full load,
 /// and as much memory; how it is set up is in `.cargo/config.toml`.
 pub use tikv_jemallocator::Jemalloc as Allocator;
+pub use verify::{Step, Verified};
 #[cfg(feature = "archive")]
 pub use wire::archive;
 pub use wire::limits::MAX_VALUE_BYTES;

@@ -18,6 +18,7 @@ mod together;
 use std::io::Write;
 use std::process::ExitCode;
 use std::thread;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,7 @@ use self::together::Read;
 use crate::app::App;
 use crate::ops::logs;
 use crate::service::Service;
+use crate::verify::{Asked, EXIT_DIFFERENT, EXIT_UNJUDGED, Question};
 use crate::wire::codec;
 
 #[derive(Parser)]
@@ -54,7 +56,33 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make past decisions again, with this build, from what was heard and said on topics. Exit code 1: some would be
+    /// others; 3: none was judged
+    Verify {
+        /// Keep as many keys in memory; the others are not judged. A key of a saga takes some 10 kB
+        #[arg(long, value_name = "NUMBER", default_value_t = KEYS_MAX)]
+        keys: usize,
+        /// Judge only keys about which nothing came for so long: more may be on its way
+        #[arg(long, value_name = "SECONDS", default_value_t = QUIET_SECONDS)]
+        quiet: u64,
+        /// As JSON, a document for each service
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what each event changed for a key, an order as a rule, and which changed nothing. Exit codes as of `verify`
+    Explain {
+        /// The key
+        key: String,
+        /// As JSON, a document for each service
+        #[arg(long)]
+        json: bool,
+    },
 }
+
+/// Keys that `verify` keeps in memory: a gigabyte of records.
+const KEYS_MAX: usize = 100_000;
+/// How long a key is left alone: well above what a step takes, also while services restart.
+const QUIET_SECONDS: u64 = 60;
 
 /// The whole of a service's `main`.
 pub fn main<S: Service>(app: fn(&mut Env) -> App<S>) -> ExitCode {
@@ -84,6 +112,12 @@ pub fn host<const N: usize>(services: [Hosted; N]) -> ExitCode {
             };
             print_line(text.trim_end());
             ExitCode::SUCCESS
+        }
+        Command::Verify { keys, quiet, json } => {
+            verify(&services, json, &Question::Verify, keys, Duration::from_secs(quiet))
+        }
+        Command::Explain { key, json } => {
+            verify(&services, json, &Question::Explain(key), 1, Duration::ZERO)
         }
     }
 }
@@ -181,6 +215,48 @@ fn are_ready(services: &[Box<dyn Program>]) -> ExitCode {
         }
     }
     code
+}
+
+fn verify(
+    services: &[Box<dyn Program>],
+    json: bool,
+    question: &Question,
+    keys_max: usize,
+    quiet: Duration,
+) -> ExitCode {
+    let mut read = environments(services);
+    let asked = |read: &mut Read| Asked::with(&mut read.env, question.clone(), keys_max, quiet);
+    let asked: Vec<Asked> = read.iter_mut().map(asked).collect();
+    let problems = together::problems(&read);
+    if !problems.is_empty() {
+        return refuse(&problems);
+    }
+    codec::limit_allocations();
+    let answered = |(service, asked): (&Box<dyn Program>, &Asked)| {
+        let name = service.name();
+        match service.verify(asked) {
+            Some(Ok(answer)) => {
+                let text = match json {
+                    true => serde_json::to_string(&answer).expect("an answer is plain data"),
+                    false => answer.to_string(),
+                };
+                print_line(text.trim_end());
+                return answer.code();
+            }
+            Some(Err(error)) => print_error(&format!("{name}: {error:#}")),
+            None => print_error(&format!("{name} does not say how its decisions are made again")),
+        }
+        EXIT_UNJUDGED
+    };
+    let codes: Vec<u8> = services.iter().zip(&asked).map(answered).collect();
+    // Not every service has heard of an order; one that would decide otherwise is what matters.
+    let is_different = codes.contains(&EXIT_DIFFERENT);
+    let is_unjudged = codes.iter().all(|code| *code == EXIT_UNJUDGED);
+    match (is_different, is_unjudged) {
+        (true, _) => ExitCode::from(EXIT_DIFFERENT),
+        (false, true) => ExitCode::from(EXIT_UNJUDGED),
+        (false, false) => ExitCode::SUCCESS,
+    }
 }
 
 fn refuse(problems: &[String]) -> ExitCode {

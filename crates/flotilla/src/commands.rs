@@ -16,6 +16,7 @@ pub(crate) mod dlq;
 pub(crate) mod offsets;
 pub(crate) mod ready;
 pub(crate) mod audit;
+pub(crate) mod verify;
 pub(crate) mod new;
 
 use std::ffi::OsString;
@@ -93,8 +94,12 @@ pub(crate) fn brokers() -> Result<String> {
 
 /// Where the registry is.
 pub(crate) fn registry() -> Result<chassis::Registry> {
-    let url = address("FLOTILLA_REGISTRY_URL", "registry", |f| f.environment().registry_url())?;
-    Ok(chassis::Registry::new(&url))
+    Ok(chassis::Registry::new(&registry_url()?))
+}
+
+/// Its URL.
+pub(crate) fn registry_url() -> Result<String> {
+    address("FLOTILLA_REGISTRY_URL", "registry", |fleet| fleet.environment().registry_url())
 }
 
 /// What the variable says, otherwise where this process of the local fleet is.

@@ -58,6 +58,11 @@ enum Commands {
     /// Check the rules of conservation on a live fleet. Exit code 1: a rule is broken; 3: none is, but
     /// the fleet did not come to rest, and some rules were not judged
     Audit(commands::audit::Audit),
+    /// Let the services of this build, or another, make past decisions again, from their topics. Exit code 1: some
+    /// would be others; 3: none was judged
+    Verify(commands::verify::Verify),
+    /// What each event changed for an order, and which changed nothing, service by service
+    Explain(commands::verify::Explain),
     /// A new service, from a template
     #[command(subcommand)]
     New(commands::new::New),
@@ -117,6 +122,8 @@ async fn run(command: Commands, out: &output::Output) -> anyhow::Result<ExitCode
         Commands::Offsets(command) => commands::offsets::run(command, out).await,
         Commands::Ready(asked) => commands::ready::run(asked, out).await,
         Commands::Audit(command) => commands::audit::run(command, out).await,
+        Commands::Verify(command) => commands::verify::verify(command, out),
+        Commands::Explain(command) => commands::verify::explain(command, out),
         Commands::New(command) => commands::new::run(command, out),
         Commands::Completions { shell } => {
             let mut script = Vec::new();

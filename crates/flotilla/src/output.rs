@@ -36,6 +36,11 @@ impl Output {
         }
     }
 
+    /// Whether programs are answered.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// One line for people; nothing in JSON. Whatever is in it, it stays one line, and nothing in it
     /// moves a cursor.
     pub(crate) fn line(&self, text: impl Display) {

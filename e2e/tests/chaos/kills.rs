@@ -1,14 +1,17 @@
 //! Services are killed while customers order. Separate from servers that are away: here only chance knows
 //! what dies when, and the audit alone says whether it went well.
 
+use std::process::Command;
 use std::time::Duration;
 
 use flotilla::audit;
 use local::SERVICES;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
 
 use e2e::rig::{REST, TURN, open, place_orders};
+use e2e::shop::Shop;
 
 /// Orders of the run in which services are killed.
 const ORDERS: usize = 2_000;
@@ -41,4 +44,22 @@ async fn two_thousand_orders_end_well_while_every_service_is_killed_twice() {
     placed.unwrap();
     let report = audit::run(&shop.fleet, REST).await.unwrap();
     assert!(report.is_clean(), "seed {seed}:\n{}", report.broken());
+    every_decision_would_be_made_again(&shop, seed);
+}
+
+/// Whatever was redelivered, and whoever decided: what was said follows from what was heard.
+fn every_decision_would_be_made_again(shop: &Shop, seed: u64) {
+    let environment = shop.fleet.environment();
+    for service in SERVICES {
+        let verify = Command::new(flotilla::fleet::programs().unwrap().join(service))
+            .args(["verify", "--json", "--quiet", "0"])
+            .env("FLOTILLA_KAFKA_BROKERS", environment.kafka_brokers())
+            .env("FLOTILLA_REGISTRY_URL", environment.registry_url())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&verify.stdout);
+        assert!(verify.status.success(), "seed {seed}: {said}");
+        let report: Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(report["unjudged"], json!({}), "seed {seed}: {said}");
+    }
 }

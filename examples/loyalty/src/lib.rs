@@ -32,5 +32,6 @@ pub fn app(_env: &mut Env) -> App<Points> {
     App::new(Points::default(), &MIGRATIONS)
         .hears::<OrderEvent>()
         .publishes::<LoyaltyEvent>()
+        .verified()
         .serves(api::routes)
 }

@@ -18,5 +18,8 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// The service, wired: what it hears and says.
 pub fn app(_env: &mut Env) -> App<Sprout> {
-    App::new(Sprout::default(), &MIGRATIONS).hears::<OrderEvent>().publishes::<SproutEvent>()
+    App::new(Sprout::default(), &MIGRATIONS)
+        .hears::<OrderEvent>()
+        .publishes::<SproutEvent>()
+        .verified()
 }

@@ -14,6 +14,7 @@
 pub mod domain;
 mod handlers;
 mod service;
+mod verified;
 pub mod store;
 mod api;
 
@@ -34,5 +35,6 @@ pub fn app(_env: &mut Env) -> App<Inventory> {
         .hears::<WarehouseEvent>()
         .publishes::<InventoryEvent>()
         .publishes::<CatalogueEvent>()
+        .verified()
         .serves(routes)
 }

@@ -27,6 +27,7 @@ mod measures;
 mod phase;
 mod placement;
 mod service;
+mod verified;
 mod store;
 
 use std::time::Duration;
@@ -70,6 +71,7 @@ pub fn app(env: &mut Env) -> App<Orders> {
         .hears::<ShippingEvent>()
         .hears::<CatalogueEvent>()
         .publishes::<OrderEvent>()
+        .verified()
         .forgets("idempotency_keys", "created_at", keys_kept)
         .measures(measures::described())
         .serves(api::routes)

@@ -32,6 +32,7 @@ pub fn app(env: &mut Env) -> App<Payments> {
     App::new(Payments::default(), &MIGRATIONS)
         .hears::<OrderEvent>()
         .publishes::<PaymentEvent>()
+        .verified()
         .calls_through(provider::from_env(env))
         .shows()
         .settles()

@@ -40,6 +40,20 @@ impl KeyedService for Payments {
         state.open_call(order)
     }
 
+    fn given(said: &PaymentEvent) -> Option<domain::Input> {
+        // All of them: it is the provider who decides. What follows from a cancellation alone is found before this is
+        // asked for.
+        Some(match said {
+            PaymentEvent::PaymentAuthorized(e) => {
+                domain::Input::Authorized { authorization: e.authorization_id.clone() }
+            }
+            PaymentEvent::PaymentDeclined(e) => domain::Input::Declined { reason: e.reason },
+            PaymentEvent::PaymentVoided(_) => domain::Input::Voided,
+            PaymentEvent::PaymentReceived(_) => domain::Input::Captured,
+            PaymentEvent::PaymentRefunded(_) => domain::Input::Refunded,
+        })
+    }
+
     const SETTLED: &'static [&'static str] = rows::SETTLED;
 
     fn settled(input: &domain::Input) -> Vec<Option<&str>> {

@@ -30,6 +30,7 @@ pub fn app(env: &mut Env) -> App<Shipments> {
     App::new(Shipments::default(), &MIGRATIONS)
         .hears::<OrderEvent>()
         .publishes::<ShippingEvent>()
+        .verified()
         .calls_through(carrier::from_env(env))
         .shows()
         .settles()

@@ -40,6 +40,18 @@ impl KeyedService for Shipments {
         state.open_call(order)
     }
 
+    fn given(said: &ShippingEvent) -> Option<domain::Input> {
+        // All of them: it is the carrier who decides. An order that was cancelled before its confirmation was heard is
+        // one that nobody asked the carrier about, and follows from what was heard.
+        Some(match said {
+            ShippingEvent::ShipmentDispatched(e) => {
+                domain::Input::Dispatched { tracking: e.tracking_code.clone() }
+            }
+            ShippingEvent::ShipmentRefused(e) => domain::Input::Refused { reason: e.reason },
+            ShippingEvent::ShipmentCancelled(_) => domain::Input::Cancelled,
+        })
+    }
+
     const SETTLED: &'static [&'static str] = rows::SETTLED;
 
     fn settled(input: &domain::Input) -> Vec<Option<&str>> {

@@ -1,6 +1,7 @@
 //! A service whose whole work is one state for each key. It says what an input means for a state; loading,
 //! remembering, numbering, publishing, calling and saving are up to the chassis.
 
+use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -40,11 +41,11 @@ pub trait KeyedService: Send + Sync + Sized + 'static {
     /// See [`Service::NAME`].
     const NAME: &'static str;
     /// The state of a key; the default is that of a key that was never heard of.
-    type State: Stored + Default + PartialEq;
+    type State: Stored + Default + Clone + Debug + PartialEq;
     /// What can happen to it.
     type Input: Clone + Send + Sync + 'static;
     /// What is published about it.
-    type Event: Events;
+    type Event: Events + PartialEq;
     /// A call to the outside, see [`Service::Call`].
     type Call: Clone + Eq + Hash + Send + Sync + 'static;
 
@@ -64,6 +65,13 @@ pub trait KeyedService: Send + Sync + Sized + 'static {
 
     /// The call whose outcome a state waits for.
     fn open_call(key: KeyOf<Self>, state: &Self::State) -> Option<Self::Call>;
+
+    /// The input that no event of a topic brings and of which this event of the service's own tells: what the outside
+    /// answered. With it a decision can be made again (`<service> verify`). None where every event follows from
+    /// those that were heard, as in a service that calls nobody.
+    fn given(_said: &Self::Event) -> Option<Self::Input> {
+        None
+    }
 
     /// The service's own columns of its table `settlements`, all of them texts. Empty where operators settle
     /// nothing. Besides these, the table has the key, `settled_by`, `reason` and `settled_at`.

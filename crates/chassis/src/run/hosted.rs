@@ -9,6 +9,7 @@ use super::life;
 use crate::app::App;
 use crate::postgres::database;
 use crate::service::Service;
+use crate::verify::{Answer, Asked};
 
 /// A service for [`host`](crate::host).
 pub struct Hosted(pub(super) Box<dyn Program>);
@@ -25,6 +26,8 @@ pub(super) trait Program {
     fn configure(&self, env: &mut Env) -> Box<dyn Configured>;
     fn migrate(&self, url: &str, role: Option<&str>) -> anyhow::Result<()>;
     fn describe(&self) -> Described;
+    /// None where the service's decisions cannot be made again.
+    fn verify(&self, asked: &Asked) -> Option<anyhow::Result<Answer>>;
 }
 
 /// A service that can be started.
@@ -59,6 +62,12 @@ impl<S: Service> Program for Of<S> {
 
     fn describe(&self) -> Described {
         Described::of(self.0)
+    }
+
+    fn verify(&self, asked: &Asked) -> Option<anyhow::Result<Answer>> {
+        // Only what it hears and says is of interest.
+        let app = self.0(&mut Env::from_fn(|_| None));
+        app.verifies.map(|verifies| verifies(&app, asked))
     }
 }
 

@@ -11,4 +11,5 @@ mod output;
 mod ready;
 mod schemas;
 mod topics;
+mod verify;
 mod watching;

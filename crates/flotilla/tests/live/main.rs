@@ -24,6 +24,7 @@ mod events;
 mod dlq;
 mod offsets;
 mod audit;
+mod verify;
 mod new;
 mod on_request;
 mod one_process;
@@ -45,6 +46,7 @@ fn every_command_and_option_is_run_on_a_live_fleet() {
     dlq::letters_are_shown_retried_and_dropped(&fleet);
     offsets::are_listed_and_stopped_partitions_moved(&fleet);
     audit::judges_a_fleet_at_rest(&fleet);
+    verify::makes_every_decision_again(&fleet);
     on_request::services_join_the_fleet(&fleet);
     new::writes_a_service_and_takes_it_away(&fleet);
     script::looks_at_a_fleet(&fleet);
