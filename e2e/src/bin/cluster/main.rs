@@ -21,6 +21,9 @@ use anyhow::{Context, Result};
 use node::Tools;
 use run::Run;
 
+/// What is claimed, by parts that can be run alone.
+const PARTS: [&str; 5] = ["edges", "changes", "faults", "scaling", "guide"];
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -28,9 +31,12 @@ async fn main() -> ExitCode {
         [load, orders, sku, rate, is_patient] if load == load::ARGUMENT => {
             load::run(orders, sku, rate, is_patient).await
         }
-        [] => see(true).await,
-        [guide] if guide == "guide" => see(false).await,
-        _other => Err(anyhow::anyhow!("run ./x cluster, or ./x cluster guide for the guide alone")),
+        [] => see(&PARTS).await,
+        [part] if PARTS.contains(&part.as_str()) => see(&[part]).await,
+        _other => Err(anyhow::anyhow!(
+            "run ./x cluster, or one part of it: ./x cluster {}",
+            PARTS.join("|")
+        )),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -41,8 +47,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// All claims, or those of the guide alone.
-async fn see(all: bool) -> Result<()> {
+/// The claims of these parts.
+async fn see(parts: &[&str]) -> Result<()> {
     let tools = Tools::from_env()?;
     let folder =
         std::env::var_os("CLUSTER_FOLDER").context("CLUSTER_FOLDER is not set: run ./x cluster")?;
@@ -56,15 +62,29 @@ async fn see(all: bool) -> Result<()> {
     for archive in building.await?? {
         run.node.import(&archive)?;
     }
-    if all {
-        let before = install::everything(&run)?;
+    let before = install::everything(&run)?;
+    let has = |part| parts.contains(&part);
+    if parts != ["guide"] {
         install::claims(&run).await?;
+    }
+    if has("edges") {
         edges::claims(&run).await?;
+    }
+    if has("changes") {
         changes::claims(&run).await?;
+    }
+    if has("faults") {
         faults::claims(&run).await?;
+    }
+    if has("scaling") {
         scaling::claims(&run).await?;
+    }
+    if parts == PARTS {
         install::last_claims(&run, &before).await?;
         run.renew(&folder).await?;
     }
-    guide::claims(&run).await
+    if has("guide") {
+        guide::claims(&run).await?;
+    }
+    Ok(())
 }

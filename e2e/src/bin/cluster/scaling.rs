@@ -47,8 +47,9 @@ async fn operators(run: &Run) -> Result<String> {
 /// alone.
 async fn by_lag(run: &Run) -> Result<String> {
     run.release.helm(&run.node, "upgrade", &["--wait", "--set", "services.shipping.replicas=0"])?;
-    let shipping =
-        ["autoscaling.mode=keda", "autoscaling.lagThreshold=50", "resources.limits.cpu=30m"];
+    let little = ["resources.requests.cpu=10m", "resources.limits.cpu=30m"];
+    let by_lag = ["autoscaling.mode=keda", "autoscaling.lagThreshold=50"];
+    let shipping = [by_lag, little].concat();
     let outcome = run
         .under_load(async |run| {
             until("orders to wait for shipping", SCALED_OUT, || {
