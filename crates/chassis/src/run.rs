@@ -232,7 +232,7 @@ fn verify(
         return refuse(&problems);
     }
     codec::limit_allocations();
-    let answered = |(service, asked): (&Box<dyn Program>, &Asked)| {
+    let answered = services.iter().zip(&asked).map(|(service, asked)| {
         let name = service.name();
         match service.verify(asked) {
             Some(Ok(answer)) => {
@@ -247,8 +247,8 @@ fn verify(
             None => print_error(&format!("{name} does not say how its decisions are made again")),
         }
         EXIT_UNJUDGED
-    };
-    let codes: Vec<u8> = services.iter().zip(&asked).map(answered).collect();
+    });
+    let codes: Vec<u8> = answered.collect();
     // Not every service has heard of an order; one that would decide otherwise is what matters.
     let is_different = codes.contains(&EXIT_DIFFERENT);
     let is_unjudged = codes.iter().all(|code| *code == EXIT_UNJUDGED);

@@ -45,8 +45,7 @@ const UNREADABLE: &str = "a record about it cannot be read";
 pub(super) async fn read<S: Verified>(app: &App<S>, asked: &Asked) -> anyhow::Result<History<S>> {
     let mut reader = Reader::new(app, &asked.registry)?;
     let topics = reader.topics();
-    let now_ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis() as i64;
-    let quiet_since = now_ms - i64::try_from(asked.quiet.as_millis()).unwrap_or(i64::MAX);
+    let quiet_since = quiet_since(asked.quiet);
     let tail = Tail::new(&asked.brokers, &topics, From::Beginning)?;
     let mut records = Records::new(asked, &tail);
     tail.read_to_end(SILENCE, |record| records.take(record))?;
@@ -67,6 +66,13 @@ pub(super) async fn read<S: Verified>(app: &App<S>, asked: &Asked) -> anyhow::Re
         }
     }
     Ok(History { keys, left_out: records.left_out.len() })
+}
+
+/// Records from this time on, in milliseconds since the Unix epoch, came a moment ago.
+#[expect(clippy::disallowed_methods, reason = "records are dated by clocks such as this one")]
+fn quiet_since(quiet: Duration) -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(quiet).as_millis() as i64
 }
 
 /// Records by key.
@@ -176,9 +182,7 @@ impl<S: Verified> Reader<S> {
     }
 
     async fn heard(&self, record: &Record) -> anyhow::Result<subscription::Heard<S::Input>> {
-        let of_topic =
-            |subscription: &&Box<dyn Subscription<S>>| subscription.topic() == record.topic;
-        let subscription = self.subscriptions.iter().find(of_topic);
+        let subscription = self.subscriptions.iter().find(|heard| heard.topic() == record.topic);
         let subscription =
             subscription.with_context(|| format!("{} is not heard", record.topic))?;
         let text =
