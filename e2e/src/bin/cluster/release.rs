@@ -92,6 +92,8 @@ impl Release {
         let key = format!("Idempotency-Key: {}", uuid::Uuid::new_v4());
         let delivery = json!({ "delta": 1_000_000, "note": "" }).to_string();
         ask(node, &["--header", &key, "--json", &delivery, &format!("{item}/adjustments")])?;
+        // Order refuses what it has not heard the price of.
+        until("order to know the item", PATIENCE, || Ok(self.place(node, "AQ").ok()))?;
         Ok(())
     }
 
@@ -116,12 +118,17 @@ impl Release {
 
     /// Places an order and waits for its end, which must be this state.
     pub(crate) fn order_ends(&self, node: &Node, destination: &str, state: &str) -> Result<Value> {
+        let ended = self.place(node, destination)?;
+        ensure!(ended["state"] == state, "{ended}");
+        Ok(ended)
+    }
+
+    /// Places an order and waits for its end.
+    fn place(&self, node: &Node, destination: &str) -> Result<Value> {
         let body = e2e::shop::order_of(&[(&self.sku, 1)], destination, "tok_visa");
         let key = format!("Idempotency-Key: {}", uuid::Uuid::new_v4());
         let url = format!("{ORDERS}?wait=terminal");
-        let ended = ask(node, &["--header", &key, "--json", &body.to_string(), &url])?;
-        ensure!(ended["state"] == state, "{ended}");
-        Ok(ended)
+        ask(node, &["--header", &key, "--json", &body.to_string(), &url])
     }
 }
 

@@ -61,6 +61,7 @@ impl Run {
         let figures = match seen {
             Ok(figures) => figures,
             Err(error) => {
+                eprintln!("not so: {what}: {error:#}\n");
                 self.diagnose();
                 return Err(error).with_context(|| format!("not so: {what}"));
             }
