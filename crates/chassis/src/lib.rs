@@ -86,6 +86,6 @@ pub use verify::{Step, Verified};
 #[cfg(feature = "archive")]
 pub use wire::archive;
 pub use wire::limits::MAX_VALUE_BYTES;
-pub use wire::registry::{COMPATIBILITY, Registry, RegistryError, subject};
+pub use wire::registry::{COMPATIBILITY, Registry, RegistryError, Version, subject};
 pub use wire::trace::TraceContext;
 pub use wire::{tail, topics};

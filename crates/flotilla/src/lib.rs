@@ -5,4 +5,5 @@
 
 pub mod fleet;
 pub mod audit;
+pub mod evolution;
 pub mod scaffold;

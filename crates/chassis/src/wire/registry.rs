@@ -63,6 +63,17 @@ struct Registered {
     id: u32,
 }
 
+/// A version of a subject.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Version {
+    /// Its number, from 1 on.
+    pub version: u32,
+    /// The id by which values name it.
+    pub id: u32,
+    /// Its text.
+    pub schema: String,
+}
+
 #[derive(Deserialize)]
 struct SchemaText {
     schema: String,
@@ -71,6 +82,7 @@ struct SchemaText {
 /// Confluent's API says by these numbers what does not exist. The status alone says nothing: a proxy
 /// without a route, or a registry that is starting, also says 404.
 const NO_SUCH_SUBJECT: u32 = 40401;
+const NO_SUCH_VERSION: u32 = 40402;
 const NO_SUCH_SCHEMA: u32 = 40403;
 
 /// The most that is read of a refusal: the registry's own are short.
@@ -126,6 +138,16 @@ impl Registry {
     pub async fn versions(&self, subject: &str) -> Result<Vec<u32>, RegistryError> {
         let request = self.http.get(format!("{}/subjects/{subject}/versions", self.url));
         Ok(self.ask(request, &[NO_SUCH_SUBJECT]).await?.unwrap_or_default())
+    }
+
+    /// One of them; `None` when there is no such version.
+    pub async fn version(
+        &self,
+        subject: &str,
+        number: u32,
+    ) -> Result<Option<Version>, RegistryError> {
+        let request = self.http.get(format!("{}/subjects/{subject}/versions/{number}", self.url));
+        self.ask(request, &[NO_SUCH_SUBJECT, NO_SUCH_VERSION]).await
     }
 
     /// Registers a schema under its subject with [`COMPATIBILITY`], and returns its id.
