@@ -36,6 +36,7 @@ pub struct App<S: Service> {
 /// A topic that the service may publish to.
 pub(crate) struct Published {
     pub(crate) topic: &'static str,
+    pub(crate) key: &'static str,
     pub(crate) records: &'static [RecordInfo],
     pub(crate) add: fn(&mut Encoder, &[u32]) -> Result<(), apache_avro::Error>,
 }
@@ -69,7 +70,8 @@ impl<S: Service> App<S> {
     /// Allows publishing to the topic of `E`.
     pub fn publishes<E: Events>(mut self) -> Self {
         let add = |encoder: &mut Encoder, ids: &[u32]| encoder.add::<E>(ids);
-        self.publishes.push(Published { topic: E::TOPIC, records: E::RECORDS, add });
+        let (topic, key, records) = (E::TOPIC, E::KEY, E::RECORDS);
+        self.publishes.push(Published { topic, key, records, add });
         self
     }
 

@@ -142,6 +142,7 @@ pub enum NoEvent {}
 
 impl Events for NoEvent {
     const TOPIC: &'static str = "";
+    const KEY: &'static str = "";
     const RECORDS: &'static [RecordInfo] = &[];
 
     fn record(&self) -> usize {

@@ -16,7 +16,7 @@ pub const TOPICS: &[TopicInfo] = &[
 ];
 
 const fn info<E: Events>(compacted: bool) -> TopicInfo {
-    TopicInfo { name: E::TOPIC, records: E::RECORDS, compacted }
+    TopicInfo { name: E::TOPIC, key: E::KEY, records: E::RECORDS, compacted }
 }
 
 topic! {

@@ -27,6 +27,8 @@ pub struct RecordInfo {
 pub struct TopicInfo {
     /// The topic's name in Kafka.
     pub name: &'static str,
+    /// The field of every record that is also the Kafka key.
+    pub key: &'static str,
     /// Every record that may appear on it.
     pub records: &'static [RecordInfo],
     /// Whether the broker keeps the latest record per key for ever.
@@ -37,6 +39,8 @@ pub struct TopicInfo {
 pub trait Events: Sized + Send + Sync + Debug + Clone + 'static {
     /// The topic's name in Kafka.
     const TOPIC: &'static str;
+    /// The field of every record that is also the Kafka key.
+    const KEY: &'static str;
     /// Every record of the topic; the position is the record's index.
     const RECORDS: &'static [RecordInfo];
     /// Every topic of the language that this one belongs to. A record of another of them is here by mistake, also

@@ -58,6 +58,7 @@ macro_rules! topic {
 
             impl $crate::Events for $Event {
                 const TOPIC: &'static str = $topic;
+                const KEY: &'static str = stringify!($key);
                 const RECORDS: &'static [$crate::RecordInfo] = &[$($crate::RecordInfo {
                     name: stringify!($Record),
                     full_name: concat!($namespace, ".", stringify!($Record)),

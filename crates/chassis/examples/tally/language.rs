@@ -52,6 +52,7 @@ const REVERSED: RecordInfo = RecordInfo {
 
 impl Events for RequestEvent {
     const TOPIC: &'static str = REQUESTS;
+    const KEY: &'static str = "key";
     const RECORDS: &'static [RecordInfo] = &[REQUESTED, REVERSED];
 
     fn record(&self) -> usize {
@@ -86,6 +87,7 @@ impl Events for RequestEvent {
 
 impl Events for TotalChanged {
     const TOPIC: &'static str = "tally.events";
+    const KEY: &'static str = "key";
     const RECORDS: &'static [RecordInfo] = &[RecordInfo {
         name: "TotalChanged",
         full_name: "example.tally.v1.TotalChanged",

@@ -69,6 +69,8 @@ pub struct HeardTopic {
 pub struct PublishedTopic {
     /// Its name.
     pub topic: &'static str,
+    /// The field of every record that is also the Kafka key.
+    pub key: &'static str,
     /// Its records, by the full names of their schemas.
     pub records: Vec<&'static str>,
 }
@@ -100,6 +102,7 @@ pub fn describe<S: Service>(app: fn(&mut Env) -> App<S>) -> Description {
         |records: &[RecordInfo]| records.iter().map(|record| record.full_name).collect();
     let published = app.publishes.iter().map(|published| PublishedTopic {
         topic: published.topic,
+        key: published.key,
         records: full_names(published.records),
     });
     Description {

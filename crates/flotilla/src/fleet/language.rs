@@ -23,6 +23,7 @@ struct Description {
 #[derive(Deserialize)]
 struct Published {
     topic: String,
+    key: String,
     records: Vec<String>,
 }
 
@@ -52,8 +53,8 @@ fn of(program: &Path) -> Result<Vec<TopicInfo>> {
 fn own_topics(Description { publishes, mut schemas }: Description) -> Result<Vec<TopicInfo>> {
     let own =
         publishes.into_iter().filter(|own| TOPICS.iter().all(|known| known.name != own.topic));
-    let topic = |Published { topic, records }| {
-        let topic = for_good(topic);
+    let topic = |Published { topic, key, records }| {
+        let (topic, key) = (for_good(topic), for_good(key));
         let record = |full_name: String| {
             let schema = schemas.remove(&full_name);
             let schema = schema.with_context(|| format!("{full_name} has no schema"))?;
@@ -62,7 +63,7 @@ fn own_topics(Description { publishes, mut schemas }: Description) -> Result<Vec
             Ok(RecordInfo { name, full_name, topic, schema: for_good(schema) })
         };
         let records: Vec<_> = records.into_iter().map(record).collect::<Result<_>>()?;
-        Ok(TopicInfo { name: topic, records: records.leak(), compacted: false })
+        Ok(TopicInfo { name: topic, key, records: records.leak(), compacted: false })
     };
     own.map(topic).collect()
 }
@@ -80,7 +81,8 @@ mod tests {
     fn said(topic: &str) -> Description {
         serde_json::from_value(serde_json::json!({
             "service": "loyalty",
-            "publishes": [{ "topic": topic, "records": ["flotilla.loyalty.v1.PointsChanged"] }],
+            "publishes": [{ "topic": topic, "key": "customer_id",
+                            "records": ["flotilla.loyalty.v1.PointsChanged"] }],
             "schemas": { "flotilla.loyalty.v1.PointsChanged": "{}" },
         }))
         .unwrap()
@@ -89,11 +91,12 @@ mod tests {
     #[test]
     fn a_topic_that_a_service_brings_along_has_its_records_and_their_schemas() {
         let topics = own_topics(said("loyalty.events")).unwrap();
-        let [TopicInfo { name: "loyalty.events", records: [record], compacted: false }] =
+        let [TopicInfo { name: "loyalty.events", key, records: [record], compacted: false }] =
             topics[..]
         else {
             panic!("{topics:?}")
         };
+        assert_eq!(key, "customer_id");
         assert_eq!((record.name, record.schema), ("PointsChanged", "{}"));
         assert_eq!(chassis::subject(record), "loyalty.events-flotilla.loyalty.v1.PointsChanged");
     }
