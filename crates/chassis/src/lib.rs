@@ -88,4 +88,6 @@ pub use wire::archive;
 pub use wire::limits::MAX_VALUE_BYTES;
 pub use wire::registry::{COMPATIBILITY, Registry, RegistryError, Version, subject};
 pub use wire::trace::TraceContext;
+#[cfg(feature = "outside")]
+pub use wire::{groups, json, outside, replay};
 pub use wire::{tail, topics};

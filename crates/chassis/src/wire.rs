@@ -11,3 +11,13 @@ pub(crate) mod headers;
 pub mod tail;
 #[cfg(feature = "archive")]
 pub mod archive;
+#[cfg(feature = "archive")]
+mod sender;
+#[cfg(feature = "outside")]
+pub mod groups;
+#[cfg(feature = "outside")]
+pub mod json;
+#[cfg(feature = "outside")]
+pub mod outside;
+#[cfg(feature = "outside")]
+pub mod replay;

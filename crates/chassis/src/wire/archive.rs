@@ -8,19 +8,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead, Write};
-use std::sync::Mutex;
 use std::time::Duration;
 
-use rdkafka::ClientContext;
 use rdkafka::Message;
-use rdkafka::config::ClientConfig;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, DeliveryResult, Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Header, OwnedHeaders};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::headers;
+use super::sender::{Outgoing, Sender};
 use super::tail::{From, Tail, TailError};
 
 /// What the lines of a file mean. A build reads no other.
@@ -28,17 +25,6 @@ const VERSION: u32 = 1;
 
 /// How long a topic may be silent before its end while it is read.
 const SILENCE: Duration = Duration::from_secs(20);
-/// How long a record may take to be acknowledged.
-const RECORD_MS: u64 = 60_000;
-/// The same for all that were handed over last: longer, so that the record's own error is the one that is reported.
-const FLUSH: Duration = Duration::from_millis(RECORD_MS + 30_000);
-/// The largest record that is sent: more than the brokers take, which therefore decide.
-const RECORD_BYTES: u32 = 32 << 20;
-/// What may wait to be acknowledged. More than a record, which would never fit otherwise.
-const QUEUE_KBYTES: u32 = 2 * (RECORD_BYTES >> 10);
-/// How long a full queue is given to drain before it is tried again.
-const DRAIN: Duration = Duration::from_millis(20);
-
 /// Why topics cannot be copied.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
@@ -194,18 +180,26 @@ pub fn load<R: BufRead>(
     }
     topics.retain(|topic, _| only.is_empty() || only.contains(&topic.as_str()));
     check_empty(brokers, &topics)?;
-    let loader = Loader::new(brokers)?;
+    let sender = Sender::new(brokers)?;
     let mut loaded = 0;
     for (number, line) in (1..).zip(open()?.lines()) {
         match parsed(number, line?.as_bytes())? {
             Line::Record(record) if topics.contains_key(&record.topic) => {
-                loader.send(number, &record)?;
+                let Decoded { key, headers, value } = record.decoded(number)?;
+                sender.send(&Outgoing {
+                    topic: &record.topic,
+                    partition: record.partition,
+                    key: key.as_deref(),
+                    headers: &headers,
+                    value: value.as_deref(),
+                    timestamp_ms: record.timestamp_ms,
+                })?;
                 loaded += 1;
             }
             Line::Record(_) | Line::Copy { .. } | Line::End { .. } => {}
         }
     }
-    loader.finish()?;
+    sender.flush()?;
     Ok(loaded)
 }
 
@@ -322,77 +316,6 @@ struct Decoded {
     key: Option<Vec<u8>>,
     headers: OwnedHeaders,
     value: Option<Vec<u8>>,
-}
-
-/// A producer that stops at the first refusal.
-struct Loader {
-    producer: BaseProducer<Refusal>,
-}
-
-/// The first record that the brokers did not take.
-#[derive(Default)]
-struct Refusal(Mutex<Option<KafkaError>>);
-
-impl ClientContext for Refusal {}
-
-impl ProducerContext for Refusal {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = result {
-            self.0.lock().expect("no panic under this lock").get_or_insert(error.clone());
-        }
-    }
-}
-
-impl Loader {
-    fn new(brokers: &str) -> Result<Self, KafkaError> {
-        let producer = ClientConfig::new()
-            .set("bootstrap.servers", brokers)
-            .set("acks", "all")
-            .set("enable.idempotence", "true")
-            // What comes after a refused record does not pass it.
-            .set("enable.gapless.guarantee", "true")
-            .set("message.max.bytes", RECORD_BYTES.to_string())
-            .set("queue.buffering.max.kbytes", QUEUE_KBYTES.to_string())
-            .set("message.timeout.ms", RECORD_MS.to_string())
-            .set("allow.auto.create.topics", "false")
-            .create_with_context(Refusal::default())?;
-        Ok(Loader { producer })
-    }
-
-    fn send(&self, line: usize, record: &Copied) -> Result<(), ArchiveError> {
-        let Decoded { key, headers, value } = record.decoded(line)?;
-        let mut sent = BaseRecord::<[u8], [u8]>::to(&record.topic)
-            .partition(record.partition)
-            .headers(headers);
-        (sent.key, sent.payload, sent.timestamp) =
-            (key.as_deref(), value.as_deref(), record.timestamp_ms);
-        loop {
-            match self.producer.send(sent) {
-                Ok(()) => break,
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                    self.producer.poll(DRAIN);
-                    self.check()?;
-                    sent = back;
-                }
-                Err((error, _)) => return Err(self.check().err().unwrap_or(error).into()),
-            }
-        }
-        self.producer.poll(Duration::ZERO);
-        Ok(self.check()?)
-    }
-
-    fn finish(self) -> Result<(), ArchiveError> {
-        let flushed = self.producer.flush(FLUSH);
-        self.check()?;
-        Ok(flushed?)
-    }
-
-    fn check(&self) -> Result<(), KafkaError> {
-        let mut refused = self.producer.context().0.lock().expect("no panic under this lock");
-        refused.take().map_or(Ok(()), Err)
-    }
 }
 
 fn parsed(number: usize, line: &[u8]) -> Result<Line, ArchiveError> {

@@ -1,7 +1,7 @@
 //! Reading topics from outside the fleet: for people, for the audit, and for benchmarks. It
 //! joins no group and moves no offset.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use apache_avro::Schema;
@@ -27,6 +27,14 @@ pub enum TailError {
         name: String,
         /// The topics that exist, without Kafka's own.
         known: Vec<String>,
+    },
+    /// There is no such partition.
+    #[error("{} has no partition {partition}", topics.join(", "))]
+    UnknownPartition {
+        /// The topics that were asked for.
+        topics: Vec<String>,
+        /// The number.
+        partition: i32,
     },
     /// The brokers do not answer, or refuse.
     #[error(transparent)]
@@ -69,7 +77,36 @@ pub enum From {
     Beginning,
     /// With the first record written after the tail was made.
     End,
+    /// With the first record of each partition that is not older, in milliseconds since the Unix epoch.
+    Time(i64),
+    /// With this record of each partition, or the nearest one that is there.
+    Offset(i64),
 }
+
+/// Where reading to the end stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum To {
+    /// At what was the end when the tail was made.
+    End,
+    /// Before the first record of each partition that is as young as this, in milliseconds since the Unix epoch.
+    Time(i64),
+    /// Before this record of each partition.
+    Offset(i64),
+}
+
+/// Which part of topics is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope {
+    /// Where reading begins.
+    pub from: From,
+    /// Where reading to the end stops.
+    pub to: To,
+    /// One partition of each topic; all when left out.
+    pub partition: Option<i32>,
+}
+
+/// Partitions with the first record that is read of each, and the first that is not.
+pub type Ranges = BTreeMap<(String, i32), (i64, i64)>;
 
 /// A record as it is on its topic.
 #[derive(Debug, Clone)]
@@ -100,11 +137,20 @@ impl Record {
     pub fn event_type(&self) -> &str {
         self.header("ce_type").unwrap_or_default()
     }
+
+    /// The registry's id of the schema that its value names, if it has the frame.
+    pub fn schema_id(&self) -> Option<u32> {
+        match self.value.as_deref()? {
+            [0, a, b, c, d, ..] => Some(u32::from_be_bytes([*a, *b, *c, *d])),
+            _ => None,
+        }
+    }
 }
 
 /// Reads topics, all partitions, as they grow. Blocking: use it on a thread of its own.
 pub struct Tail {
     consumer: BaseConsumer,
+    ranges: Ranges,
     /// The end of each partition when the tail was made, for reading up to there.
     ends: HashMap<(String, i32), i64>,
     /// The first record that each partition still had then.
@@ -114,37 +160,68 @@ pub struct Tail {
 impl Tail {
     /// Starts reading. The positions are fixed before this returns: nothing written later is missed.
     pub fn new(brokers: &str, topics: &[&str], from: From) -> Result<Self, TailError> {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", brokers)
-            // Required by the client library; with assigned partitions and no commits it stays unused.
-            .set("group.id", "tail")
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "earliest")
-            .set("allow.auto.create.topics", "false")
-            // As the services read: what a producer took back is not there.
-            .set("isolation.level", "read_committed")
-            .set("queued.max.messages.kbytes", "16384")
-            // A user who waits for brokers that were away wants to know soon that they are back; by default
-            // the client would only try every ten seconds by then.
-            .set("reconnect.backoff.max.ms", "500")
-            .create()?;
+        Tail::within(brokers, topics, Scope { from, to: To::End, partition: None })
+    }
+
+    /// The same with a part of the topics.
+    pub fn within(brokers: &str, topics: &[&str], scope: Scope) -> Result<Self, TailError> {
+        let consumer = consumer(brokers)?;
         let until = Instant::now() + METADATA_TIMEOUT;
-        let mut assignment = TopicPartitionList::new();
-        let (mut ends, mut firsts) = (HashMap::new(), HashMap::new());
-        for (topic, number) in partitions(&consumer, topics, until)? {
-            let (first, end) =
-                patiently(until, || consumer.fetch_watermarks(&topic, number, METADATA_TIMEOUT))?;
-            let start = match from {
+        let mut asked = partitions(&consumer, topics, until)?;
+        asked.retain(|(_, number)| scope.partition.is_none_or(|only| only == *number));
+        if let (true, Some(partition)) = (asked.is_empty(), scope.partition) {
+            let topics = topics.iter().map(|topic| (*topic).to_owned()).collect();
+            return Err(TailError::UnknownPartition { topics, partition });
+        }
+        let times = |time| at_time(&consumer, &asked, time, until);
+        let begin = if let From::Time(time) = scope.from { times(time)? } else { HashMap::new() };
+        let stop = if let To::Time(time) = scope.to { times(time)? } else { HashMap::new() };
+        let (mut ranges, mut firsts) = (Ranges::new(), HashMap::new());
+        for partition in asked {
+            let (first, end) = patiently(until, || {
+                consumer.fetch_watermarks(&partition.0, partition.1, METADATA_TIMEOUT)
+            })?;
+            let start = match scope.from {
                 From::Beginning => first,
                 From::End => end,
+                From::Time(_) => begin.get(&partition).copied().unwrap_or(end),
+                From::Offset(offset) => offset.clamp(first, end),
             };
-            assignment.add_partition_offset(&topic, number, Offset::Offset(start))?;
-            ends.insert((topic.clone(), number), end);
-            firsts.insert((topic, number), first);
+            let end = match scope.to {
+                To::End => end,
+                To::Time(_) => stop.get(&partition).copied().unwrap_or(end),
+                To::Offset(offset) => offset.clamp(first, end),
+            };
+            firsts.insert(partition.clone(), first);
+            ranges.insert(partition, (start, end.max(start)));
+        }
+        Tail::started(consumer, ranges, firsts)
+    }
+
+    /// Starts reading what lies between these offsets.
+    pub fn between(brokers: &str, ranges: Ranges) -> Result<Self, TailError> {
+        let firsts = ranges.iter().map(|(partition, (start, _))| (partition.clone(), *start));
+        let firsts = firsts.collect();
+        Tail::started(consumer(brokers)?, ranges, firsts)
+    }
+
+    fn started(
+        consumer: BaseConsumer,
+        ranges: Ranges,
+        firsts: HashMap<(String, i32), i64>,
+    ) -> Result<Self, TailError> {
+        let mut assignment = TopicPartitionList::new();
+        for ((topic, number), (start, _)) in &ranges {
+            assignment.add_partition_offset(topic, *number, Offset::Offset(*start))?;
         }
         consumer.assign(&assignment)?;
-        Ok(Tail { consumer, ends, firsts })
+        let ends = ranges.iter().map(|(partition, (_, end))| (partition.clone(), *end)).collect();
+        Ok(Tail { consumer, ranges, ends, firsts })
+    }
+
+    /// What is read to the end, as it was fixed when the tail was made.
+    pub fn ranges(&self) -> &Ranges {
+        &self.ranges
     }
 
     /// The partitions whose beginning was no longer there when the tail was made, with the offset of
@@ -251,6 +328,46 @@ impl Tail {
     }
 }
 
+fn consumer(brokers: &str) -> Result<BaseConsumer, KafkaError> {
+    ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        // Required by the client library; with assigned partitions and no commits it stays unused.
+        .set("group.id", "tail")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("allow.auto.create.topics", "false")
+        // As the services read: what a producer took back is not there.
+        .set("isolation.level", "read_committed")
+        .set("queued.max.messages.kbytes", "16384")
+        // A user who waits for brokers that were away wants to know soon that they are back; by default
+        // the client would only try every ten seconds by then.
+        .set("reconnect.backoff.max.ms", "500")
+        .create()
+}
+
+/// The first record of each partition that is not older; without the partitions whose records all are.
+fn at_time(
+    consumer: &BaseConsumer,
+    asked: &[(String, i32)],
+    time_ms: i64,
+    until: Instant,
+) -> Result<HashMap<(String, i32), i64>, TailError> {
+    let mut times = TopicPartitionList::new();
+    for (topic, number) in asked {
+        times.add_partition_offset(topic, *number, Offset::Offset(time_ms.max(0)))?;
+    }
+    let found = patiently(until, || consumer.offsets_for_times(times.clone(), METADATA_TIMEOUT))?;
+    let mut places = HashMap::new();
+    for element in found.elements() {
+        element.error()?;
+        if let Offset::Offset(offset) = element.offset() {
+            places.insert((element.topic().to_owned(), element.partition()), offset);
+        }
+    }
+    Ok(places)
+}
+
 /// Keeps the partitions that were not read up to these ends.
 fn retain_open(ends: &mut HashMap<(String, i32), i64>, positions: &TopicPartitionList) {
     ends.retain(|(topic, partition), end| position(positions, topic, *partition) < *end);
@@ -325,7 +442,8 @@ fn patiently<T>(until: Instant, ask: impl Fn() -> Result<T, KafkaError>) -> Resu
     }
 }
 
-fn record(message: &BorrowedMessage<'_>) -> Record {
+/// A record for people; bytes that are not text are replaced.
+pub(super) fn record(message: &BorrowedMessage<'_>) -> Record {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let headers = headers::of(message).unwrap_or_default().into_iter();
     let headers = headers

@@ -1,5 +1,7 @@
 //! Topics as tools see them: what exists, and creating what is missing. A running service only looks.
 
+#[cfg(feature = "outside")]
+mod facts;
 mod in_sync;
 
 use std::collections::BTreeMap;
@@ -12,6 +14,8 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+#[cfg(feature = "outside")]
+pub use facts::{PartitionFacts, TopicFacts, cluster_id, facts};
 pub use in_sync::{Safety, safety};
 
 /// How long a question to the brokers may take.

@@ -8,6 +8,7 @@ mod world;
 mod dead_letters;
 mod describe;
 mod effects_once;
+mod groups;
 mod life;
 mod partitions;
 mod registry;
