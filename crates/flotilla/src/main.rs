@@ -1,6 +1,8 @@
 //! `flotilla`: the fleet at the command line.
 
 mod commands;
+mod context;
+mod exit;
 mod output;
 
 use std::os::unix::process::CommandExt;
@@ -9,14 +11,33 @@ use std::process::{Command, ExitCode};
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use local::process::surroundings;
+use output::Format;
 
 #[derive(Parser)]
 #[command(name = "flotilla", version, about = "An event-driven fleet that fulfils orders")]
+#[command(after_help = exit_codes())]
 struct Cli {
-    /// Answer with JSON: one document; where something is told as it happens (events, logs, a watched
-    /// order, the demo), one on each line
-    #[arg(long, global = true)]
+    /// What the answer looks like: table, wide, json, jsonl or yaml. Where something is told as it happens (events,
+    /// logs, a watched order, the demo), json is one document on each line
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        hide_possible_values = true
+    )]
+    #[arg(default_value = "table")]
+    output: Format,
+    /// The same as -o json
+    #[arg(long, global = true, conflicts_with = "output")]
     json: bool,
+    /// The fleet that this is about, by its context; `local` is that of this machine. FLOTILLA_CONTEXT says the same
+    #[arg(long, global = true, value_name = "NAME")]
+    context: Option<String>,
+    /// Confirm a change to a protected context, by its name
+    #[arg(long, global = true, value_name = "NAME")]
+    yes_on: Option<String>,
     #[command(subcommand)]
     command: Commands,
 }
@@ -44,7 +65,10 @@ enum Commands {
     /// Items and their units
     #[command(subcommand)]
     Stock(commands::stock::Stock),
-    /// Events as they happen
+    /// Fleets that run elsewhere, by name
+    #[command(subcommand)]
+    Context(commands::context::Context),
+    /// Events: as they happen, and those that people publish
     #[command(subcommand)]
     Events(commands::events::Events),
     /// Dead letters
@@ -53,6 +77,9 @@ enum Commands {
     /// How far services have read, and where stopped partitions go on
     #[command(subcommand)]
     Offsets(commands::offsets::Offsets),
+    /// Who reads the topics, of the fleet and of others, and how far they are
+    #[command(subcommand)]
+    Consumers(commands::consumers::Consumers),
     /// Whether every service is ready, and what those that are not wait for
     Ready(commands::ready::Ready),
     /// Check the rules of conservation on a live fleet. Exit code 1: a rule is broken; 3: none is, but
@@ -71,6 +98,8 @@ enum Commands {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// The manual: pages of man, or one page of Markdown
+    Man(commands::man::Man),
 }
 
 fn main() -> ExitCode {
@@ -80,15 +109,25 @@ fn main() -> ExitCode {
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(said) => return output::Output::new(false).parsed(&said),
+        Err(said) => return output::Output::new(Format::Table).parsed(&said),
     };
-    let out = output::Output::new(cli.json);
+    let out = output::Output::new(if cli.json { Format::Json } else { cli.output });
+    context::asked(cli.context, cli.yes_on);
     let runtime = tokio::runtime::Runtime::new().context("there are no threads");
     let done = runtime.and_then(|runtime| runtime.block_on(run(cli.command, &out)));
-    done.unwrap_or_else(|error| {
-        out.error(&error);
-        ExitCode::FAILURE
-    })
+    done.map_or_else(
+        |error| {
+            out.error(&error);
+            exit::of(&error).into()
+        },
+        output::ended,
+    )
+}
+
+/// The end of `--help`.
+fn exit_codes() -> String {
+    let lines = exit::CODES.map(|(code, meaning)| format!("  {code:>3}  {meaning}\n"));
+    format!("Exit codes:\n{}", lines.concat())
 }
 
 /// A fleet's databases are given by their whole addresses, to which the client would add what the shell
@@ -100,8 +139,8 @@ fn start_anew(without: &[&str]) -> ExitCode {
     command.arg0(args.next().unwrap_or_else(|| "flotilla".into())).args(args);
     without.iter().for_each(|name| _ = command.env_remove(name));
     let error = anyhow::Error::new(command.exec()).context("cannot start anew");
-    output::Output::new(false).error(&error);
-    ExitCode::FAILURE
+    output::Output::new(Format::Table).error(&error);
+    exit::Exit::No.into()
 }
 
 async fn run(command: Commands, out: &output::Output) -> anyhow::Result<ExitCode> {
@@ -117,6 +156,8 @@ async fn run(command: Commands, out: &output::Output) -> anyhow::Result<ExitCode
             commands::calls::run(&commands::shipment::CALLER, command, out).await
         }
         Commands::Stock(command) => commands::stock::run(command, out).await,
+        Commands::Context(command) => commands::context::run(command, out),
+        Commands::Consumers(command) => commands::consumers::run(command, out).await,
         Commands::Events(command) => commands::events::run(command, out).await,
         Commands::Dlq(command) => commands::dlq::run(command, out).await,
         Commands::Offsets(command) => commands::offsets::run(command, out).await,
@@ -131,5 +172,6 @@ async fn run(command: Commands, out: &output::Output) -> anyhow::Result<ExitCode
             out.raw(&String::from_utf8_lossy(&script));
             Ok(ExitCode::SUCCESS)
         }
+        Commands::Man(asked) => commands::man::run(asked, Cli::command(), out),
     }
 }

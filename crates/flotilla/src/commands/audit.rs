@@ -3,14 +3,13 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use flotilla::audit;
 
+use crate::context;
+use crate::exit::Exit;
 use crate::output::Output;
-
-/// The exit code when nothing is known to be broken, but not every rule could be judged.
-const NOT_AT_REST: u8 = 3;
 
 #[derive(Args)]
 pub(crate) struct Audit {
@@ -20,6 +19,12 @@ pub(crate) struct Audit {
 }
 
 pub(crate) async fn run(command: Audit, out: &Output) -> Result<ExitCode> {
+    if let Some(chosen) = context::chosen()? {
+        bail!(
+            "the audit reads the databases of the fleet on this machine, and context {} is elsewhere: --context local",
+            chosen.name
+        );
+    }
     let fleet = super::fleet()?;
     let report = audit::run(&fleet, Duration::from_secs(command.wait_seconds)).await?;
     for rule in &report.rules {
@@ -48,8 +53,8 @@ pub(crate) async fn run(command: Audit, out: &Output) -> Result<ExitCode> {
     }
     out.document(&report);
     Ok(match (report.is_broken(), report.moving.is_empty()) {
-        (true, _) => ExitCode::FAILURE,
-        (false, false) => ExitCode::from(NOT_AT_REST),
+        (true, _) => Exit::No.into(),
+        (false, false) => Exit::Unknown.into(),
         (false, true) => ExitCode::SUCCESS,
     })
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Call, Http, admin_url, text, url};
+use crate::context::consent;
 use crate::output::Output;
 
 /// A service that calls somebody outside.
@@ -67,6 +68,7 @@ pub(crate) async fn run<Said: Args + Serialize>(
             stuck(caller, &http, open_for_seconds, out).await?
         }
         CallCommand::Settle { order, said, by, reason } => {
+            consent()?;
             let mut body = serde_json::to_value(said)?;
             body["settled_by"] = by.into();
             body["reason"] = reason.into();
@@ -108,6 +110,6 @@ async fn stuck(caller: &Caller, http: &Http, open_for_seconds: u64, out: &Output
             text(&call["asked_at"])
         ));
     }
-    out.document(&found);
+    out.list("open_calls", &found);
     Ok(())
 }

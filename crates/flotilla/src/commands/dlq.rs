@@ -4,11 +4,13 @@ mod payload;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{Call, Http, admin_url, services_asked, text};
+use crate::context::consent;
+use crate::exit::{Exit, coded};
 use crate::output::Output;
 
 #[derive(Subcommand)]
@@ -67,7 +69,7 @@ pub(crate) async fn run(command: Dlq, out: &Output) -> Result<ExitCode> {
                 out.line("no dead letters wait");
             }
             let documents = show_all(&found, out);
-            out.document(&json!({ "dead_letters": documents }));
+            out.list("dead_letters", &json!({ "dead_letters": documents }));
             Ok(ExitCode::SUCCESS)
         }
         Dlq::Show { service, id } => {
@@ -93,14 +95,16 @@ async fn settle(
     let http = Http::new();
     let found = select(&http, selection, id).await?;
     if found.is_empty() {
-        bail!("no such dead letter waits; `flotilla dlq list` shows what does");
+        let none = anyhow!("no such dead letter waits; `flotilla dlq list` shows what does");
+        return Err(coded(Exit::Missing, none));
     }
     if !yes {
         let documents = show_all(&found, out);
         out.line(format_args!("would {verb} {}; add --yes to do it", found.len()));
-        out.document(&json!({ "would": verb, "dead_letters": documents }));
+        out.list("dead_letters", &json!({ "would": verb, "dead_letters": documents }));
         return Ok(ExitCode::SUCCESS);
     }
+    consent()?;
     let mut failed = 0;
     let mut documents = Vec::new();
     for (service, letter) in &found {
@@ -117,8 +121,8 @@ async fn settle(
         let error = outcome.as_ref().err().map(|error| format!("{error:#}"));
         documents.push(json!({ "service": service, "id": letter["id"], "error": error }));
     }
-    out.document(&json!({ verb: documents }));
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    out.list(verb, &json!({ verb: documents }));
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { Exit::No.into() })
 }
 
 async fn select(

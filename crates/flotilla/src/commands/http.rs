@@ -10,11 +10,12 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::{Body, Method, Request, Response, Url};
+use reqwest::{Body, Method, Request, Response, StatusCode, Url};
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::IS_IT_UP;
+use crate::exit::{Exit, coded};
 use crate::output::visible;
 
 /// How long an answer may take; longer than the longest `wait`.
@@ -42,14 +43,16 @@ impl Http {
         let url = call.0.url().clone();
         let whole = async { body(self.send(call).await?).await };
         timeout(TIMEOUT, whole).await.unwrap_or_else(|_elapsed| {
-            bail!("no answer from {url} within {} s; {IS_IT_UP}", TIMEOUT.as_secs())
+            let late = anyhow!("no answer from {url} within {} s; {IS_IT_UP}", TIMEOUT.as_secs());
+            Err(coded(Exit::Away, late))
         })
     }
 
     /// The beginning of the answer, whatever it says.
     pub(crate) async fn send(&self, Call(request): Call) -> Result<Response> {
         let url = request.url().clone();
-        let away = |why: String| anyhow!("no answer from {url}: {why}; {IS_IT_UP}");
+        let away =
+            |why: String| coded(Exit::Away, anyhow!("no answer from {url}: {why}; {IS_IT_UP}"));
         if url.scheme() == "https" {
             let sent = self.secure()?.execute(request).await;
             return sent.map_err(|error| away(cause(&error.without_url())));
@@ -128,9 +131,20 @@ pub(crate) async fn body(response: Response) -> Result<Value> {
     let part = |name: &str| body[name].as_str().map(|text| visible(text, &[]));
     let title = part("title").unwrap_or_else(|| status.to_string());
     let field = part("field").map(|field| format!(" ({field})")).unwrap_or_default();
-    match part("detail") {
-        Some(detail) => bail!("{title}{field}: {detail}"),
-        None => bail!("{title}{field}"),
+    let error = match part("detail") {
+        Some(detail) => anyhow!("{title}{field}: {detail}"),
+        None => anyhow!("{title}{field}"),
+    };
+    Err(coded(exit_of(status), error))
+}
+
+/// The exit code of a problem.
+fn exit_of(status: StatusCode) -> Exit {
+    match status {
+        StatusCode::NOT_FOUND => Exit::Missing,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Exit::Away,
+        status if status.is_client_error() => Exit::Refused,
+        _trouble_of_the_service => Exit::Away,
     }
 }
 

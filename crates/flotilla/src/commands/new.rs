@@ -4,11 +4,12 @@ use std::io::{IsTerminal, stderr, stdin};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use flotilla::scaffold::{Plan, Request, root_of};
 use serde_json::json;
 
+use crate::exit::{Exit, coded};
 use crate::output::Output;
 
 #[derive(Subcommand)]
@@ -62,7 +63,7 @@ pub(crate) fn run(New::Service(asked): New, out: &Output) -> Result<ExitCode> {
     show(&plan, asked.undo, out)?;
     if !asked.dry_run {
         if !asked.yes && !agreed(out)? {
-            return Ok(ExitCode::FAILURE);
+            return Ok(Exit::Refused.into());
         }
         if asked.undo {
             plan.undo()?
@@ -93,7 +94,8 @@ fn show(plan: &Plan, undo: bool, out: &Output) -> Result<()> {
 /// Whether somebody at a terminal says yes.
 fn agreed(out: &Output) -> Result<bool> {
     if !stdin().is_terminal() || !stderr().is_terminal() {
-        bail!("nobody is there to ask; --yes says yes, --dry-run only shows");
+        let why = anyhow!("nobody is there to ask; --yes says yes, --dry-run only shows");
+        return Err(coded(Exit::Refused, why));
     }
     out.aside("go on? [y/N]");
     let mut answer = String::new();

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
-use local::known_service;
 use serde_json::{Value, json};
 
-use super::{Call, Http, admin_url, services_asked, text};
+use super::{Call, Http, admin_url, known_service, services_asked, text};
+use crate::context::consent;
+use crate::exit::{Exit, coded};
 use crate::output::Output;
 
 #[derive(Subcommand)]
@@ -69,7 +70,7 @@ async fn list(service: Option<&str>, stopped: bool, out: &Output) -> Result<Exit
     if found.is_empty() {
         out.line(if stopped { "no partition is stopped" } else { "no partition is heard" });
     }
-    out.document(&json!({ "partitions": found }));
+    out.list("partitions", &json!({ "partitions": found }));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -82,15 +83,17 @@ async fn move_stopped(asked: &Move, out: &Output) -> Result<ExitCode> {
             && asked.partition.is_none_or(|number| partition["partition"] == number)
     });
     if found.is_empty() {
-        bail!("no such partition is stopped; `flotilla offsets list --stopped` shows which are");
+        let hint = "`flotilla offsets list --stopped` shows which are";
+        return Err(coded(Exit::Missing, anyhow!("no such partition is stopped; {hint}")));
     }
     if !asked.yes {
         found.iter().for_each(|partition| show(partition, out));
         let (count, to) = (found.len(), &asked.to);
         out.line(format_args!("would move {count} to {to}; add --yes to do it"));
-        out.document(&json!({ "would": "move", "partitions": found }));
+        out.list("partitions", &json!({ "would": "move", "partitions": found }));
         return Ok(ExitCode::SUCCESS);
     }
+    consent()?;
     let mut all_moved = Vec::new();
     for partition in &found {
         let path = ["offsets", &asked.topic, &partition["partition"].to_string()];
@@ -102,11 +105,12 @@ async fn move_stopped(asked: &Move, out: &Output) -> Result<ExitCode> {
         ));
         all_moved.push(moved);
     }
-    out.document(&json!({ "moved": all_moved }));
+    out.list("moved", &json!({ "moved": all_moved }));
     Ok(ExitCode::SUCCESS)
 }
 
-async fn partitions(http: &Http, service: &str) -> Result<Vec<Value>> {
+/// The partitions that a service hears, as it describes them.
+pub(crate) async fn partitions(http: &Http, service: &str) -> Result<Vec<Value>> {
     let answer = http.ask(Call::get(&admin_url(service)?, &["offsets"])?).await?;
     let mut partitions = answer["partitions"].as_array().cloned().unwrap_or_default();
     partitions.iter_mut().for_each(|partition| partition["service"] = service.into());

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Call, Http, money, pair, text, time, url};
+use crate::context::consent;
 use crate::output::Output;
 
 pub(crate) use watch::watch;
@@ -78,6 +79,7 @@ pub(crate) async fn run(command: Order, out: &Output) -> Result<ExitCode> {
     let (http, base) = (Http::new(), url("order")?);
     match command {
         Order::Place { lines, customer, destination, token, key, watch: and_watch } => {
+            consent()?;
             let lines: Vec<Value> = lines
                 .iter()
                 .map(|(sku, quantity)| json!({ "sku": sku, "quantity": quantity }))
@@ -120,7 +122,7 @@ pub(crate) async fn run(command: Order, out: &Output) -> Result<ExitCode> {
                 None if page["orders"] == json!([]) => out.line("no orders"),
                 None => {}
             }
-            out.document(&page);
+            out.list("orders", &page);
         }
         Order::Cancel { order } => act(&http, &base, order, "cancel", out).await?,
         Order::Return { order } => act(&http, &base, order, "return", out).await?,
@@ -129,6 +131,7 @@ pub(crate) async fn run(command: Order, out: &Output) -> Result<ExitCode> {
 }
 
 async fn act(http: &Http, base: &str, order: Uuid, verb: &str, out: &Output) -> Result<()> {
+    consent()?;
     let answer = http.ask(Call::post(base, &["orders", &order.to_string(), verb])?).await?;
     out.line(format_args!("{order} {}", text(&answer["state"])));
     out.document(&answer);

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{Call, Http, IS_IT_UP, admin_url, services, text};
+use crate::exit::Exit;
 use crate::output::Output;
 
 /// How long a service may take to say whether it is ready.
@@ -78,8 +79,8 @@ pub(crate) async fn run(asked: Ready, out: &Output) -> Result<ExitCode> {
         reasons.iter().for_each(|reason| out.line(format_args!("{:40} {reason}", "")));
         documents.push(json!({ "address": address, "ready": ready, "waits_for": reasons }));
     }
-    out.document(&json!({ "services": documents }));
-    Ok(if are_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    out.list("services", &json!({ "services": documents }));
+    Ok(if are_ready { ExitCode::SUCCESS } else { Exit::No.into() })
 }
 
 /// What a service says it waits for, or why it does not say; nothing if it is ready.

@@ -8,6 +8,8 @@ use clap::Subcommand;
 use language::RecordInfo;
 use serde_json::{Value, json};
 
+use crate::context::consent;
+use crate::exit::Exit;
 use crate::output::Output;
 
 #[derive(Subcommand)]
@@ -37,6 +39,7 @@ pub(crate) async fn run(command: Schema, out: &Output) -> Result<ExitCode> {
             }
         }
         Schema::Register => {
+            consent()?;
             for record in records() {
                 let id = registry.register(record).await.map_err(away).with_context(|| {
                     let subject = chassis::subject(record);
@@ -54,13 +57,13 @@ pub(crate) async fn run(command: Schema, out: &Output) -> Result<ExitCode> {
             }
         }
     }
-    out.document(&json!({ "schemas": documents }));
+    out.list("schemas", &json!({ "schemas": documents }));
     if refused > 0 {
         out.line(format_args!(
             "{refused} schemas break {}: add fields with defaults only, or write a new record",
             chassis::COMPATIBILITY
         ));
-        return Ok(ExitCode::FAILURE);
+        return Ok(Exit::No.into());
     }
     Ok(ExitCode::SUCCESS)
 }

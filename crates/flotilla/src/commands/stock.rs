@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Call, Http, text, url};
+use crate::context::consent;
 use crate::output::Output;
 
 #[derive(Subcommand)]
@@ -64,9 +65,10 @@ pub(crate) async fn run(command: Stock, out: &Output) -> Result<ExitCode> {
             if items.is_empty() {
                 out.line("no items; `flotilla stock set` creates one");
             }
-            out.document(&json!({ "items": items }));
+            out.list("items", &json!({ "items": items }));
         }
         Stock::Adjust { sku, delta, note, key } => {
+            consent()?;
             let key = key.unwrap_or_else(|| Uuid::new_v4().to_string());
             let call = Call::post(&base, &["stock", &sku, "adjustments"])?;
             let call = call.header("Idempotency-Key", &key)?;
@@ -75,6 +77,7 @@ pub(crate) async fn run(command: Stock, out: &Output) -> Result<ExitCode> {
             out.document(&item);
         }
         Stock::Set { sku, name, unit_price_minor, currency } => {
+            consent()?;
             let item =
                 json!({ "name": name, "unit_price_minor": unit_price_minor, "currency": currency });
             let item = http.ask(Call::put(&base, &["stock", &sku])?.json(&item)).await?;

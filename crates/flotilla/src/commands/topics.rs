@@ -1,13 +1,17 @@
-//! `flotilla topics`: creating the topics, which no running service does.
+//! `flotilla topics`: creating the topics, which no running service does, and looking at them.
+
+mod describe;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chassis::topics::{self, Applied};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::IS_IT_UP;
+use super::kafka_error;
+use crate::context::consent;
+use crate::exit::Exit;
 use crate::output::Output;
 
 #[derive(Subcommand)]
@@ -25,17 +29,21 @@ pub(crate) enum Topics {
     Check,
     /// The topics that exist
     List,
+    /// Who writes a topic and who hears it, its events, key, order and retention, and where its partitions end
+    Describe {
+        /// The topic; all of the fleet when left out
+        topic: Option<String>,
+    },
 }
 
 pub(crate) async fn run(command: Topics, out: &Output) -> Result<ExitCode> {
     let brokers = super::brokers()?;
     match command {
         Topics::Apply { partitions, replication } => {
+            consent()?;
             let plan = topics::plan(&super::language()?, partitions, &super::services()?);
             let applied = topics::apply(&brokers, &plan, replication).await;
-            let applied = applied.with_context(|| {
-                format!("Kafka at {brokers} does not create the topics; {IS_IT_UP}")
-            })?;
+            let applied = applied.map_err(|error| kafka_error(&brokers, error))?;
             let mut documents = Vec::new();
             for (name, outcome) in applied {
                 let (text, partitions) = match outcome {
@@ -46,14 +54,14 @@ pub(crate) async fn run(command: Topics, out: &Output) -> Result<ExitCode> {
                 out.line(format_args!("{name:32} {text} ({partitions} partitions)"));
                 documents.push(json!({ "topic": name, "outcome": text, "partitions": partitions }));
             }
-            out.document(&json!({ "topics": documents }));
+            out.list("topics", &json!({ "topics": documents }));
         }
+        Topics::Describe { topic } => return describe::run(topic, &brokers, out).await,
         Topics::Check => return check(&brokers, out).await,
         Topics::List => {
             let asked = brokers.clone();
             let existing = tokio::task::spawn_blocking(move || topics::existing(&asked)).await?;
-            let existing = existing
-                .with_context(|| format!("Kafka at {brokers} does not answer; {IS_IT_UP}"))?;
+            let existing = existing.map_err(|error| kafka_error(&brokers, error))?;
             if existing.is_empty() {
                 out.line("no topics; `flotilla topics apply` creates those of the fleet");
             }
@@ -62,7 +70,7 @@ pub(crate) async fn run(command: Topics, out: &Output) -> Result<ExitCode> {
                 out.line(format_args!("{name:32} {partitions} partitions"));
                 documents.push(json!({ "topic": name, "partitions": partitions }));
             }
-            out.document(&json!({ "topics": documents }));
+            out.list("topics", &json!({ "topics": documents }));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -72,8 +80,7 @@ async fn check(brokers: &str, out: &Output) -> Result<ExitCode> {
     let plan = topics::plan(&super::language()?, 1, &super::services()?);
     let names: Vec<String> = plan.into_iter().map(|topic| topic.name).collect();
     let safety = topics::safety(brokers, &names).await;
-    let safety =
-        safety.with_context(|| format!("Kafka at {brokers} does not answer; {IS_IT_UP}"))?;
+    let safety = safety.map_err(|error| kafka_error(brokers, error))?;
     let mut is_fine = true;
     let mut documents = Vec::new();
     for name in names {
@@ -90,9 +97,9 @@ async fn check(brokers: &str, out: &Output) -> Result<ExitCode> {
             "in_sync": found.map(|safety| safety.in_sync),
         }));
     }
-    out.document(&json!({ "topics": documents }));
+    out.list("topics", &json!({ "topics": documents }));
     if !is_fine {
         out.line("`flotilla topics apply` mends that");
     }
-    Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_fine { ExitCode::SUCCESS } else { Exit::No.into() })
 }

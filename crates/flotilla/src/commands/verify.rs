@@ -77,7 +77,7 @@ fn ask(
         let mut command = Command::new(&program);
         command
             .args(args)
-            .args(out.is_json().then_some("--json"))
+            .args(out.is_for_programs().then_some("--json"))
             .env("FLOTILLA_KAFKA_BROKERS", &brokers)
             .env("FLOTILLA_REGISTRY_URL", &registry)
             .stdin(Stdio::null())
@@ -92,11 +92,11 @@ fn ask(
         let said = String::from_utf8(answer.stdout).context("a program says what is not UTF-8")?;
         said.lines().for_each(|line| out.line(line));
         // Without a line it has said on standard error what hinders it.
-        let documents = said.lines().filter(|_| out.is_json()).map(serde_json::from_str::<Value>);
+        let documents = said.lines().filter(|_| out.is_for_programs()).map(serde_json::from_str::<Value>);
         answers.extend(documents.collect::<Result<Vec<_>, _>>()?);
     }
     ensure!(!codes.is_empty(), "there is no service to ask");
-    out.document(&json!({ "services": answers }));
+    out.list("services", &json!({ "services": answers }));
     Ok(match (codes.contains(&DIFFERENT), codes.iter().all(|code| *code == UNJUDGED)) {
         (true, _) => ExitCode::from(DIFFERENT as u8),
         (false, true) => ExitCode::from(UNJUDGED as u8),

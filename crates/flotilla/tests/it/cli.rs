@@ -42,6 +42,8 @@ pub(crate) fn command(state: &Path, args: &[&str]) -> Command {
     {
         command.env_remove(name);
     }
+    // The contexts of the one who tests are not meant.
+    command.env("XDG_CONFIG_HOME", "/nowhere").env("XDG_STATE_HOME", "/nowhere");
     command.args(args).env("FLOTILLA_STATE", state);
     command
 }

@@ -8,6 +8,7 @@ mod new;
 mod nowhere;
 mod operating;
 mod output;
+mod reference;
 mod ready;
 mod schemas;
 mod topics;

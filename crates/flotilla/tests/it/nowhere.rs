@@ -23,7 +23,7 @@ async fn commands_that_talk_to_a_fleet_create_nothing_where_there_is_none() {
         &["events", "tail"],
     ] {
         let said = finish(command(&state, args)).await;
-        assert_eq!(said.code, 1, "{args:?}");
+        assert_eq!(said.code, 5, "{args:?}");
         assert!(said.stderr.contains("there is no fleet in"), "{args:?}: {}", said.stderr);
         assert!(said.stderr.contains("`flotilla local up`"), "{args:?}: {}", said.stderr);
     }
@@ -42,7 +42,7 @@ async fn a_state_folder_is_named_in_full_and_an_empty_one_is_none() {
         command.current_dir(&here);
         let said = finish(command).await;
         let meant = format!("there is no fleet in {}", here.join(meant).display());
-        assert_eq!(said.code, 1);
+        assert_eq!(said.code, 5);
         assert!(said.stderr.contains(&meant), "{meant}: {}", said.stderr);
     }
     let strange = here.join("two\nlines");
@@ -62,7 +62,7 @@ async fn a_service_that_does_not_exist_is_an_error_that_names_those_that_do() {
         &["dlq", "drop", "--service", "order-admin", "--yes"],
     ] {
         let said = finish(command(folder.path(), args)).await;
-        assert_eq!(said.code, 1, "{args:?}: {}", said.stderr);
+        assert_eq!(said.code, 5, "{args:?}: {}", said.stderr);
         assert!(said.stderr.contains("no service is called"), "{args:?}: {}", said.stderr);
         assert!(said.stderr.contains("order, payment, inventory, shipping"), "{}", said.stderr);
     }
@@ -82,7 +82,7 @@ async fn a_service_that_is_down_is_named_with_the_next_step() {
         let mut command = command(folder.path(), args);
         command.env(variable, format!("http://{free}"));
         let said = finish(command).await;
-        assert_eq!(said.code, 1, "{args:?}");
+        assert_eq!(said.code, 6, "{args:?}");
         assert!(said.stderr.contains(&free.to_string()), "{args:?}: {}", said.stderr);
         assert!(said.stderr.contains("`flotilla local up`"), "{args:?}: {}", said.stderr);
     }
@@ -107,6 +107,7 @@ async fn an_error_is_json_where_json_is_asked_for() {
     let said = finish(command(folder.path(), &["--json", "order", "list"])).await;
     let error: serde_json::Value = serde_json::from_str(&said.stderr).unwrap();
     assert!(error["error"].as_str().unwrap().contains("there is no fleet in"), "{error}");
+    assert_eq!((said.code, &error["code"]), (5, &5.into()));
     assert_eq!(said.stdout, "");
 }
 

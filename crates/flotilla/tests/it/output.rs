@@ -144,5 +144,5 @@ fn a_call_over_plain_http_reads_no_certificates() {
     assert!(Command::new("mkfifo").arg(&certificates).status().unwrap().success());
     let mut command = command(folder.path(), &["order", "list"]);
     command.env("SSL_CERT_FILE", &certificates).env("FLOTILLA_ORDER_URL", "http://127.0.0.1:1");
-    assert_eq!(ends(command.stderr(Stdio::null()).spawn().unwrap(), "order list"), Some(1));
+    assert_eq!(ends(command.stderr(Stdio::null()).spawn().unwrap(), "order list"), Some(6));
 }

@@ -104,6 +104,6 @@ async fn an_order_that_does_not_exist_is_not_asked_for_again() {
     let head = "HTTP/1.1 404 Not Found\r\ncontent-type: application/problem+json";
     let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     let (said, _) = tokio::join!(finish(watch), serve(&listener, &answer));
-    assert_eq!(said.code, 1);
+    assert_eq!(said.code, 5);
     assert!(said.stderr.contains("there is no such order"), "{}", said.stderr);
 }

@@ -18,7 +18,7 @@ pub(crate) fn letters_are_shown_retried_and_dropped(fleet: &Fleet) {
     fleet.ok("dlq list --service inventory --reason refused").says("late-item");
     fleet.ok(&format!("dlq show inventory {early}")).says("late-item");
     fleet.ok(&format!("dlq show inventory {garbage}")).says("undecoded");
-    fleet.run("dlq show inventory 999999").with_code(1).complains("no such dead letter");
+    fleet.run("dlq show inventory 999999").with_code(5).complains("no such dead letter");
 
     // What cannot be read today cannot be read tomorrow; what came too early is right by now.
     fleet.ok("dlq retry --service inventory").says("would retry 2");
@@ -29,7 +29,7 @@ pub(crate) fn letters_are_shown_retried_and_dropped(fleet: &Fleet) {
     fleet.ok("stock list").says("free 5");
     fleet.ok(&format!("dlq drop {garbage}")).says("would drop 1");
     fleet.ok("dlq drop --reason undecodable --yes").says("dropped");
-    fleet.run("dlq retry --reason refused").with_code(1).complains("flotilla dlq list");
+    fleet.run("dlq retry --reason refused").with_code(5).complains("flotilla dlq list");
     fleet.ok("dlq list").says("no dead letters wait");
 }
 

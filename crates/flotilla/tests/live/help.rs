@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::program::flotilla;
 
 /// Options that every command has; they are tested where they make a difference.
-const EVERYWHERE: [&str; 3] = ["--help", "--version", "--json"];
+const EVERYWHERE: [&str; 6] =
+    ["--help", "--version", "--json", "--output", "--context", "--yes-on"];
 
 /// The commands by their words, such as `order list`, with the options of each.
 pub(crate) struct Tree {

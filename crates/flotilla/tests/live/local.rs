@@ -64,7 +64,7 @@ fn another_fleet_gets_no_command(fleet: &Fleet) {
     for line in
         ["order list", "stock list", "dlq list", "events tail", "topics list", "schema list"]
     {
-        fleet.run(line).with_code(1).complains("does not run in").complains("`flotilla local up`");
+        fleet.run(line).with_code(6).complains("does not run in").complains("`flotilla local up`");
     }
     assert_eq!(other.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
 }
@@ -89,10 +89,15 @@ fn frozen_processes_hold_nobody_up(fleet: &Fleet) {
 }
 
 pub(crate) fn is_looked_at_stopped_and_forgotten(fleet: &Fleet) {
-    fleet.run("local logs nobody").with_code(1).complains("there are: postgres-order");
+    fleet.run("local logs nobody").with_code(5).complains("there are: postgres-order");
     fleet.ok("local logs kafka").says("Kafka Server started");
     fleet.until("local logs kafka --follow", "Kafka Server started", || ());
     fleet.ok("completions bash").says("dlq");
+    fleet.ok("man").says(".TH flotilla 1");
+    fleet.ok("man --markdown").says("## Exit codes");
+    let pages = tempfile::TempDir::new().unwrap();
+    fleet.run_in(pages.path(), "man pages").with_code(0).says("pages are in pages");
+    assert!(pages.path().join("pages/flotilla-events-tail.1").exists());
 
     let stale = fleet.settings.ports.base() + 1000;
     for line in ["order list", "local status", "audit"] {
@@ -109,6 +114,6 @@ pub(crate) fn is_looked_at_stopped_and_forgotten(fleet: &Fleet) {
     fleet.x("down").with_code(0);
     fleet.run("local status").with_code(3).says("down");
     fleet.ok("local reset");
-    fleet.run("local status").with_code(1).complains("there is no fleet in");
+    fleet.run("local status").with_code(5).complains("there is no fleet in");
     assert_eq!(processes_of(fleet.root()), [0; 0], "{}", fleet.root().display());
 }

@@ -32,7 +32,7 @@ pub(crate) fn writes_a_service_and_takes_it_away(fleet: &Fleet) {
         "new service unheardof --hears order.events,payment.events --publishes --keyed-by order";
 
     run(&format!("{asked} --dry-run")).with_code(0).says("+    { crate = \"unheardof\"");
-    run(asked).with_code(1).complains("--yes");
+    run(asked).with_code(4).complains("--yes");
     assert!(!there("services/unheardof"));
     run(&format!("{asked} --yes")).with_code(0).says("./x up --with unheardof");
     assert!(there("services/unheardof/schemas/UnheardofNoted.avsc"));

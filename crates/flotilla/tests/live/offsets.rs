@@ -11,7 +11,7 @@ pub(crate) fn are_listed_and_stopped_partitions_moved(fleet: &Fleet) {
     fleet.ok("offsets list --service inventory").says("unread");
     fleet.ok("offsets list --stopped").says("no partition is stopped");
     let topic = "inventory --topic warehouse.stock-adjustments";
-    fleet.run(&format!("offsets move {topic} --to end")).with_code(1).complains("--stopped");
+    fleet.run(&format!("offsets move {topic} --to end")).with_code(5).complains("--stopped");
     fleet.run(&format!("offsets move {topic} --to nowhere")).with_code(2).complains("first, end");
 
     fleet.ok("stock set moved Moved 100");
@@ -25,9 +25,10 @@ pub(crate) fn are_listed_and_stopped_partitions_moved(fleet: &Fleet) {
     move_beyond_the_end(fleet, partition);
     let stopped = || fleet.ok("offsets list --stopped").stdout;
     assert!(stopped().contains("stopped: beyond_end"), "{}", stopped());
+    fleet.ok("consumers list").says("1 partitions stopped").says("stopped: beyond_end");
     fleet.ok(&format!("offsets move {topic} --to end")).says("would move 1");
     let one = format!("offsets move {topic} --partition {partition}");
-    fleet.run(&format!("{one} --to 999 --yes")).with_code(1).complains("ends at");
+    fleet.run(&format!("{one} --to 999 --yes")).with_code(4).complains("ends at");
     fleet.ok(&format!("{one} --to end --yes")).says("moved from");
     fleet.ok("offsets list --stopped").says("no partition is stopped");
     // What comes next is read, by the service that ran all the time.

@@ -11,7 +11,7 @@ pub(crate) fn are_placed_watched_and_ended(fleet: &Fleet) {
 
     fleet.ok(&format!("order watch {order}")).says("OrderPlaced").says("OrderCompleted");
     fleet.ok(&format!("order show {order}")).says("completed").says("2 x cup");
-    fleet.run(&format!("order cancel {order}")).with_code(1).complains("completed");
+    fleet.run(&format!("order cancel {order}")).with_code(4).complains("completed");
     fleet.ok(&format!("order return {order}")).says("return");
     fleet.ok(&format!("order watch {order}")).says("OrderReturned");
 
@@ -29,7 +29,7 @@ pub(crate) fn are_placed_watched_and_ended(fleet: &Fleet) {
     let page = fleet.ok("--json order list --customer anne --limit 1").document();
     let cursor = page["next_cursor"].as_str().unwrap();
     fleet.ok(&format!("order list --customer anne --cursor {cursor}")).says(&order);
-    fleet.run("order list --state bought").with_code(1).complains("state");
-    fleet.run("order place --sku no-such-sku=1").with_code(1).complains("no-such-sku");
+    fleet.run("order list --state bought").with_code(4).complains("state");
+    fleet.run("order place --sku no-such-sku=1").with_code(4).complains("no-such-sku");
     fleet.run("order place --sku tea").with_code(2).complains("NAME=NUMBER");
 }

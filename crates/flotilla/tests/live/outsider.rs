@@ -2,6 +2,7 @@
 
 use chassis::Registry;
 use chassis::testing::{Framer, Outsider};
+use chassis::topics::{self, TopicPlan};
 use events::{Events, Sku, StockAdjusted, WarehouseEvent};
 use uuid::Uuid;
 
@@ -33,6 +34,13 @@ pub(crate) fn adjusts(fleet: &Fleet, sku: &str, delta: i64) -> i32 {
 pub(crate) fn sends_garbage(fleet: &Fleet) {
     let sent = async { outsider(fleet).send(TOPIC, "garbage", &[], Some(b"not Avro")).await };
     runtime().block_on(sent).unwrap();
+}
+
+/// Creates a topic with as many partitions as those of the fleet have, or others.
+pub(crate) fn creates(fleet: &Fleet, topic: &str, partitions: i32) {
+    let plan = TopicPlan { name: topic.to_owned(), partitions, settings: Vec::new() };
+    let brokers = format!("127.0.0.1:{}", fleet.settings.ports.get("kafka"));
+    runtime().block_on(topics::apply(&brokers, &[plan], 1)).unwrap();
 }
 
 fn outsider(fleet: &Fleet) -> Outsider {

@@ -19,12 +19,12 @@ pub(crate) fn are_shown_and_settled_where_the_provider_refuses(fleet: &Fleet) {
 
     let settle =
         |said: &str| fleet.run(&format!("payment settle {order} {said} --reason transfer"));
-    settle("refunded --by ada").with_code(1).complains("does not wait for this outcome");
+    settle("refunded --by ada").with_code(4).complains("does not wait for this outcome");
     let held = "authorized --authorization pi_1 --by ada";
-    settle(held).with_code(1).complains("does not wait for this outcome");
+    settle(held).with_code(4).complains("does not wait for this outcome");
     settle("captured").with_code(2).complains("--by");
     settle("captured --by ada").with_code(0).says("received");
     assert!(shown()["open_call"].is_null(), "{}", shown());
     fleet.ok(&format!("order watch {order}")).says("OrderCompleted");
-    settle("captured --by ada").with_code(1).complains("does not wait for this outcome");
+    settle("captured --by ada").with_code(4).complains("does not wait for this outcome");
 }

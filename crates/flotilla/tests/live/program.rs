@@ -1,10 +1,10 @@
 //! Running the program, keeping in mind what was run, and stopping its fleet at the end.
 
 use std::cell::RefCell;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Seek, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -125,6 +125,8 @@ impl Fleet {
         let mut command = flotilla();
         command.env("FLOTILLA_STATE", self.root()).current_dir("/");
         command.env("FLOTILLA_CACHE", self.root().join(CACHE));
+        command.env("XDG_CONFIG_HOME", self.root().join("config"));
+        command.env("XDG_STATE_HOME", self.root().join("state"));
         command.envs(HOSTILE).env_remove("HOME");
         command
     }
@@ -157,6 +159,29 @@ impl Fleet {
         said(line, command.args(line.split(' ')))
     }
 
+    /// The same in a folder, with a text to read.
+    pub(crate) fn run_with(&self, folder: &Path, line: &str, input: &str) -> Said {
+        self.lines.borrow_mut().push(line.to_owned());
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(input.as_bytes()).unwrap();
+        file.rewind().unwrap();
+        let mut command = self.command();
+        let output =
+            command.args(line.split(' ')).current_dir(folder).stdin(file).output().unwrap();
+        Said::of(line, output)
+    }
+
+    /// Starts what has to be stopped.
+    pub(crate) fn start_in(&self, folder: &Path, line: &str) -> Child {
+        let mut command = self.command();
+        command
+            .args(line.split(' '))
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        command.spawn().unwrap()
+    }
+
     /// Runs it; it must succeed.
     pub(crate) fn ok(&self, line: &str) -> Said {
         self.run(line).with_code(0)
@@ -183,13 +208,7 @@ impl Drop for Fleet {
 
 /// Runs a command to its end.
 pub(crate) fn said(line: &str, command: &mut Command) -> Said {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    Said {
-        line: line.to_owned(),
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    Said::of(line, command.stdin(Stdio::null()).output().unwrap())
 }
 
 /// Runs a command until a line of its output contains what is wanted, and returns that line.
@@ -219,6 +238,15 @@ pub(crate) fn until(
 }
 
 impl Said {
+    fn of(line: &str, output: Output) -> Self {
+        Said {
+            line: line.to_owned(),
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     #[track_caller]
     pub(crate) fn with_code(self, code: i32) -> Self {
         let Said { line, stdout, stderr, .. } = &self;

@@ -11,14 +11,14 @@ pub(crate) fn are_shown_and_settled_where_the_carrier_refuses(fleet: &Fleet) {
     let settle = |order: &str, said: &str| {
         fleet.run(&format!("shipment settle {order} {said} --reason courier-4711"))
     };
-    settle(&sent, "dispatched --by ada").with_code(1).complains("tracking_code is needed");
-    settle(&sent, "refused --tracking T1 --by ada").with_code(1).complains("dispatched only");
+    settle(&sent, "dispatched --by ada").with_code(4).complains("tracking_code is needed");
+    settle(&sent, "refused --tracking T1 --by ada").with_code(4).complains("dispatched only");
     settle(&sent, "dispatched --tracking T1").with_code(2).complains("--by");
     let unknown = Uuid::new_v4().to_string();
-    settle(&unknown, "cancelled --by ada").with_code(1).complains("no such shipment");
+    settle(&unknown, "cancelled --by ada").with_code(5).complains("no such shipment");
     settle(&sent, "dispatched --tracking T1 --by ada").with_code(0).says("dispatched, T1");
     fleet.ok(&format!("order watch {sent}")).says("OrderCompleted");
-    settle(&sent, "cancelled --by ada").with_code(1).complains("does not wait for this outcome");
+    settle(&sent, "cancelled --by ada").with_code(4).complains("does not wait for this outcome");
 
     let refused = stuck(fleet);
     let why = "refused --refusal goods_not_accepted --by ada";

@@ -5,6 +5,15 @@ use crate::program::Fleet;
 pub(crate) fn and_schemas_are_listed_and_applied(fleet: &Fleet) {
     fleet.ok("topics list").says("order.events").says("3 partitions");
     fleet.ok("topics apply --partitions 4 --replication 1").says("existed (3 partitions)");
+    let described = fleet.ok("topics describe order.events -o wide").says("written by  order");
+    described
+        .says("payment, inventory, shipping")
+        .says("order_id")
+        .says("gapless")
+        .says("leader 1");
+    let all = fleet.ok("topics describe").says("warehouse, outside of the fleet");
+    all.says("the last of each key, for ever").says("shipping.dead-letters").says("30 days");
+    fleet.run("topics describe typo").with_code(5).complains("flotilla topics list");
     fleet.ok("topics check").says("order.events").says("ok");
     fleet.ok("schema check").says("ok");
     fleet.ok("schema register").says("id ");

@@ -13,6 +13,7 @@ use tempfile::NamedTempFile;
 
 use super::unread;
 use crate::commands::{brokers, language};
+use crate::context::consent;
 use crate::output::Output;
 
 #[derive(Args)]
@@ -87,6 +88,7 @@ fn folder_for(file: &Path, force: bool) -> Result<&Path> {
 }
 
 pub(crate) async fn load(Load { file, topic }: Load, out: &Output) -> Result<ExitCode> {
+    consent()?;
     let brokers = brokers()?;
     let names: Vec<&str> = topic.iter().map(String::as_str).collect();
     let there = fs::metadata(&file).with_context(|| format!("cannot read {}", file.display()))?;

@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::commands::http::{Call, Http};
+use crate::context::consent;
 use crate::output::Output;
 
 /// How often the service is asked for its progress.
@@ -28,6 +29,7 @@ pub(crate) struct Republish {
 }
 
 pub(crate) async fn run(command: Republish, out: &Output) -> Result<ExitCode> {
+    consent()?;
     let Republish { topic, minutes, no_wait } = command;
     let service = topic.split('.').next().unwrap_or_default();
     let base = crate::commands::admin_url(service)

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use local::doctor;
 use serde_json::json;
 
+use crate::exit::Exit;
 use crate::output::Output;
 
 pub(super) fn examine(out: &Output) -> ExitCode {
@@ -16,9 +17,9 @@ pub(super) fn examine(out: &Output) -> ExitCode {
         };
         out.line(format_args!("{:18} {verdict} {what}", check.name));
     }
-    out.document(&json!({ "checks": checks }));
+    out.list("checks", &json!({ "checks": checks }));
     match checks.iter().all(|check| check.found.is_some()) {
         true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+        false => Exit::No.into(),
     }
 }

@@ -7,9 +7,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 
 use crate::commands::fleet;
+use crate::exit::{Exit, coded};
 use crate::output::Output;
 
 /// How often a followed log is checked.
@@ -24,7 +25,8 @@ pub(super) async fn logs(name: &str, follow: bool, out: &Output) -> Result<()> {
     let known = fleet.environment().status();
     let Some(status) = known.iter().find(|status| status.name == name) else {
         let names: Vec<&str> = known.iter().map(|status| status.name.as_str()).collect();
-        bail!("no process is called {name}; there are: {}", names.join(", "));
+        let none = anyhow!("no process is called {name}; there are: {}", names.join(", "));
+        return Err(coded(Exit::Missing, none));
     };
     let path = Path::new(&status.log);
     let file = File::open(path);

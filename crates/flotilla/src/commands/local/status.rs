@@ -10,13 +10,12 @@ use local::ServerStatus;
 use serde_json::{Value, json};
 
 use crate::commands::{Call, Http, fleet};
+use crate::exit::Exit;
 use crate::output::Output;
 use flotilla::fleet::Fleet;
 
 /// How long a service may take to say whether it is ready.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The exit code when something does not do its work.
-const NOT_ALL_UP: u8 = 3;
 
 /// What a process does.
 enum State {
@@ -57,9 +56,9 @@ pub(super) async fn status(out: &Output) -> Result<ExitCode> {
                                "waits_for": reasons, "pid": process.pid, "port": process.port,
                                "log": process.log }));
     }
-    out.document(&json!({ "processes": documents }));
+    out.list("processes", &json!({ "processes": documents }));
     let all_up = states.iter().all(|state| matches!(state, State::Up));
-    Ok(if all_up { ExitCode::SUCCESS } else { ExitCode::from(NOT_ALL_UP) })
+    Ok(if all_up { ExitCode::SUCCESS } else { Exit::Unknown.into() })
 }
 
 async fn state(fleet: &Fleet, http: &Http, process: &ServerStatus) -> State {

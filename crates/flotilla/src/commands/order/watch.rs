@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use futures::StreamExt;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::{entry_line, reason};
 use crate::commands::http::{Call, Http, body};
 use crate::commands::{IS_IT_UP, text};
+use crate::exit::{Exit, coded};
 use crate::output::Output;
 
 /// How often a stream that brings nothing new is resumed, and how long after the one before:
@@ -38,10 +39,11 @@ pub(crate) async fn watch(http: &Http, base: &str, order: &str, out: &Output) ->
         };
         retries = if watch.seen == seen { retries + 1 } else { 0 };
         if retries > RETRIES_MAX {
-            bail!(
+            let silent = anyhow!(
                 "the order service at {base} does not tell how {order} goes on: {why}; {IS_IT_UP}; \
                  then `flotilla order watch {order}` shows all of it"
             );
+            return Err(coded(Exit::Away, silent));
         }
         // A stream that brought something ended for a reason: usually the order's end.
         if retries > 0 {
@@ -56,7 +58,7 @@ fn show_end(ended: &Value, out: &Output) -> ExitCode {
     out.line(format_args!("  {}", if is_cancelled { out.bad(state) } else { out.good(state) }));
     let (order, state, reason) = (&ended["order_id"], &ended["state"], &ended["reason"]);
     out.document(&json!({ "order_id": order, "state": state, "reason": reason }));
-    if is_cancelled { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if is_cancelled { Exit::No.into() } else { ExitCode::SUCCESS }
 }
 
 /// Why a stream is over.
