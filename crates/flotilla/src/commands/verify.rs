@@ -92,7 +92,8 @@ fn ask(
         let said = String::from_utf8(answer.stdout).context("a program says what is not UTF-8")?;
         said.lines().for_each(|line| out.line(line));
         // Without a line it has said on standard error what hinders it.
-        let documents = said.lines().filter(|_| out.is_for_programs()).map(serde_json::from_str::<Value>);
+        let documents =
+            said.lines().filter(|_| out.is_for_programs()).map(serde_json::from_str::<Value>);
         answers.extend(documents.collect::<Result<Vec<_>, _>>()?);
     }
     ensure!(!codes.is_empty(), "there is no service to ask");

@@ -125,7 +125,10 @@ fn what_is_wrong_is_named_before_anything_is_published(fleet: &Fleet, folder: &P
         "key: expected tea, the event's sku, found milk",
         &second("\"key\":\"tea\"", "\"key\":\"milk\""),
     );
-    refused("no event is called Moved", &second("StockAdjusted", "Moved"));
+    refused(
+        "no event is called flotilla.warehouse.v1.Moved; there are",
+        &second("StockAdjusted", "Moved"),
+    );
     refused("no event: expected", &format!("{good}no JSON\n"));
     let absent = fleet.run_in(folder, "events publish absent.jsonl").with_code(1);
     absent.complains("cannot read absent.jsonl");
