@@ -16,6 +16,7 @@ use anyhow::{Result, anyhow};
 use chassis::tail::TailError;
 use clap::Subcommand;
 use language::{RecordInfo, TopicInfo};
+use roster::{Member, ROSTER};
 
 use super::kafka_error;
 use crate::exit::{Exit, coded};
@@ -63,6 +64,13 @@ fn record_of(
         let known: Vec<&str> = all().map(|(_, record)| record.name).collect();
         format!("no event is called {name}; there are: {}", known.join(", "))
     })
+}
+
+/// The service that alone writes to a topic, its dead letters included.
+fn writer_of(topic: &str) -> Option<&'static str> {
+    let sets_aside = |member: &&Member| chassis::dead_letter_topic(member.name) == topic;
+    let writer = roster::owner_of(topic).or_else(|| ROSTER.iter().find(sets_aside));
+    writer.map(|member| member.name)
 }
 
 /// Why topics cannot be read, with the next step.

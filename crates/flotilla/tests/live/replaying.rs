@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -44,6 +45,9 @@ fn to_its_own_topic_it_changes_nothing(fleet: &Fleet) {
     assert_eq!(shown(), before);
     let refused = fleet.run("events replay inventory.catalogue --yes").with_code(4);
     refused.complains("keeps only the last event of a key");
+    let refused =
+        fleet.run("events replay order.events --to-topic order.dead-letters").with_code(4);
+    refused.complains("belongs to order");
     let refused = fleet.run("events replay order.events --to-topic payment.events").with_code(4);
     refused.complains("belongs to payment");
     fleet.ok("events replay order.events --to-topic payment.events --force-topic payment.events");
@@ -91,6 +95,13 @@ fn interrupted_it_goes_on_where_it_was(fleet: &Fleet) {
     running.wait().unwrap();
     let before = sent();
     assert!((before as usize) < source.len(), "{before} of {}", source.len());
+    // From the keyboard, after which nothing is sent twice.
+    let mut running = fleet.start_in(folder.path(), &slow);
+    wait_for("more events", || (sent() > before).then_some(()));
+    Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
+    assert_eq!(running.wait().unwrap().code(), Some(130));
+    let before = sent();
+
     let done = fleet.run_in(folder.path(), &format!("{replay} --rate 100000")).with_code(0);
     done.says(&format!("goes on where it was: {before} events")).says("events of order.events");
     let resumed = ids(fleet, "resumed");

@@ -21,6 +21,7 @@ use serde_json::json;
 use tokio::task::block_in_place;
 
 use super::line::Line;
+use super::writer_of;
 use crate::commands::{brokers, kafka_error, language, registry};
 use crate::context::consent;
 use crate::exit::{Exit, coded};
@@ -129,8 +130,8 @@ impl Publishing<'_> {
         if is_foreign || self.asked.force_topic.iter().any(|forced| forced == topic) {
             return Ok(());
         }
-        let why = match roster::owner_of(topic) {
-            Some(owner) => format!("{topic} belongs to {}, which alone writes there", owner.name),
+        let why = match writer_of(topic) {
+            Some(service) => format!("{topic} belongs to {service}, which alone writes there"),
             None => format!("nobody outside is known to write to {topic}"),
         };
         let open: Vec<&str> = FOREIGN_TOPICS.iter().map(|(name, _)| *name).collect();

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
 use super::selection::Selection;
-use super::{line, unread};
+use super::{line, unread, writer_of};
 use crate::commands::{brokers, kafka_error};
 use crate::context::consent;
 use crate::exit::{Exit, coded};
@@ -90,14 +90,12 @@ async fn target(asked: &Replay, to: &str, brokers: &str) -> Result<Target> {
     let (source, target) = (find(&asked.topic)?, find(to)?);
     let is_compacted =
         target.settings.get("cleanup.policy").is_some_and(|policy| policy.contains("compact"));
-    let owner = roster::owner_of(to).filter(|_| to != asked.topic);
-    let complaint = match (is_compacted, owner) {
+    let writer = writer_of(to).filter(|_| to != asked.topic);
+    let complaint = match (is_compacted, writer) {
         (true, _) => {
             Some("keeps only the last event of a key, which an older one would replace".to_owned())
         }
-        (false, Some(owner)) => {
-            Some(format!("belongs to {}, which alone writes there", owner.name))
-        }
+        (false, Some(service)) => Some(format!("belongs to {service}, which alone writes there")),
         (false, None) => None,
     };
     if let Some(complaint) = complaint.filter(|_| !asked.force_topic.iter().any(|f| f == to)) {
