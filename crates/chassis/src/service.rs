@@ -173,6 +173,10 @@ pub trait Hears<E: Events>: Service {
     /// one that cannot be decoded or whose headers are wrong.
     const NEVER_DEAD_LETTERED: &'static [&'static str] = &[];
 
+    /// What each record that is heard makes the service do, in one sentence: for whoever changes an event and asks
+    /// who depends on it. Stands beside `hear`, so that both change together; names are checked at start.
+    const ASKS: &'static [(&'static str, &'static str)] = &[];
+
     /// How a redelivery under the same event id is told apart from a new event.
     const DEDUPLICATION: Deduplication = Deduplication::Inbox;
 

@@ -57,6 +57,11 @@ impl Hears<OrderEvent> for Points {
     /// Without it, a customer would keep the points of goods that were sent back.
     const NEVER_DEAD_LETTERED: &'static [&'static str] = &["OrderReturned"];
 
+    const ASKS: &'static [(&'static str, &'static str)] = &[
+        ("OrderCompleted", "Gives the customer points for the total."),
+        ("OrderReturned", "Takes the points of the order back."),
+    ];
+
     fn hear(event: OrderEvent, _sequence: i64) -> Option<Addressed<OrderId, domain::Input>> {
         let order = *event.order_id();
         let input = match event {

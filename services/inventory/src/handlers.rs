@@ -18,6 +18,13 @@ impl Hears<OrderEvent> for Inventory {
     const NEVER_DEAD_LETTERED: &'static [&'static str] =
         &["OrderCancelled", "OrderShipped", "OrderReturned"];
 
+    const ASKS: &'static [(&'static str, &'static str)] = &[
+        ("OrderPlaced", "Sets all lines aside, or none and says which are short."),
+        ("OrderCancelled", "Gives what was set aside back to the free stock."),
+        ("OrderShipped", "Deducts what was set aside: it has left."),
+        ("OrderReturned", "Takes the goods back into the free stock."),
+    ];
+
     const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
 
     fn hear(event: OrderEvent, _sequence: i64) -> Option<Input> {
@@ -42,6 +49,12 @@ impl Hears<OrderEvent> for Inventory {
 
 impl Hears<WarehouseEvent> for Inventory {
     const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
+
+    const ASKS: &'static [(&'static str, &'static str)] = &[(
+        "StockAdjusted",
+        "Changes the free units by the delta, once for each adjustment id; sets the adjustment aside where the item is \
+         unknown or too few units are free.",
+    )];
 
     /// Warehouses write with clients of any kind, and these need not set headers.
     fn id_of(event: &WarehouseEvent) -> Option<String> {

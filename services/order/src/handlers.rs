@@ -20,6 +20,13 @@ impl Hears<InventoryEvent> for Orders {
     const NEVER_DEAD_LETTERED: &'static [&'static str] =
         &["StockRejected", "StockReleased", "StockReturned"];
 
+    const ASKS: &'static [(&'static str, &'static str)] = &[
+        ("StockReserved", "Confirms the order, once payment has said yes as well."),
+        ("StockRejected", "Cancels the order, and shows its customer which lines are short."),
+        ("StockReleased", "Ends a cancelled order, once its money has been given back as well."),
+        ("StockReturned", "Ends a returned order, once its money has been refunded as well."),
+    ];
+
     fn hear(event: InventoryEvent, _sequence: i64) -> Option<Input> {
         let kind = Kind::from(&event);
         let order = *event.order_id();
@@ -42,6 +49,14 @@ impl Hears<PaymentEvent> for Orders {
     const NEVER_DEAD_LETTERED: &'static [&'static str] =
         &["PaymentDeclined", "PaymentVoided", "PaymentReceived", "PaymentRefunded"];
 
+    const ASKS: &'static [(&'static str, &'static str)] = &[
+        ("PaymentAuthorized", "Confirms the order, once inventory has said yes as well."),
+        ("PaymentDeclined", "Cancels the order."),
+        ("PaymentVoided", "Ends a cancelled order, once its goods have been given back as well."),
+        ("PaymentReceived", "Completes the order."),
+        ("PaymentRefunded", "Ends a returned order, once its goods are back as well."),
+    ];
+
     fn hear(event: PaymentEvent, _sequence: i64) -> Option<Input> {
         let input = match &event {
             PaymentEvent::PaymentAuthorized(_) => domain::Input::PaymentAuthorized,
@@ -61,6 +76,18 @@ impl Hears<ShippingEvent> for Orders {
     /// Every answer of the pivot decides whether money is taken or given back.
     const NEVER_DEAD_LETTERED: &'static [&'static str] =
         &["ShipmentDispatched", "ShipmentRefused", "ShipmentCancelled"];
+
+    const ASKS: &'static [(&'static str, &'static str)] = &[
+        (
+            "ShipmentDispatched",
+            "Says that the order is shipped, also where its cancellation was wanted too late.",
+        ),
+        ("ShipmentRefused", "Cancels the order."),
+        (
+            "ShipmentCancelled",
+            "Cancels the order, for the cause for which its cancellation was wanted.",
+        ),
+    ];
 
     fn hear(event: ShippingEvent, _sequence: i64) -> Option<Input> {
         let kind = Kind::from(&event);
@@ -85,6 +112,11 @@ impl Hears<CatalogueEvent> for Orders {
     /// The number that inventory gave a price under the item's lock tells which of two is later: no
     /// replica's clock agrees with the order of commits.
     const NUMBERED: bool = true;
+
+    const ASKS: &'static [(&'static str, &'static str)] = &[(
+        "StockItemChanged",
+        "Charges this price from now on, unless a later one was heard before.",
+    )];
 
     fn hear(event: CatalogueEvent, sequence: i64) -> Option<Input> {
         match event {

@@ -72,6 +72,16 @@ impl Hears<OrderEvent> for Payments {
     const NEVER_DEAD_LETTERED: &'static [&'static str] =
         &["OrderCancelled", "OrderShipped", "OrderReturned"];
 
+    const ASKS: &'static [(&'static str, &'static str)] = &[
+        ("OrderPlaced", "Asks the payment provider to set the total aside."),
+        (
+            "OrderCancelled",
+            "Asks the provider to give back what is set aside, or says at once that nothing is.",
+        ),
+        ("OrderShipped", "Asks the provider for the money that is set aside."),
+        ("OrderReturned", "Asks the provider to refund the money."),
+    ];
+
     const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
 
     fn hear(event: OrderEvent, _sequence: i64) -> Option<Input> {

@@ -77,6 +77,15 @@ impl Hears<OrderEvent> for Shipments {
     /// `OrderConfirmed` only makes an order overdue.
     const NEVER_DEAD_LETTERED: &'static [&'static str] = &["OrderCancellationRequested"];
 
+    const ASKS: &'static [(&'static str, &'static str)] = &[
+        ("OrderConfirmed", "Books a parcel with the carrier."),
+        (
+            "OrderCancellationRequested",
+            "Cancels the parcel where the carrier does not have it yet; otherwise the dispatch that it has announced \
+             is the answer.",
+        ),
+    ];
+
     const DEDUPLICATION: Deduplication = Deduplication::Idempotent;
 
     fn hear(event: OrderEvent, _sequence: i64) -> Option<Input> {

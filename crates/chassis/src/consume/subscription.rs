@@ -120,6 +120,7 @@ pub(crate) struct Declared<S: Service> {
     pub(crate) records: &'static [RecordInfo],
     pub(crate) ignores: &'static [&'static str],
     pub(crate) never_dead_lettered: &'static [&'static str],
+    pub(crate) asks: &'static [(&'static str, &'static str)],
     pub(crate) deduplication: Deduplication,
     pub(crate) is_numbered: bool,
     pub(crate) unknown_names: Vec<&'static str>,
@@ -127,13 +128,15 @@ pub(crate) struct Declared<S: Service> {
 }
 
 pub(crate) fn declare<S: Hears<E>, E: Events>() -> Declared<S> {
-    let names = S::IGNORES.iter().chain(S::NEVER_DEAD_LETTERED).copied();
+    let asking = S::ASKS.iter().map(|(name, _)| *name);
+    let names = S::IGNORES.iter().chain(S::NEVER_DEAD_LETTERED).copied().chain(asking);
     let known = |name: &&str| E::RECORDS.iter().any(|record| record.name == *name);
     Declared {
         topic: E::TOPIC,
         records: E::RECORDS,
         ignores: S::IGNORES,
         never_dead_lettered: S::NEVER_DEAD_LETTERED,
+        asks: S::ASKS,
         deduplication: S::DEDUPLICATION,
         is_numbered: S::NUMBERED,
         unknown_names: names.filter(|name| !known(name)).collect(),

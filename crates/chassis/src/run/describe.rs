@@ -54,6 +54,8 @@ pub struct HeardTopic {
     pub topic: &'static str,
     /// Records that are decoded and become inputs, if they ask something of the service.
     pub hears: Vec<&'static str>,
+    /// What they make the service do, in a sentence each, where it says so.
+    pub asks: BTreeMap<&'static str, &'static str>,
     /// Records that never concern the service.
     pub ignores: Vec<&'static str>,
     /// Records that hold their partition if they cannot be processed.
@@ -84,6 +86,7 @@ pub fn describe<S: Service>(app: fn(&mut Env) -> App<S>) -> Description {
         HeardTopic {
             topic: declared.topic,
             hears: all.filter(|name| !declared.ignores.contains(name)).collect(),
+            asks: declared.asks.iter().copied().collect(),
             ignores: declared.ignores.to_vec(),
             never_dead_lettered: declared.never_dead_lettered.to_vec(),
             deduplication: match declared.deduplication {
