@@ -1,5 +1,6 @@
 //! The command line as a library: the tests and the benchmark also start a whole fleet and audit it;
-//! writing a new service is here to be separate from asking for it.
+//! writing a new service is here to be separate from asking for it, and so are the recorded sagas
+
 
 #![warn(missing_docs)]
 
@@ -7,3 +8,4 @@ pub mod fleet;
 pub mod audit;
 pub mod evolution;
 pub mod scaffold;
+pub mod sagas;

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod configuration;
+mod contract;
 mod documents;
 mod exploration;
 mod files;

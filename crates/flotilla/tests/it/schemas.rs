@@ -97,3 +97,49 @@ async fn a_registry_that_knows_the_release_before_takes_todays_schemas_and_no_br
         assert_eq!(bare.post(&subject, &demanding).await, StatusCode::CONFLICT, "{name}");
     }
 }
+
+/// A schema of its own, so that what is refused or taken here concerns no record of the fleet.
+fn note(fields: &Value, symbols: &[&str], doc: &str) -> String {
+    let mood = json!({ "type": "enum", "name": "Mood", "symbols": symbols, "default": "UNKNOWN" });
+    let mut all = vec![json!({ "name": "mood", "type": mood })];
+    all.extend(fields.as_array().cloned().unwrap_or_default());
+    json!({ "type": "record", "name": "Noted", "namespace": "flotilla.test", "doc": doc, "fields": all })
+        .to_string()
+}
+
+/// What docs/evolution.md allows and forbids.
+#[tokio::test]
+async fn a_registry_takes_what_may_change_and_refuses_what_may_not() {
+    let url = servers().await.registry_url();
+    let bare = Bare { http: reqwest::Client::builder().no_proxy().build().unwrap(), url };
+    let subject = "evolution-flotilla.test.Noted";
+    let amount = json!({ "name": "amount", "type": "int" });
+    let symbols = ["UNKNOWN", "GOOD"];
+    let first = note(&json!([amount]), &symbols, "A note.");
+    assert!(bare.post(subject, &first).await.is_success());
+    bare.set_compatibility(subject, "FULL_TRANSITIVE").await;
+
+    let text = json!({ "name": "text", "type": "string" });
+    let wide = json!({ "name": "amount", "type": "long" });
+    let other = json!({ "name": "sum", "type": "int" });
+    for (what, refused) in [
+        ("a field without a default", note(&json!([amount, text]), &symbols, "")),
+        ("a field that is gone", note(&json!([]), &symbols, "")),
+        ("a field that is renamed", note(&json!([other]), &symbols, "")),
+        ("a field that is widened", note(&json!([wide]), &symbols, "")),
+    ] {
+        assert_eq!(bare.post(subject, &refused).await, StatusCode::CONFLICT, "{what}");
+    }
+
+    let text = json!({ "name": "text", "type": "string", "default": "" });
+    let who = json!({ "name": "who", "type": ["null", "string"], "default": null });
+    let more = ["UNKNOWN", "GOOD", "BAD"];
+    for (what, taken) in [
+        ("another doc", note(&json!([amount]), &symbols, "Another doc.")),
+        ("a field with a default", note(&json!([amount, text]), &symbols, "")),
+        ("one in the middle that may be null", note(&json!([who, amount, text]), &symbols, "")),
+        ("another symbol", note(&json!([who, amount, text]), &more, "")),
+    ] {
+        assert!(bare.post(subject, &taken).await.is_success(), "{what}");
+    }
+}
