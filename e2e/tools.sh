@@ -10,6 +10,19 @@ judge() {
     printf '%s\n' "$program"
 }
 
+# What makes a book of the documents, without the server that it could bring. Writes on standard output where it is.
+book_program() {
+    local folder="$cache/mdbook-0.5.4"
+    mkdir -p "$cache"
+    (
+        flock 9
+        [ ! -x "$folder/bin/mdbook" ] || exit 0
+        step "building mdbook (three minutes, once)" cargo install mdbook --version "${folder##*-}" --locked --quiet \
+            --no-default-features --features search --root "$folder" >&2
+    ) 9>"$cache/mdbook.lock" || return
+    printf '%s\n' "$folder/bin/mdbook"
+}
+
 # Judges of the API's documents, and makers of clients, with packages of fixed versions: Python's by pip, and
 # with them the Node for npm's. Writes on standard output where they are.
 api_tools() {

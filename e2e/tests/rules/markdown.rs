@@ -1,5 +1,5 @@
-//! Documents agree with what is there: every link leads to a file, and the runbook names every part that `/readyz`
-//! can name.
+//! Documents agree with what is there: every link leads to a file, every document is in the book, and the runbook names
+//! every part that `/readyz` can name. Links within the built book are checked by `./x docs`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,6 +27,20 @@ fn every_link_of_a_document_leads_to_a_file() {
 }
 
 #[test]
+fn every_document_is_in_the_table_of_contents_of_the_book() {
+    let summary = fs::read_to_string(root().join("docs/SUMMARY.md")).unwrap();
+    let docs = root().join("docs");
+    let listed = summary.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+    let listed: BTreeSet<PathBuf> =
+        listed.map(|link| docs.join(link).canonicalize().unwrap()).collect();
+    for document in documents() {
+        let is_table = document.ends_with("SUMMARY.md");
+        let is_listed = listed.contains(&document.canonicalize().unwrap());
+        assert!(is_table || is_listed, "docs/SUMMARY.md does not name {}", document.display());
+    }
+}
+
+#[test]
 fn the_runbook_says_what_to_do_about_every_part_that_readyz_names() {
     let runbook = fs::read_to_string(root().join("docs/runbook.md")).unwrap();
     let parts = parts_named_in(&root().join("crates/chassis/src"));
@@ -36,9 +50,9 @@ fn the_runbook_says_what_to_do_about_every_part_that_readyz_names() {
     }
 }
 
-/// The documents at the top and in `docs`.
+/// The documents at the top, in `docs`, and beside the recorded sagas.
 fn documents() -> Vec<PathBuf> {
-    let folders = [root(), root().join("docs")];
+    let folders = ["", "docs", "docs/events", "fixtures/sagas"].map(|folder| root().join(folder));
     let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
     let files = files.map(|entry| entry.unwrap().path());
     files.filter(|file| file.extension().is_some_and(|extension| extension == "md")).collect()
