@@ -21,6 +21,7 @@ pub(crate) mod ready;
 pub(crate) mod audit;
 pub(crate) mod verify;
 pub(crate) mod new;
+pub(crate) mod contract;
 
 use std::ffi::OsString;
 use std::fmt::Display;

@@ -90,6 +90,9 @@ enum Commands {
     Verify(commands::verify::Verify),
     /// What each event changed for an order, and which changed nothing, service by service
     Explain(commands::verify::Explain),
+    /// What consumers of the fleet's topics have to do
+    #[command(subcommand)]
+    Contract(commands::contract::Contract),
     /// A new service, from a template
     #[command(subcommand)]
     New(commands::new::New),
@@ -165,6 +168,7 @@ async fn run(command: Commands, out: &output::Output) -> anyhow::Result<ExitCode
         Commands::Audit(command) => commands::audit::run(command, out).await,
         Commands::Verify(command) => commands::verify::verify(command, out),
         Commands::Explain(command) => commands::verify::explain(command, out),
+        Commands::Contract(command) => commands::contract::run(command, out).await,
         Commands::New(command) => commands::new::run(command, out),
         Commands::Completions { shell } => {
             let mut script = Vec::new();

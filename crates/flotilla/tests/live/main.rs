@@ -31,6 +31,7 @@ mod audit;
 mod verify;
 mod new;
 mod on_request;
+mod contract;
 mod one_process;
 
 use program::Fleet;
@@ -55,6 +56,7 @@ fn every_command_and_option_is_run_on_a_live_fleet() {
     offsets::are_listed_and_stopped_partitions_moved(&fleet);
     audit::judges_a_fleet_at_rest(&fleet);
     verify::makes_every_decision_again(&fleet);
+    contract::is_tested_on_servers_of_its_own(&fleet);
     on_request::services_join_the_fleet(&fleet);
     new::writes_a_service_and_takes_it_away(&fleet);
     script::looks_at_a_fleet(&fleet);
