@@ -51,7 +51,8 @@ pub(super) fn newer_schema() -> String {
     let fields = schema["fields"].as_array_mut().expect("a record has fields");
     fields.push(field);
     for field in fields {
-        if let Some(symbols) = field["type"]["symbols"].as_array_mut() {
+        let symbols = field.get_mut("type").and_then(|kind| kind.get_mut("symbols"));
+        if let Some(symbols) = symbols.and_then(Value::as_array_mut) {
             symbols.push(NEWER_SYMBOL.0.into());
         }
     }
@@ -142,4 +143,24 @@ fn number(number: i64) -> Vec<u8> {
     }
     bytes.push(rest as u8);
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_version_has_another_field_and_its_symbol_stands_where_the_number_says() {
+        let schema: Value = serde_json::from_str(&newer_schema()).unwrap();
+        let symbols = &schema["fields"][1]["type"]["symbols"];
+        assert_eq!(symbols[NEWER_SYMBOL.1 as usize], NEWER_SYMBOL.0, "{symbols}");
+        assert_eq!(schema["fields"][3]["default"], "");
+    }
+
+    #[test]
+    fn numbers_and_texts_are_written_as_avro_has_them() {
+        assert_eq!([number(0), number(-1), number(1)], [vec![0], vec![1], vec![2]]);
+        assert_eq!(number(64), [0x80, 1]);
+        assert_eq!(text("hi"), [4, b'h', b'i']);
+    }
 }
