@@ -52,7 +52,9 @@ impl Tree {
 
     /// The command or group that a command line is about, with its options; or what is wrong with it.
     pub(crate) fn find<'a>(&self, line: &'a str) -> Result<(String, Vec<&'a str>), String> {
-        let mut words = line.split_whitespace().filter(|word| !EVERYWHERE.contains(word));
+        // What stands behind two hyphens is the command line of another program.
+        let words = line.split_whitespace().take_while(|word| *word != "--");
+        let mut words = words.filter(|word| !EVERYWHERE.contains(word));
         let mut path = String::new();
         while self.groups.contains(&path) {
             match words.next() {
