@@ -17,7 +17,7 @@ book_program() {
     (
         flock 9
         [ ! -x "$folder/bin/mdbook" ] || exit 0
-        step "building mdbook (three minutes, once)" cargo install mdbook --version "${folder##*-}" --locked --quiet \
+        step "building mdbook (some minutes, once)" cargo install mdbook --version "${folder##*-}" --locked --quiet \
             --no-default-features --features search --root "$folder" >&2
     ) 9>"$cache/mdbook.lock" || return
     printf '%s\n' "$folder/bin/mdbook"
