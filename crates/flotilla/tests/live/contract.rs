@@ -8,7 +8,7 @@ pub(crate) fn is_tested_on_servers_of_its_own(fleet: &Fleet) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live/consumer.py");
     let consumer = |faults: &str| {
         let program = env!("CARGO_BIN_EXE_flotilla");
-        format!("-- python3 {} {program} {faults}", script.display())
+        format!("-- python3 {} {program} {faults}", script.display()).trim_end().to_owned()
     };
     let test = "contract test --topic order.events --idle-seconds 5";
     let right = fleet.ok(&format!("{test} {}", consumer("")));
