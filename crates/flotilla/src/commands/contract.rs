@@ -1,5 +1,7 @@
 //! `flotilla contract`: whether a consumer of somebody else does what a consumer has to do.
 
+use std::collections::HashMap;
+use std::mem::discriminant;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,8 +12,8 @@ use serde_json::json;
 
 use crate::output::{Output, visible};
 
-/// How many faults are told of a run; of a consumer that does nothing right all would be the same one.
-const TOLD_MAX: usize = 20;
+/// How many faults of a kind are told of a run; the others are mostly the same one.
+const TOLD_MAX: usize = 10;
 
 #[derive(Subcommand)]
 pub(crate) enum Contract {
@@ -29,7 +31,7 @@ pub(crate) struct Test {
     /// It is at its end when it has printed nothing for so many seconds
     #[arg(long, default_value_t = 10)]
     idle_seconds: u64,
-    /// Kafka, where the fleet's topics must be empty; a Kafka of its own when left out
+    /// Kafka, for tests, where the fleet's topics must be empty; a Kafka of its own when left out
     #[arg(long, requires = "registry")]
     brokers: Option<String>,
     /// The registry beside it: the root of its Confluent API
@@ -76,10 +78,16 @@ fn tell(Verdict { run, events, faults }: &Verdict, out: &Output) {
         return;
     }
     out.line(format_args!("{} {run}: {} faults", out.bad("wrong"), faults.len()));
-    for fault in faults.iter().take(TOLD_MAX) {
-        out.line(format_args!("  {}", visible(&fault.to_string(), &[])));
+    let (mut of_kind, mut untold) = (HashMap::new(), 0);
+    for fault in faults {
+        let told: &mut usize = of_kind.entry(discriminant(fault)).or_default();
+        *told += 1;
+        match *told <= TOLD_MAX {
+            true => out.line(format_args!("  {}", visible(&fault.to_string(), &[]))),
+            false => untold += 1,
+        }
     }
-    if faults.len() > TOLD_MAX {
-        out.line(format_args!("  and {} more; --json tells all", faults.len() - TOLD_MAX));
+    if untold > 0 {
+        out.line(format_args!("  and {untold} more; --json tells all"));
     }
 }

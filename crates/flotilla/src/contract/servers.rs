@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use chassis::tail::{From, Tail};
 use chassis::{Registry, archive, subject, topics};
 use events::{Events, OrderEvent, RecordInfo, TOPICS};
 use local::{Environment, Lifetime, Progress, Settings};
@@ -51,8 +52,11 @@ impl Servers {
         }
     }
 
-    /// Makes topics, and registers every schema. Returns their ids here.
+    /// Makes topics, and registers every schema, those of tomorrow too. Returns their ids here. Where a fleet has
+    /// written, nothing is done.
     pub(super) async fn prepare(&self, manifest: &Manifest) -> Result<Ids> {
+        let brokers = self.brokers.clone();
+        tokio::task::spawn_blocking(move || check_empty(&brokers)).await??;
         topics::apply(&self.brokers, &topics::plan(TOPICS, PARTITIONS, &[]), 1)
             .await
             .context("topics cannot be created")?;
@@ -81,6 +85,19 @@ impl Servers {
         tokio::task::spawn_blocking(load).await??;
         Ok(())
     }
+}
+
+fn check_empty(brokers: &str) -> Result<()> {
+    let existing = topics::existing(brokers).context("Kafka does not answer")?;
+    for topic in TOPICS.iter().filter(|topic| existing.contains_key(topic.name)) {
+        let (_, records) = Tail::new(brokers, &[topic.name], From::Beginning)?.extent();
+        ensure!(
+            records == 0,
+            "{} holds {records} records: name servers whose topics are empty, or none",
+            topic.name
+        );
+    }
+    Ok(())
 }
 
 async fn registered(registry: &Registry, record: &RecordInfo) -> Result<u32> {
