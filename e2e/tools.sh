@@ -266,3 +266,40 @@ make_cluster_tools() {
     go=$(go_program) || return
     e2e/cluster/build "$go" "$1" && touch "$1/ready"
 }
+
+# What runs the examples in other languages, with the packages that they name: a Python and a Node with theirs, Java's
+# jars, a Go, and kcat. Writes on standard output where they are.
+client_tools() {
+    local folder
+    folder="$cache/client-tools-$(cat examples/clients/python/requirements.txt examples/clients/java/pom.xml \
+        examples/clients/node/package-lock.json examples/clients/go/go.sum e2e/clients/requirements.txt \
+        | sha256sum | cut -c 1-12)"
+    mkdir -p "$cache"
+    (
+        flock 9
+        # Where these come from the machine's packages, they may have gone since.
+        tests=yes install_packages >&2
+        [ ! -e "$folder/ready" ] || exit 0
+        step "installing what the examples in other languages need (two minutes, once)" \
+            make_client_tools "$folder" >&2 || fail "the tools could not be installed; the message is above"
+    ) 9>"$cache/client-tools.lock" || exit
+    printf '%s\n' "$folder"
+}
+
+make_client_tools() {
+    local folder="$1" go java
+    go=$(go_program) || return
+    rm -rf "$folder"
+    python3 -m venv "$folder" || return
+    "$folder/bin/pip" install --quiet --disable-pip-version-check \
+        -r examples/clients/python/requirements.txt -r e2e/clients/requirements.txt || return
+    ln -s "$go" "$folder/bin/go" || return
+    (cd examples/clients/go && "$go" mod download) || return
+    # Beside the compiler that it needs; a machine may have an older Java without one besides.
+    java=$(readlink -f "$(command -v javac)") && ln -s "${java%javac}java" "$folder/bin/java" || return
+    mvn --quiet --batch-mode --file examples/clients/java/pom.xml dependency:copy-dependencies \
+        -DoutputDirectory="$folder/java" || return
+    cp examples/clients/node/package.json examples/clients/node/package-lock.json "$folder" || return
+    (cd "$folder" && PATH="$folder/bin:$PATH" npm ci --silent --no-audit --no-fund --ignore-scripts) || return
+    touch "$folder/ready"
+}
