@@ -271,7 +271,7 @@ make_cluster_tools() {
 # jars, a Go, and kcat. Writes on standard output where they are.
 client_tools() {
     local folder
-    folder="$cache/client-tools-$(cat examples/clients/python/requirements.txt examples/clients/java/pom.xml \
+    folder="$cache/client-tools-$(cat examples/clients/python/requirements.txt examples/clients/*/pom.xml \
         examples/clients/node/package-lock.json examples/clients/go/go.sum e2e/clients/requirements.txt \
         | sha256sum | cut -c 1-12)"
     mkdir -p "$cache"
@@ -287,7 +287,7 @@ client_tools() {
 }
 
 make_client_tools() {
-    local folder="$1" go java
+    local folder="$1" go java example
     go=$(go_program) || return
     rm -rf "$folder"
     python3 -m venv "$folder" || return
@@ -297,8 +297,10 @@ make_client_tools() {
     (cd examples/clients/go && "$go" mod download) || return
     # Beside the compiler that it needs; a machine may have an older Java without one besides.
     java=$(readlink -f "$(command -v javac)") && ln -s "${java%javac}java" "$folder/bin/java" || return
-    mvn --quiet --batch-mode --file examples/clients/java/pom.xml dependency:copy-dependencies \
-        -DoutputDirectory="$folder/java" || return
+    for example in java streams; do
+        mvn --quiet --batch-mode --file "examples/clients/$example/pom.xml" dependency:copy-dependencies \
+            -DoutputDirectory="$folder/$example" || return
+    done
     cp examples/clients/node/package.json examples/clients/node/package-lock.json "$folder" || return
     (cd "$folder" && PATH="$folder/bin:$PATH" npm ci --silent --no-audit --no-fund --ignore-scripts) || return
     touch "$folder/ready"

@@ -28,6 +28,9 @@ pub(crate) const ALL: [Language; 5] =
 pub(crate) const PROGRAMS: [Language; 4] =
     [Language::Python, Language::Go, Language::Java, Language::Node];
 
+/// The folder of the example that is no client but a job.
+pub(crate) const STREAMS: &str = "streams";
+
 struct Tools {
     installed: PathBuf,
     /// Where what is built of the examples is.
@@ -97,6 +100,20 @@ pub(crate) fn installed(part: &str) -> PathBuf {
     TOOLS.installed.join(part)
 }
 
+/// Bash that runs what a README has people run, in the folder of its programs.
+pub(crate) fn bash(shop: &Shop, commands: &str, folder: &Path) -> Command {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut bash = Command::new("bash");
+    bash.args(["-euc", commands]).current_dir(folder).envs(settings(shop));
+    bash.env("PATH", format!("{}:{path}", installed("bin").display()));
+    bash
+}
+
+/// Where the job stands beside what its README has people install.
+pub(crate) fn streams() -> PathBuf {
+    TOOLS.built.join(STREAMS)
+}
+
 /// A file of the examples.
 fn example(folder: &str, name: &str, ending: &str) -> PathBuf {
     examples().join(folder).join(name).with_extension(ending)
@@ -124,12 +141,14 @@ impl Tools {
         let mut build = Command::new(installed.join("bin/go"));
         said(build.current_dir(go).arg("build").arg("-o").arg(&built).arg("./..."));
         // Node looks for packages beside the program, and Java where Maven puts them.
-        let node = (installed.join("node_modules"), "node_modules");
-        let java = (installed.join("java"), "target/dependency");
-        for (folder, (packages, place)) in [("node", node), ("java", java)] {
+        for (folder, packages, place) in [
+            ("node", "node_modules", "node_modules"),
+            ("java", "java", "target/dependency"),
+            (STREAMS, STREAMS, "target/dependency"),
+        ] {
             let place = built.join(folder).join(place);
             std::fs::create_dir_all(place.parent().unwrap()).unwrap();
-            std::os::unix::fs::symlink(packages, place).unwrap();
+            std::os::unix::fs::symlink(installed.join(packages), place).unwrap();
             for file in std::fs::read_dir(examples().join(folder)).unwrap() {
                 let file = file.unwrap();
                 if file.file_type().unwrap().is_file() {

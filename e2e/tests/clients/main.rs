@@ -10,3 +10,4 @@ mod consume;
 mod produce;
 mod readmes;
 mod others;
+mod streams;

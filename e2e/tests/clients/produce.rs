@@ -30,14 +30,15 @@ async fn an_adjustment_that_a_producer_sends_three_times_counts_once_on_the_part
                 said(producer.args([&sku, "7", &id.to_string()]));
             }
             // A witness behind them on the same partition.
-            let witness = StockAdjusted {
+            let witness: WarehouseEvent = StockAdjusted {
                 adjustment_id: Uuid::new_v4(),
                 sku: Sku::new(sku.clone()).unwrap(),
                 delta: -1,
                 note: String::new(),
                 occurred_at: 1,
-            };
-            let sent = outsider.publish(&framer, "warehouse", &sku, &witness.into()).await.unwrap();
+            }
+            .into();
+            let sent = outsider.publish(&framer, "warehouse", &sku, &witness).await.unwrap();
             shop.wait_for_units(&sku, (11, 0, 0))
                 .await
                 .unwrap_or_else(|why| panic!("{language:?}: {why}"));

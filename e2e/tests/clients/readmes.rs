@@ -1,12 +1,10 @@
 //! The READMEs of the examples: what they have people run.
 
-use std::process::Command;
-
 use e2e::page::blocks;
 use e2e::rig::{TURN, open};
 use e2e::shop::expect;
 
-use crate::languages::{ALL, installed, said, settings};
+use crate::languages::{ALL, bash, said};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_readme_of_each_example_tells_people_to_run_runs_as_it_stands() {
@@ -22,11 +20,8 @@ async fn what_the_readme_of_each_example_tells_people_to_run_runs_as_it_stands()
         let folder = language.folder();
         // The first block installs, which the tools have done; where there is nothing to install it is the only one.
         let block = blocks(&format!("examples/clients/{folder}/README.md")).pop().unwrap();
-        let mut bash = Command::new("bash");
-        bash.args(["-euc", &block]).current_dir(language.workplace()).envs(settings(&shop));
+        let mut bash = bash(&shop, &block, &language.workplace());
         bash.env("ORDER", order.to_string());
-        let path = std::env::var("PATH").unwrap_or_default();
-        bash.env("PATH", format!("{}:{path}", installed("bin").display()));
         let printed = said(&mut bash);
         let events = printed.lines().filter(|line| line.starts_with('{')).count();
         assert_eq!(events, 8, "{folder}: {printed}");

@@ -27,7 +27,8 @@ class Adjust {
         var now = Instant.now().truncatedTo(ChronoUnit.MICROS);
         // The fleet's topics carry several types, each under its own subject. Schemas are registered when the fleet is
         // deployed: a producer looks them up, and never changes the contract.
-        var uri = URI.create(System.getenv("FLOTILLA_REGISTRY_URL") + "/subjects/" + TOPIC + "-" + TYPE + "/versions/latest");
+        var path = "/subjects/" + TOPIC + "-" + TYPE + "/versions/latest";
+        var uri = URI.create(System.getenv("FLOTILLA_REGISTRY_URL") + path);
         var answer = HttpClient.newHttpClient()
             .send(HttpRequest.newBuilder(uri).build(), HttpResponse.BodyHandlers.ofString());
         if (answer.statusCode() != 200) throw new IllegalStateException(uri + ": " + answer.body());
@@ -46,10 +47,10 @@ class Adjust {
 
         var record = new ProducerRecord<>(TOPIC, sku, value.toByteArray());
         // Optional to the fleet, which knows an adjustment by its id; they are what other readers recognise it by.
-        Map.of("ce_specversion", "1.0", "ce_source", "warehouse", "ce_id", id, "ce_type", TYPE, "ce_time", now.toString(),
-            "content-type", "application/vnd.confluent.avro")
+        Map.of("ce_specversion", "1.0", "ce_source", "warehouse", "ce_id", id, "ce_type", TYPE,
+            "ce_time", now.toString(), "content-type", "application/vnd.confluent.avro")
             .forEach((name, text) -> record.headers().add(name, text.getBytes(UTF_8)));
-        // By default the client repeats nothing when it tries again, and the fleet chooses a key's partition as it does.
+        // By default the client repeats nothing when it tries again. The fleet chooses a key's partition as it does.
         var config = Map.<String, Object>of(
             ProducerConfig.BOOTSTRAP_SERVERS_CONFIG, System.getenv("FLOTILLA_KAFKA_BROKERS"));
         try (var producer = new KafkaProducer<>(config, new StringSerializer(), new ByteArraySerializer())) {

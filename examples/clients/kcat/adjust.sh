@@ -24,7 +24,8 @@ text() { long "$(printf %s "$1" | wc -c)" && printf %s "$1"; }
 
 # The fleet's topics carry several types, each under its own subject. Schemas are registered when the fleet is deployed:
 # a producer looks them up, and never changes the contract.
-schema=$(curl --fail --silent --show-error --noproxy '*' "$FLOTILLA_REGISTRY_URL/subjects/$topic-$type/versions/latest" \
+subject="$FLOTILLA_REGISTRY_URL/subjects/$topic-$type"
+schema=$(curl --fail --silent --show-error --noproxy '*' "$subject/versions/latest" \
     | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
 
 value=$(mktemp)

@@ -25,7 +25,7 @@ encode = AvroSerializer(
     conf={
         # The fleet's topics carry several types, each under its own subject; the default is `<topic>-value`.
         "subject.name.strategy": topic_record_subject_name_strategy,
-        # Schemas are registered when the fleet is deployed. A producer that registers its own would change the contract.
+        # Schemas are registered when the fleet is deployed: a producer that registers its own changes the contract.
         "auto.register.schemas": False,
     },
 )
