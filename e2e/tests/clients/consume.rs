@@ -18,8 +18,6 @@ use crate::running::Running;
 const LONG: u32 = 600;
 /// Seconds after which one ends that cannot know better.
 const SHORT: u32 = 8;
-/// Orders that are placed while consumers come and go, at most.
-const ORDERS_MAX: usize = 60;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_consumer_prints_each_event_of_an_order_once_though_it_is_published_twice() {
@@ -150,14 +148,16 @@ async fn when_another_consumer_joins_the_group_prints_nothing_twice_and_loses_no
         is_heard(&shop, consumer, name).await;
     }
     let second: Vec<Running> = PROGRAMS.into_iter().map(start).collect();
-    // Orders go on until each of the others has got its part of the partitions.
-    while second.iter().any(|consumer| consumer.lines().is_empty()) {
-        let silent = second.iter().filter(|consumer| consumer.lines().is_empty());
-        let silent: String = silent.map(Running::state).collect();
-        assert!(orders.len() < ORDERS_MAX, "these got nothing: {silent}");
+    // Orders go on until each of the others has got its part of the partitions, and one more.
+    let joined = shop.wait("everybody's second consumer to get something", async || {
+        let all = second.iter().all(|consumer| !consumer.lines().is_empty());
         orders.push(placed(&shop, &sku).await);
-    }
-    orders.push(placed(&shop, &sku).await);
+        Ok(all.then_some(()))
+    });
+    joined.await.unwrap_or_else(|why| {
+        let silent = second.iter().filter(|consumer| consumer.lines().is_empty());
+        panic!("{why}: {}", silent.map(Running::state).collect::<String>())
+    });
     let keys: Vec<String> = orders.iter().map(Uuid::to_string).collect();
     let expected = told(&of(&shop, &crate::records::TOPICS, &keys));
     let expected: usize = expected.values().map(Vec::len).sum();

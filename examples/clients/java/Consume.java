@@ -11,6 +11,7 @@ import org.apache.avro.generic.*;
 import org.apache.avro.io.DecoderFactory;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.RebalanceInProgressException;
 import org.apache.kafka.common.serialization.*;
 
 /**
@@ -47,8 +48,7 @@ class Consume {
         Map<TopicPartition, Long> ends = null;
         long idle = Duration.ofSeconds(Long.parseLong(options.get("--idle"))).toNanos(), last = System.nanoTime();
         try (var consumer = new KafkaConsumer<>(config, new StringDeserializer(), new ByteArrayDeserializer())) {
-            // Partitions move only within `poll`, when everything polled before is handled and committed. This is for
-            // whoever handles records elsewhere and has to wait for them here.
+            // Partitions move only within `poll`, when everything that was polled before is handled.
             consumer.subscribe(TOPICS, new ConsumerRebalanceListener() {
                 public void onPartitionsAssigned(Collection<TopicPartition> partitions) {}
                 public void onPartitionsRevoked(Collection<TopicPartition> partitions) { consumer.commitSync(); }
@@ -71,7 +71,11 @@ class Consume {
                     if (order != null && line.get("type").asText().matches(".*[.]Order(Completed|Compensated)"))
                         ends = consumer.endOffsets(consumer.assignment());
                 }
-                consumer.commitSync();
+                try {
+                    consumer.commitSync();
+                } catch (RebalanceInProgressException moving) {
+                    // Partitions are about to move. The next `poll` completes that, and the listener commits.
+                }
             }
         }
     }
