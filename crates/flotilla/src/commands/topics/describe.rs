@@ -15,7 +15,8 @@ use crate::output::Output;
 /// What the order of a key's events is worth.
 const OWN: &str = "gapless: ce_sequence counts 1, 2, 3, … for each key, in the order of its partition; a copy of an \
                    event has the same ce_id";
-const COMPACTED: &str = "ce_sequence counts 1, 2, 3, … for each key; earlier ones go as later ones come, the last stays";
+const COMPACTED: &str =
+    "ce_sequence counts 1, 2, 3, … for each key; earlier events go, the last one stays";
 const FOREIGN: &str =
     "none: producers outside of the fleet count nothing; an event has an id of its own";
 const DEAD: &str = "none: letters are set aside in the order in which they are met";
