@@ -1,7 +1,7 @@
 //! The fleet as a whole: the rules without servers (`simulation`, `transitions`), a shop on a running fleet
 //! (`shop`, and `rig` for tests that kill), what it says of itself (`members`, `documents`, `configuration`),
-//! what others may rely on (`contract`), what every service needs (`coverage`), what Grafana shows of it (`dashboards`, `series`), and what documents tell
-//! people to run (`page`).
+//! what others may rely on (`contract`), what every service needs (`coverage`), what Grafana shows of it
+//! (`dashboards`, `series`), and what documents tell people to run (`page`).
 
 pub mod configuration;
 pub mod contract;

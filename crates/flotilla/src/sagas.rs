@@ -218,8 +218,14 @@ fn shape_of(value: &Value) -> Value {
 mod tests {
     use super::*;
 
-    const RECORD: &str = r#"{"topic":"order.events","partition":1,"offset":7,"timestamp_ms":1,"key":"k","headers":{"ce_id":"k/1"},"value":"AAAAAAUC"}"#;
-    const EVENT: &str = r#"{"topic":"order.events","partition":1,"offset":7,"key":"k","type":"a.B","source":"order","id":"k/1","data":{"reason":"OVERDUE","at":3,"who":"x1"}}"#;
+    const RECORD: &str = concat!(
+        r#"{"topic":"order.events","partition":1,"offset":7,"timestamp_ms":1,"key":"k","#,
+        r#""headers":{"ce_id":"k/1"},"value":"AAAAAAUC"}"#
+    );
+    const EVENT: &str = concat!(
+        r#"{"topic":"order.events","partition":1,"offset":7,"key":"k","type":"a.B","source":"order","id":"k/1","#,
+        r#""data":{"reason":"OVERDUE","at":3,"who":"x1"}}"#
+    );
 
     #[test]
     fn a_record_has_the_id_of_its_schema_and_what_follows() {

@@ -166,7 +166,8 @@ fn messages(events: &[Event], examples: &BTreeMap<String, Example>) -> Value {
             "x-consumers": consumers(event),
         });
         if !event.is_foreign {
-            message["correlationId"] = json!({ "location": "$message.header#/ce_correlationid", "description": "The order" });
+            let location = "$message.header#/ce_correlationid";
+            message["correlationId"] = json!({ "location": location, "description": "The order" });
         }
         if let Some(example) = examples.get(event.record.full_name) {
             message["examples"] = json!([{

@@ -100,8 +100,8 @@ impl Expected {
     }
 }
 
-/// What is wrong with what the processes of one group printed, one after the other. What a process printed before it was
-/// killed, the next one may print again.
+/// What is wrong with what the processes of one group printed, one after the other. What a process printed before it
+/// was killed, the next one may print again.
 pub fn judged(expected: &Expected, runs: &[Printed]) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut all = BTreeSet::new();

@@ -14,7 +14,8 @@ const COPIES_EVERY: usize = 4;
 /// A type that no consumer knows.
 pub(super) const STRANGE: &str = "flotilla.order.v1.OrderGiftWrapped";
 /// Its schema.
-pub(super) const STRANGE_SCHEMA: &str = r#"{"type": "record", "name": "OrderGiftWrapped", "namespace": "flotilla.order.v1",
+pub(super) const STRANGE_SCHEMA: &str = r#"{
+ "type": "record", "name": "OrderGiftWrapped", "namespace": "flotilla.order.v1",
  "doc": "What a fleet of tomorrow may say.", "fields": [{"name": "order_id", "type": "string", "doc": "The order."}]}"#;
 /// The record of which there is a newer version.
 pub(super) const NEWER: &str = "OrderCancelled";

@@ -20,8 +20,12 @@ options.add_argument("--skips")
 options = options.parse_args()
 
 tail = subprocess.Popen(
-    [options.flotilla, "--json", "events", "tail", "--from-beginning", "--idle-seconds", "60", "--topic", "order.events"],
-    stdout=subprocess.PIPE, text=True,
+    [
+        options.flotilla, "--json", "events", "tail", "--from-beginning", "--idle-seconds", "60",
+        "--topic", "order.events",
+    ],
+    stdout=subprocess.PIPE,
+    text=True,
 )
 seen = set()
 for line in tail.stdout:
