@@ -24,6 +24,9 @@ const IS_KEY: &str = "also the message key";
 /// Where superseded versions are, below `schemas`.
 const RELEASED: &str = "released";
 
+/// What is said of a service that hears an event and does not say what for, as one that was just written.
+pub const UNSAID: &str = "Hears it.";
+
 /// An event, and who has to do with it.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -113,7 +116,7 @@ fn consumers(topic: &TopicInfo, record: &RecordInfo) -> Vec<Consumer> {
         Some(Consumer {
             service: member.name,
             is_on_request: member.starts == Starts::OnRequest,
-            does: is_heard.then(|| asks.get(record.name).copied().unwrap_or_default()),
+            does: is_heard.then(|| asks.get(record.name).copied().unwrap_or(UNSAID)),
             holds: never_dead_lettered.contains(&record.name),
         })
     });

@@ -113,7 +113,7 @@ fn mend_lock_file(root: &Path, out: &Output) {
 }
 
 fn next_steps(Service { name, undo, .. }: &Service, plan: &Plan, out: &Output) {
-    let generated = "  UPDATE_GENERATED=1 cargo test -p e2e --test rules roster";
+    let generated = "  UPDATE_GENERATED=1 cargo test -p e2e --test rules";
     out.title("next");
     if *undo {
         out.line(format_args!("{generated}  (if you ran it since)"));
