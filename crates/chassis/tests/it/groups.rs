@@ -1,6 +1,7 @@
 //! Groups of consumers, seen from outside.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chassis::groups;
 use chassis::testing::Outsider;
@@ -9,7 +10,10 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::Message;
 
-use crate::world::{PATIENCE, World, wait};
+use crate::world::{World, wait};
+
+/// How long the member waits for a record at once.
+const POLL: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_shows_its_members_and_what_they_have_still_to_read() {
@@ -28,10 +32,17 @@ async fn a_group_shows_its_members_and_what_they_have_still_to_read() {
         .set("client.id", "reader")
         .set("auto.offset.reset", "earliest")
         .set("enable.auto.commit", "false")
+        // A topic that the broker did not know yet at the first look is looked for again after five minutes.
+        .set("topic.metadata.refresh.interval.ms", "500")
         .create()
         .unwrap();
     member.subscribe(&[&name]).unwrap();
-    let first = tokio::task::block_in_place(|| member.poll(PATIENCE)).unwrap().unwrap();
+    // A poll may also end because the group was rebalanced.
+    let first = wait("the first record", async || {
+        let polled = tokio::task::block_in_place(|| member.poll(POLL));
+        polled.ok_or("nothing came".to_owned())
+    });
+    let first = first.await.unwrap();
     assert_eq!(first.key(), Some(&b"a"[..]));
     member.commit_message(&first, CommitMode::Sync).unwrap();
 
