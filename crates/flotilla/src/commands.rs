@@ -200,6 +200,12 @@ pub(crate) fn kafka_error(brokers: &str, error: impl Display) -> anyhow::Error {
     coded(Exit::Away, anyhow!("Kafka at {brokers} does not answer: {error}; {IS_IT_UP}"))
 }
 
+/// The time of this machine, which is that of whoever asks. Nothing that is decided depends on it.
+#[expect(clippy::disallowed_methods, reason = "a person's time is no row's")]
+pub(crate) fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
 /// Pairs such as `SKU=3`.
 pub(crate) fn pair(text: &str) -> Result<(String, i64), String> {
     let (name, number) = text.split_once('=').ok_or("write it as NAME=NUMBER")?;

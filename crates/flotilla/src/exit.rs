@@ -66,7 +66,7 @@ pub(crate) fn coded(exit: Exit, error: impl Into<anyhow::Error>) -> anyhow::Erro
 /// The code of an error. The innermost one counts: it was nearest to what happened.
 pub(crate) fn of(error: &anyhow::Error) -> Exit {
     let coded = error.chain().filter_map(|cause| cause.downcast_ref::<Coded>());
-    coded.last().map_or(Exit::No, |coded| of_inner(coded))
+    coded.last().map_or(Exit::No, of_inner)
 }
 
 fn of_inner(coded: &Coded) -> Exit {

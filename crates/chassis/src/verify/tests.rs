@@ -1,7 +1,5 @@
 //! The judge, on a service of two inputs that says something else when they come the other way round.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it stands, in its helpers too")]
-
 use events::{OrderId, ShipmentCancelled, ShipmentDispatched, ShippingEvent};
 use sqlx::PgConnection;
 use uuid::Uuid;

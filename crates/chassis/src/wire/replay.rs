@@ -48,12 +48,8 @@ pub struct Target {
 }
 
 /// Shows every record of these ranges.
-pub fn each(
-    brokers: &str,
-    ranges: Ranges,
-    mut show: impl FnMut(Record),
-) -> Result<(), ReplayError> {
-    Tail::between(brokers, ranges)?.read_to_end(SILENCE, |record| show(record))?;
+pub fn each(brokers: &str, ranges: Ranges, show: impl FnMut(Record)) -> Result<(), ReplayError> {
+    Tail::between(brokers, ranges)?.read_to_end(SILENCE, show)?;
     Ok(())
 }
 

@@ -1,7 +1,5 @@
 //! Every kind of change, each judged here and by Avro's own rules.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
-
 use apache_avro::Schema;
 use apache_avro::schema_compatibility::{Compatibility, SchemaCompatibility};
 

@@ -65,7 +65,17 @@ async fn schemas_are_checked_registered_and_guarded_against_breaking_changes() {
     assert_eq!(refused.code, 1, "{}", refused.stdout);
     let line = refused.stdout.lines().find(|line| line.contains(&subject)).unwrap();
     assert!(line.contains("incompatible"), "{line}");
-    assert!(refused.stdout.contains("add fields with defaults only"), "{}", refused.stdout);
+    let why = "since version 2: mood: removed, without a default";
+    assert!(refused.stdout.contains(why), "{}", refused.stdout);
+    let history = flotilla(&["schema", "history", "OrderConfirmed"]).await;
+    assert_eq!(history.code, 0, "{}", history.stderr);
+    assert!(history.stdout.contains("mood: added, without a default"), "{}", history.stdout);
+    let diff = flotilla(&["schema", "diff", "OrderConfirmed"]).await;
+    assert_eq!(diff.code, 1, "{}", diff.stdout);
+    assert!(diff.stdout.contains("instead: keep it"), "{}", diff.stdout);
+    let unknown = flotilla(&["schema", "diff", "Nothing"]).await;
+    assert_eq!(unknown.code, 5);
+    assert!(unknown.stderr.contains("there are: OrderPlaced"), "{}", unknown.stderr);
 }
 
 /// The versions that were released before today's, with the name of their record.

@@ -17,6 +17,12 @@ pub(crate) fn and_schemas_are_listed_and_applied(fleet: &Fleet) {
     fleet.ok("topics check").says("order.events").says("ok");
     fleet.ok("schema check").says("ok");
     fleet.ok("schema register").says("id ");
+    fleet.ok("schema history OrderPlaced").says("version 1, id ");
+    fleet.ok("schema diff OrderPlaced").says("the same, but for words");
+    let first =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/released/order/OrderCompleted.1.avsc");
+    let diff = fleet.ok(&format!("schema diff OrderCompleted --with {first}"));
+    diff.says("customer_id: removed, with a default").says("allowed: a reader of the older");
     let listed = fleet.ok("schema list").says("flotilla.order.v1.OrderPlaced");
     assert!(!listed.stdout.contains("not registered"), "{}", listed.stdout);
 }

@@ -4,6 +4,8 @@ use chassis::tail::Record;
 use chrono::{DateTime, Duration, Utc};
 use clap::Args;
 
+use crate::commands::now;
+
 /// Which events are meant.
 #[derive(Args, Clone)]
 pub(super) struct Selection {
@@ -50,7 +52,7 @@ impl Selection {
 fn instant(text: &str) -> Result<Instant, String> {
     let at = match text.parse::<DateTime<Utc>>() {
         Ok(at) => at,
-        Err(_no_time) => ago(text).and_then(|ago| Utc::now().checked_sub_signed(ago)).ok_or(
+        Err(_no_time) => ago(text).and_then(|ago| now().checked_sub_signed(ago)).ok_or(
             "write a time such as 2026-01-31T12:00:00Z, or how long ago, such as 90s, 10m, 2h, 3d",
         )?,
     };
@@ -60,7 +62,7 @@ fn instant(text: &str) -> Result<Instant, String> {
 /// The end of a selection: what is still to come cannot be read to its end.
 fn past(text: &str) -> Result<Instant, String> {
     let instant = instant(text)?;
-    match instant.at <= Utc::now() {
+    match instant.at <= now() {
         true => Ok(instant),
         false => Err("that is still to come; --idle-seconds ends what has no end".to_owned()),
     }
@@ -86,7 +88,7 @@ mod tests {
     fn a_time_is_one_or_how_long_ago_and_nothing_else() {
         let at = |text: &str| instant(text).map(|instant| instant.at);
         assert_eq!(at("2026-01-31T12:00:00Z").unwrap().timestamp(), 1_769_860_800);
-        let ago = (Utc::now() - at("2h").unwrap()).num_minutes();
+        let ago = (now() - at("2h").unwrap()).num_minutes();
         assert!((119..=120).contains(&ago), "{ago}");
         for wrong in ["", "2", "h", "-2h", "2w", "yesterday", "ü"] {
             assert!(at(wrong).is_err(), "{wrong}");

@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow};
 use chassis::json::Writer;
 use chassis::outside::{Message, partition_of};
 use chassis::{Registry, subject};
-use chrono::{SecondsFormat, Utc};
+use chrono::SecondsFormat;
 use language::{RecordInfo, TopicInfo};
 use roster::FOREIGN_TOPICS;
 use serde_json::{Map, Value};
@@ -17,7 +17,7 @@ use uuid::Builder;
 
 use crate::commands::events::line::Line;
 use crate::commands::events::record_of;
-use crate::commands::registry_error;
+use crate::commands::{now, registry_error};
 use crate::exit::{Exit, coded};
 
 /// The headers of an event, in the order in which services send them. Others come after them.
@@ -176,7 +176,7 @@ impl Composer {
             ("ce_id", made.id()),
             ("ce_source", source.unwrap_or("flotilla-cli").to_owned()),
             ("ce_type", full_name.to_owned()),
-            ("ce_time", Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true)),
+            ("ce_time", now().to_rfc3339_opts(SecondsFormat::Micros, true)),
             ("ce_subject", key.to_owned()),
             ("ce_correlationid", key.to_owned()),
             ("content-type", "application/vnd.confluent.avro".to_owned()),

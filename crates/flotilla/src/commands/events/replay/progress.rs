@@ -8,13 +8,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use chassis::tail::Ranges;
-use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::commands::TIME;
+use crate::commands::{TIME, now};
 use crate::context::folder;
 use crate::exit::{Exit, coded};
 
@@ -103,7 +102,7 @@ impl Progress {
     }
 
     pub(super) fn finish(&mut self) -> Result<()> {
-        self.stored.finished_at = Some(Utc::now().format(TIME).to_string());
+        self.stored.finished_at = Some(now().format(TIME).to_string());
         self.keep()
     }
 
