@@ -59,7 +59,7 @@ enum Command {
     /// Make past decisions again, with this build, from what was heard and said on topics. Exit code 1: some would be
     /// others; 3: none was judged
     Verify {
-        /// Keep as many keys in memory; the others are not judged. A key of a saga takes some 10 kB
+        /// Keep at most this many keys in memory; the others are not judged. A key of a saga takes some 10 kB
         #[arg(long, value_name = "NUMBER", default_value_t = KEYS_MAX)]
         keys: usize,
         /// Judge only keys about which nothing came for so long: more may be on its way
@@ -232,7 +232,9 @@ fn verify(
         return refuse(&problems);
     }
     codec::limit_allocations();
-    let answered = services.iter().zip(&asked).map(|(service, asked)| {
+    let mut has_failed = false;
+    let mut codes = Vec::new();
+    for (service, asked) in services.iter().zip(&asked) {
         let name = service.name();
         match service.verify(asked) {
             Some(Ok(answer)) => {
@@ -241,18 +243,18 @@ fn verify(
                     false => answer.to_string(),
                 };
                 print_line(text.trim_end());
-                return answer.code();
+                codes.push(answer.code());
             }
-            Some(Err(error)) => print_error(&format!("{name}: {error:#}")),
+            Some(Err(error)) => {
+                print_error(&format!("{name}: {error:#}"));
+                has_failed = true;
+            }
             None => print_error(&format!("{name} does not say how its decisions are made again")),
         }
-        EXIT_UNJUDGED
-    });
-    let codes: Vec<u8> = answered.collect();
-    // Not every service has heard of an order; one that would decide otherwise is what matters.
-    let is_different = codes.contains(&EXIT_DIFFERENT);
-    let is_unjudged = codes.iter().all(|code| *code == EXIT_UNJUDGED);
-    match (is_different, is_unjudged) {
+    }
+    // Not every service has heard of an order; but where one could not look, the others are no proof.
+    let is_unknown = has_failed || codes.iter().all(|code| *code == EXIT_UNJUDGED);
+    match (codes.contains(&EXIT_DIFFERENT), is_unknown) {
         (true, _) => ExitCode::from(EXIT_DIFFERENT),
         (false, true) => ExitCode::from(EXIT_UNJUDGED),
         (false, false) => ExitCode::SUCCESS,

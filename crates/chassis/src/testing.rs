@@ -27,7 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Makes the tables of a service and of the chassis, as `<service> migrate` does.
 pub async fn migrate(owner_url: &str, service: &'static Migrator) -> anyhow::Result<()> {
-    crate::postgres::database::migrate(owner_url, service, None).await
+    crate::postgres::migrations::migrate(owner_url, service, None).await
 }
 
 /// Deletes a topic with all that it holds, as somebody does by mistake.

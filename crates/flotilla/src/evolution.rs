@@ -104,11 +104,9 @@ impl What {
                 "what was written before has no such field, and a reader has nothing in its place",
                 "give it a default that says that it is not known",
             ),
-            What::FieldRemoved { had_default: true } => {
-                allowed("a reader of the older version takes its default")
-            }
-            What::FieldRemoved { had_default: false } => refused(
-                "a reader of the older version has nothing in its place",
+            // A reader of the older version takes its default, and never learns that nobody says it any more.
+            What::FieldRemoved { .. } => refused(
+                "those who read it would silently read nothing, or something that nobody said",
                 "keep it, and say in its doc what is to be read in its place",
             ),
             What::DefaultChanged { has_default: true } => {
@@ -136,11 +134,8 @@ impl What {
                 "a reader that does not know the symbol has nothing in its place",
                 "add a field for what is new; an enum without a default cannot grow",
             ),
-            What::SymbolRemoved { has_default: true, .. } => {
-                allowed("what was written with the symbol is read as the enum's default")
-            }
-            What::SymbolRemoved { has_default: false, .. } => refused(
-                "what was written with the symbol can no longer be read",
+            What::SymbolRemoved { .. } => refused(
+                "what was written with the symbol would be read as another one, or not at all",
                 "keep the symbol, and write it no more",
             ),
             What::EnumDefaultChanged { has_default: true } => {
@@ -240,6 +235,30 @@ impl Names {
     }
 }
 
+impl Names {
+    /// What sort of type it is; of a union, all of its branches.
+    fn kind(&self, schema: &Value) -> String {
+        match self.resolve(schema) {
+            Value::String(name) => name,
+            Value::Array(branches) => {
+                branches.iter().map(|one| self.kind(one)).collect::<Vec<_>>().join(" or ")
+            }
+            Value::Object(described) => match described.get("type") {
+                Some(Value::String(name)) => name.clone(),
+                Some(inner) => self.kind(inner),
+                None => "nothing".to_owned(),
+            },
+            Value::Null | Value::Bool(_) | Value::Number(_) => "nothing".to_owned(),
+        }
+    }
+
+    /// A type in few words.
+    fn shown(&self, schema: &Value) -> String {
+        let name = schema.get("name").and_then(Value::as_str);
+        name.map_or_else(|| self.kind(schema), |name| format!("{} {name}", self.kind(schema)))
+    }
+}
+
 /// The full name of a described type that has one.
 fn full_name(described: &Map<String, Value>, namespace: &str) -> Option<String> {
     let is_named = matches!(described.get("type")?.as_str()?, "record" | "enum" | "fixed");
@@ -267,9 +286,9 @@ impl Compared {
     fn types(&mut self, at: &str, older: &Value, newer: &Value) {
         let older = self.old_names.resolve(older);
         let newer = self.new_names.resolve(newer);
-        let (from, to) = (kind(&older), kind(&newer));
+        let (from, to) = (self.old_names.kind(&older), self.new_names.kind(&newer));
         if from != to {
-            let (from, to) = (shown(&older), shown(&newer));
+            let (from, to) = (self.old_names.shown(&older), self.new_names.shown(&newer));
             return self.note(at, What::TypeChanged { from, to });
         }
         if let (Some(before), Some(after)) = (older.as_array(), newer.as_array()) {
@@ -277,8 +296,10 @@ impl Compared {
             return branches.for_each(|(before, after)| self.types(at, before, after));
         }
         let meaning = |schema: &Value| {
-            let logical = schema.get("logicalType").and_then(Value::as_str);
-            logical.unwrap_or(to.as_str()).to_owned()
+            let logical = schema.get("logicalType").and_then(Value::as_str).unwrap_or(to.as_str());
+            let part = |name: &str| schema.get(name).map(|value| format!(" {name} {value}"));
+            let parts = ["size", "precision", "scale"].into_iter().filter_map(part);
+            parts.fold(logical.to_owned(), |meaning, part| meaning + &part)
         };
         let (meant, means) = (meaning(&older), meaning(&newer));
         if meant != means {
@@ -313,8 +334,10 @@ impl Compared {
         self.open.push(pair);
         self.names(at, older, newer);
         let (before, after) = (fields(older), fields(newer));
+        let path_of =
+            |name: &str| if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
         for (name, field) in &after {
-            let path = if at.is_empty() { (*name).to_owned() } else { format!("{at}.{name}") };
+            let path = path_of(name);
             let Some((_, was)) = before.iter().find(|(known, _)| known == name) else {
                 let has_default = field.get("default").is_some();
                 self.note(&path, What::FieldAdded { has_default });
@@ -329,7 +352,7 @@ impl Compared {
         }
         for (name, was) in &before {
             if !after.iter().any(|(kept, _)| kept == name) {
-                let path = if at.is_empty() { (*name).to_owned() } else { format!("{at}.{name}") };
+                let path = path_of(name);
                 let had_default = was.get("default").is_some();
                 self.note(&path, What::FieldRemoved { had_default });
             }
@@ -370,26 +393,6 @@ impl Compared {
 fn fields(record: &Value) -> Vec<(&str, &Value)> {
     let fields = record["fields"].as_array().into_iter().flatten();
     fields.filter_map(|field| Some((field["name"].as_str()?, field))).collect()
-}
-
-/// What sort of type it is; of a union, all of its branches.
-fn kind(schema: &Value) -> String {
-    match schema {
-        Value::String(name) => name.clone(),
-        Value::Array(branches) => branches.iter().map(kind).collect::<Vec<_>>().join(" or "),
-        Value::Object(described) => match described.get("type") {
-            Some(Value::String(name)) => name.clone(),
-            Some(inner) => kind(inner),
-            None => "nothing".to_owned(),
-        },
-        Value::Null | Value::Bool(_) | Value::Number(_) => "nothing".to_owned(),
-    }
-}
-
-/// A type in few words.
-fn shown(schema: &Value) -> String {
-    let name = schema.get("name").and_then(Value::as_str);
-    name.map_or_else(|| kind(schema), |name| format!("{} {name}", kind(schema)))
 }
 
 #[cfg(test)]

@@ -105,6 +105,7 @@ async fn every_consumer_that_is_killed_goes_on_from_its_committed_offsets() {
 
     shop.fleet.start_service("shipping").await.unwrap();
     shop.ended(order, "completed").await.unwrap();
+    shop.published("order").await.unwrap();
     let after: Vec<Running> = PROGRAMS.into_iter().map(start).collect();
     let expected = told(&of_order(&shop, order));
     for (before, after) in before.into_iter().zip(after) {
@@ -178,6 +179,7 @@ async fn when_another_consumer_joins_the_group_prints_nothing_twice_and_loses_no
 async fn placed(shop: &Shop, sku: &str) -> Uuid {
     let order = shop.place(&[(sku, 1)], "DE", "tok_visa").await.unwrap();
     shop.ended(order, "completed").await.unwrap();
+    shop.published("order").await.unwrap();
     order
 }
 

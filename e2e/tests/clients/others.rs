@@ -29,6 +29,7 @@ async fn an_sdk_for_cloud_events_reads_every_event_of_an_order_unaided() {
     let sku = shop.item(3).await.unwrap();
     let order = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();
     shop.ended(order, "completed").await.unwrap();
+    shop.published("order").await.unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/cloudevent.py");
     let mut python = Command::new(installed("bin/python"));
     let text = said(python.envs(settings(&shop)).arg(script).arg(order.to_string()));
@@ -68,6 +69,7 @@ async fn kafkas_console_consumer_shows_an_orders_headers() {
     let sku = shop.item(3).await.unwrap();
     let order = shop.place(&[(&sku, 1)], "DE", "tok_visa").await.unwrap();
     shop.ended(order, "completed").await.unwrap();
+    shop.published("order").await.unwrap();
     let mut tool = kafka_tool(&shop, "consumer.ConsoleConsumer");
     tool.args(["--topic", "order.events", "--from-beginning", "--timeout-ms", "5000"]);
     for property in ["print.headers=true", "print.key=true", "print.partition=true"] {

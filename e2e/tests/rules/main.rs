@@ -10,6 +10,7 @@ mod exploration;
 mod files;
 mod markdown;
 mod metrics;
+mod migrations;
 mod roster;
 mod shipped;
 mod simulation;

@@ -52,7 +52,8 @@ fn the_runbook_says_what_to_do_about_every_part_that_readyz_names() {
 
 /// The documents at the top, in `docs`, and beside the recorded sagas.
 fn documents() -> Vec<PathBuf> {
-    let folders = ["", "docs", "docs/events", "fixtures/sagas"].map(|folder| root().join(folder));
+    let folders = ["", "docs", "docs/events", "fixtures/sagas", "examples/clients"];
+    let folders = folders.map(|folder| root().join(folder));
     let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
     let files = files.map(|entry| entry.unwrap().path());
     files.filter(|file| file.extension().is_some_and(|extension| extension == "md")).collect()

@@ -12,7 +12,7 @@ use uuid::Uuid;
 /// How often the race of `cancelled-too-late` is run until the order is cancelled in time to be too late.
 const ATTEMPTS: u32 = 5;
 /// The deadline of an order that is meant to be overdue, in seconds.
-const HASTY: &str = "3";
+const HASTY: &str = "10";
 
 /// One way that an order can go.
 pub(crate) struct Way {
@@ -216,8 +216,9 @@ async fn last_unit(shop: &Shop) -> Result<Played> {
     let environment = shop.fleet.environment();
     let registry = Registry::new(&environment.registry_url());
     let framer = Framer::new::<WarehouseEvent>(&registry).await?;
+    let adjustment_id = Uuid::new_v4();
     let delivered: WarehouseEvent = StockAdjusted {
-        adjustment_id: Uuid::new_v4(),
+        adjustment_id,
         sku: Sku::new(sku.clone())?,
         delta: 1,
         note: "delivered".to_owned(),
@@ -225,7 +226,7 @@ async fn last_unit(shop: &Shop) -> Result<Played> {
     }
     .into();
     let outsider = Outsider::new(&environment.kafka_brokers())?;
-    outsider.publish(&framer, "warehouse", &sku, &delivered).await?;
+    outsider.publish(&framer, "warehouse", &adjustment_id.to_string(), &delivered).await?;
     shop.wait_for_units(&sku, (1, 0, 0)).await?;
     let order = shop.place(&[(&sku, 1)], "DE", "tok_visa").await?;
     shop.ended(order, "completed").await?;

@@ -23,9 +23,9 @@ long() {
 text() { long "$(printf %s "$1" | wc -c)" && printf %s "$1"; }
 
 # The fleet's topics carry several types, each under its own subject. Schemas are registered when the fleet is deployed:
-# a producer looks them up, and never changes the contract.
+# a producer looks them up, and never changes the contract. The version is the one whose fields are written below.
 subject="$FLOTILLA_REGISTRY_URL/subjects/$topic-$type"
-schema=$(curl --fail --silent --show-error --noproxy '*' "$subject/versions/latest" \
+schema=$(curl --fail --silent --show-error --noproxy '*' "$subject/versions/1" \
     | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
 
 value=$(mktemp)

@@ -43,6 +43,10 @@ class LeadTime {
         Runtime.getRuntime().addShutdownHook(new Thread(streams::close));
         streams.start();
         stopped.await();
+        // It stops by itself only where it cannot go on: whoever supervises it has to know.
+        if (streams.state() == KafkaStreams.State.ERROR) {
+            System.exit(1);
+        }
     }
 
     /** Both topics are keyed by order and have as many partitions, so a join finds both in one place. */

@@ -101,8 +101,28 @@ fn decided(
         facts.destination.clone_from(&confirmed.destination);
     }
     match domain::decide(&facts, *state, input, now_micros) {
-        Ok(Decision { state, events, .. }) => Step { course: Some((facts, state)), said: events },
+        Ok(Decision { state, mut events, .. }) => {
+            events.iter_mut().for_each(|event| forget_customer(event, next));
+            Step { course: Some((facts, state)), said: events }
+        }
         Err(_rejected) => unchanged(course),
+    }
+}
+
+/// Events of a release before they named the customer still do not.
+fn forget_customer(event: &mut OrderEvent, said: Option<&OrderEvent>) {
+    match (event, said) {
+        (OrderEvent::OrderCompleted(event), Some(OrderEvent::OrderCompleted(said)))
+            if said.customer_id.is_none() =>
+        {
+            event.customer_id = None;
+        }
+        (OrderEvent::OrderReturned(event), Some(OrderEvent::OrderReturned(said)))
+            if said.customer_id.is_none() =>
+        {
+            event.customer_id = None;
+        }
+        _other => {}
     }
 }
 

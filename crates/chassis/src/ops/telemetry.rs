@@ -20,6 +20,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
+use crate::executor::queue::BATCH_MAX;
 use crate::ops::measures::{Group, Measured, Measures};
 use crate::run::config::Config;
 use crate::service::Reading;
@@ -76,6 +77,8 @@ impl Telemetry {
             let provider = SdkTracerProvider::builder()
                 .with_batch_exporter(spans)
                 .with_sampler(spans::sampler(config.sampling))
+                // A batch is linked to all that it joins.
+                .with_max_links_per_span(BATCH_MAX as u32)
                 .with_resource(resource)
                 .build();
             let tracer = provider.tracer("flotilla");

@@ -3,14 +3,10 @@
 
 use std::time::Duration;
 
-use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 
 use crate::postgres::trouble::{CONNECT_PATIENCE, within};
-
-/// The chassis' own tables.
-pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// Connections for reading. A service's reads are single-row look-ups; more connections than this
 /// would only queue inside Postgres.
@@ -103,84 +99,4 @@ pub(crate) fn readers(url: &str, service: &str) -> Result<PgPool, sqlx::Error> {
             })
         })
         .connect_lazy_with(options(url, &format!("{service}-reader"))?))
-}
-
-/// Applies the chassis' and then the service's migrations, as the owner of the schema; then lets the
-/// application's role read and write rows, and nothing more.
-pub(crate) async fn migrate(
-    owner_url: &str,
-    service: &'static Migrator,
-    app_role: Option<&str>,
-) -> anyhow::Result<()> {
-    let connect = |path: &'static str| async move {
-        let options: PgConnectOptions = owner_url.parse()?;
-        options.options([("search_path", path)]).disable_statement_logging().connect().await
-    };
-    let mut db = connect("public").await?;
-    sqlx::query("create schema if not exists flotilla").execute(&mut db).await?;
-    // Each migrator keeps its records in its own schema; in one table they would collide.
-    let mut own = connect("flotilla").await?;
-    knowing_less(&MIGRATIONS).run(&mut own).await?;
-    knowing_less(service).run(&mut db).await?;
-    if let Some(role) = app_role {
-        grant(&mut db, role).await?;
-    }
-    own.close().await?;
-    db.close().await?;
-    Ok(())
-}
-
-/// The same migrations, for a database that may have newer ones: a former version comes back with a rollback, or on
-/// another node during an upgrade. Schemas only grow.
-fn knowing_less(known: &Migrator) -> Migrator {
-    Migrator { ignore_missing: true, migrations: known.migrations.clone(), ..Migrator::DEFAULT }
-}
-
-async fn grant(db: &mut PgConnection, role: &str) -> anyhow::Result<()> {
-    let role: String =
-        sqlx::query_scalar("select quote_ident($1)").bind(role).fetch_one(&mut *db).await?;
-    for schema in ["public", "flotilla"] {
-        for grant in [
-            format!("grant usage on schema {schema} to {role}"),
-            format!(
-                "grant select, insert, update, delete on all tables in schema {schema} to {role}"
-            ),
-            format!("grant usage on all sequences in schema {schema} to {role}"),
-            format!("revoke insert, update, delete on {schema}._sqlx_migrations from {role}"),
-        ] {
-            sqlx::query(sqlx::AssertSqlSafe(grant)).execute(&mut *db).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Which migrations are missing, if any. Newer ones than this build knows are fine: schemas only grow.
-pub(crate) async fn missing_migration(
-    db: &mut PgConnection,
-    service: &'static Migrator,
-) -> Result<Option<String>, sqlx::Error> {
-    for (schema, migrator) in [("flotilla", &MIGRATIONS), ("public", service)] {
-        let exists: bool = sqlx::query_scalar("select to_regclass($1) is not null")
-            .bind(format!("{schema}._sqlx_migrations"))
-            .fetch_one(&mut *db)
-            .await?;
-        let applied: Vec<i64> = match (exists, schema) {
-            (false, _) => Vec::new(),
-            (true, "flotilla") => {
-                applied(db, "select version from flotilla._sqlx_migrations where success").await?
-            }
-            (true, _) => {
-                applied(db, "select version from public._sqlx_migrations where success").await?
-            }
-        };
-        let missing = migrator.iter().find(|migration| !applied.contains(&migration.version));
-        if let Some(missing) = missing {
-            return Ok(Some(format!("{} {} ({schema})", missing.version, missing.description)));
-        }
-    }
-    Ok(None)
-}
-
-async fn applied(db: &mut PgConnection, query: &'static str) -> Result<Vec<i64>, sqlx::Error> {
-    sqlx::query_scalar(query).fetch_all(db).await
 }

@@ -7,7 +7,7 @@ use super::describe::Described;
 use super::env::Env;
 use super::life;
 use crate::app::App;
-use crate::postgres::database;
+use crate::postgres::migrations;
 use crate::service::Service;
 use crate::verify::{Answer, Asked};
 
@@ -57,7 +57,7 @@ impl<S: Service> Program for Of<S> {
         // Only the migrations are of interest; the service's own settings need not be set.
         let app = self.0(&mut Env::from_fn(|_| None));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(database::migrate(url, app.migrations, role))
+        runtime.block_on(migrations::migrate(url, app.migrations, role))
     }
 
     fn describe(&self) -> Described {

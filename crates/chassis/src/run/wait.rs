@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::start::Starting;
 use crate::backoff::Backoff;
 use crate::failure::Chain;
-use crate::postgres::database;
+use crate::postgres::{database, migrations};
 use crate::service::Service;
 use crate::wire::registry::{self, Ids, Registry};
 use crate::wire::topics;
@@ -50,7 +50,7 @@ impl<S: Service> Starting<S> {
         let mut db = database::writer(&self.config.database_url.0, "start").await?;
         self.health.has("database");
         self.handle.inner.clock.read(&mut db).await?;
-        if let Some(missing) = database::missing_migration(&mut db, self.app.migrations).await? {
+        if let Some(missing) = migrations::missing_migration(&mut db, self.app.migrations).await? {
             let reason = format!("migration {missing} is missing: run `migrate` of this program");
             self.health.waits_for("schema", reason);
             return Ok(None);

@@ -34,8 +34,8 @@ pub(super) enum Told<S: Verified> {
     Unjudged(&'static str),
 }
 
-/// Its beginning is no longer on a topic.
-const EXPIRED: &str = "its beginning is no longer on every topic";
+/// Something about it has expired, or its numbers have a gap.
+const EXPIRED: &str = "an event is no longer on its topic";
 /// The answer to what was heard may be on its way.
 const UNDER_WAY: &str = "something was heard or said about it a moment ago";
 /// A record about it cannot be read.

@@ -98,7 +98,8 @@ impl Sender {
     }
 
     fn check(&self) -> Result<(), KafkaError> {
-        let mut refused = self.producer.context().0.lock().expect("no panic under this lock");
-        refused.take().map_or(Ok(()), Err)
+        let refused = self.producer.context().0.lock().expect("no panic under this lock");
+        // It stays: nothing that comes after it is published either.
+        refused.clone().map_or(Ok(()), Err)
     }
 }

@@ -151,7 +151,7 @@ impl Record {
 pub struct Tail {
     consumer: BaseConsumer,
     ranges: Ranges,
-    /// The end of each partition when the tail was made, for reading up to there.
+    /// Where each partition is read to: its end when the tail was made, or what was asked for.
     ends: HashMap<(String, i32), i64>,
     /// The first record that each partition still had then.
     firsts: HashMap<(String, i32), i64>,
@@ -173,23 +173,28 @@ impl Tail {
             let topics = topics.iter().map(|topic| (*topic).to_owned()).collect();
             return Err(TailError::UnknownPartition { topics, partition });
         }
+        // The ends come first: where no record is that young, the partition's end is the place, and one that is written
+        // meanwhile lies behind it.
+        let mut extents = Vec::new();
+        for (topic, number) in &asked {
+            extents.push(patiently(until, || {
+                consumer.fetch_watermarks(topic, *number, METADATA_TIMEOUT)
+            })?);
+        }
         let times = |time| at_time(&consumer, &asked, time, until);
         let begin = if let From::Time(time) = scope.from { times(time)? } else { HashMap::new() };
         let stop = if let To::Time(time) = scope.to { times(time)? } else { HashMap::new() };
         let (mut ranges, mut firsts) = (Ranges::new(), HashMap::new());
-        for partition in asked {
-            let (first, end) = patiently(until, || {
-                consumer.fetch_watermarks(&partition.0, partition.1, METADATA_TIMEOUT)
-            })?;
+        for (partition, (first, end)) in asked.into_iter().zip(extents) {
             let start = match scope.from {
                 From::Beginning => first,
                 From::End => end,
-                From::Time(_) => begin.get(&partition).copied().unwrap_or(end),
+                From::Time(_) => begin.get(&partition).copied().unwrap_or(end).min(end),
                 From::Offset(offset) => offset.clamp(first, end),
             };
             let end = match scope.to {
                 To::End => end,
-                To::Time(_) => stop.get(&partition).copied().unwrap_or(end),
+                To::Time(_) => stop.get(&partition).copied().unwrap_or(end).min(end),
                 To::Offset(offset) => offset.clamp(first, end),
             };
             firsts.insert(partition.clone(), first);

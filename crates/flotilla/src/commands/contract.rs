@@ -5,11 +5,13 @@ use std::mem::discriminant;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
+use events::TOPICS;
 use flotilla::contract::{Consumer, Servers, Verdict, given, own, publish, test, topics_of_orders};
 use serde_json::json;
 
+use crate::exit::{Exit, coded};
 use crate::output::{Output, visible};
 
 /// How many faults of a kind are told of a run; the others are mostly the same one.
@@ -28,7 +30,7 @@ pub(crate) struct Test {
     /// A topic that it reads; all that are about orders when left out
     #[arg(long)]
     topic: Vec<String>,
-    /// It is at its end when it has printed nothing for so many seconds
+    /// Treat the consumer as finished after this many seconds without output
     #[arg(long, default_value_t = 10)]
     idle_seconds: u64,
     /// Kafka, for tests, where the fleet's topics must be empty; a Kafka of its own when left out
@@ -44,13 +46,19 @@ pub(crate) struct Test {
 }
 
 pub(crate) async fn run(Contract::Test(asked): Contract, out: &Output) -> Result<ExitCode> {
+    let known: Vec<String> = TOPICS.iter().map(|topic| topic.name.to_owned()).collect();
+    if let Some(unknown) = asked.topic.iter().find(|topic| !known.contains(topic)) {
+        let there = known.join(", ");
+        let error = anyhow!("no topic of the fleet is called {unknown}; there are: {there}");
+        return Err(coded(Exit::Missing, error));
+    }
+    let topics = if asked.topic.is_empty() { topics_of_orders() } else { asked.topic };
     let folder = tempfile::tempdir()?;
     let progress = out.progress();
     let servers = match (asked.brokers, asked.registry) {
         (Some(brokers), Some(registry)) => given(brokers, registry),
         _ => own(folder.path(), &progress).await?,
     };
-    let topics = if asked.topic.is_empty() { topics_of_orders() } else { asked.topic };
     let idle = Duration::from_secs(asked.idle_seconds);
     let consumer = Consumer { command: asked.command, topics, idle };
     let verdicts = judge(&servers, &consumer).await;

@@ -4,12 +4,13 @@
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use flotilla::fleet::programs;
 use serde_json::{Value, json};
 
 use super::{brokers, registry_url, services_asked};
+use crate::exit::{Exit, coded};
 use crate::output::Output;
 
 /// How a service's program ends where it would decide otherwise.
@@ -25,10 +26,10 @@ pub(crate) struct Verify {
     /// The folder of the services' programs, of another build as a rule; without it, those beside this one
     #[arg(long, value_name = "FOLDER")]
     programs: Option<PathBuf>,
-    /// Keep as many orders of each service in memory; the others are not judged
+    /// Keep at most this many orders of each service in memory; the others are not judged. 100000 when left out
     #[arg(long, value_name = "NUMBER")]
     keys: Option<usize>,
-    /// Judge only orders about which nothing came for so long: more may be on its way. 60 without it
+    /// Judge only orders about which nothing came for so long: more may be on its way. 60 when left out
     #[arg(long, value_name = "SECONDS")]
     quiet: Option<u64>,
 }
@@ -40,7 +41,7 @@ pub(crate) struct Explain {
     /// Only this service
     #[arg(long)]
     service: Option<String>,
-    /// As for `verify`
+    /// The folder of the services' programs, of another build as a rule; without it, those beside this one
     #[arg(long, value_name = "FOLDER")]
     programs: Option<PathBuf>,
 }
@@ -71,7 +72,7 @@ fn ask(
 ) -> Result<ExitCode> {
     let folder = folder.map_or_else(programs, Ok)?;
     let (brokers, registry) = (brokers()?, registry_url()?);
-    let (mut codes, mut answers) = (Vec::new(), Vec::new());
+    let (mut codes, mut answers, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for service in services_asked(service)? {
         let program = folder.join(service);
         let mut command = Command::new(&program);
@@ -82,25 +83,32 @@ fn ask(
             .env("FLOTILLA_REGISTRY_URL", &registry)
             .stdin(Stdio::null())
             .stderr(Stdio::inherit());
-        let answer =
-            command.output().with_context(|| format!("cannot run {}", program.display()))?;
-        let code = answer.status.code();
-        let Some(code @ (0 | DIFFERENT | UNJUDGED)) = code else {
-            bail!("{} ended with {}", program.display(), answer.status);
+        let answer = command.output();
+        let answer = answer.with_context(|| format!("cannot run {}", program.display()));
+        let answer = answer.map_err(|error| coded(Exit::Missing, error))?;
+        let Some(code @ (0 | DIFFERENT | UNJUDGED)) = answer.status.code() else {
+            let error = anyhow!("{} ended with {}", program.display(), answer.status);
+            return Err(coded(Exit::Unknown, error));
         };
-        codes.push(code);
         let said = String::from_utf8(answer.stdout).context("a program says what is not UTF-8")?;
         said.lines().for_each(|line| out.line(line));
-        // Without a line it has said on standard error what hinders it.
-        let documents =
-            said.lines().filter(|_| out.is_for_programs()).map(serde_json::from_str::<Value>);
-        answers.extend(documents.collect::<Result<Vec<_>, _>>()?);
+        if said.is_empty() {
+            // On standard error it has said what hinders it.
+            failed.push(service);
+            answers.push(json!({ "service": service, "failed": true }));
+        } else if out.is_for_programs() {
+            let documents = said.lines().map(serde_json::from_str::<Value>);
+            answers.extend(documents.collect::<Result<Vec<_>, _>>()?);
+        }
+        codes.push(code);
     }
     ensure!(!codes.is_empty(), "there is no service to ask");
     out.list("services", &json!({ "services": answers }));
-    Ok(match (codes.contains(&DIFFERENT), codes.iter().all(|code| *code == UNJUDGED)) {
-        (true, _) => ExitCode::from(DIFFERENT as u8),
-        (false, true) => ExitCode::from(UNJUDGED as u8),
+    // Where one could not look, the others are no proof.
+    let is_unknown = !failed.is_empty() || codes.iter().all(|code| *code == UNJUDGED);
+    Ok(match (codes.contains(&DIFFERENT), is_unknown) {
+        (true, _) => Exit::No.into(),
+        (false, true) => Exit::Unknown.into(),
         (false, false) => ExitCode::SUCCESS,
     })
 }

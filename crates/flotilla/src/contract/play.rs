@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -12,10 +12,13 @@ use anyhow::{Context, Result, bail};
 use super::servers::Servers;
 use super::{Consumer, Printed};
 
-/// How long a consumer may take until its first line: runtimes start, and a group is formed.
-const FIRST_LINE: Duration = Duration::from_secs(60);
+/// How long a consumer may take until its first line: runtimes start, and a group waits for a member that was killed
+/// until its session is over, 45 s with most clients.
+const FIRST_LINE: Duration = Duration::from_secs(120);
 /// How long it may take to stop once it was told to.
 const STOP: Duration = Duration::from_secs(30);
+/// How long the next line of a process that has ended may take to be read.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(50);
 /// What stands for the name of the group in an argument.
@@ -35,7 +38,7 @@ pub(super) fn to_the_end(servers: &Servers, consumer: &Consumer, group: &str) ->
                 break;
             }
             Err(RecvTimeoutError::Disconnected) => {
-                let status = process.child.wait()?;
+                let status = process.is_over_within(STOP)?;
                 printed.ended = (!status.success()).then(|| status.to_string());
                 break;
             }
@@ -43,7 +46,7 @@ pub(super) fn to_the_end(servers: &Servers, consumer: &Consumer, group: &str) ->
         patience = consumer.idle;
     }
     // What it printed while it stopped.
-    printed.lines.extend(process.lines.try_iter());
+    printed.lines.extend(process.rest());
     Ok(printed)
 }
 
@@ -64,6 +67,8 @@ pub(super) fn until_killed(
     }
     process.signal("KILL")?;
     process.child.wait()?;
+    // What it printed before that it has handled, and nobody prints it again.
+    printed.lines.extend(process.rest());
     Ok(printed)
 }
 
@@ -93,10 +98,24 @@ impl Process {
         let output = child.stdout.take().context("it has no output")?;
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
-            let lines = BufReader::new(output).lines().map_while(Result::ok);
-            lines.filter(|line| !line.is_empty()).try_for_each(|line| sender.send(line))
+            let mut output = BufReader::new(output);
+            let mut line = String::new();
+            // What a killed process did not print to the end of its line is no line.
+            while output.read_line(&mut line).is_ok_and(|_| line.ends_with('\n')) {
+                let whole = std::mem::take(&mut line);
+                let whole = whole.trim_end_matches(['\r', '\n']);
+                if !whole.is_empty() && sender.send(whole.to_owned()).is_err() {
+                    break;
+                }
+            }
         });
         Ok(Process { child, lines })
+    }
+
+    /// What it printed before it ended and nobody has taken yet. A process that it left behind may keep its output
+    /// open, so there is an end to waiting.
+    fn rest(&self) -> Vec<String> {
+        std::iter::from_fn(|| self.lines.recv_timeout(LAST_WORDS).ok()).collect()
     }
 
     /// To all processes of its group.
@@ -107,17 +126,29 @@ impl Process {
         sent.map(|_| ()).context("kill cannot be started: install procps")
     }
 
-    fn is_over_within(&mut self, patience: Duration) -> Result<()> {
+    fn is_over_within(&mut self, patience: Duration) -> Result<ExitStatus> {
         let mut waited = Duration::ZERO;
-        while self.child.try_wait()?.is_none() {
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
             if waited >= patience {
                 self.signal("KILL")?;
                 self.child.wait()?;
-                bail!("the consumer did not stop within {} s of SIGTERM", patience.as_secs());
+                bail!("the consumer did not end within {} s", patience.as_secs());
             }
             thread::sleep(LOOK);
             waited += LOOK;
         }
-        Ok(())
+    }
+}
+
+/// Nothing of a consumer outlives the run, however that ends.
+impl Drop for Process {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _gone = self.signal("KILL");
+            let _gone = self.child.wait();
+        }
     }
 }

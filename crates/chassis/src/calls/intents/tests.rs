@@ -4,7 +4,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
 use super::*;
-use crate::postgres::database::MIGRATIONS;
+use crate::postgres::migrations::MIGRATIONS;
 
 #[tokio::test]
 async fn what_is_due_is_taken_once_and_what_was_asked_for_a_moment_ago_is_not_due() {

@@ -123,7 +123,7 @@ impl Traced {
 pub(crate) struct BatchSpan(Option<opentelemetry_sdk::trace::Span>);
 
 impl BatchSpan {
-    /// Of what nobody traces.
+    /// For a batch that is not traced.
     #[cfg(feature = "measuring")]
     pub(crate) fn untraced() -> Self {
         BatchSpan(None)

@@ -91,17 +91,22 @@ pub(crate) async fn load(Load { file, topic }: Load, out: &Output) -> Result<Exi
     consent()?;
     let brokers = brokers()?;
     let names: Vec<&str> = topic.iter().map(String::as_str).collect();
-    let there = fs::metadata(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    if !there.is_file() {
-        // It is read twice.
-        bail!("{} is no regular file: copy it into one", file.display());
-    }
+    can_be_read_twice(&file)?;
     let open = || File::open(&file).map(BufReader::new);
     let loaded = tokio::task::block_in_place(|| archive::load(&brokers, &names, open));
     let records = loaded.map_err(|error| failed(error, &brokers))?;
     out.line(format_args!("{records} records of {} are on their topics", file.display()));
     out.document(&json!({ "file": file, "records": records }));
     Ok(ExitCode::SUCCESS)
+}
+
+/// A pipe is empty the second time.
+pub(super) fn can_be_read_twice(file: &Path) -> Result<()> {
+    let there = fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?;
+    if !there.is_file() {
+        bail!("{} is no regular file: copy it into one", file.display());
+    }
+    Ok(())
 }
 
 /// Why a copy failed, with the next step.

@@ -20,6 +20,7 @@ use roster::FOREIGN_TOPICS;
 use serde_json::json;
 use tokio::task::block_in_place;
 
+use super::archive::can_be_read_twice;
 use super::line::Line;
 use super::writer_of;
 use crate::commands::{brokers, kafka_error, language, registry};
@@ -59,6 +60,7 @@ pub(super) async fn run(asked: Publish, out: &Output) -> Result<ExitCode> {
     let mut publishing = Publishing { asked: &asked, composer, brokers, publisher: None, count: 0 };
     match asked.file.as_ref().filter(|file| file.as_os_str() != "-") {
         Some(file) => {
+            can_be_read_twice(file)?;
             let open = || {
                 let opened = File::open(file).map(BufReader::new);
                 opened.with_context(|| format!("cannot read {}", file.display()))

@@ -18,7 +18,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
-use super::selection::Selection;
+use super::selection::{Instant, Selection};
 use super::{line, unread, writer_of};
 use crate::commands::{brokers, kafka_error};
 use crate::context::consent;
@@ -68,7 +68,9 @@ pub(super) async fn run(asked: Replay, out: &Output) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if progress.is_finished() || progress.stored().left.is_empty() {
-        progress.begin(job.ranges()?);
+        let Selection { since, until, .. } = &job.asked.selection;
+        let millis = |instant: &Option<Instant>| instant.as_ref().map(Instant::millis);
+        progress.begin(job.ranges()?, millis(since), millis(until));
     }
     match job.asked.yes {
         true => job.replay(progress, out),
@@ -121,9 +123,7 @@ impl Job {
     /// What makes it the same replay, by the words that it was asked for with.
     fn identity(&self, cluster: &str) -> Value {
         let Selection { key, r#type, since, until } = &self.asked.selection;
-        let text = |instant: &Option<super::selection::Instant>| {
-            instant.as_ref().map(|instant| instant.text.clone())
-        };
+        let text = |instant: &Option<Instant>| instant.as_ref().map(|instant| instant.text.clone());
         json!({ "cluster": cluster, "topic": self.asked.topic, "to_topic": self.target.topic, "key": key,
                 "type": r#type, "since": text(since), "until": text(until) })
     }
@@ -137,12 +137,19 @@ impl Job {
         Ok(tail.map_err(|error| unread(error, &self.brokers))?.ranges().clone())
     }
 
+    /// Whether a record is meant, by the times that the replay began with.
+    fn is_meant(&self, (since_ms, until_ms): (Option<i64>, Option<i64>), record: &Record) -> bool {
+        self.asked.selection.is_of(record)
+            && since_ms.is_none_or(|since| record.timestamp_ms >= since)
+            && until_ms.is_none_or(|until| record.timestamp_ms < until)
+    }
+
     /// What would be replayed.
     fn count(&self, progress: &Progress, out: &Output) -> Result<ExitCode> {
         let mut types: BTreeMap<String, u64> = BTreeMap::new();
         let (mut first, mut last): (Option<String>, Option<String>) = (None, None);
         let see = |record: Record| {
-            if self.asked.selection.wants(&record) {
+            if self.is_meant(progress.times(), &record) {
                 let name = record.event_type().rsplit('.').next().unwrap_or_default();
                 *types.entry(name.to_owned()).or_default() += 1;
                 let time = Some(line::time(&record));
@@ -183,7 +190,8 @@ impl Job {
         progress.keep()?;
         let stopped = stop_from_keyboard();
         let ranges = progress.ranges(&self.asked.topic);
-        let wants = |record: &Record| self.asked.selection.wants(record);
+        let began = progress.times();
+        let wants = |record: &Record| self.is_meant(began, record);
         let sent = block_in_place(|| {
             replay::send(&self.brokers, ranges, &self.target, wants, |left, sent| {
                 progress.advance(left, sent)?;

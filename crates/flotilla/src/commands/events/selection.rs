@@ -41,11 +41,16 @@ impl Selection {
     pub(super) fn wants(&self, record: &Record) -> bool {
         let is_since = |since: &Instant| record.timestamp_ms >= since.millis();
         let is_before = |until: &Instant| record.timestamp_ms < until.millis();
+        self.is_of(record)
+            && self.since.as_ref().is_none_or(is_since)
+            && self.until.as_ref().is_none_or(is_before)
+    }
+
+    /// Whether it is by its key and type.
+    pub(super) fn is_of(&self, record: &Record) -> bool {
         let is_type = |name: &String| record.event_type().ends_with(name.as_str());
         self.key.as_ref().is_none_or(|key| *key == record.key)
             && (self.r#type.is_empty() || self.r#type.iter().any(is_type))
-            && self.since.as_ref().is_none_or(is_since)
-            && self.until.as_ref().is_none_or(is_before)
     }
 }
 

@@ -25,6 +25,10 @@ pub(super) struct Stored {
     pub(super) replay: Value,
     /// By partition, the next record and the one that is no longer meant.
     pub(super) left: BTreeMap<i32, (i64, i64)>,
+    /// From when on and until when records are meant, in milliseconds since the Unix epoch: "two hours ago" is another
+    /// time when it goes on.
+    pub(super) since_ms: Option<i64>,
+    pub(super) until_ms: Option<i64>,
     /// How many events were replayed.
     pub(super) sent: u64,
     /// When all of it was done.
@@ -76,16 +80,22 @@ impl Progress {
         self.stored.finished_at.is_some()
     }
 
+    /// From when on and until when records are meant, in milliseconds since the Unix epoch.
+    pub(super) fn times(&self) -> (Option<i64>, Option<i64>) {
+        (self.stored.since_ms, self.stored.until_ms)
+    }
+
     /// Whether nothing is left to be read.
     pub(super) fn is_read(&self) -> bool {
         self.stored.left.values().all(|(next, end)| next >= end)
     }
 
-    /// Begins with these ranges, whatever was done before.
-    pub(super) fn begin(&mut self, ranges: Ranges) {
+    /// Begins with these ranges, and the times that led to them, whatever was done before.
+    pub(super) fn begin(&mut self, ranges: Ranges, since_ms: Option<i64>, until_ms: Option<i64>) {
         let left = ranges.into_iter().map(|((_, partition), range)| (partition, range));
         let replay = self.stored.replay.take();
-        self.stored = Stored { replay, left: left.collect(), ..Stored::default() };
+        let left = left.collect();
+        self.stored = Stored { replay, left, since_ms, until_ms, ..Stored::default() };
     }
 
     pub(super) fn ranges(&self, topic: &str) -> Ranges {
