@@ -14,11 +14,14 @@ use crate::cli::{command, finish};
 /// Far longer than a service takes to be ready, or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The blocks of the page: first SQL, then what is for a shell.
+/// The blocks of the section that brings a service up: first SQL, then what is for a shell, the service last. What else
+/// the page has is run where a fleet is (tests/live).
 fn blocks() -> (String, Vec<String>) {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operating.md");
     let page = std::fs::read_to_string(page).unwrap();
-    let mut blocks = page.split("```").skip(1).step_by(2).map(str::to_owned);
+    let mut sections = page.split("\n## ");
+    let section = sections.find(|section| section.starts_with("In which order")).unwrap();
+    let mut blocks = section.split("```").skip(1).step_by(2).map(str::to_owned);
     let sql = blocks.next().unwrap().strip_prefix("sql\n").unwrap().to_owned();
     (sql, blocks.collect())
 }
