@@ -255,7 +255,7 @@ cluster_tools() {
         flock 9
         [ ! -e "$folder/ready" ] || exit 0
         tests=yes install_packages >&2
-        step "building Kubernetes (about an hour, once)" make_cluster_tools "$folder" >&2 \
+        step "building Kubernetes, its operators and KEDA (once; it takes long)" make_cluster_tools "$folder" >&2 \
             || fail "Kubernetes could not be built; the message is above"
     ) 9>"$cache/cluster-tools.lock" || exit
     printf '%s\n' "$folder"

@@ -59,7 +59,7 @@ enum Command {
     /// Make past decisions again, with this build, from what was heard and said on topics. Exit code 1: some would be
     /// others; 3: none was judged
     Verify {
-        /// Keep at most this many keys in memory; the others are not judged. A key of a saga takes some 10 kB
+        /// Keep at most this many keys in memory; the others are not judged
         #[arg(long, value_name = "NUMBER", default_value_t = KEYS_MAX)]
         keys: usize,
         /// Judge only keys about which nothing came for so long: more may be on its way
@@ -79,7 +79,7 @@ enum Command {
     },
 }
 
-/// Keys that `verify` keeps in memory: a gigabyte of records.
+/// Keys that `verify` keeps in memory. A bound, and no measure of what a machine can hold.
 const KEYS_MAX: usize = 100_000;
 /// How long a key is left alone: well above what a step takes, also while services restart.
 const QUIET_SECONDS: u64 = 60;
