@@ -1,11 +1,11 @@
 //! Reading topics from outside the fleet: for people, for the audit, and for benchmarks. It
 //! joins no group and moves no offset.
 
+mod values;
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use apache_avro::Schema;
-use apache_avro::reader::datum::GenericDatumReader;
 use rdkafka::Message;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -13,9 +13,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use crate::failure::Chain;
 use crate::wire::headers;
-use crate::wire::registry::Registry;
+pub use values::Decoder;
 
 /// Why topics cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -463,51 +462,4 @@ pub(super) fn record(message: &BorrowedMessage<'_>) -> Record {
         headers,
         value: message.payload().map(<[u8]>::to_vec),
     }
-}
-
-/// Decodes values for people, with the schemas that the registry has for them.
-pub struct Decoder {
-    registry: Registry,
-    schemas: HashMap<u32, Option<Schema>>,
-}
-
-impl Decoder {
-    /// A decoder that asks `registry` once per schema.
-    pub fn new(registry: Registry) -> Self {
-        Decoder { registry, schemas: HashMap::new() }
-    }
-
-    /// The value as JSON, or why it cannot be shown.
-    pub async fn decode(&mut self, value: &[u8]) -> Result<serde_json::Value, String> {
-        let [0, a, b, c, d, body @ ..] = value else {
-            return Err("the value does not begin with a zero byte and a schema id".to_owned());
-        };
-        let id = u32::from_be_bytes([*a, *b, *c, *d]);
-        if !self.schemas.contains_key(&id) {
-            let found = self.registry.schema(id).await.map_err(|e| Chain(&e).to_string())?;
-            let parsed = found.map(|text| Schema::parse_str(&text)).transpose();
-            self.schemas.insert(id, parsed.map_err(|error| error.to_string())?);
-        }
-        let Some(Some(schema)) = self.schemas.get(&id) else {
-            return Err(format!("the registry knows no schema with id {id}"));
-        };
-        read(schema, body)
-    }
-
-    /// The value as JSON by a schema that the caller knows, for when the registry does not answer.
-    pub fn decode_as(schema: &str, value: &[u8]) -> Result<serde_json::Value, String> {
-        let [0, _, _, _, _, body @ ..] = value else {
-            return Err("the value does not begin with a zero byte and a schema id".to_owned());
-        };
-        read(&Schema::parse_str(schema).map_err(|error| error.to_string())?, body)
-    }
-}
-
-fn read(schema: &Schema, mut body: &[u8]) -> Result<serde_json::Value, String> {
-    let value = GenericDatumReader::builder(schema)
-        .human_readable(true)
-        .build()
-        .and_then(|reader| reader.read_value(&mut body))
-        .map_err(|error| error.to_string())?;
-    serde_json::Value::try_from(value).map_err(|error| error.to_string())
 }
